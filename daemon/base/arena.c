@@ -1,0 +1,72 @@
+/* Memory that is given back all at once. */
+#include "base/arena.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { ARENA_BLOCK = 4096 };
+
+struct arena_block {
+    struct arena_block *older;
+    size_t used;
+    size_t size;
+    alignas(max_align_t) char bytes[];
+};
+
+static struct arena_block *block_new(size_t size, struct arena_block *older)
+{
+    struct arena_block *block = mem_alloc(sizeof(*block) + size);
+    block->older = older;
+    block->used = 0;
+    block->size = size;
+    return block;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    size_t align = alignof(max_align_t);
+    size_t rounded = (size + align - 1) / align * align;
+    if (rounded < size || (a->limit > 0 && rounded > a->limit - a->total))
+        return NULL;
+    if (a->head == NULL || a->head->size - a->head->used < rounded)
+        a->head = block_new(rounded > ARENA_BLOCK ? rounded : ARENA_BLOCK, a->head);
+    void *ptr = a->head->bytes + a->head->used;
+    a->head->used += rounded;
+    a->total += rounded;
+    return memset(ptr, 0, rounded);
+}
+
+char *arena_strndup(struct arena *a, const char *bytes, size_t len)
+{
+    char *copy = arena_alloc(a, len + 1);
+    if (copy != NULL && len > 0)
+        memcpy(copy, bytes, len);
+    return copy;
+}
+
+void arena_reset(struct arena *a)
+{
+    while (a->head != NULL && a->head->older != NULL) {
+        struct arena_block *older = a->head->older;
+        free(a->head);
+        a->head = older;
+    }
+    if (a->head != NULL) {
+        a->head->used = 0;
+        if (a->head->size > ARENA_BLOCK) { /* one large request does not pin its memory */
+            free(a->head);
+            a->head = NULL;
+        }
+    }
+    a->total = 0;
+}
+
+void arena_free(struct arena *a)
+{
+    arena_reset(a);
+    free(a->head);
+    a->head = NULL;
+}

@@ -1,0 +1,109 @@
+/* Where to listen or connect. */
+#include "base/endpoint.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+static bool parse_unix(const char *path, struct endpoint *out)
+{
+    size_t len = strlen(path);
+    if (path[0] != '/' || len > ENDPOINT_PATH_MAX)
+        return false;
+    out->is_unix = true;
+    memcpy(out->host, path, len + 1);
+    return true;
+}
+
+static bool parse_port(const char *text, uint16_t *port)
+{
+    char *end;
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    unsigned long value = strtoul(text, &end, 10);
+    *port = (uint16_t)value;
+    return *end == '\0' && value <= UINT16_MAX;
+}
+
+bool endpoint_parse(const char *text, struct endpoint *out)
+{
+    *out = (struct endpoint){0};
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(text + 5, out);
+    const char *host = text;
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL)
+        return false;
+    size_t len = (size_t)(colon - text);
+    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+        host++;
+        len -= 2;
+    } else if (memchr(text, ':', len) != NULL) {
+        return false; /* an IPv6 address without brackets */
+    }
+    if (len == 0 || len > ENDPOINT_HOST_MAX || memchr(host, ' ', len) != NULL)
+        return false;
+    memcpy(out->host, host, len);
+    return parse_port(colon + 1, &out->port);
+}
+
+char *endpoint_format(const struct endpoint *e, char text[static 300])
+{
+    if (e->is_unix)
+        snprintf(text, 300, "unix:%s", e->host);
+    else if (strchr(e->host, ':') != NULL)
+        snprintf(text, 300, "[%s]:%u", e->host, e->port);
+    else
+        snprintf(text, 300, "%s:%u", e->host, e->port);
+    return text;
+}
+
+bool endpoint_resolve(const struct endpoint *e, struct sockaddr_storage *addr, socklen_t *len)
+{
+    memset(addr, 0, sizeof(*addr));
+    if (e->is_unix) {
+        struct sockaddr_un *un = (struct sockaddr_un *)addr;
+        un->sun_family = AF_UNIX;
+        memcpy(un->sun_path, e->host, strlen(e->host) + 1);
+        *len = sizeof(*un);
+        return true;
+    }
+    char port[8];
+    snprintf(port, sizeof(port), "%u", e->port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo(e->host, port, &hints, &found);
+    if (rc != 0) {
+        if (rc != EAI_SYSTEM)
+            errno = ENOENT;
+        return false;
+    }
+    memcpy(addr, found->ai_addr, found->ai_addrlen);
+    *len = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
+bool endpoint_is_loopback(const struct sockaddr_storage *addr)
+{
+    if (addr->ss_family == AF_UNIX)
+        return true;
+    if (addr->ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
+        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+    }
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+    return addr->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+uint16_t endpoint_port(const struct sockaddr_storage *addr)
+{
+    if (addr->ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)addr)->sin_port);
+    return addr->ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)addr)->sin6_port) : 0;
+}

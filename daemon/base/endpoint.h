@@ -1,0 +1,36 @@
+/*
+ * Where to listen or connect: `host:port`, `[::1]:port` or `unix:/path`.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+enum { ENDPOINT_HOST_MAX = 255, ENDPOINT_PATH_MAX = 107 };
+
+struct endpoint {
+    bool is_unix;
+    char host[ENDPOINT_HOST_MAX + 1]; /* a name or an address without brackets; or the socket's path */
+    uint16_t port;                    /* 0 for a unix socket; as listener: any free port */
+};
+
+/* Parses TEXT; false leaves *OUT undefined. */
+bool endpoint_parse(const char *text, struct endpoint *out) __attribute__((warn_unused_result));
+
+/* `host:port`, `[v6]:port` or `unix:/path` into TEXT (at least 300 bytes). Returns TEXT. */
+char *endpoint_format(const struct endpoint *e, char text[static 300]);
+
+/*
+ * The socket address; a host name is looked up, which blocks. Returns false with errno set (ENOENT when
+ * the name is not known).
+ */
+bool endpoint_resolve(const struct endpoint *e, struct sockaddr_storage *addr, socklen_t *len)
+    __attribute__((warn_unused_result));
+
+/* Whether the address is one of the loopback interface or a unix socket. */
+bool endpoint_is_loopback(const struct sockaddr_storage *addr);
+
+/* The port of an IPv4 or IPv6 address, else 0. */
+uint16_t endpoint_port(const struct sockaddr_storage *addr);

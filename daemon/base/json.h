@@ -1,0 +1,79 @@
+/*
+ * JSON (RFC 8259), strictly: a pull reader that allocates nothing but unescaped strings, and a writer into a
+ * struct buf. Invalid UTF-8, trailing bytes, unescaped control characters, leading zeros and more than
+ * JSON_DEPTH_MAX levels are errors. The first error sticks: every later call returns false.
+ *
+ *     json_read(&r, text);
+ *     if (json_object(&r))
+ *         while (json_member(&r, &key))
+ *             if (slice_is(key, "runs")) ... else json_skip(&r);
+ *     if (!json_end(&r)) report(r.error, r.error_offset);
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/slice.h"
+
+enum { JSON_DEPTH_MAX = 32 };
+
+enum json_type {
+    JSON_INVALID,
+    JSON_OBJECT,
+    JSON_ARRAY,
+    JSON_STRING,
+    JSON_NUMBER,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL
+};
+
+struct json_reader {
+    const char *error; /* NULL while all is well; else what is wrong, a literal */
+    size_t error_offset;
+    struct slice text;
+    size_t at;
+    int depth;
+    bool first; /* the container just opened has given nothing yet */
+    struct arena *arena;
+};
+
+struct json_number {
+    double value;    /* as strtod; may be infinite when out of range */
+    bool integral;   /* the value is a whole number within +-2^53, however it was written */
+    int64_t integer; /* when integral */
+};
+
+/* Starts reading TEXT, which must live as long as what is read from it; ARENA takes unescaped strings. */
+void json_read(struct json_reader *r, struct slice text, struct arena *arena);
+
+/* The type of the value that comes next. */
+enum json_type json_next_type(struct json_reader *r);
+
+/* Enters an object; json_member() then gives key after key and false at its end (or at an error). */
+bool json_object(struct json_reader *r) __attribute__((warn_unused_result));
+bool json_member(struct json_reader *r, struct slice *key) __attribute__((warn_unused_result));
+
+/* Enters an array; json_element() is true while a value comes next. */
+bool json_array(struct json_reader *r) __attribute__((warn_unused_result));
+bool json_element(struct json_reader *r) __attribute__((warn_unused_result));
+
+/* A string, unescaped; it may hold NUL bytes (from \u0000). */
+bool json_string(struct json_reader *r, struct slice *out) __attribute__((warn_unused_result));
+bool json_number(struct json_reader *r, struct json_number *out) __attribute__((warn_unused_result));
+bool json_bool(struct json_reader *r, bool *out) __attribute__((warn_unused_result));
+
+/* Passes over the value that comes next, whatever it is. */
+bool json_skip(struct json_reader *r);
+
+/* True when the whole text was one good value, all of it read. */
+bool json_end(struct json_reader *r) __attribute__((warn_unused_result));
+
+/* Appends TEXT as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
+void json_write_string(struct buf *b, struct slice text);
+/* Appends a number: whole ones without a point, others with up to DECIMALS digits, no trailing zeros. */
+void json_write_number(struct buf *b, double value, int decimals);
