@@ -1,0 +1,128 @@
+/*
+ * The configuration: YAML with a schema. Unknown keys and wrong values are errors that name file, line
+ * and the nearest key. Precedence: --set over MINUTED_SECTION_KEY over the file over the default.
+ *
+ * config/minuted.yaml documents every key; the schema table in config_schema.c is its source.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/endpoint.h"
+#include "base/log.h"
+
+enum redis_mode { REDIS_AUTO, REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
+enum redis_durability { DURABILITY_FSYNC, DURABILITY_REPLICAS, DURABILITY_MEMORY };
+enum record_format { FORMAT_PROTOBUF, FORMAT_JSON };
+
+struct string_list {
+    char **items;
+    size_t n;
+};
+
+struct endpoint_list {
+    struct endpoint *items;
+    size_t n;
+};
+
+/* Raw bytes of a secret, from the key itself or from the file that `…_file` names. */
+struct secret {
+    char *bytes;
+    size_t len;
+};
+
+struct secret_list {
+    struct secret *items;
+    size_t n;
+};
+
+/* Who may vouch for learners. Exactly one of secret, public_key_file, jwks_file is set. */
+struct config_issuer {
+    char *issuer;          /* `iss` of its tokens */
+    char *audience;        /* must be in `aud`; NULL: not asked for */
+    char *portal;          /* the portal whose learners it vouches for */
+    struct secret secret;  /* HS256; `secret` or `secret_file` */
+    char *public_key_file; /* PEM: RS256 or ES256, by the key's type */
+    char *jwks_file;       /* JSON Web Key Set; keys chosen by `kid` */
+    int line;              /* in the file, for later messages; 0: from elsewhere */
+};
+
+struct config_property {
+    char *name;
+    char *value;
+};
+
+struct config {
+    char *file;   /* NULL: defaults and overrides only */
+    struct {
+        struct endpoint_list listen;
+        char *base_path; /* "" or "/x" */
+        int workers;     /* 0: one per CPU */
+        struct string_list allowed_origins; /* "*" allows every origin */
+        int max_connections;
+        int64_t max_body; /* bytes */
+        int64_t header_timeout_ms;
+        int64_t request_timeout_ms;
+        int64_t idle_timeout_ms;
+    } http;
+    struct {
+        struct endpoint listen;
+    } admin;
+    struct {
+        struct secret_list session_keys; /* session_key or session_key_file; the first signs */
+        struct config_issuer *issuers;
+        size_t n_issuers;
+    } auth;
+    struct {
+        int64_t interval_ms;
+        int64_t max_interval_ms;
+        int64_t max_run_ms;
+        int64_t horizon_ms;
+        int64_t clock_slack_ms;
+        double max_rate;
+    } heartbeats;
+    struct {
+        struct endpoint_list servers;
+        enum redis_mode mode;
+        enum redis_durability durability;
+        int replicas; /* acknowledgements asked of WAIT; `durability: replicas:2` */
+        int partitions;
+        int64_t linger_us;
+    } redis;
+    struct {
+        char *brokers; /* "host:port,…" or "embedded" */
+        struct config_property *properties; /* passed to librdkafka as they are; `x_file` was read */
+        size_t n_properties;
+        enum record_format format;
+        char *deployment;
+    } kafka;
+    struct {
+        int64_t grace_ms;
+        int64_t running_minutes_ms; /* 0: off */
+        int64_t max_rate;           /* records a second; 0: no limit */
+    } publish;
+    char *catalog; /* path, relative to the configuration file's folder when it was named there */
+    struct {
+        enum log_level level;
+    } log;
+};
+
+/* One `--set section.key=value`; the value is read as YAML, so lists and maps may be given. */
+struct config_override {
+    const char *key;
+    const char *value;
+};
+
+/*
+ * Reads FILE (NULL: none), the environment ENVIRON ("NAME=value", NULL-terminated) and the OVERRIDES, then
+ * checks what concerns several keys. On failure returns NULL and *ERROR gets a message ending in no
+ * newline, one problem a line, to be freed by the caller.
+ */
+struct config *config_load(const char *file, char *const *environ, const struct config_override *overrides,
+    size_t n_overrides, bool dev, char **error);
+void config_free(struct config *config);
+
+/* For librdkafka's topics and their keys. */
+const char *record_format_content_type(enum record_format format);

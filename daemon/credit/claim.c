@@ -1,0 +1,125 @@
+/* Judging a run. */
+#include "credit/claim.h"
+
+#include <math.h>
+#include <stddef.h>
+
+const char *run_reason_name(enum run_reason reason)
+{
+    static const char *const names[REASON_COUNT] = {
+        [REASON_NONE] = "",
+        [REASON_MALFORMED] = "malformed",
+        [REASON_TOKEN_INVALID] = "token_invalid",
+        [REASON_SESSION_EXPIRED] = "session_expired",
+        [REASON_TOO_LONG] = "too_long",
+        [REASON_RATE_TOO_HIGH] = "rate_too_high",
+        [REASON_MEDIA_MISMATCH] = "media_mismatch",
+        [REASON_OUTSIDE_LESSON] = "outside_lesson",
+        [REASON_LESSON_UNKNOWN] = "lesson_unknown",
+        [REASON_LESSON_CLOSED] = "lesson_closed",
+        [REASON_AHEAD_OF_CLOCK] = "ahead_of_clock",
+        [REASON_TOO_LATE] = "too_late",
+        [REASON_UNAVAILABLE] = "unavailable",
+    };
+    return names[reason];
+}
+
+enum run_status run_reason_status(enum run_reason reason)
+{
+    switch (reason) {
+    case REASON_NONE:
+        return RUN_ACCEPTED;
+    case REASON_AHEAD_OF_CLOCK:
+    case REASON_UNAVAILABLE:
+        return RUN_RETRY;
+    default:
+        return RUN_REJECTED;
+    }
+}
+
+static bool ms_valid(int64_t from, int64_t to)
+{
+    return from >= 0 && to > from && to <= RUN_MS_MAX;
+}
+
+static bool run_well_formed(const struct run *run)
+{
+    return !run->malformed && ms_valid(run->from_ms, run->to_ms) &&
+           ms_valid(run->media_from_ms, run->media_to_ms) && isfinite(run->rate);
+}
+
+/* Playing advances the media by elapsed time x rate; a seek does not. Players' clocks are a little off. */
+static bool media_matches(const struct run *run)
+{
+    double expected = (double)(run->to_ms - run->from_ms) * run->rate;
+    double advance = (double)(run->media_to_ms - run->media_from_ms);
+    return fabs(advance - expected) <= expected * 0.10 + 500.0;
+}
+
+static int64_t ceil_seconds(int64_t ms)
+{
+    return ms / 1000 + (ms % 1000 > 0 ? 1 : 0);
+}
+
+/* The seconds s with from_ms <= 1000*s < to_ms; an unbounded edge stays unbounded. */
+static int64_t clip_low(int64_t second, int64_t from_ms)
+{
+    if (from_ms == INT64_MIN)
+        return second;
+    int64_t low = ceil_seconds(from_ms);
+    return second > low ? second : low;
+}
+
+static int64_t clip_high(int64_t second, int64_t to_ms)
+{
+    if (to_ms == INT64_MAX)
+        return second;
+    int64_t high = ceil_seconds(to_ms);
+    return second < high ? second : high;
+}
+
+/* Where the media stood at PLAYER_MS: runs play evenly from one end to the other. */
+static int64_t media_at(const struct run *run, int64_t player_ms)
+{
+    double share = (double)(player_ms - run->from_ms) / (double)(run->to_ms - run->from_ms);
+    return run->media_from_ms + (int64_t)llround(share * (double)(run->media_to_ms - run->media_from_ms));
+}
+
+enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_session *session,
+    const struct claim_lesson *lesson, int64_t now_ms, const struct run *run, struct claim *claim)
+{
+    if (!run_well_formed(run))
+        return REASON_MALFORMED;
+    int64_t start_ms = session->anchor_ms + run->from_ms;
+    int64_t end_ms = session->anchor_ms + run->to_ms;
+    if (end_ms > session->expiry_ms)
+        return REASON_SESSION_EXPIRED;
+    if (run->to_ms - run->from_ms > rules->max_run_ms)
+        return REASON_TOO_LONG;
+    if (run->rate < RUN_RATE_MIN || run->rate > rules->max_rate)
+        return REASON_RATE_TOO_HIGH;
+    if (!media_matches(run))
+        return REASON_MEDIA_MISMATCH;
+    if (lesson != NULL && lesson->length_ms > 0 && run->media_to_ms > lesson->length_ms)
+        return REASON_OUTSIDE_LESSON;
+    if (lesson == NULL)
+        return REASON_LESSON_UNKNOWN;
+    int64_t first = ceil_seconds(start_ms);
+    int64_t end = ceil_seconds(end_ms);
+    int64_t open_first = clip_low(first, lesson->opens_ms);
+    int64_t open_end = clip_high(end, lesson->closes_ms);
+    if (open_first >= open_end && first < end)
+        return REASON_LESSON_CLOSED;
+    if (end_ms > now_ms + rules->clock_slack_ms)
+        return REASON_AHEAD_OF_CLOCK;
+    *claim = (struct claim){
+        .first_second = open_first,
+        .end_second = open_end < open_first ? open_first : open_end,
+        .start_ms = open_first > first ? open_first * 1000 : start_ms,
+    };
+    int64_t stop_ms = open_end < end ? open_end * 1000 : end_ms;
+    claim->length_ms = stop_ms - claim->start_ms;
+    claim->media_from_ms = media_at(run, claim->start_ms - session->anchor_ms);
+    claim->media_to_ms = media_at(run, stop_ms - session->anchor_ms);
+    return REASON_NONE;
+}
