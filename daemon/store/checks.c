@@ -1,0 +1,236 @@
+/* What a Redis server must be before a run is accepted into it. */
+#include "store/checks.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "config.h"
+#include "embedded/functions_lua.h"
+#include "store/layout.h"
+
+static void problem(struct monitor_server *seen, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void problem(struct monitor_server *seen, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(seen->problem, sizeof(seen->problem), format, args);
+    va_end(args);
+}
+
+/* The value of "NAME:value\r\n" in INFO's text, into VALUE; "" when missing. */
+static const char *info_value(const char *info, const char *name, char value[static 64])
+{
+    size_t len = strlen(name);
+    value[0] = '\0';
+    for (const char *line = info; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (strncmp(line, name, len) == 0 && line[len] == ':') {
+            size_t n = strcspn(line + len + 1, "\r\n");
+            snprintf(value, 64, "%.*s", (int)n, line + len + 1);
+            break;
+        }
+    }
+    return value;
+}
+
+static bool info_is(const char *info, const char *name, const char *wanted)
+{
+    char value[64];
+    return strcmp(info_value(info, name, value), wanted) == 0;
+}
+
+static enum check_result check_role(
+    const struct config *config, const char *info, struct monitor_server *seen)
+{
+    char value[64];
+    if (!info_is(info, "loading", "0")) {
+        problem(seen, "is loading its data");
+        return CHECK_PASSING;
+    }
+    if (!info_is(info, "role", "master")) {
+        problem(seen, "is a replica, not the primary");
+        return CHECK_PASSING;
+    }
+    if (config->redis.durability == DURABILITY_REPLICAS &&
+        atoll(info_value(info, "connected_slaves", value)) < config->redis.replicas) {
+        problem(seen, "has %.20s replicas connected; redis.durability asks for %d", value,
+            config->redis.replicas);
+        return CHECK_PASSING;
+    }
+    return CHECK_GOOD;
+}
+
+static enum check_result check_memory(const char *info, struct monitor_server *seen)
+{
+    char value[64];
+    seen->used_memory = atoll(info_value(info, "used_memory", value));
+    seen->max_memory = atoll(info_value(info, "maxmemory", value));
+    if (info_is(info, "maxmemory_policy", "noeviction"))
+        return CHECK_GOOD;
+    problem(seen,
+        "has maxmemory-policy %.40s, which would evict what was accepted; set maxmemory-policy noeviction",
+        info_value(info, "maxmemory_policy", value));
+    return CHECK_WRONG;
+}
+
+static enum check_result check_fsync(
+    const struct config *config, redisContext *redis, const char *info, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    if (config->redis.durability != DURABILITY_FSYNC)
+        return CHECK_GOOD;
+    if (!info_is(info, "aof_enabled", "1")) {
+        problem(
+            seen, "has appendonly no; redis.durability fsync needs appendonly yes and appendfsync always");
+        return CHECK_WRONG;
+    }
+    redisReply *reply = client_words(redis, error, "CONFIG", "GET", "appendfsync", NULL);
+    bool always = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                  strcmp(reply->element[1]->str, "always") == 0;
+    if (reply == NULL)
+        problem(seen, "cannot be asked for appendfsync: %.180s", error);
+    else if (!always)
+        problem(seen, "has not appendfsync always, which redis.durability fsync needs");
+    freeReplyObject(reply);
+    return always ? CHECK_GOOD : redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
+}
+
+static enum check_result check_clock(redisContext *redis, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    int64_t before = clock_system_ms();
+    redisReply *reply = client_words(redis, error, "TIME", NULL);
+    int64_t after = clock_system_ms();
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
+        problem(seen, "does not tell its time: %.180s", reply == NULL ? error : "unexpected reply");
+        freeReplyObject(reply);
+        return CHECK_PASSING;
+    }
+    int64_t theirs = atoll(reply->element[0]->str) * 1000 + atoll(reply->element[1]->str) / 1000;
+    freeReplyObject(reply);
+    seen->clock_skew_ms = theirs - before - (after - before) / 2;
+    return CHECK_GOOD;
+}
+
+/* The code of our library in FUNCTION LIST's reply; NULL when it is not loaded. */
+static const redisReply *loaded_code(const redisReply *list)
+{
+    if (list->type != REDIS_REPLY_ARRAY || list->elements == 0)
+        return NULL;
+    const redisReply *library = list->element[0];
+    for (size_t i = 0; i + 1 < library->elements; i += 2)
+        if (library->element[i]->type == REDIS_REPLY_STRING &&
+            strcmp(library->element[i]->str, "library_code") == 0)
+            return library->element[i + 1];
+    return NULL;
+}
+
+static enum check_result load_functions(
+    redisContext *redis, const char *why, struct log *log, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisReply *reply =
+        client_words(redis, error, "FUNCTION", "LOAD", "REPLACE", (const char *)functions_lua, NULL);
+    if (reply == NULL) {
+        problem(seen, "does not load the functions: %.180s", error);
+        return CHECK_PASSING;
+    }
+    freeReplyObject(reply);
+    log_event(
+        log, LOG_INFO, "functions_loaded", "server=%s library=%s reason=%s", seen->name, STORE_LIBRARY, why);
+    return CHECK_GOOD;
+}
+
+static enum check_result check_functions(redisContext *redis, struct log *log, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisReply *list =
+        client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", STORE_LIBRARY, "WITHCODE", NULL);
+    if (list == NULL) {
+        problem(seen, "has no functions (Redis 7.0 or newer is needed): %.160s", error);
+        return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
+    }
+    const redisReply *code = loaded_code(list);
+    enum check_result result = CHECK_GOOD;
+    if (code == NULL)
+        result = load_functions(redis, "missing", log, seen);
+    else if (strcmp(code->str, (const char *)functions_lua) != 0)
+        result = load_functions(redis, "other", log, seen);
+    freeReplyObject(list);
+    return result;
+}
+
+/* Stores FIELD where it is not yet; a value of another daemon must be the same. */
+static enum check_result check_setting(
+    redisContext *redis, const char *field, int64_t value, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)value);
+    redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, field, NULL);
+    if (reply != NULL && reply->type == REDIS_REPLY_NIL) {
+        freeReplyObject(reply);
+        freeReplyObject(client_words(redis, error, "HSETNX", KEY_SETTINGS, field, text, NULL));
+        reply = client_words(redis, error, "HGET", KEY_SETTINGS, field, NULL);
+    }
+    enum check_result result = CHECK_GOOD;
+    if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
+        problem(seen, "does not keep the deployment's settings: %.180s", reply == NULL ? error : "no value");
+        result = CHECK_PASSING;
+    } else if (strcmp(reply->str, text) != 0) {
+        problem(seen, "was first used with %s = %.24s, this daemon is configured with %s", field, reply->str,
+            text);
+        result = CHECK_WRONG;
+    }
+    freeReplyObject(reply);
+    return result;
+}
+
+static enum check_result check_settings(
+    const struct config *config, redisContext *redis, struct monitor_server *seen)
+{
+    enum check_result result = check_setting(redis, "redis.partitions", config->redis.partitions, seen);
+    if (result == CHECK_GOOD)
+        result = check_setting(redis, "heartbeats.horizon_ms", config->heartbeats.horizon_ms, seen);
+    return result;
+}
+
+static enum check_result check_info(
+    const struct config *config, redisContext *redis, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisReply *info = client_words(redis, error, "INFO", NULL);
+    if (info == NULL || info->type != REDIS_REPLY_STRING) {
+        problem(seen, "%.200s", info == NULL ? error : "INFO is malformed");
+        freeReplyObject(info);
+        return CHECK_PASSING;
+    }
+    enum check_result result = check_role(config, info->str, seen);
+    if (result == CHECK_GOOD)
+        result = check_memory(info->str, seen);
+    if (result == CHECK_GOOD)
+        result = check_fsync(config, redis, info->str, seen);
+    freeReplyObject(info);
+    return result;
+}
+
+enum check_result check_server(const struct config *config, redisContext *redis,
+    const struct redis_server *server, bool holds_settings, struct log *log, struct monitor_server *seen)
+{
+    snprintf(seen->name, sizeof(seen->name), "%s", server->name);
+    seen->problem[0] = '\0';
+    enum check_result result = check_info(config, redis, seen);
+    seen->reached = redis->err == 0;
+    if (result == CHECK_GOOD)
+        result = check_clock(redis, seen);
+    if (result == CHECK_GOOD)
+        result = check_functions(redis, log, seen);
+    if (result == CHECK_GOOD && holds_settings)
+        result = check_settings(config, redis, seen);
+    return result;
+}

@@ -1,0 +1,84 @@
+/* A blocking connection to Redis. */
+#include "store/client.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+#include "store/layout.h"
+
+static redisContext *open_context(const struct redis_server *server, struct timeval limit)
+{
+    char host[INET6_ADDRSTRLEN];
+    if (server->addr.ss_family == AF_UNIX)
+        return redisConnectUnixWithTimeout(((const struct sockaddr_un *)&server->addr)->sun_path, limit);
+    if (server->addr.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&server->addr;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+        return redisConnectWithTimeout(host, ntohs(in6->sin6_port), limit);
+    }
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&server->addr;
+    inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+    return redisConnectWithTimeout(host, ntohs(in->sin_port), limit);
+}
+
+static void copy_error(char error[static CLIENT_ERROR_MAX], const char *text)
+{
+    snprintf(error, CLIENT_ERROR_MAX, "%s", text);
+}
+
+redisContext *client_connect(const struct redis_server *server, char error[static CLIENT_ERROR_MAX])
+{
+    redisContext *redis = open_context(server, (struct timeval){CLIENT_CONNECT_MS / 1000, 0});
+    if (redis == NULL || redis->err != 0) {
+        copy_error(error, redis == NULL ? "out of memory" : redis->errstr);
+        if (redis != NULL)
+            redisFree(redis);
+        return NULL;
+    }
+    redisSetTimeout(redis, (struct timeval){CLIENT_ANSWER_MS / 1000, 0});
+    return redis;
+}
+
+bool client_pipeline(redisContext *redis, const struct buf *commands, size_t n, client_take *take, void *ctx,
+    char error[static CLIENT_ERROR_MAX])
+{
+    if (redisAppendFormattedCommand(redis, commands->data, commands->len) != REDIS_OK) {
+        copy_error(error, redis->errstr);
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        void *reply = NULL;
+        if (redisGetReply(redis, &reply) != REDIS_OK) {
+            copy_error(error, redis->errstr);
+            return false;
+        }
+        take(ctx, i, reply);
+        freeReplyObject(reply);
+    }
+    return true;
+}
+
+redisReply *client_words(redisContext *redis, char error[static CLIENT_ERROR_MAX], ...)
+{
+    enum { WORDS_MAX = 16 };
+    const char *words[WORDS_MAX];
+    int n = 0;
+    va_list args;
+    va_start(args, error);
+    for (const char *word = va_arg(args, const char *); word != NULL && n < WORDS_MAX;
+         word = va_arg(args, const char *))
+        words[n++] = word;
+    va_end(args);
+    redisReply *reply = redisCommandArgv(redis, n, words, NULL);
+    if (reply == NULL) {
+        copy_error(error, redis->errstr);
+    } else if (reply->type == REDIS_REPLY_ERROR) {
+        copy_error(error, reply->str);
+        freeReplyObject(reply);
+        reply = NULL;
+    }
+    return reply;
+}

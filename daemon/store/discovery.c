@@ -1,0 +1,199 @@
+/* Finding the Redis servers. */
+#include "store/discovery.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config.h"
+
+static bool resolve(const struct endpoint *endpoint, struct redis_server *out, char error[static 512])
+{
+    *out = (struct redis_server){0};
+    endpoint_format(endpoint, out->name);
+    if (endpoint_resolve(endpoint, &out->addr, &out->addr_len))
+        return true;
+    snprintf(error, 512, "redis server %s: %s", out->name,
+        errno == ENOENT ? "the name is not known" : strerror(errno));
+    return false;
+}
+
+/* The first configured server that answers. */
+static redisContext *connect_any(
+    const struct config *config, struct redis_server *server, char error[static 512])
+{
+    for (size_t i = 0; i < config->redis.servers.n; i++) {
+        char why[CLIENT_ERROR_MAX];
+        if (!resolve(&config->redis.servers.items[i], server, error))
+            continue;
+        redisContext *redis = client_connect(server, why);
+        if (redis != NULL)
+            return redis;
+        snprintf(error, 512, "redis server %.200s: %.200s", server->name, why);
+    }
+    return NULL;
+}
+
+static bool add_server(
+    struct topology *t, const char *host, long long port, int *index, char error[static 512])
+{
+    struct endpoint endpoint = {.port = (uint16_t)port};
+    snprintf(endpoint.host, sizeof(endpoint.host), "%s", host);
+    char name[300];
+    endpoint_format(&endpoint, name);
+    for (size_t i = 0; i < t->n_servers; i++) {
+        if (strcmp(t->servers[i].name, name) == 0) {
+            *index = (int)i;
+            return true;
+        }
+    }
+    if (t->n_servers == SERVERS_MAX) {
+        snprintf(error, 512, "the cluster has more than %d primaries", SERVERS_MAX);
+        return false;
+    }
+    *index = (int)t->n_servers;
+    return resolve(&endpoint, &t->servers[t->n_servers++], error);
+}
+
+static bool is_slot_row(const redisReply *row)
+{
+    return row->type == REDIS_REPLY_ARRAY && row->elements >= 3 &&
+           row->element[0]->type == REDIS_REPLY_INTEGER && row->element[1]->type == REDIS_REPLY_INTEGER &&
+           row->element[2]->type == REDIS_REPLY_ARRAY && row->element[2]->elements >= 2 &&
+           row->element[2]->element[0]->type == REDIS_REPLY_STRING && row->element[0]->integer >= 0 &&
+           row->element[1]->integer < CLUSTER_SLOTS;
+}
+
+static bool read_slots(const redisReply *rows, const char *asked, struct topology *t, char error[static 512])
+{
+    for (size_t i = 0; i < rows->elements; i++) {
+        const redisReply *row = rows->element[i];
+        int index;
+        if (!is_slot_row(row)) {
+            snprintf(error, 512, "redis server %s: CLUSTER SLOTS is malformed", asked);
+            return false;
+        }
+        const redisReply *node = row->element[2];
+        if (!add_server(t, node->element[0]->str, node->element[1]->integer, &index, error))
+            return false;
+        for (long long slot = row->element[0]->integer; slot <= row->element[1]->integer; slot++)
+            t->server_of_slot[slot] = (int16_t)index;
+    }
+    return true;
+}
+
+static bool place_partitions(const struct config *config, struct topology *t, char error[static 512])
+{
+    for (int p = 0; p < config->redis.partitions; p++) {
+        char tag[PARTITION_TAG_MAX + 1];
+        partition_tag(p, config->redis.partitions, tag);
+        unsigned slot = cluster_slot(slice_of(tag));
+        if (t->server_of_slot[slot] < 0) {
+            snprintf(error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
+            return false;
+        }
+        t->server_of[p] = t->server_of_slot[slot];
+    }
+    return true;
+}
+
+static enum discovery discover_cluster(const struct config *config, redisContext *redis, const char *asked,
+    struct topology *t, char error[static 512])
+{
+    char why[CLIENT_ERROR_MAX];
+    redisReply *rows = client_words(redis, why, "CLUSTER", "SLOTS", NULL);
+    if (rows == NULL || rows->type != REDIS_REPLY_ARRAY) {
+        snprintf(
+            error, 512, "redis server %s: CLUSTER SLOTS: %s", asked, rows == NULL ? why : "unexpected reply");
+        freeReplyObject(rows);
+        return DISCOVERY_UNREACHABLE;
+    }
+    memset(t->server_of_slot, -1, sizeof(t->server_of_slot));
+    bool found = read_slots(rows, asked, t, error) && place_partitions(config, t, error);
+    freeReplyObject(rows);
+    return found ? DISCOVERY_FOUND : DISCOVERY_UNREACHABLE;
+}
+
+/* Value of FIELD in a flat array of fields and values. */
+static const char *flat_field(const redisReply *row, const char *field)
+{
+    for (size_t i = 0; i + 1 < row->elements; i += 2)
+        if (row->element[i]->type == REDIS_REPLY_STRING && strcmp(row->element[i]->str, field) == 0 &&
+            row->element[i + 1]->type == REDIS_REPLY_STRING)
+            return row->element[i + 1]->str;
+    return NULL;
+}
+
+static enum discovery discover_sentinel(
+    redisContext *redis, const char *asked, struct topology *t, char error[static 512])
+{
+    char why[CLIENT_ERROR_MAX];
+    redisReply *masters = client_words(redis, why, "SENTINEL", "MASTERS", NULL);
+    if (masters == NULL || masters->type != REDIS_REPLY_ARRAY) {
+        snprintf(error, 512, "redis sentinel %s: %s", asked, masters == NULL ? why : "unexpected reply");
+        freeReplyObject(masters);
+        return DISCOVERY_UNREACHABLE;
+    }
+    enum discovery result = DISCOVERY_WRONG;
+    const char *host = masters->elements == 1 ? flat_field(masters->element[0], "ip") : NULL;
+    const char *port = masters->elements == 1 ? flat_field(masters->element[0], "port") : NULL;
+    int index;
+    if (host == NULL || port == NULL)
+        snprintf(error, 512,
+            "redis sentinel %s watches %zu primaries: minuted needs sentinels that watch exactly one", asked,
+            masters->elements);
+    else if (add_server(t, host, strtoll(port, NULL, 10), &index, error))
+        result = DISCOVERY_FOUND;
+    freeReplyObject(masters);
+    return result;
+}
+
+static bool info_says(redisContext *redis, const char *line)
+{
+    char why[CLIENT_ERROR_MAX];
+    redisReply *info = client_words(redis, why, "INFO", "server", NULL);
+    bool says = info != NULL && info->type == REDIS_REPLY_STRING && strstr(info->str, line) != NULL;
+    freeReplyObject(info);
+    return says;
+}
+
+static enum redis_mode find_mode(const struct config *config, redisContext *redis)
+{
+    if (config->redis.mode != REDIS_AUTO)
+        return config->redis.mode;
+    if (info_says(redis, "redis_mode:cluster"))
+        return REDIS_CLUSTER;
+    return info_says(redis, "redis_mode:sentinel") ? REDIS_SENTINEL : REDIS_SINGLE;
+}
+
+static enum discovery discover_by(const struct config *config, redisContext *redis,
+    const struct redis_server *asked, struct topology *t, char error[static 512])
+{
+    switch (find_mode(config, redis)) {
+    case REDIS_CLUSTER:
+        return discover_cluster(config, redis, asked->name, t, error);
+    case REDIS_SENTINEL:
+        return discover_sentinel(redis, asked->name, t, error);
+    default:
+        if (config->redis.servers.n > 1) {
+            snprintf(error, 512,
+                "redis.servers names %zu servers, but %s is a single one: name one server, or a cluster's "
+                "or sentinels' addresses",
+                config->redis.servers.n, asked->name);
+            return DISCOVERY_WRONG;
+        }
+        t->servers[t->n_servers++] = *asked;
+        return DISCOVERY_FOUND;
+    }
+}
+
+enum discovery discover(const struct config *config, struct topology *t, char error[static 512])
+{
+    struct redis_server asked;
+    redisContext *redis = connect_any(config, &asked, error);
+    if (redis == NULL)
+        return DISCOVERY_UNREACHABLE;
+    enum discovery result = discover_by(config, redis, &asked, t, error);
+    redisFree(redis);
+    return result;
+}

@@ -1,0 +1,17 @@
+/*
+ * Finding the Redis servers: the one that is configured, the primary that sentinels name, or the shards of a
+ * cluster. Blocking; the monitor's.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "store/client.h"
+#include "store/monitor.h"
+
+struct config;
+
+enum discovery { DISCOVERY_FOUND, DISCOVERY_UNREACHABLE, DISCOVERY_WRONG };
+
+/* Fills T's servers and who holds what. ERROR says what is wrong otherwise, naming the server. */
+enum discovery discover(const struct config *config, struct topology *t, char error[static 512]);

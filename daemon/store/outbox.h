@@ -1,0 +1,131 @@
+/*
+ * What Redis still owes to Kafka, for the publisher's thread: which minutes are dirty, what their masks
+ * and totals are, and that they are settled once a transaction has committed. Blocking, on connections of
+ * its own, with a time limit on every command.
+ *
+ *     outbox_minutes -> outbox_take -> (produce, commit) -> outbox_settle          masks and totals
+ *     outbox_grown   -> outbox_sums -> (produce, commit) -> outbox_settle_sums     lesson minutes
+ *     outbox_retire: raise the floor, give memory back
+ *
+ * Every function that returns false could not reach a server or was refused by it: the failure is logged,
+ * the connection is closed and made anew at the next call. Nothing is lost by giving up half-way.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+struct config;
+struct monitor;
+struct log;
+struct outbox;
+
+enum { OUTBOX_TAKE_MAX = 500 };
+
+/* Borrows everything until outbox_free(). Connects lazily. */
+struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log);
+void outbox_free(struct outbox *o);
+
+/*
+ * The lease `minuted:publisher`: HOLDER takes it when it is free or already its own, for TTL_MS.
+ * *HELD says whether HOLDER has it now; *OWNER (at least 128 bytes) who has it.
+ */
+bool outbox_lease(struct outbox *o, const char *holder, int64_t ttl_ms, bool *held, char owner[static 128])
+    __attribute__((warn_unused_result));
+/* Gives the lease up if HOLDER has it. */
+bool outbox_release(struct outbox *o, const char *holder);
+
+struct outbox_minutes {
+    int64_t *minutes; /* Unix seconds / 60, newest first; in the caller's arena */
+    size_t n;
+};
+
+/*
+ * Up to MAX dirty minutes of PARTITION that are due at NOW_S (Unix seconds) or before; all dirty ones when
+ * NOW_S is INT64_MAX. *OLDEST is the oldest of all those, INT64_MAX when there is none.
+ */
+bool outbox_minutes(struct outbox *o, int partition, int64_t now_s, size_t max, struct arena *arena,
+    struct outbox_minutes *out, int64_t *oldest) __attribute__((warn_unused_result));
+
+/* One lesson of one learner in the minute that was taken. */
+struct outbox_mask {
+    struct slice lesson;
+    struct slice course;
+    uint64_t mask;           /* of the minute */
+    int64_t watched_seconds; /* all time */
+    int64_t covered_seconds; /* all time */
+    int64_t last_minute;     /* the newest minute with a watched second, Unix seconds / 60 */
+};
+
+struct outbox_learner {
+    struct slice portal;
+    struct slice learner;
+    struct outbox_mask *masks;
+    size_t n_masks;
+};
+
+/* What one take found; everything in it lives in the arena. */
+struct outbox_taken {
+    int partition;
+    int64_t minute;
+    struct outbox_learner *learners;
+    size_t n_learners;
+    bool more; /* the minute has further dirty learners */
+};
+
+/*
+ * Up to OUTBOX_TAKE_MAX dirty learners of MINUTE, any of them. When it returns true the values are durable at
+ * the configured level: the barrier between take and produce is within.
+ */
+bool outbox_take(struct outbox *o, int partition, int64_t minute, struct arena *arena,
+    struct outbox_taken *out) __attribute__((warn_unused_result));
+
+/* After the commit: each learner leaves the dirty set unless one of its masks grew meanwhile. */
+bool outbox_settle(struct outbox *o, const struct outbox_taken *taken) __attribute__((warn_unused_result));
+
+/* Minutes of PARTITION whose lesson sums grew since they were published, newest first, up to MAX. */
+bool outbox_grown(struct outbox *o, int partition, size_t max, struct arena *arena,
+    struct outbox_minutes *out) __attribute__((warn_unused_result));
+
+struct outbox_sum {
+    struct slice lesson;
+    struct slice course;
+    int64_t watched_seconds;
+    int64_t learners;
+};
+
+/* A minute's sums over every partition. `partition_seconds[p]` is what settle compares. In the arena. */
+struct outbox_sums {
+    int64_t minute;
+    struct outbox_sum *sums;
+    size_t n;
+    int64_t *partition_seconds;
+};
+
+bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
+    __attribute__((warn_unused_result));
+/* After the commit: the minute leaves `ld` of each partition whose sums did not grow meanwhile. */
+bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums) __attribute__((warn_unused_result));
+
+/*
+ * Retires what is older than the horizon at NOW_MS (earlier, but never under 2 h, on a server above its
+ * memory's high-water mark): oldest bucket first, in every partition before the next bucket, only where
+ * nothing is dirty. At most a bounded number of buckets a call. *FLOOR gets the lowest floor of all
+ * partitions (Unix seconds / 60): no second before it can be claimed any more; 0 when a partition has none
+ * yet.
+ */
+bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor) __attribute__((warn_unused_result));
+
+/*
+ * Raises the stored watermarks (Unix seconds) to the given ones, and gives back the greatest of both, so
+ * that a watermark never falls when another daemon takes over.
+ */
+bool outbox_watermark(struct outbox *o, int64_t *published_through, int64_t *final_through)
+    __attribute__((warn_unused_result));
+
+/* Number of partitions, from the configuration. */
+int outbox_partitions(const struct outbox *o);

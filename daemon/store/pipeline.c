@@ -1,0 +1,427 @@
+/* The runs of one Redis server. */
+#include "store/pipeline.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "config.h"
+#include "credit/mask.h"
+#include "embedded/functions_lua.h"
+#include "store/redis_connection.h"
+
+enum {
+    ADMIT_MAX_MS = 1000,  /* a server whose oldest run waits longer takes no more */
+    ANSWER_MAX_MS = 3000, /* a pipeline unanswered for longer breaks the connection */
+    LARGE_PIPELINE = 256, /* runs that do not wait for the linger */
+    LOADS_MAX = 3,        /* times in a row that the functions may be missing right after they were loaded */
+    WAIT_MS = 1000        /* how long replicas may take to acknowledge */
+};
+
+struct lane {
+    struct pipeline *pipeline;
+    struct key_prefix prefix;
+    struct store_run_queue queue;
+    size_t queued;
+    struct store_run_queue sent; /* in flight */
+};
+
+struct pipeline {
+    struct pipeline_context *context;
+    struct redis_server where;
+    struct redis_connection *connection; /* NULL while it is being given up for good */
+    struct event *linger;
+    struct lane *lanes; /* one a partition; those of other servers stay empty */
+    size_t queued;
+    int64_t queued_since_us; /* of the oldest queued run, when queued > 0 */
+    size_t outstanding;      /* replies that the pipeline in flight still owes */
+    int64_t sent_since_us;   /* of the oldest run in flight, when outstanding > 0 */
+    int64_t launched_us;
+    bool functions_missing;
+    bool replicas_missing;
+    int loads;
+};
+
+static int partitions(const struct pipeline *p)
+{
+    return p->context->config->redis.partitions;
+}
+
+/* ---- completing ---- */
+
+static void count(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+static void complete_run(struct pipeline_context *context, struct store_run *run)
+{
+    struct store_counters *counters = context->counters;
+    if (run->status == STORE_UNAVAILABLE) {
+        count(&counters->failed_runs, 1);
+    } else {
+        count(&counters->credited_seconds, run->credited_seconds);
+        count(&counters->duplicate_seconds, run->duplicate_seconds);
+        count(&counters->contested_seconds, run->contested_seconds);
+    }
+    (*context->pending)--;
+    struct store_batch *batch = run->batch;
+    if (--batch->pending == 0)
+        batch->done(batch, batch->ctx);
+}
+
+/* `done` may free what the runs lie in, and may submit further runs: the queue is taken over first. */
+void pipeline_complete(struct pipeline_context *context, struct store_run_queue *queue)
+{
+    struct store_run_queue done = STAILQ_HEAD_INITIALIZER(done);
+    STAILQ_CONCAT(&done, queue);
+    while (!STAILQ_EMPTY(&done)) {
+        struct store_run *run = STAILQ_FIRST(&done);
+        STAILQ_REMOVE_HEAD(&done, link);
+        complete_run(context, run);
+    }
+}
+
+static void mark(struct store_run_queue *queue, enum store_status status)
+{
+    struct store_run *run;
+    STAILQ_FOREACH(run, queue, link)
+    {
+        run->status = status;
+    }
+}
+
+/* ---- functions that went missing ---- */
+
+static void on_loaded(redisAsyncContext *redis, void *answer, void *data)
+{
+    const struct pipeline *p = data;
+    const redisReply *reply = answer;
+    (void)redis;
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+        log_event(p->context->log, LOG_ERROR, "functions_not_loaded", "server=%s error=%s", p->where.name,
+            LOG_QUOTE(reply->str));
+}
+
+/* Whoever flushed the functions, the next pipeline finds them again: a connection keeps the order of
+ * commands. */
+static void load_functions(struct pipeline *p)
+{
+    struct buf *b = &p->context->command;
+    buf_clear(b);
+    resp_begin(b, 4);
+    resp_arg(b, SLICE_LITERAL("FUNCTION"));
+    resp_arg(b, SLICE_LITERAL("LOAD"));
+    resp_arg(b, SLICE_LITERAL("REPLACE"));
+    resp_arg(b, (struct slice){(const char *)functions_lua, functions_lua_len});
+    log_event(p->context->log, LOG_WARN, "functions_missing", "server=%s action=load", p->where.name);
+    if (!redis_connection_send(p->connection, b, on_loaded, p))
+        log_event(
+            p->context->log, LOG_WARN, "functions_not_loaded", "server=%s error=disconnected", p->where.name);
+}
+
+static void requeue(struct lane *lane)
+{
+    struct store_run *run;
+    STAILQ_FOREACH(run, &lane->sent, link)
+    {
+        lane->queued++;
+        lane->pipeline->queued++;
+    }
+    STAILQ_CONCAT(&lane->sent, &lane->queue);
+    STAILQ_CONCAT(&lane->queue, &lane->sent);
+}
+
+/* ---- answers ---- */
+
+static int64_t oldest_queued_us(const struct pipeline *p)
+{
+    int64_t oldest = INT64_MAX;
+    for (int i = 0; i < partitions(p); i++) {
+        const struct store_run *first = STAILQ_FIRST(&p->lanes[i].queue);
+        if (first != NULL && first->submitted_us < oldest)
+            oldest = first->submitted_us;
+    }
+    return oldest;
+}
+
+/*
+ * The last reply of a pipeline has come, or the connection has gone. Completing runs may bring new ones in,
+ * so the pipeline is made ready for its next launch before that.
+ */
+static void finish(struct pipeline *p)
+{
+    struct store_run_queue done = STAILQ_HEAD_INITIALIZER(done);
+    for (int i = 0; i < partitions(p); i++)
+        STAILQ_CONCAT(&done, &p->lanes[i].sent);
+    if (p->replicas_missing)
+        mark(&done, STORE_UNAVAILABLE);
+    bool load = p->functions_missing && p->connection != NULL;
+    p->loads = p->functions_missing ? p->loads + 1 : 0;
+    p->functions_missing = false;
+    p->replicas_missing = false;
+    if (load)
+        load_functions(p);
+    if (p->queued > 0)
+        p->queued_since_us = oldest_queued_us(p);
+    pipeline_complete(p->context, &done);
+    pipeline_launch_when_due(p);
+}
+
+static void one_reply_less(struct pipeline *p)
+{
+    assert(p->outstanding > 0);
+    if (--p->outstanding == 0)
+        finish(p);
+}
+
+static void refuse_sent(struct lane *lane, const char *error)
+{
+    const struct pipeline *p = lane->pipeline;
+    mark(&lane->sent, STORE_UNAVAILABLE);
+    if (error == NULL)
+        return;
+    log_event(
+        p->context->log, LOG_WARN, "apply_refused", "server=%s error=%s", p->where.name, LOG_QUOTE(error));
+    monitor_look(p->context->monitor);
+}
+
+static void take_error(struct lane *lane, const char *error)
+{
+    struct pipeline *p = lane->pipeline;
+    if (strstr(error, "Function not found") != NULL && p->loads < LOADS_MAX) {
+        p->functions_missing = true;
+        requeue(lane);
+    } else {
+        refuse_sent(lane, error);
+    }
+}
+
+static void on_applied(redisAsyncContext *redis, void *answer, void *data)
+{
+    struct lane *lane = data;
+    struct pipeline *p = lane->pipeline;
+    const redisReply *reply = answer;
+    (void)redis;
+    if (reply == NULL)
+        refuse_sent(lane, NULL);
+    else if (reply->type == REDIS_REPLY_ERROR)
+        take_error(lane, reply->str);
+    else if (reply->type != REDIS_REPLY_STRING ||
+             !apply_decode((struct slice){reply->str, reply->len}, &lane->sent))
+        refuse_sent(lane, "the answer of apply is malformed");
+    else
+        atomic_store_explicit(
+            &p->context->counters->last_answer_ms, clock_monotonic_ms(), memory_order_relaxed);
+    one_reply_less(p);
+}
+
+static void on_waited(redisAsyncContext *redis, void *answer, void *data)
+{
+    struct pipeline *p = data;
+    const redisReply *reply = answer;
+    int asked = p->context->config->redis.replicas;
+    (void)redis;
+    long long acknowledged = reply != NULL && reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
+    if (acknowledged < asked) {
+        p->replicas_missing = true;
+        log_event(p->context->log, LOG_WARN, "replicas_missing", "server=%s acknowledged=%lld asked=%d",
+            p->where.name, acknowledged, asked);
+    }
+    one_reply_less(p);
+}
+
+/* ---- launching ---- */
+
+static void move_to_sent(struct lane *lane)
+{
+    for (int n = 0; n < STORE_APPLY_MAX && lane->queued > 0; n++) {
+        struct store_run *run = STAILQ_FIRST(&lane->queue);
+        STAILQ_REMOVE_HEAD(&lane->queue, link);
+        STAILQ_INSERT_TAIL(&lane->sent, run, link);
+        lane->queued--;
+        lane->pipeline->queued--;
+    }
+}
+
+/* The first minute that this daemon's clock lets be claimed. */
+static int64_t horizon_minute(const struct pipeline_context *context)
+{
+    int64_t oldest_ms = clock_now_ms(context->clock) - context->config->heartbeats.horizon_ms;
+    return oldest_ms > 0 ? oldest_ms / 1000 / MINUTE_SECONDS : 0;
+}
+
+static void send_lane(struct lane *lane, int64_t horizon)
+{
+    struct pipeline *p = lane->pipeline;
+    struct pipeline_context *context = p->context;
+    move_to_sent(lane);
+    buf_clear(&context->command);
+    apply_encode(&context->command, &context->scratch, &lane->prefix, &lane->sent, horizon,
+        context->config->publish.grace_ms / 1000);
+    count(&context->counters->applies, 1);
+    if (redis_connection_send(p->connection, &context->command, on_applied, lane))
+        p->outstanding++;
+    else
+        refuse_sent(lane, NULL);
+}
+
+/* The barrier: the replicas' word for everything before it on this connection. */
+static void send_wait(struct pipeline *p)
+{
+    struct buf *b = &p->context->command;
+    buf_clear(b);
+    resp_begin(b, 3);
+    resp_arg(b, SLICE_LITERAL("WAIT"));
+    resp_int(b, p->context->config->redis.replicas);
+    resp_int(b, WAIT_MS);
+    if (redis_connection_send(p->connection, b, on_waited, p))
+        p->outstanding++;
+    else
+        p->replicas_missing = true;
+}
+
+static void launch(struct pipeline *p)
+{
+    int64_t horizon = horizon_minute(p->context);
+    event_del(p->linger);
+    p->sent_since_us = p->queued_since_us;
+    p->launched_us = clock_monotonic_us();
+    for (int i = 0; i < partitions(p); i++)
+        if (p->lanes[i].queued > 0)
+            send_lane(&p->lanes[i], horizon);
+    if (p->queued > 0)
+        p->queued_since_us = oldest_queued_us(p);
+    if (p->context->config->redis.durability == DURABILITY_REPLICAS)
+        send_wait(p);
+    count(&p->context->counters->pipelines, 1);
+    if (p->outstanding == 0) /* nothing could be sent */
+        finish(p);
+}
+
+static bool may_launch(const struct pipeline *p)
+{
+    return p->outstanding == 0 && p->queued > 0 && p->connection != NULL &&
+           redis_connection_ready(p->connection);
+}
+
+void pipeline_launch_when_due(struct pipeline *p)
+{
+    if (!may_launch(p))
+        return;
+    int64_t left_us = p->context->config->redis.linger_us - (clock_monotonic_us() - p->queued_since_us);
+    if (p->queued >= LARGE_PIPELINE || left_us <= 0) {
+        launch(p);
+    } else if (!event_pending(p->linger, EV_TIMEOUT, NULL)) {
+        struct timeval delay = {left_us / 1000000, left_us % 1000000};
+        event_add(p->linger, &delay);
+    }
+}
+
+static void on_linger(evutil_socket_t fd, short what, void *ctx)
+{
+    struct pipeline *p = ctx;
+    (void)fd;
+    (void)what;
+    if (may_launch(p))
+        launch(p);
+}
+
+/* ---- the interface ---- */
+
+static void fail_queued(struct pipeline *p)
+{
+    struct store_run_queue failed = STAILQ_HEAD_INITIALIZER(failed);
+    for (int i = 0; i < partitions(p); i++) {
+        STAILQ_CONCAT(&failed, &p->lanes[i].queue);
+        p->lanes[i].queued = 0;
+    }
+    p->queued = 0;
+    mark(&failed, STORE_UNAVAILABLE);
+    pipeline_complete(p->context, &failed);
+}
+
+static void on_connection_changed(void *ctx, bool ready)
+{
+    struct pipeline *p = ctx;
+    if (ready) {
+        count(&p->context->counters->reconnects, 1);
+        p->loads = 0;
+        pipeline_launch_when_due(p);
+    } else {
+        fail_queued(p);
+    }
+}
+
+struct pipeline *pipeline_new(struct pipeline_context *context, const struct redis_server *where)
+{
+    struct pipeline *p = mem_zalloc(sizeof(*p));
+    p->context = context;
+    p->where = *where;
+    p->lanes = mem_zalloc((size_t)partitions(p) * sizeof(*p->lanes));
+    for (int i = 0; i < partitions(p); i++) {
+        p->lanes[i].pipeline = p;
+        key_prefix_init(&p->lanes[i].prefix, i, partitions(p));
+        STAILQ_INIT(&p->lanes[i].queue);
+        STAILQ_INIT(&p->lanes[i].sent);
+    }
+    p->linger = evtimer_new(context->base, on_linger, p);
+    struct redis_connection_settings settings = {
+        context->base, context->monitor, context->log, where, on_connection_changed, p};
+    p->connection = redis_connection_new(&settings);
+    return p;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+    struct redis_connection *connection = p->connection;
+    p->connection = NULL;
+    redis_connection_free(connection); /* what is in flight completes here */
+    fail_queued(p);
+    event_free(p->linger);
+    free(p->lanes);
+    free(p);
+}
+
+const char *pipeline_server(const struct pipeline *p)
+{
+    return p->where.name;
+}
+
+void pipeline_set_usable(struct pipeline *p, bool usable)
+{
+    redis_connection_set_usable(p->connection, usable);
+}
+
+int64_t pipeline_age_ms(const struct pipeline *p, int64_t now_us)
+{
+    int64_t since = now_us;
+    if (p->outstanding > 0)
+        since = p->sent_since_us;
+    if (p->queued > 0 && p->queued_since_us < since)
+        since = p->queued_since_us;
+    return (now_us - since) / 1000;
+}
+
+bool pipeline_admits(const struct pipeline *p, int64_t now_us)
+{
+    return p->connection != NULL && redis_connection_ready(p->connection) &&
+           pipeline_age_ms(p, now_us) <= ADMIT_MAX_MS;
+}
+
+void pipeline_queue(struct pipeline *p, int partition, struct store_run *run, int64_t now_us)
+{
+    STAILQ_INSERT_TAIL(&p->lanes[partition].queue, run, link);
+    p->lanes[partition].queued++;
+    if (p->queued++ == 0)
+        p->queued_since_us = now_us;
+}
+
+void pipeline_tick(struct pipeline *p, int64_t now_us)
+{
+    if (p->outstanding > 0 && now_us - p->launched_us > ANSWER_MAX_MS * 1000)
+        redis_connection_break(p->connection, "no answer in time");
+    if (!redis_connection_ready(p->connection) && p->outstanding == 0 && p->queued > 0)
+        fail_queued(p);
+}

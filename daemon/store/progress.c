@@ -1,0 +1,202 @@
+/* Reading learners' totals. */
+#include "store/progress.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "store/redis_connection.h"
+
+enum { TICK_MS = 250, ANSWER_MAX_MS = 3000, PENDING_MAX = 4096 };
+
+/* A question; in `asks` while it waits for its answer, in `failed` until the loop says so. */
+struct ask {
+    struct progress *progress;
+    size_t server;
+    int64_t asked_ms;
+    store_progress_done *done;
+    void *ctx;
+    TAILQ_ENTRY(ask) link;
+};
+
+TAILQ_HEAD(ask_list, ask);
+
+struct progress {
+    struct event_base *base;
+    struct monitor *monitor;
+    struct log *log;
+    struct store_counters *counters;
+    struct event *tick;
+    struct event *fail;
+    struct ask_list asks;
+    struct ask_list failed;
+    size_t pending;
+    struct redis_server places[SERVERS_MAX];
+    struct redis_connection *connections[SERVERS_MAX];
+    size_t n_servers;
+    int server_of[PARTITIONS_MAX];
+    struct buf command;
+};
+
+static void answer(struct ask *ask, bool ok, const struct store_lesson *lessons, size_t n)
+{
+    store_progress_done *done = ask->done;
+    void *ctx = ask->ctx;
+    ask->progress->pending--;
+    free(ask);
+    done(ctx, ok, lessons, n);
+}
+
+static void fail_all(struct progress *p)
+{
+    while (!TAILQ_EMPTY(&p->failed)) {
+        struct ask *ask = TAILQ_FIRST(&p->failed);
+        TAILQ_REMOVE(&p->failed, ask, link);
+        answer(ask, false, NULL, 0);
+    }
+}
+
+static void on_fail(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    fail_all(ctx);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct progress *p = ctx;
+    (void)fd;
+    (void)what;
+    struct ask *oldest = TAILQ_FIRST(&p->asks);
+    if (oldest != NULL && clock_monotonic_ms() - oldest->asked_ms > ANSWER_MAX_MS)
+        redis_connection_break(p->connections[oldest->server], "no answer in time");
+}
+
+/* Field and value in turn. Lessons whose value is malformed are left out and logged. */
+static size_t read_lessons(struct progress *p, const redisReply *reply, struct store_lesson *lessons)
+{
+    size_t n = 0;
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        const redisReply *field = reply->element[i];
+        const redisReply *value = reply->element[i + 1];
+        lessons[n].lesson = (struct slice){field->str, field->len};
+        if (total_decode((struct slice){value->str, value->len}, &lessons[n]))
+            n++;
+        else
+            log_event(p->log, LOG_ERROR, "total_malformed", "lesson=%s", LOG_QUOTE(field->str));
+    }
+    return n;
+}
+
+static void on_totals(redisAsyncContext *redis, void *data, void *ctx)
+{
+    const redisReply *reply = data;
+    struct ask *ask = ctx;
+    struct progress *p = ask->progress;
+    (void)redis;
+    TAILQ_REMOVE(&p->asks, ask, link);
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+        if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+            log_event(p->log, LOG_WARN, "progress_refused", "error=%s", LOG_QUOTE(reply->str));
+        monitor_look(p->monitor);
+        answer(ask, false, NULL, 0);
+        return;
+    }
+    atomic_store_explicit(&p->counters->last_answer_ms, clock_monotonic_ms(), memory_order_relaxed);
+    struct store_lesson *lessons = mem_zalloc((reply->elements / 2) * sizeof(*lessons));
+    size_t n = read_lessons(p, reply, lessons);
+    answer(ask, true, lessons, n);
+    free(lessons);
+}
+
+struct progress *progress_new(
+    struct event_base *base, struct monitor *monitor, struct log *log, struct store_counters *counters)
+{
+    struct progress *p = mem_zalloc(sizeof(*p));
+    p->base = base;
+    p->monitor = monitor;
+    p->log = log;
+    p->counters = counters;
+    TAILQ_INIT(&p->asks);
+    TAILQ_INIT(&p->failed);
+    p->fail = event_new(base, -1, 0, on_fail, p);
+    p->tick = event_new(base, -1, EV_PERSIST, on_tick, p);
+    struct timeval period = {0, TICK_MS * 1000};
+    event_add(p->tick, &period);
+    return p;
+}
+
+static void disconnect(struct progress *p)
+{
+    for (size_t i = 0; i < p->n_servers; i++)
+        redis_connection_free(p->connections[i]);
+    p->n_servers = 0;
+}
+
+static bool same_places(const struct progress *p, const struct topology *t)
+{
+    bool same = p->n_servers == t->n_servers;
+    for (size_t i = 0; same && i < t->n_servers; i++)
+        same = strcmp(p->places[i].name, t->servers[i].name) == 0;
+    return same;
+}
+
+void progress_follow(struct progress *p, const struct topology *t)
+{
+    if (!same_places(p, t)) {
+        disconnect(p);
+        for (size_t i = 0; i < t->n_servers; i++) {
+            p->places[i] = t->servers[i];
+            struct redis_connection_settings settings = {
+                p->base, p->monitor, p->log, &p->places[i], NULL, NULL};
+            p->connections[i] = redis_connection_new(&settings);
+        }
+        p->n_servers = t->n_servers;
+    }
+    memcpy(p->server_of, t->server_of, sizeof(p->server_of));
+    for (size_t i = 0; i < t->n_servers; i++)
+        redis_connection_set_usable(p->connections[i], t->servers[i].usable);
+}
+
+static bool send_question(struct progress *p, struct ask *ask, const struct key_prefix *prefix,
+    struct slice portal, struct slice learner)
+{
+    if (p->n_servers == 0 || p->pending > PENDING_MAX)
+        return false;
+    buf_clear(&p->command);
+    resp_begin(&p->command, 2);
+    resp_arg(&p->command, SLICE_LITERAL("HGETALL"));
+    resp_key_learner(&p->command, prefix, portal, learner);
+    return redis_connection_send(p->connections[ask->server], &p->command, on_totals, ask);
+}
+
+void progress_ask(struct progress *p, int partition, const struct key_prefix *prefix, struct slice portal,
+    struct slice learner, store_progress_done *done, void *ctx)
+{
+    struct ask *ask = mem_zalloc(sizeof(*ask));
+    *ask = (struct ask){.progress = p, .asked_ms = clock_monotonic_ms(), .done = done, .ctx = ctx};
+    ask->server = (size_t)p->server_of[partition];
+    p->pending++;
+    if (send_question(p, ask, prefix, portal, learner)) {
+        TAILQ_INSERT_TAIL(&p->asks, ask, link);
+    } else {
+        TAILQ_INSERT_TAIL(&p->failed, ask, link);
+        event_active(p->fail, EV_TIMEOUT, 0);
+    }
+}
+
+size_t progress_pending(const struct progress *p)
+{
+    return p->pending;
+}
+
+void progress_free(struct progress *p)
+{
+    disconnect(p);
+    fail_all(p);
+    event_free(p->fail);
+    event_free(p->tick);
+    buf_free(&p->command);
+    free(p);
+}

@@ -1,0 +1,51 @@
+/*
+ * One asynchronous connection to one Redis server, kept up for as long as it lives: connects, waits until
+ * the monitor has vouched for the server, and connects anew with backoff when it breaks.
+ *
+ *     DOWN --retry timer--> CONNECTING --connected--> PROVING --two looks of the monitor--> READY
+ *       ^------------------------- any failure ------------------------------------------------'
+ *
+ * Every command's callback fires exactly once: with its reply, or with NULL when the connection breaks.
+ */
+#pragma once
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "store/monitor.h"
+
+struct event_base;
+struct redis_connection;
+
+struct redis_connection_settings {
+    struct event_base *base;
+    struct monitor *monitor;
+    struct log *log;
+    const struct redis_server *server; /* copied */
+    /* Called when the connection has become ready, and when it has ceased to be; may be NULL. */
+    void (*changed)(void *ctx, bool ready);
+    void *ctx;
+};
+
+struct redis_connection *redis_connection_new(const struct redis_connection_settings *settings);
+
+/* Breaks the connection; pending callbacks fire with NULL. */
+void redis_connection_free(struct redis_connection *c);
+
+bool redis_connection_ready(const struct redis_connection *c);
+
+/* Takes over what the monitor says of the server's usability. */
+void redis_connection_set_usable(struct redis_connection *c, bool usable);
+
+/*
+ * Queues a RESP command; everything queued in one turn of the loop leaves in one write. False, and CALLBACK
+ * is never called, when the connection is not ready.
+ */
+bool redis_connection_send(struct redis_connection *c, const struct buf *command, redisCallbackFn *callback,
+    void *data) __attribute__((warn_unused_result));
+
+/* Gives the connection up for what WHY says (it timed out, answered nonsense) and connects anew. */
+void redis_connection_break(struct redis_connection *c, const char *why);

@@ -1,0 +1,196 @@
+/* A worker's way into Redis: which pipeline a run goes to, and which are refused. */
+#include "store/store.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "config.h"
+#include "store/pipeline.h"
+#include "store/progress.h"
+
+enum { TICK_MS = 100 };
+
+struct store {
+    struct pipeline_context context;
+    struct store_counters counters;
+    struct event *tick;
+    struct event *refuse;
+    struct store_run_queue refused; /* to be completed from the loop */
+    struct progress *progress;
+    struct key_prefix prefixes[PARTITIONS_MAX];
+    struct pipeline *pipelines[SERVERS_MAX];
+    size_t n_pipelines;
+    int pipeline_of[PARTITIONS_MAX];
+    uint64_t version; /* of the topology that the pipelines follow */
+    size_t pending;
+};
+
+/* ---- topology ---- */
+
+static void free_pipelines(struct store *s)
+{
+    /* completing runs may submit further ones: they find no pipeline any more */
+    size_t n = s->n_pipelines;
+    s->n_pipelines = 0;
+    for (size_t i = 0; i < n; i++)
+        pipeline_free(s->pipelines[i]);
+}
+
+static bool same_servers(const struct store *s, const struct topology *t)
+{
+    bool same = s->n_pipelines == t->n_servers;
+    for (size_t i = 0; same && i < t->n_servers; i++)
+        same = strcmp(pipeline_server(s->pipelines[i]), t->servers[i].name) == 0;
+    return same && memcmp(s->pipeline_of, t->server_of, sizeof(s->pipeline_of)) == 0;
+}
+
+static void follow_topology(struct store *s)
+{
+    if (monitor_version(s->context.monitor) == s->version)
+        return;
+    struct topology *t = monitor_topology(s->context.monitor);
+    if (t == NULL)
+        return;
+    s->version = t->version;
+    if (!same_servers(s, t)) {
+        free_pipelines(s);
+        for (size_t i = 0; i < t->n_servers; i++)
+            s->pipelines[i] = pipeline_new(&s->context, &t->servers[i]);
+        memcpy(s->pipeline_of, t->server_of, sizeof(s->pipeline_of));
+        s->n_pipelines = t->n_servers;
+    }
+    for (size_t i = 0; i < t->n_servers; i++)
+        pipeline_set_usable(s->pipelines[i], t->servers[i].usable);
+    progress_follow(s->progress, t);
+    topology_unref(t);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct store *s = ctx;
+    (void)fd;
+    (void)what;
+    int64_t now_us = clock_monotonic_us();
+    for (size_t i = 0; i < s->n_pipelines; i++)
+        pipeline_tick(s->pipelines[i], now_us);
+    follow_topology(s);
+    atomic_store_explicit(&s->counters.queued_runs, (int64_t)s->pending, memory_order_relaxed);
+}
+
+static void on_refuse(evutil_socket_t fd, short what, void *ctx)
+{
+    struct store *s = ctx;
+    (void)fd;
+    (void)what;
+    pipeline_complete(&s->context, &s->refused);
+}
+
+/* ---- the interface ---- */
+
+struct store *store_new(struct event_base *base, const struct config *config, struct monitor *monitor,
+    const struct clock *clock, struct log *log)
+{
+    struct store *s = mem_zalloc(sizeof(*s));
+    s->context = (struct pipeline_context){
+        .base = base,
+        .config = config,
+        .monitor = monitor,
+        .clock = clock,
+        .log = log,
+        .counters = &s->counters,
+        .pending = &s->pending,
+    };
+    STAILQ_INIT(&s->refused);
+    for (int p = 0; p < config->redis.partitions; p++)
+        key_prefix_init(&s->prefixes[p], p, config->redis.partitions);
+    s->progress = progress_new(base, monitor, log, &s->counters);
+    s->refuse = event_new(base, -1, 0, on_refuse, s);
+    s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
+    struct timeval period = {0, TICK_MS * 1000};
+    event_add(s->tick, &period);
+    follow_topology(s);
+    return s;
+}
+
+bool store_admits(struct store *s)
+{
+    int64_t now_us = clock_monotonic_us();
+    for (size_t i = 0; i < s->n_pipelines; i++)
+        if (pipeline_admits(s->pipelines[i], now_us))
+            return true;
+    return false;
+}
+
+int64_t store_age_ms(struct store *s)
+{
+    int64_t now_us = clock_monotonic_us();
+    int64_t oldest = 0;
+    for (size_t i = 0; i < s->n_pipelines; i++) {
+        int64_t age = pipeline_age_ms(s->pipelines[i], now_us);
+        oldest = age > oldest ? age : oldest;
+    }
+    return oldest;
+}
+
+static void queue_run(struct store *s, struct store_run *run, int64_t now_us)
+{
+    run->hash = learner_hash(run->portal, run->learner);
+    run->submitted_us = now_us;
+    int partition = partition_of_hash(run->hash, s->context.config->redis.partitions);
+    if (s->n_pipelines > 0 && pipeline_admits(s->pipelines[s->pipeline_of[partition]], now_us)) {
+        pipeline_queue(s->pipelines[s->pipeline_of[partition]], partition, run, now_us);
+        return;
+    }
+    run->status = STORE_UNAVAILABLE;
+    STAILQ_INSERT_TAIL(&s->refused, run, link);
+    event_active(s->refuse, EV_TIMEOUT, 0);
+}
+
+void store_submit(struct store *s, struct store_batch *batch, struct store_run *runs, size_t n)
+{
+    assert(n > 0);
+    int64_t now_us = clock_monotonic_us();
+    batch->pending = n;
+    s->pending += n;
+    atomic_fetch_add_explicit(&s->counters.runs, n, memory_order_relaxed);
+    for (size_t i = 0; i < n; i++) {
+        assert(runs[i].claim.first_second < runs[i].claim.end_second);
+        runs[i].batch = batch;
+        queue_run(s, &runs[i], now_us);
+    }
+    for (size_t i = 0; i < s->n_pipelines; i++)
+        pipeline_launch_when_due(s->pipelines[i]);
+}
+
+void store_progress(
+    struct store *s, struct slice portal, struct slice learner, store_progress_done *done, void *ctx)
+{
+    int partition = partition_of_hash(learner_hash(portal, learner), s->context.config->redis.partitions);
+    progress_ask(s->progress, partition, &s->prefixes[partition], portal, learner, done, ctx);
+}
+
+const struct store_counters *store_counters(const struct store *s)
+{
+    return &s->counters;
+}
+
+size_t store_pending(const struct store *s)
+{
+    return s->pending + progress_pending(s->progress);
+}
+
+void store_free(struct store *s)
+{
+    if (s == NULL)
+        return;
+    free_pipelines(s);
+    pipeline_complete(&s->context, &s->refused);
+    progress_free(s->progress);
+    event_free(s->refuse);
+    event_free(s->tick);
+    apply_scratch_free(&s->context.scratch);
+    buf_free(&s->context.command);
+    free(s);
+}

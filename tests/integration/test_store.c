@@ -1,0 +1,690 @@
+/*
+ * The store and the Redis functions against a real redis-server, beside a model of plain sets: random runs of
+ * several learners and lessons, overlapping, repeated and in random order, through several batches.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "credit/mask.h"
+#include "store/client.h"
+#include "store/monitor.h"
+#include "store/outbox.h"
+#include "store/store.h"
+
+enum { LEARNERS = 5, LESSONS = 3, SECONDS = 1500, MEDIA_MS = 400000 };
+
+/* A round minute in 2023; the clock stands two hours later. */
+static const int64_t base_s = 1675000800;
+
+struct fixture {
+    pid_t redis_pid;
+    char dir[64];
+    struct endpoint endpoint;
+    struct config config;
+    struct clock clock;
+    struct log *log;
+    struct event_base *base;
+    struct monitor *monitor;
+    struct store *store;
+    struct outbox *outbox;
+    redisContext *redis;
+};
+
+/* ---- a real redis-server ---- */
+
+static void start_redis(struct fixture *f)
+{
+    snprintf(f->dir, sizeof(f->dir), "/tmp/minuted-store-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    f->endpoint.is_unix = true;
+    snprintf(f->endpoint.host, sizeof(f->endpoint.host), "%s/redis.sock", f->dir);
+    f->redis_pid = fork();
+    if (f->redis_pid == 0) {
+        int quiet = open("/dev/null", O_WRONLY);
+        dup2(quiet, 1);
+        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->endpoint.host, "--dir",
+            f->dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy",
+            "noeviction", NULL);
+        _exit(127);
+    }
+    assert_true(f->redis_pid > 0);
+    for (int i = 0; i < 500 && access(f->endpoint.host, F_OK) != 0; i++)
+        nanosleep(&(struct timespec){0, 10000000}, NULL);
+    f->redis = redisConnectUnix(f->endpoint.host);
+    assert_non_null(f->redis);
+    assert_int_equal(f->redis->err, 0);
+}
+
+static void turn_until_ready(struct fixture *f)
+{
+    for (int i = 0; i < 1000 && !store_admits(f->store); i++) {
+        struct timeval pause = {0, 10000};
+        event_base_loopexit(f->base, &pause);
+        event_base_dispatch(f->base);
+    }
+    assert_true(store_admits(f->store));
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    *state = f;
+    start_redis(f);
+    f->config.redis.servers.items = &f->endpoint;
+    f->config.redis.servers.n = 1;
+    f->config.redis.durability = DURABILITY_FSYNC;
+    f->config.redis.partitions = 4;
+    f->config.redis.linger_us = 1000;
+    f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;
+    f->config.publish.grace_ms = 70000;
+    atomic_store(&f->clock.offset_ms, (base_s + 7200) * 1000 - clock_system_ms());
+    f->log = log_new(LOG_WARN);
+    f->base = event_base_new();
+    f->monitor = monitor_start(&f->config, &f->clock, f->log);
+    char message[512];
+    if (monitor_wait(f->monitor, 5000, message) != MONITOR_READY)
+        fail_msg("%s", message);
+    f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
+    f->outbox = outbox_new(&f->config, f->monitor, f->log);
+    turn_until_ready(f);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    store_free(f->store);
+    outbox_free(f->outbox);
+    monitor_stop(f->monitor);
+    event_base_free(f->base);
+    log_free(f->log);
+    redisFree(f->redis);
+    kill(f->redis_pid, SIGTERM);
+    waitpid(f->redis_pid, NULL, 0);
+    char command[128];
+    snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
+    int rc = system(command);
+    free(f);
+    return rc;
+}
+
+/* ---- runs ---- */
+
+static const char *const learner_names[LEARNERS] = {"anna", "bo", "chen/li", "dörte", "e"};
+static const char *const lesson_names[LESSONS] = {"l1", "lesson-2", "x"};
+
+static struct store_run make_run(
+    int learner, int lesson, int64_t start_ms, int64_t length_ms, int64_t media_from_ms, int64_t media_to_ms)
+{
+    struct store_run run = {
+        .claim = {.start_ms = start_ms,
+            .length_ms = length_ms,
+            .media_from_ms = media_from_ms,
+            .media_to_ms = media_to_ms},
+        .portal = SLICE_LITERAL("basic"),
+        .learner = slice_of(learner_names[learner]),
+        .lesson = slice_of(lesson_names[lesson]),
+        .course = SLICE_LITERAL("course"),
+    };
+    run.claim.first_second = (start_ms + 999) / 1000;
+    run.claim.end_second = (start_ms + length_ms + 999) / 1000;
+    return run;
+}
+
+static void on_done(struct store_batch *batch, void *ctx)
+{
+    (void)batch;
+    event_base_loopbreak(ctx);
+}
+
+static void submit(struct fixture *f, struct store_run *runs, size_t n)
+{
+    struct store_batch batch = {.done = on_done, .ctx = f->base};
+    store_submit(f->store, &batch, runs, n);
+    event_base_dispatch(f->base);
+    assert_int_equal(batch.pending, 0);
+}
+
+static void assert_counts(
+    const struct store_run *run, unsigned credited, unsigned duplicate, unsigned contested, unsigned late)
+{
+    assert_int_equal(run->credited_seconds, credited);
+    assert_int_equal(run->duplicate_seconds, duplicate);
+    assert_int_equal(run->contested_seconds, contested);
+    assert_int_equal(run->late_seconds, late);
+}
+
+struct totals {
+    size_t n;
+    struct store_lesson lessons[LESSONS];
+    char names[LESSONS][16];
+    struct event_base *base;
+};
+
+static void on_progress(void *ctx, bool ok, const struct store_lesson *lessons, size_t n)
+{
+    struct totals *totals = ctx;
+    assert_true(ok);
+    assert_true(n <= LESSONS);
+    totals->n = n;
+    for (size_t i = 0; i < n; i++) {
+        totals->lessons[i] = lessons[i];
+        snprintf(totals->names[i], sizeof(totals->names[i]), "%.*s", SLICE_ARG(lessons[i].lesson));
+    }
+    event_base_loopbreak(totals->base);
+}
+
+static struct totals ask_totals(struct fixture *f, int learner)
+{
+    struct totals totals = {.base = f->base};
+    store_progress(f->store, SLICE_LITERAL("basic"), slice_of(learner_names[learner]), on_progress, &totals);
+    event_base_dispatch(f->base);
+    return totals;
+}
+
+static const struct store_lesson *total_of(const struct totals *totals, int lesson)
+{
+    for (size_t i = 0; i < totals->n; i++)
+        if (strcmp(totals->names[i], lesson_names[lesson]) == 0)
+            return &totals->lessons[i];
+    return NULL;
+}
+
+/* ---- cases ---- */
+
+static void test_a_second_is_credited_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
+    submit(f, &run, 1);
+    assert_int_equal(run.status, STORE_WRITTEN);
+    assert_counts(&run, 15, 0, 0, 0);
+    submit(f, &run, 1);
+    assert_counts(&run, 0, 15, 0, 0);
+    struct store_run longer = make_run(0, 0, base_s * 1000 + 10000, 15000, 10000, 25000);
+    submit(f, &longer, 1);
+    assert_counts(&longer, 10, 5, 0, 0);
+    struct store_run other = make_run(0, 1, base_s * 1000 + 20000, 15000, 0, 15000);
+    submit(f, &other, 1);
+    assert_counts(&other, 10, 0, 5, 0);
+
+    struct totals totals = ask_totals(f, 0);
+    assert_int_equal(total_of(&totals, 0)->watched_seconds, 25);
+    assert_int_equal(total_of(&totals, 0)->covered_seconds, 25);
+    assert_int_equal(total_of(&totals, 1)->watched_seconds, 10);
+    assert_int_equal(total_of(&totals, 1)->covered_seconds, 10); /* the media of its own seconds only */
+}
+
+static void test_too_late_below_the_horizon(void **state)
+{
+    struct fixture *f = *state;
+    int64_t floor_ms = (base_s + 7200 - 24 * 3600) * 1000;
+    struct store_run late = make_run(0, 0, floor_ms - 120000, 60000, 0, 60000);
+    submit(f, &late, 1);
+    assert_int_equal(late.status, STORE_TOO_LATE);
+    struct store_run clipped = make_run(0, 0, floor_ms - 30000, 60000, 0, 60000);
+    submit(f, &clipped, 1);
+    assert_int_equal(clipped.status, STORE_WRITTEN);
+    assert_counts(&clipped, 30, 0, 0, 30);
+    struct totals totals = ask_totals(f, 0);
+    assert_int_equal(total_of(&totals, 0)->covered_seconds, 30);
+}
+
+static void test_functions_are_loaded_again(void **state)
+{
+    struct fixture *f = *state;
+    freeReplyObject(redisCommand(f->redis, "FUNCTION FLUSH"));
+    struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
+    submit(f, &run, 1);
+    assert_int_equal(run.status, STORE_WRITTEN);
+    assert_counts(&run, 15, 0, 0, 0);
+}
+
+static void test_a_key_of_a_wrong_type_credits_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
+    submit(f, &run, 1);
+    redisReply *keys = redisCommand(f->redis, "KEYS minuted:*:t:*");
+    assert_int_equal(keys->elements, 1);
+    freeReplyObject(redisCommand(f->redis, "SET %s x", keys->element[0]->str));
+    freeReplyObject(keys);
+    struct store_run next = make_run(0, 0, base_s * 1000 + 15000, 15000, 15000, 30000);
+    submit(f, &next, 1);
+    assert_int_equal(next.status, STORE_UNAVAILABLE);
+}
+
+/* ---- the outbox ---- */
+
+static size_t count_dirty(struct fixture *f, int64_t now_s)
+{
+    size_t n = 0;
+    struct arena arena = {0};
+    for (int p = 0; p < f->config.redis.partitions; p++) {
+        struct outbox_minutes minutes;
+        int64_t oldest;
+        assert_true(outbox_minutes(f->outbox, p, now_s, 1000, &arena, &minutes, &oldest));
+        n += minutes.n;
+    }
+    arena_free(&arena);
+    return n;
+}
+
+static int partition_of(struct fixture *f, int learner)
+{
+    return partition_of_hash(
+        learner_hash(SLICE_LITERAL("basic"), slice_of(learner_names[learner])), f->config.redis.partitions);
+}
+
+static void test_settle_compares(void **state)
+{
+    struct fixture *f = *state;
+    struct arena arena = {0};
+    struct store_run run = make_run(2, 0, base_s * 1000, 15000, 0, 15000);
+    submit(f, &run, 1);
+    assert_int_equal(count_dirty(f, base_s + 60), 0);      /* not due yet */
+    assert_int_equal(count_dirty(f, base_s + 60 + 70), 1); /* end of the minute + grace */
+    assert_int_equal(count_dirty(f, INT64_MAX), 1);
+
+    struct outbox_taken taken;
+    int p = partition_of(f, 2);
+    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    assert_int_equal(taken.n_learners, 1);
+    assert_true(slice_is(taken.learners[0].portal, "basic"));
+    assert_true(slice_is(taken.learners[0].learner, "chen/li"));
+    assert_int_equal(taken.learners[0].n_masks, 1);
+    assert_true(slice_is(taken.learners[0].masks[0].course, "course"));
+    assert_true(taken.learners[0].masks[0].mask == mask_range(0, 15));
+    assert_int_equal(taken.learners[0].masks[0].watched_seconds, 15);
+    assert_int_equal(taken.learners[0].masks[0].last_minute, base_s / 60);
+
+    struct store_run more = make_run(2, 1, base_s * 1000 + 15000, 15000, 0, 15000);
+    submit(f, &more, 1);
+    assert_true(outbox_settle(f->outbox, &taken));
+    assert_int_equal(count_dirty(f, INT64_MAX), 1); /* a mask grew after it was taken */
+    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    assert_int_equal(taken.learners[0].n_masks, 2);
+    assert_true(outbox_settle(f->outbox, &taken));
+    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    submit(f, &run, 1); /* a duplicate makes nothing dirty */
+    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    arena_free(&arena);
+}
+
+static void test_sums_settle_compares(void **state)
+{
+    struct fixture *f = *state;
+    struct arena arena = {0};
+    struct store_run runs[2] = {
+        make_run(0, 0, base_s * 1000, 15000, 0, 15000), make_run(1, 0, base_s * 1000, 20000, 0, 20000)};
+    submit(f, runs, 2);
+    struct outbox_sums sums;
+    assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
+    assert_int_equal(sums.n, 1);
+    assert_int_equal(sums.sums[0].watched_seconds, 35);
+    assert_int_equal(sums.sums[0].learners, 2);
+    struct store_run more = make_run(0, 0, base_s * 1000 + 15000, 1000, 15000, 16000);
+    submit(f, &more, 1);
+    assert_true(outbox_settle_sums(f->outbox, &sums));
+    struct outbox_minutes grown;
+    assert_true(outbox_grown(f->outbox, partition_of(f, 0), 10, &arena, &grown));
+    assert_int_equal(grown.n, 1);
+    assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
+    assert_int_equal(sums.sums[0].watched_seconds, 36);
+    assert_int_equal(sums.sums[0].learners, 2);
+    assert_true(outbox_settle_sums(f->outbox, &sums));
+    for (int p = 0; p < f->config.redis.partitions; p++) {
+        assert_true(outbox_grown(f->outbox, p, 10, &arena, &grown));
+        assert_int_equal(grown.n, 0);
+    }
+    arena_free(&arena);
+}
+
+static void settle_everything(struct fixture *f)
+{
+    struct arena arena = {0};
+    for (int p = 0; p < f->config.redis.partitions; p++) {
+        struct outbox_minutes minutes;
+        int64_t oldest;
+        assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
+        for (size_t i = 0; i < minutes.n; i++) {
+            struct outbox_taken taken;
+            assert_true(outbox_take(f->outbox, p, minutes.minutes[i], &arena, &taken));
+            assert_true(outbox_settle(f->outbox, &taken));
+        }
+        struct outbox_minutes grown;
+        assert_true(outbox_grown(f->outbox, p, 1000, &arena, &grown));
+        for (size_t i = 0; i < grown.n; i++) {
+            struct outbox_sums sums;
+            assert_true(outbox_sums(f->outbox, grown.minutes[i], &arena, &sums));
+            assert_true(outbox_settle_sums(f->outbox, &sums));
+        }
+    }
+    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    arena_free(&arena);
+}
+
+static long long count_keys(struct fixture *f, const char *pattern)
+{
+    redisReply *keys = redisCommand(f->redis, "KEYS %s", pattern);
+    long long n = (long long)keys->elements;
+    freeReplyObject(keys);
+    return n;
+}
+
+static void test_retire_raises_the_floor(void **state)
+{
+    struct fixture *f = *state;
+    int64_t floor;
+    struct store_run runs[LEARNERS];
+    for (int i = 0; i < LEARNERS; i++)
+        runs[i] = make_run(i, 0, base_s * 1000, 15000, 0, 15000);
+    submit(f, runs, LEARNERS);
+    int64_t later_ms = (base_s + 26 * 3600) * 1000;
+    assert_true(
+        outbox_retire(f->outbox, later_ms, &floor)); /* sums and masks are dirty: their bucket stays */
+    assert_true(count_keys(f, "minuted:*:w:*") > 0);
+    settle_everything(f);
+    for (int i = 0; i < 10; i++)
+        assert_true(outbox_retire(f->outbox, later_ms, &floor));
+    assert_int_equal(count_keys(f, "minuted:*:w:*"), 0);
+    assert_int_equal(count_keys(f, "minuted:*:l:*"), 0);
+    assert_int_equal(floor, (base_s + 2 * 3600) / 600 * 10);
+    struct store_run late = make_run(0, 0, base_s * 1000 + 15000, 15000, 15000, 30000);
+    submit(f, &late, 1);
+    assert_int_equal(
+        late.status, STORE_TOO_LATE); /* by the floor: this store's clock would still let it in */
+    struct totals totals = ask_totals(f, 0);
+    assert_int_equal(total_of(&totals, 0)->watched_seconds, 15); /* totals outlive their buckets */
+}
+
+static void test_lease(void **state)
+{
+    struct fixture *f = *state;
+    bool held;
+    char owner[128];
+    assert_true(outbox_lease(f->outbox, "a", 60000, &held, owner));
+    assert_true(held);
+    assert_true(outbox_lease(f->outbox, "b", 60000, &held, owner));
+    assert_false(held);
+    assert_string_equal(owner, "a");
+    assert_true(outbox_release(f->outbox, "b"));
+    assert_true(outbox_lease(f->outbox, "a", 60000, &held, owner));
+    assert_true(held);
+    assert_true(outbox_release(f->outbox, "a"));
+    assert_true(outbox_lease(f->outbox, "b", 60000, &held, owner));
+    assert_true(held);
+}
+
+static void test_watermarks_never_fall(void **state)
+{
+    struct fixture *f = *state;
+    int64_t published = 100;
+    int64_t final = 50;
+    assert_true(outbox_watermark(f->outbox, &published, &final));
+    published = 90;
+    final = 60;
+    assert_true(outbox_watermark(f->outbox, &published, &final));
+    assert_int_equal(published, 100);
+    assert_int_equal(final, 60);
+}
+
+/* ---- the property ---- */
+
+struct model {
+    signed char owner[LEARNERS][SECONDS]; /* lesson that has the second, -1: none */
+    unsigned char covered[LEARNERS][LESSONS][MEDIA_MS];
+};
+
+struct random_run {
+    int learner;
+    int lesson;
+    int64_t start; /* ms since base */
+    int64_t length;
+    int64_t media_from;
+    int64_t media_to;
+};
+
+static struct random_run random_run(unsigned *seed)
+{
+    struct random_run r = {.learner = rand_r(seed) % LEARNERS, .lesson = rand_r(seed) % LESSONS};
+    r.start = 1 + rand_r(seed) % ((SECONDS - 300) * 1000);
+    r.length = 1000 + rand_r(seed) % (rand_r(seed) % 4 == 0 ? 290000 : 20000);
+    r.media_from = rand_r(seed) % (MEDIA_MS - 300000);
+    r.media_to = r.media_from + r.length;
+    return r;
+}
+
+static int64_t media_at(const struct random_run *r, int64_t ms)
+{
+    return r->media_from + (ms - r->start) * (r->media_to - r->media_from) / r->length; /* rate 1: exact */
+}
+
+static void cover(
+    struct model *m, const struct random_run *r, int64_t from_s, int64_t end_s, int64_t first, int64_t end)
+{
+    int64_t from = from_s == first ? r->media_from : media_at(r, from_s * 1000);
+    int64_t to = end_s == end ? r->media_to : media_at(r, end_s * 1000);
+    for (int64_t ms = from; ms < to; ms++)
+        m->covered[r->learner][r->lesson][ms] = 1;
+}
+
+/* Credits R in the model; the counts that the store must answer. */
+static void model_credit(struct model *m, const struct random_run *r, unsigned counts[3])
+{
+    int64_t first = (r->start + 999) / 1000;
+    int64_t end = (r->start + r->length + 999) / 1000;
+    int64_t stretch = -1;
+    counts[0] = counts[1] = counts[2] = 0;
+    for (int64_t s = first; s <= end; s++) {
+        bool credited = false;
+        if (s < end) {
+            signed char *owner = &m->owner[r->learner][s];
+            credited = *owner < 0;
+            counts[credited ? 0 : *owner == r->lesson ? 1 : 2]++;
+            if (credited)
+                *owner = (signed char)r->lesson;
+        }
+        if (credited && stretch < 0)
+            stretch = s;
+        if (!credited && stretch >= 0) {
+            cover(m, r, stretch, s, first, end);
+            stretch = -1;
+        }
+    }
+}
+
+static int64_t model_covered(const struct model *m, int learner, int lesson)
+{
+    int64_t sum = 0;
+    const unsigned char *covered = m->covered[learner][lesson];
+    for (int64_t from = 0; from < MEDIA_MS; from++) {
+        if (!covered[from])
+            continue;
+        int64_t to = from;
+        while (to < MEDIA_MS && covered[to])
+            to++;
+        sum += to / 1000 - from / 1000;
+        from = to;
+    }
+    return sum;
+}
+
+static void check_totals(struct fixture *f, const struct model *m)
+{
+    for (int learner = 0; learner < LEARNERS; learner++) {
+        struct totals totals = ask_totals(f, learner);
+        for (int lesson = 0; lesson < LESSONS; lesson++) {
+            int64_t watched = 0;
+            for (int s = 0; s < SECONDS; s++)
+                watched += m->owner[learner][s] == lesson;
+            const struct store_lesson *total = total_of(&totals, lesson);
+            assert_int_equal(total == NULL ? 0 : total->watched_seconds, watched);
+            assert_int_equal(total == NULL ? 0 : total->covered_seconds, model_covered(m, learner, lesson));
+        }
+    }
+}
+
+static uint64_t model_mask(const struct model *m, int learner, int lesson, int64_t minute)
+{
+    uint64_t mask = 0;
+    for (int i = 0; i < 60; i++) {
+        int64_t s = (minute - base_s / 60) * 60 + i;
+        if (s >= 0 && s < SECONDS && m->owner[learner][s] == lesson)
+            mask |= UINT64_C(1) << i;
+    }
+    return mask;
+}
+
+static int index_of(struct slice name, const char *const *names, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (slice_is(name, names[i]))
+            return i;
+    fail_msg("unknown name %.*s", SLICE_ARG(name));
+    return -1;
+}
+
+/* What was published so far: every mask that a take gave, kept as a consumer would. */
+struct consumer {
+    uint64_t masks[LEARNERS][LESSONS][SECONDS / 60 + 1];
+};
+
+static void consume(struct fixture *f, const struct model *m, struct consumer *c, bool settle)
+{
+    struct arena arena = {0};
+    for (int p = 0; p < f->config.redis.partitions; p++) {
+        struct outbox_minutes minutes;
+        int64_t oldest;
+        assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
+        for (size_t i = 0; i < minutes.n; i++) {
+            struct outbox_taken taken;
+            int64_t minute = minutes.minutes[i];
+            assert_true(outbox_take(f->outbox, p, minute, &arena, &taken));
+            for (size_t k = 0; k < taken.n_learners; k++) {
+                int learner = index_of(taken.learners[k].learner, learner_names, LEARNERS);
+                for (size_t j = 0; j < taken.learners[k].n_masks; j++) {
+                    int lesson = index_of(taken.learners[k].masks[j].lesson, lesson_names, LESSONS);
+                    uint64_t mask = taken.learners[k].masks[j].mask;
+                    assert_true(mask == model_mask(m, learner, lesson, minute));
+                    c->masks[learner][lesson][minute - base_s / 60] = mask;
+                }
+            }
+            if (settle)
+                assert_true(outbox_settle(f->outbox, &taken));
+        }
+    }
+    arena_free(&arena);
+}
+
+static void check_consumer(const struct model *m, const struct consumer *c)
+{
+    for (int learner = 0; learner < LEARNERS; learner++)
+        for (int lesson = 0; lesson < LESSONS; lesson++)
+            for (int minute = 0; minute <= SECONDS / 60; minute++)
+                assert_true(c->masks[learner][lesson][minute] ==
+                            model_mask(m, learner, lesson, base_s / 60 + minute));
+}
+
+static void check_sums(struct fixture *f, const struct model *m)
+{
+    struct arena arena = {0};
+    for (int minute = 0; minute <= SECONDS / 60; minute++) {
+        struct outbox_sums sums;
+        assert_true(outbox_sums(f->outbox, base_s / 60 + minute, &arena, &sums));
+        for (size_t i = 0; i < sums.n; i++) {
+            int lesson = index_of(sums.sums[i].lesson, lesson_names, LESSONS);
+            int64_t seconds = 0;
+            int64_t learners = 0;
+            for (int learner = 0; learner < LEARNERS; learner++) {
+                uint64_t mask = model_mask(m, learner, lesson, base_s / 60 + minute);
+                seconds += mask_count(mask);
+                learners += mask != 0;
+            }
+            assert_int_equal(sums.sums[i].watched_seconds, seconds);
+            assert_int_equal(sums.sums[i].learners, learners);
+        }
+    }
+    arena_free(&arena);
+}
+
+static void submit_and_check(struct fixture *f, struct model *m, const struct random_run *runs, size_t n)
+{
+    struct store_run *store_runs = calloc(n, sizeof(*store_runs));
+    for (size_t i = 0; i < n; i++)
+        store_runs[i] = make_run(runs[i].learner, runs[i].lesson, base_s * 1000 + runs[i].start,
+            runs[i].length, runs[i].media_from, runs[i].media_to);
+    submit(f, store_runs, n);
+    for (size_t i = 0; i < n; i++) {
+        unsigned counts[3];
+        model_credit(m, &runs[i], counts);
+        assert_int_equal(store_runs[i].status, STORE_WRITTEN);
+        assert_counts(&store_runs[i], counts[0], counts[1], counts[2], 0);
+    }
+    free(store_runs);
+}
+
+static void test_random_runs_match_plain_sets(void **state)
+{
+    enum { ROUNDS = 12, RUNS = 60 };
+    struct fixture *f = *state;
+    const char *given = getenv("MINUTED_TEST_SEED");
+    unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+    print_message("MINUTED_TEST_SEED=%u\n", seed);
+    for (int round = 0; round < ROUNDS; round++) {
+        freeReplyObject(redisCommand(f->redis, "FLUSHALL"));
+        struct model *m = calloc(1, sizeof(*m));
+        struct consumer *c = calloc(1, sizeof(*c));
+        memset(m->owner, -1, sizeof(m->owner));
+        struct random_run runs[RUNS * 2];
+        for (int i = 0; i < RUNS; i++)
+            runs[i] = random_run(&seed);
+        for (int i = RUNS; i < RUNS * 2; i++)
+            runs[i] = runs[rand_r(&seed) % i]; /* repeated, out of order */
+        for (size_t at = 0; at < RUNS * 2;) {
+            size_t n = 1 + (size_t)(rand_r(&seed) % 30);
+            n = n < RUNS * 2 - at ? n : RUNS * 2 - at;
+            submit_and_check(f, m, runs + at, n);
+            if (rand_r(&seed) % 3 == 0)
+                consume(f, m, c, rand_r(&seed) % 2 == 0);
+            at += n;
+        }
+        check_totals(f, m);
+        check_sums(f, m);
+        consume(f, m, c, true);
+        check_consumer(m, c);
+        assert_int_equal(count_dirty(f, INT64_MAX), 0);
+        free(m);
+        free(c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_second_is_credited_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_late_below_the_horizon, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_functions_are_loaded_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_key_of_a_wrong_type_credits_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_settle_compares, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sums_settle_compares, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_retire_raises_the_floor, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_watermarks_never_fall, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_random_runs_match_plain_sets, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
