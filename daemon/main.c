@@ -1,0 +1,67 @@
+/* minuted: from the command line to a running daemon. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "config.h"
+#include "daemon.h"
+#include "options.h"
+#include "publish/publish.h"
+
+enum { EXIT_USAGE = 2 };
+
+static int fail(char *error)
+{
+    fprintf(stderr, "minuted: %s\n", error);
+    free(error);
+    return EXIT_FAILURE;
+}
+
+static int check_config(const struct config *config)
+{
+    char *error = NULL;
+    struct policy *policy = policy_load(config, (struct slice){"", 0}, &error);
+    if (policy == NULL)
+        return fail(error);
+    printf("%s: good; catalog %s: %zu courses\n", config->file == NULL ? "configuration" : config->file,
+        policy->catalog->program, policy->catalog->n_courses);
+    policy_unref(policy);
+    return EXIT_SUCCESS;
+}
+
+static int create_topics(const struct config *config)
+{
+    char *error = NULL;
+    return topics_create(config, config->kafka.brokers, &error) ? EXIT_SUCCESS : fail(error);
+}
+
+static int act(const struct options *options, struct config *config)
+{
+    switch (options->action) {
+    case ACTION_CHECK_CONFIG:
+        return check_config(config);
+    case ACTION_CREATE_TOPICS:
+        return create_topics(config);
+    default:
+        return daemon_run(config, options);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    options_parse(argc, argv, &options);
+    if (options.action == ACTION_EXIT_GOOD)
+        return EXIT_SUCCESS;
+    if (options.action == ACTION_EXIT_USAGE)
+        return EXIT_USAGE;
+    char *error = NULL;
+    struct config *config = config_load(
+        options.config_file, environ, options.overrides, options.n_overrides, options.dev, &error);
+    if (config == NULL)
+        return fail(error);
+    int status = act(&options, config);
+    config_free(config);
+    return status;
+}

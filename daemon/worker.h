@@ -1,0 +1,40 @@
+/*
+ * A worker: one thread with an event loop, listeners, a Redis connection and an api of its own. Workers share
+ * nothing but what is immutable.
+ */
+#pragma once
+
+#include "api/api.h"
+#include "http/http.h"
+#include "store/store.h"
+
+struct worker;
+
+struct worker_settings {
+    const struct config *config;
+    const struct clock *clock;
+    struct monitor *monitor;
+    const struct api_dev *dev; /* NULL without --dev */
+    struct log *log;
+    int number; /* of this worker, from 0 */
+    int of;     /* workers in all */
+};
+
+/* Takes the N listening sockets in FDS and a reference to POLICY; the rest is borrowed until worker_stop().
+ */
+struct worker *worker_start(
+    const struct worker_settings *settings, struct policy *policy, const int *fds, size_t n);
+
+/* Puts a new policy in force, soon. Any thread. */
+void worker_set_policy(struct worker *w, struct policy *policy);
+
+/* Stop accepting, answer what is under way; the thread ends when all is answered, at the latest after
+ * DEADLINE_MS. */
+void worker_drain(struct worker *w, int64_t deadline_ms);
+
+/* Waits for the thread to end and frees. Call worker_drain() before. */
+void worker_stop(struct worker *w);
+
+const struct http_counters *worker_http_counters(const struct worker *w);
+const struct api_counters *worker_api_counters(const struct worker *w);
+const struct store_counters *worker_store_counters(const struct worker *w);
