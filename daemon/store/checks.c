@@ -44,10 +44,18 @@ static bool info_is(const char *info, const char *name, const char *wanted)
     return strcmp(info_value(info, name, value), wanted) == 0;
 }
 
+/* `connected_slaves` counts those that are still copying, too. */
+static int count_online_replicas(const char *info)
+{
+    int n = 0;
+    for (const char *at = strstr(info, "state=online"); at != NULL; at = strstr(at + 1, "state=online"))
+        n++;
+    return n;
+}
+
 static enum check_result check_role(
     const struct config *config, const char *info, struct monitor_server *seen)
 {
-    char value[64];
     if (!info_is(info, "loading", "0")) {
         problem(seen, "is loading its data");
         return CHECK_PASSING;
@@ -56,10 +64,9 @@ static enum check_result check_role(
         problem(seen, "is a replica, not the primary");
         return CHECK_PASSING;
     }
-    if (config->redis.durability == DURABILITY_REPLICAS &&
-        atoll(info_value(info, "connected_slaves", value)) < config->redis.replicas) {
-        problem(seen, "has %.20s replicas connected; redis.durability asks for %d", value,
-            config->redis.replicas);
+    int online = count_online_replicas(info);
+    if (config->redis.durability == DURABILITY_REPLICAS && online < config->redis.replicas) {
+        problem(seen, "has %d replicas online; redis.durability asks for %d", online, config->redis.replicas);
         return CHECK_PASSING;
     }
     return CHECK_GOOD;

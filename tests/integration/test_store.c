@@ -11,14 +11,11 @@
 
 #include <cmocka.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "credit/mask.h"
+#include "redis_process.h"
 #include "store/client.h"
 #include "store/monitor.h"
 #include "store/outbox.h"
@@ -30,9 +27,7 @@ enum { LEARNERS = 5, LESSONS = 3, SECONDS = 1500, MEDIA_MS = 400000 };
 static const int64_t base_s = 1675000800;
 
 struct fixture {
-    pid_t redis_pid;
-    char dir[64];
-    struct endpoint endpoint;
+    struct redis_process redis;
     struct config config;
     struct clock clock;
     struct log *log;
@@ -40,33 +35,7 @@ struct fixture {
     struct monitor *monitor;
     struct store *store;
     struct outbox *outbox;
-    redisContext *redis;
 };
-
-/* ---- a real redis-server ---- */
-
-static void start_redis(struct fixture *f)
-{
-    snprintf(f->dir, sizeof(f->dir), "/tmp/minuted-store-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    f->endpoint.is_unix = true;
-    snprintf(f->endpoint.host, sizeof(f->endpoint.host), "%s/redis.sock", f->dir);
-    f->redis_pid = fork();
-    if (f->redis_pid == 0) {
-        int quiet = open("/dev/null", O_WRONLY);
-        dup2(quiet, 1);
-        execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", f->endpoint.host, "--dir",
-            f->dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy",
-            "noeviction", NULL);
-        _exit(127);
-    }
-    assert_true(f->redis_pid > 0);
-    for (int i = 0; i < 500 && access(f->endpoint.host, F_OK) != 0; i++)
-        nanosleep(&(struct timespec){0, 10000000}, NULL);
-    f->redis = redisConnectUnix(f->endpoint.host);
-    assert_non_null(f->redis);
-    assert_int_equal(f->redis->err, 0);
-}
 
 static void turn_until_ready(struct fixture *f)
 {
@@ -82,8 +51,8 @@ static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     *state = f;
-    start_redis(f);
-    f->config.redis.servers.items = &f->endpoint;
+    redis_process_start(&f->redis, NULL);
+    f->config.redis.servers.items = &f->redis.endpoint;
     f->config.redis.servers.n = 1;
     f->config.redis.durability = DURABILITY_FSYNC;
     f->config.redis.partitions = 4;
@@ -111,14 +80,9 @@ static int teardown(void **state)
     monitor_stop(f->monitor);
     event_base_free(f->base);
     log_free(f->log);
-    redisFree(f->redis);
-    kill(f->redis_pid, SIGTERM);
-    waitpid(f->redis_pid, NULL, 0);
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf '%s'", f->dir);
-    int rc = system(command);
+    redis_process_stop(&f->redis);
     free(f);
-    return rc;
+    return 0;
 }
 
 /* ---- runs ---- */
@@ -246,7 +210,7 @@ static void test_too_late_below_the_horizon(void **state)
 static void test_functions_are_loaded_again(void **state)
 {
     struct fixture *f = *state;
-    freeReplyObject(redisCommand(f->redis, "FUNCTION FLUSH"));
+    redis_process_command(&f->redis, "FUNCTION FLUSH");
     struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
     submit(f, &run, 1);
     assert_int_equal(run.status, STORE_WRITTEN);
@@ -258,9 +222,9 @@ static void test_a_key_of_a_wrong_type_credits_nothing(void **state)
     struct fixture *f = *state;
     struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
     submit(f, &run, 1);
-    redisReply *keys = redisCommand(f->redis, "KEYS minuted:*:t:*");
+    redisReply *keys = redisCommand(f->redis.client, "KEYS minuted:*:t:*");
     assert_int_equal(keys->elements, 1);
-    freeReplyObject(redisCommand(f->redis, "SET %s x", keys->element[0]->str));
+    redis_process_command(&f->redis, "SET %s x", keys->element[0]->str);
     freeReplyObject(keys);
     struct store_run next = make_run(0, 0, base_s * 1000 + 15000, 15000, 15000, 30000);
     submit(f, &next, 1);
@@ -379,7 +343,7 @@ static void settle_everything(struct fixture *f)
 
 static long long count_keys(struct fixture *f, const char *pattern)
 {
-    redisReply *keys = redisCommand(f->redis, "KEYS %s", pattern);
+    redisReply *keys = redisCommand(f->redis.client, "KEYS %s", pattern);
     long long n = (long long)keys->elements;
     freeReplyObject(keys);
     return n;
@@ -645,7 +609,7 @@ static void test_random_runs_match_plain_sets(void **state)
     unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
     print_message("MINUTED_TEST_SEED=%u\n", seed);
     for (int round = 0; round < ROUNDS; round++) {
-        freeReplyObject(redisCommand(f->redis, "FLUSHALL"));
+        redis_process_command(&f->redis, "FLUSHALL");
         struct model *m = calloc(1, sizeof(*m));
         struct consumer *c = calloc(1, sizeof(*c));
         memset(m->owner, -1, sizeof(m->owner));

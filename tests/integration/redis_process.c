@@ -1,0 +1,167 @@
+/* redis-server processes of a test. */
+#include "redis_process.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ARGS_MAX = 48, TRIES = 1000 };
+
+static void pause_10_ms(void)
+{
+    nanosleep(&(struct timespec){0, 10000000}, NULL);
+}
+
+static bool port_is_free(int port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bool bound = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0;
+    close(fd);
+    return bound;
+}
+
+/* Free itself and 10,000 above, where a cluster's nodes talk. */
+static int free_port(void)
+{
+    static unsigned seed;
+    if (seed == 0)
+        seed = (unsigned)getpid();
+    for (int i = 0; i < TRIES; i++) {
+        int port = 20000 + rand_r(&seed) % 10000;
+        if (port_is_free(port) && port_is_free(port + 10000))
+            return port;
+    }
+    fail_msg("no free port");
+    return 0;
+}
+
+static void prepare(struct redis_process *r)
+{
+    *r = (struct redis_process){0};
+    snprintf(r->dir, sizeof(r->dir), "/tmp/minuted-redis-XXXXXX");
+    assert_non_null(mkdtemp(r->dir));
+    snprintf(r->endpoint.host, sizeof(r->endpoint.host), "127.0.0.1");
+    r->endpoint.port = (uint16_t)free_port();
+}
+
+static void spawn(struct redis_process *r, const char *const *args)
+{
+    r->pid = fork();
+    if (r->pid == 0) {
+        char log[96];
+        snprintf(log, sizeof(log), "%s/log", r->dir);
+        int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        dup2(fd, STDOUT_FILENO);
+        dup2(fd, STDERR_FILENO);
+        execvp("redis-server", (char *const *)args);
+        _exit(127);
+    }
+    assert_true(r->pid > 0);
+}
+
+static void connect_when_up(struct redis_process *r)
+{
+    for (int i = 0; i < TRIES; i++) {
+        r->client = redisConnect(r->endpoint.host, r->endpoint.port);
+        if (r->client != NULL && r->client->err == 0)
+            return;
+        redisFree(r->client);
+        r->client = NULL;
+        pause_10_ms();
+    }
+    fail_msg("redis-server on port %d does not answer; see %s/log", r->endpoint.port, r->dir);
+}
+
+void redis_process_start(struct redis_process *r, const char *const *extra)
+{
+    prepare(r);
+    char port[8];
+    snprintf(port, sizeof(port), "%d", r->endpoint.port);
+    const char *args[ARGS_MAX] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
+        "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"};
+    size_t n = 15;
+    while (extra != NULL && *extra != NULL && n < ARGS_MAX - 1)
+        args[n++] = *extra++;
+    spawn(r, args);
+    connect_when_up(r);
+}
+
+void redis_process_start_sentinel(struct redis_process *r, const struct redis_process *primary)
+{
+    prepare(r);
+    char path[96];
+    snprintf(path, sizeof(path), "%s/sentinel.conf", r->dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor minuted 127.0.0.1 %d 1\n",
+        r->endpoint.port, r->dir, primary->endpoint.port);
+    fclose(file);
+    const char *args[] = {"redis-server", path, "--sentinel", NULL};
+    spawn(r, args);
+    connect_when_up(r);
+}
+
+void redis_process_stop(struct redis_process *r)
+{
+    if (r->client != NULL)
+        redisFree(r->client);
+    kill(r->pid, SIGKILL);
+    waitpid(r->pid, NULL, 0);
+    char command[96];
+    snprintf(command, sizeof(command), "rm -rf '%s'", r->dir);
+    assert_int_equal(system(command), 0);
+}
+
+void redis_process_command(struct redis_process *r, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    redisReply *reply = redisvCommand(r->client, format, args);
+    va_end(args);
+    assert_non_null(reply);
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail_msg("%s: %s", format, reply->str);
+    freeReplyObject(reply);
+}
+
+static void wait_for_cluster(struct redis_process *node)
+{
+    for (int i = 0; i < TRIES; i++) {
+        redisReply *reply = redisCommand(node->client, "CLUSTER INFO");
+        bool up = reply != NULL && strstr(reply->str, "cluster_state:ok") != NULL;
+        freeReplyObject(reply);
+        if (up)
+            return;
+        pause_10_ms();
+    }
+    fail_msg("the cluster does not come up");
+}
+
+void redis_process_join_cluster(struct redis_process *nodes, int n)
+{
+    for (int i = 0; i < n; i++) {
+        redis_process_command(
+            &nodes[i], "CLUSTER ADDSLOTSRANGE %d %d", i * 16384 / n, (i + 1) * 16384 / n - 1);
+        redis_process_command(&nodes[i], "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
+    }
+    for (int i = 1; i < n; i++)
+        redis_process_command(&nodes[0], "CLUSTER MEET 127.0.0.1 %d", nodes[i].endpoint.port);
+    for (int i = 0; i < n; i++)
+        wait_for_cluster(&nodes[i]);
+}
