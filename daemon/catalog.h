@@ -14,7 +14,7 @@ struct course;
 
 struct lesson {
     const char *id;
-    const char *title;    /* "" when left out */
+    const char *title;      /* "" when left out */
     int64_t length_seconds; /* 0 when not known */
     const struct course *course;
     struct claim_lesson allows; /* the course's window in Unix ms, the length in ms */
@@ -58,6 +58,8 @@ struct catalog {
  * Limits: 1 MiB, 1,000 courses, 100,000 lessons.
  */
 struct catalog *catalog_load(const char *path, char **error);
+/* The same from TEXT; NAME stands for the file in errors. */
+struct catalog *catalog_parse(const char *name, struct slice text, char **error);
 void catalog_free(struct catalog *catalog);
 
 /* NULL when there is none. Borrowed from the catalog. */

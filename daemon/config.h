@@ -55,11 +55,11 @@ struct config_property {
 };
 
 struct config {
-    char *file;   /* NULL: defaults and overrides only */
+    char *file; /* NULL: defaults and overrides only */
     struct {
         struct endpoint_list listen;
-        char *base_path; /* "" or "/x" */
-        int workers;     /* 0: one per CPU */
+        char *base_path;                    /* "" or "/x" */
+        int workers;                        /* 0: one per CPU */
         struct string_list allowed_origins; /* "*" allows every origin */
         int max_connections;
         int64_t max_body; /* bytes */
@@ -92,7 +92,7 @@ struct config {
         int64_t linger_us;
     } redis;
     struct {
-        char *brokers; /* "host:port,…" or "embedded" */
+        char *brokers;                      /* "host:port,…" or "embedded" */
         struct config_property *properties; /* passed to librdkafka as they are; `x_file` was read */
         size_t n_properties;
         enum record_format format;

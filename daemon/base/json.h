@@ -1,7 +1,8 @@
 /*
- * JSON (RFC 8259), strictly: a pull reader that allocates nothing but unescaped strings, and a writer into a
- * struct buf. Invalid UTF-8, trailing bytes, unescaped control characters, leading zeros and more than
- * JSON_DEPTH_MAX levels are errors. The first error sticks: every later call returns false.
+ * JSON (RFC 8259), strictly: a pull reader that allocates nothing but what strings with escapes stand for,
+ * and a writer into a struct buf. Invalid UTF-8, trailing bytes, unescaped control characters, leading zeros
+ * and more than JSON_DEPTH_MAX levels are errors. The first error sticks: every later call returns false. A
+ * value of another type than asked for is such an error too: ask json_next_type() first where it may be one.
  *
  *     json_read(&r, text);
  *     if (json_object(&r))
@@ -44,17 +45,23 @@ struct json_reader {
 
 struct json_number {
     double value;    /* as strtod; may be infinite when out of range */
-    bool integral;   /* the value is a whole number within +-2^53, however it was written */
+    bool integral;   /* as written a whole number within +-2^53: 1000, 1000.0, 1e3 */
     int64_t integer; /* when integral */
 };
 
-/* Starts reading TEXT, which must live as long as what is read from it; ARENA takes unescaped strings. */
+/*
+ * Starts reading TEXT, which must live as long as what is read from it. ARENA takes unescaped strings, never
+ * more than they take in TEXT, rounded up.
+ */
 void json_read(struct json_reader *r, struct slice text, struct arena *arena);
 
 /* The type of the value that comes next. */
 enum json_type json_next_type(struct json_reader *r);
 
-/* Enters an object; json_member() then gives key after key and false at its end (or at an error). */
+/*
+ * Enters an object; json_member() then gives key after key, equal ones too, and false at its end (or at an
+ * error). The value of each must be read or skipped.
+ */
 bool json_object(struct json_reader *r) __attribute__((warn_unused_result));
 bool json_member(struct json_reader *r, struct slice *key) __attribute__((warn_unused_result));
 
@@ -75,5 +82,8 @@ bool json_end(struct json_reader *r) __attribute__((warn_unused_result));
 
 /* Appends TEXT as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
 void json_write_string(struct buf *b, struct slice text);
-/* Appends a number: whole ones without a point, others with up to DECIMALS digits, no trailing zeros. */
+/*
+ * Appends a number rounded to at most DECIMALS digits after the point, without trailing zeros; infinities and
+ * NaN, which JSON has not, as null.
+ */
 void json_write_number(struct buf *b, double value, int decimals);

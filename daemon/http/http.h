@@ -22,7 +22,6 @@
 #include "base/slice.h"
 
 struct event_base;
-struct evbuffer;
 
 enum http_method {
     HTTP_METHOD_GET,
@@ -47,7 +46,7 @@ enum http_header {
 struct http_limits {
     int max_connections;        /* of this server; one more is answered 503 and closed */
     size_t max_body;            /* bytes; more is 413 */
-    size_t max_headers;         /* bytes of request line and headers; more is 431 */
+    size_t max_headers;         /* bytes of request line and headers, at most 64 KiB; more is 431 */
     int64_t header_timeout_ms;  /* from a request's first byte to the end of its headers: 408 */
     int64_t request_timeout_ms; /* from a request's first byte to its last: 408; and for reading an answer */
     int64_t idle_timeout_ms;    /* between requests: closed silently */

@@ -1,0 +1,462 @@
+/* The configuration's schema. */
+#include "config_schema.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+#define FIELD(config, key, type) ((type *)(void *)((char *)(config) + (key)->offset))
+
+void config_problem(struct config_reading *r, const struct yaml_node *node, const char *format, ...)
+{
+    char text[480];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    problems_add(r->problems, r->source->name, r->source->has_lines ? node->line : 0, "%s", text);
+}
+
+char *config_resolve_path(const struct config_source *source, const char *path)
+{
+    struct buf joined = {0};
+    if (path[0] != '/')
+        buf_append_string(&joined, source->folder);
+    buf_append_string(&joined, path);
+    buf_append_char(&joined, '\0');
+    return joined.data;
+}
+
+/* ---- scalars ---- */
+
+static bool want_scalar(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (node->type == YAML_SCALAR && !yaml_is_null(node))
+        return true;
+    config_problem(r, node, "%s: one value is wanted, not %s", key->name,
+        node->type == YAML_LIST  ? "a list"
+        : node->type == YAML_MAP ? "a map"
+                                 : "nothing");
+    return false;
+}
+
+static void read_string(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    char **field = FIELD(r->config, key, char *);
+    if (!want_scalar(r, key, node))
+        return;
+    free(*field);
+    *field = mem_strdup(node->text);
+}
+
+static void read_path(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    char **field = FIELD(r->config, key, char *);
+    if (!want_scalar(r, key, node))
+        return;
+    free(*field);
+    *field = config_resolve_path(r->source, node->text);
+}
+
+static bool base_path_valid(const char *path)
+{
+    size_t len = strlen(path);
+    return len == 0 || (path[0] == '/' && len > 1 && path[len - 1] != '/' && strpbrk(path, "?#% ") == NULL);
+}
+
+static void read_base_path(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (node->type == YAML_SCALAR && base_path_valid(node->text)) {
+        free(r->config->http.base_path);
+        r->config->http.base_path = mem_strdup(node->text);
+    } else {
+        config_problem(r, node, "%s: '%s' is neither empty nor like /x", key->name, node->text);
+    }
+}
+
+/* A deployment names a transactional id and a key in Kafka. */
+static void read_name(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    const char *bad = node->text;
+    while (isalnum((unsigned char)*bad) || (*bad != '\0' && strchr("._-", *bad) != NULL))
+        bad++;
+    size_t len = strlen(node->text);
+    if (node->type != YAML_SCALAR || *bad != '\0' || len == 0 || len > 64)
+        config_problem(
+            r, node, "%s: '%s' is not 1 to 64 letters, digits, '.', '_' or '-'", key->name, node->text);
+    else
+        read_string(r, key, node);
+}
+
+/* A number with a unit of UNITS ("ms=1 s=1000"); NAN when it is none. */
+struct unit {
+    const char *name;
+    double factor;
+};
+
+static double read_quantity(const char *text, const struct unit *units)
+{
+    char *end;
+    if (!isdigit((unsigned char)text[0]))
+        return NAN;
+    double number = strtod(text, &end);
+    for (const struct unit *unit = units; unit->name != NULL; unit++)
+        if (strcmp(end, unit->name) == 0)
+            return number * unit->factor;
+    return NAN;
+}
+
+static const struct unit durations_ms[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
+static const struct unit sizes[] = {{"", 1}, {"KiB", 1024}, {"MiB", 1048576}, {NULL, 0}};
+static const struct unit plain[] = {{"", 1}, {NULL, 0}};
+
+/* The quantity within the row's limits; NAN after a problem was added. */
+static double want_quantity(struct config_reading *r, const struct config_key *key,
+    const struct yaml_node *node, const struct unit *units, const char *form)
+{
+    if (!want_scalar(r, key, node))
+        return NAN;
+    double value = read_quantity(node->text, units);
+    if (isnan(value))
+        config_problem(r, node, "%s: '%s' is not %s", key->name, node->text, form);
+    else if (value < key->min || value > key->max) {
+        config_problem(r, node, "%s: '%s' is out of range (%.15g to %.15g%s)", key->name, node->text,
+            key->min, key->max, units == durations_ms ? " ms" : "");
+        value = NAN;
+    }
+    return value;
+}
+
+static void read_duration(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    double ms = want_quantity(r, key, node, durations_ms, "a duration such as 500ms, 15s, 10m or 24h");
+    if (!isnan(ms))
+        *FIELD(r->config, key, int64_t) = (int64_t)ms;
+}
+
+/* The linger alone is kept in microseconds; it is written as every duration. */
+static void read_linger(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    bool zero = node->type == YAML_SCALAR && strcmp(node->text, "0") == 0;
+    double ms = zero ? 0 : want_quantity(r, key, node, durations_ms, "a duration such as 1ms or 0.5ms");
+    if (!isnan(ms))
+        r->config->redis.linger_us = (int64_t)(ms * 1000);
+}
+
+static void read_running_minutes(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (node->type == YAML_SCALAR && (strcmp(node->text, "off") == 0 || strcmp(node->text, "0") == 0))
+        r->config->publish.running_minutes_ms = 0;
+    else
+        read_duration(r, key, node);
+}
+
+static void read_size(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    double bytes = want_quantity(r, key, node, sizes, "a size such as 512, 64KiB or 1MiB");
+    if (!isnan(bytes))
+        *FIELD(r->config, key, int64_t) = (int64_t)bytes;
+}
+
+static bool is_whole(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node, double value)
+{
+    if (isnan(value) || value == floor(value))
+        return !isnan(value);
+    config_problem(r, node, "%s: '%s' is not a whole number", key->name, node->text);
+    return false;
+}
+
+static void read_int(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    double value = want_quantity(r, key, node, plain, "a number");
+    if (is_whole(r, key, node, value))
+        *FIELD(r->config, key, int) = (int)value;
+}
+
+static void read_rate(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    double value = want_quantity(r, key, node, plain, "a number of records a second");
+    if (is_whole(r, key, node, value))
+        *FIELD(r->config, key, int64_t) = (int64_t)value;
+}
+
+static void read_double(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    double value = want_quantity(r, key, node, plain, "a number");
+    if (!isnan(value))
+        *FIELD(r->config, key, double) = value;
+}
+
+static void read_workers(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (node->type == YAML_SCALAR && strcmp(node->text, "auto") == 0)
+        r->config->http.workers = 0;
+    else
+        read_int(r, key, node);
+}
+
+/* Index of WORD in CHOICES, separated by spaces; -1 when it is none of them. */
+static int find_choice(const char *choices, const char *word)
+{
+    size_t len = strlen(word);
+    int index = 0;
+    for (const char *at = choices; at != NULL; at = strchr(at, ' ')) {
+        at += *at == ' ';
+        if (strncmp(at, word, len) == 0 && (at[len] == ' ' || at[len] == '\0') && len > 0)
+            return index;
+        index++;
+    }
+    return -1;
+}
+
+static void read_choice(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (!want_scalar(r, key, node))
+        return;
+    int choice = find_choice(key->choices, node->text);
+    if (choice < 0)
+        config_problem(r, node, "%s: '%s' is none of: %s", key->name, node->text, key->choices);
+    else
+        *FIELD(r->config, key, int) = choice;
+}
+
+static void read_durability(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    char *end;
+    if (node->type == YAML_SCALAR && strncmp(node->text, "replicas:", 9) == 0) {
+        long n = strtol(node->text + 9, &end, 10);
+        if (n < 1 || n > 16 || *end != '\0') {
+            config_problem(r, node, "%s: '%s': 1 to 16 replicas may be asked for", key->name, node->text);
+            return;
+        }
+        r->config->redis.durability = DURABILITY_REPLICAS;
+        r->config->redis.replicas = (int)n;
+        return;
+    }
+    r->config->redis.replicas = 1;
+    read_choice(r, key, node);
+}
+
+/* ---- lists ---- */
+
+/* Calls READ for each item of a list, or once for a scalar. */
+typedef void item_reader(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *item);
+
+static void read_items(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node, item_reader *read)
+{
+    if (node->type == YAML_SCALAR)
+        read(r, key, node);
+    for (size_t i = 0; i < node->n && node->type == YAML_LIST; i++)
+        read(r, key, node->items[i]);
+    if (node->type == YAML_MAP)
+        config_problem(r, node, "%s: a value or a list is wanted, not a map", key->name);
+}
+
+static void add_endpoint(struct config_reading *r, const struct config_key *key, const struct yaml_node *item)
+{
+    struct endpoint_list *list = FIELD(r->config, key, struct endpoint_list);
+    struct endpoint endpoint;
+    if (!want_scalar(r, key, item))
+        return;
+    if (!endpoint_parse(item->text, &endpoint)) {
+        config_problem(r, item, "%s: '%s' is not host:port, [::1]:port or unix:/path", key->name, item->text);
+        return;
+    }
+    list->items = mem_realloc(list->items, (list->n + 1) * sizeof(*list->items));
+    list->items[list->n++] = endpoint;
+}
+
+static void read_endpoints(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    struct endpoint_list *list = FIELD(r->config, key, struct endpoint_list);
+    list->n = 0;
+    read_items(r, key, node, add_endpoint);
+    if (node->type == YAML_LIST && node->n == 0)
+        config_problem(r, node, "%s: at least one address is wanted", key->name);
+}
+
+static void read_endpoint(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (want_scalar(r, key, node) && !endpoint_parse(node->text, FIELD(r->config, key, struct endpoint)))
+        config_problem(r, node, "%s: '%s' is not host:port, [::1]:port or unix:/path", key->name, node->text);
+}
+
+static void add_string(struct config_reading *r, const struct config_key *key, const struct yaml_node *item)
+{
+    struct string_list *list = FIELD(r->config, key, struct string_list);
+    if (!want_scalar(r, key, item))
+        return;
+    list->items = mem_realloc(list->items, (list->n + 1) * sizeof(*list->items));
+    list->items[list->n++] = mem_strdup(item->text);
+}
+
+static void clear_strings(struct string_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->items[i]);
+    list->n = 0;
+}
+
+static void read_strings(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    clear_strings(FIELD(r->config, key, struct string_list));
+    read_items(r, key, node, add_string);
+}
+
+/* ---- kafka.properties ---- */
+
+static bool is_ours(const char *name)
+{
+    static const char *const ours[] = {"bootstrap.servers", "metadata.broker.list", "transactional.id",
+        "enable.idempotence", "acks", "request.required.acks", "enable.gapless.guarantee"};
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+        if (strcmp(ours[i], name) == 0)
+            return true;
+    return false;
+}
+
+static char *read_text_file(struct config_reading *r, const struct yaml_node *node, const char *name)
+{
+    struct buf text = {0};
+    char *path = config_resolve_path(r->source, node->text);
+    bool good = file_read(path, YAML_BYTES_MAX, &text);
+    if (!good)
+        config_problem(r, node, "kafka.properties.%s: %s cannot be read: %s", name, path, strerror(errno));
+    free(path);
+    if (!good) {
+        buf_free(&text);
+        return NULL;
+    }
+    if (text.len > 0 && text.data[text.len - 1] == '\n')
+        text.len--;
+    buf_append_char(&text, '\0');
+    return text.data;
+}
+
+static void set_property(struct config *config, char *name, char *value)
+{
+    for (size_t i = 0; i < config->kafka.n_properties; i++) {
+        if (strcmp(config->kafka.properties[i].name, name) == 0) {
+            free(config->kafka.properties[i].value);
+            config->kafka.properties[i].value = value;
+            free(name);
+            return;
+        }
+    }
+    size_t n = config->kafka.n_properties++;
+    config->kafka.properties =
+        mem_realloc(config->kafka.properties, (n + 1) * sizeof(*config->kafka.properties));
+    config->kafka.properties[n] = (struct config_property){name, value};
+}
+
+static void add_property(struct config_reading *r, const struct yaml_pair *pair)
+{
+    size_t len = strlen(pair->key);
+    bool from_file = len > 5 && strcmp(pair->key + len - 5, "_file") == 0;
+    char *name = mem_strndup(pair->key, from_file ? len - 5 : len);
+    char *value = NULL;
+    if (pair->value->type != YAML_SCALAR)
+        config_problem(r, pair->value, "kafka.properties.%s: one value is wanted", name);
+    else if (is_ours(name))
+        config_problem(r, pair->value, "kafka.properties.%s: minuted sets this one itself", name);
+    else
+        value = from_file ? read_text_file(r, pair->value, name) : mem_strdup(pair->value->text);
+    if (value != NULL)
+        set_property(r->config, name, value);
+    else
+        free(name);
+}
+
+static void read_properties(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (node->type != YAML_MAP && !yaml_is_null(node))
+        config_problem(r, node, "%s: a map of librdkafka's properties is wanted", key->name);
+    for (size_t i = 0; node->type == YAML_MAP && i < node->n; i++)
+        add_property(r, &node->pairs[i]);
+}
+
+/* ---- the table ---- */
+
+#define AT(field) offsetof(struct config, field)
+#define DAY_MS 86400000.0
+
+const struct config_key config_keys[] = {
+    {"http.listen", read_endpoints, AT(http.listen), "127.0.0.1:8080", 0, 0, NULL},
+    {"http.base_path", read_base_path, AT(http.base_path), "''", 0, 0, NULL},
+    {"http.workers", read_workers, AT(http.workers), "auto", 0, 64, NULL},
+    {"http.allowed_origins", read_strings, AT(http.allowed_origins), "[]", 0, 0, NULL},
+    {"http.max_connections", read_int, AT(http.max_connections), "16000", 1, 1000000, NULL},
+    {"http.max_body", read_size, AT(http.max_body), "64KiB", 1024, 1048576, NULL},
+    {"http.header_timeout", read_duration, AT(http.header_timeout_ms), "10s", 100, 300000, NULL},
+    {"http.request_timeout", read_duration, AT(http.request_timeout_ms), "20s", 100, 300000, NULL},
+    {"http.idle_timeout", read_duration, AT(http.idle_timeout_ms), "75s", 100, 3600000, NULL},
+    {"admin.listen", read_endpoint, AT(admin.listen), "127.0.0.1:9180", 0, 0, NULL},
+    {"auth.session_key", config_read_session_key, AT(auth), NULL, 0, 0, NULL},
+    {"auth.session_key_file", config_read_session_key_file, AT(auth), NULL, 0, 0, NULL},
+    {"auth.issuers", config_read_issuers, AT(auth), NULL, 0, 0, NULL},
+    {"heartbeats.interval", read_duration, AT(heartbeats.interval_ms), "15s", 1000, 60000, NULL},
+    {"heartbeats.max_interval", read_duration, AT(heartbeats.max_interval_ms), "60s", 1000, 600000, NULL},
+    {"heartbeats.max_run", read_duration, AT(heartbeats.max_run_ms), "10m", 1000, 600000, NULL},
+    {"heartbeats.horizon", read_duration, AT(heartbeats.horizon_ms), "24h", 7200000, 7 * DAY_MS, NULL},
+    {"heartbeats.clock_slack", read_duration, AT(heartbeats.clock_slack_ms), "5s", 0, 60000, NULL},
+    {"heartbeats.max_rate", read_double, AT(heartbeats.max_rate), "2.0", 0.25, 16, NULL},
+    {"redis.servers", read_endpoints, AT(redis.servers), "127.0.0.1:6379", 0, 0, NULL},
+    {"redis.mode", read_choice, AT(redis.mode), "auto", 0, 0, "auto single sentinel cluster"},
+    {"redis.durability", read_durability, AT(redis.durability), "fsync", 0, 0, "fsync replicas memory"},
+    {"redis.partitions", read_int, AT(redis.partitions), "16", 1, 256, NULL},
+    {"redis.linger", read_linger, AT(redis.linger_us), "1ms", 0, 100, NULL},
+    {"kafka.brokers", read_string, AT(kafka.brokers), "127.0.0.1:9092", 0, 0, NULL},
+    {"kafka.properties", read_properties, AT(kafka.properties), NULL, 0, 0, NULL},
+    {"kafka.format", read_choice, AT(kafka.format), "protobuf", 0, 0, "protobuf json"},
+    {"kafka.deployment", read_name, AT(kafka.deployment), "default", 0, 0, NULL},
+    {"publish.grace", read_duration, AT(publish.grace_ms), "70s", 70000, DAY_MS, NULL},
+    {"publish.running_minutes", read_running_minutes, AT(publish.running_minutes_ms), "off", 1000, 60000,
+        NULL},
+    {"publish.max_rate", read_rate, AT(publish.max_rate), "0", 0, 1e9, NULL},
+    {"catalog", read_path, AT(catalog), NULL, 0, 0, NULL},
+    {"log.level", read_choice, AT(log.level), "info", 0, 0, "debug info warn error"},
+};
+
+const size_t n_config_keys = sizeof(config_keys) / sizeof(config_keys[0]);
+
+const struct config_key *config_find_key(const char *name)
+{
+    for (size_t i = 0; i < n_config_keys; i++)
+        if (strcmp(config_keys[i].name, name) == 0)
+            return &config_keys[i];
+    return NULL;
+}
+
+void config_free_values(struct config *config)
+{
+    free(config->http.listen.items);
+    free(config->http.base_path);
+    clear_strings(&config->http.allowed_origins);
+    free(config->http.allowed_origins.items);
+    free(config->redis.servers.items);
+    free(config->kafka.brokers);
+    for (size_t i = 0; i < config->kafka.n_properties; i++) {
+        free(config->kafka.properties[i].name);
+        free(config->kafka.properties[i].value);
+    }
+    free(config->kafka.properties);
+    free(config->kafka.deployment);
+    free(config->catalog);
+    config_free_auth(config);
+}

@@ -1,0 +1,275 @@
+/* Session tokens. */
+#include "credit/token.h"
+
+#include <assert.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdlib.h>
+
+#include "base/base64url.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+enum { KEY_ID_BYTES = 4, MAC_BYTES = 32, KEY_MIN = 32, PAYLOAD_VERSION = 1, PAYLOAD_MAX = 512 };
+
+#define PREFIX "m1."
+
+enum {
+    KEY_ID_CHARS = BASE64URL_LEN(KEY_ID_BYTES),
+    MAC_CHARS = BASE64URL_LEN(MAC_BYTES),
+    HEAD_CHARS = sizeof(PREFIX) - 1 + KEY_ID_CHARS + 1
+};
+
+struct key {
+    char id[KEY_ID_CHARS];
+    char *bytes;
+    size_t len;
+};
+
+struct token_keys {
+    struct key *keys;
+    size_t n;
+};
+
+struct token_signer {
+    const struct token_keys *keys;
+    EVP_MAC_CTX **macs; /* one a key, keyed once: a new message only resets it */
+};
+
+/* ---- ids ---- */
+
+bool id_valid(struct slice id)
+{
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && c != '.' && c != '_' && c != '-')
+            return false;
+    }
+    return id.len >= 1 && id.len <= ID_MAX;
+}
+
+bool name_valid(struct slice name)
+{
+    return name.len >= 1 && name.len <= NAME_MAX_BYTES && utf8_text_valid(name);
+}
+
+/* ---- keys ---- */
+
+static void key_init(struct key *key, struct slice bytes)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    assert(bytes.len >= KEY_MIN);
+    if (EVP_Digest(bytes.ptr, bytes.len, digest, NULL, EVP_sha256(), NULL) != 1)
+        abort();
+    base64url_encode(digest, KEY_ID_BYTES, key->id);
+    key->bytes = mem_strndup(bytes.ptr, bytes.len);
+    key->len = bytes.len;
+}
+
+struct token_keys *token_keys_new(const struct slice *keys, size_t n)
+{
+    struct token_keys *ring = mem_zalloc(sizeof(*ring));
+    assert(n > 0);
+    ring->keys = mem_zalloc(n * sizeof(*ring->keys));
+    ring->n = n;
+    for (size_t i = 0; i < n; i++)
+        key_init(&ring->keys[i], keys[i]);
+    return ring;
+}
+
+void token_keys_free(struct token_keys *ring)
+{
+    if (ring == NULL)
+        return;
+    for (size_t i = 0; i < ring->n; i++) {
+        OPENSSL_cleanse(ring->keys[i].bytes, ring->keys[i].len);
+        free(ring->keys[i].bytes);
+    }
+    free(ring->keys);
+    free(ring);
+}
+
+static EVP_MAC_CTX *mac_new(EVP_MAC *hmac, const struct key *key)
+{
+    char sha256[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0), OSSL_PARAM_construct_end()};
+    EVP_MAC_CTX *mac = EVP_MAC_CTX_new(hmac);
+    if (mac == NULL || EVP_MAC_init(mac, (const unsigned char *)key->bytes, key->len, params) != 1)
+        abort();
+    return mac;
+}
+
+struct token_signer *token_signer_new(const struct token_keys *keys)
+{
+    struct token_signer *signer = mem_zalloc(sizeof(*signer));
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    signer->keys = keys;
+    signer->macs = mem_zalloc(keys->n * sizeof(*signer->macs));
+    for (size_t i = 0; i < keys->n; i++)
+        signer->macs[i] = mac_new(hmac, &keys->keys[i]);
+    EVP_MAC_free(hmac);
+    return signer;
+}
+
+void token_signer_free(struct token_signer *signer)
+{
+    if (signer == NULL)
+        return;
+    for (size_t i = 0; i < signer->keys->n; i++)
+        EVP_MAC_CTX_free(signer->macs[i]);
+    free(signer->macs);
+    free(signer);
+}
+
+static void compute_mac(EVP_MAC_CTX *mac, struct slice text, unsigned char out[static MAC_BYTES])
+{
+    size_t len;
+    if (EVP_MAC_init(mac, NULL, 0, NULL) != 1 ||
+        EVP_MAC_update(mac, (const unsigned char *)text.ptr, text.len) != 1 ||
+        EVP_MAC_final(mac, out, &len, MAC_BYTES) != 1 || len != MAC_BYTES)
+        abort();
+}
+
+/* ---- payload ---- */
+
+static unsigned char *put_number(unsigned char *at, int64_t value)
+{
+    for (int i = 0; i < 8; i++)
+        *at++ = (unsigned char)((uint64_t)value >> (8 * i));
+    return at;
+}
+
+static unsigned char *put_string(unsigned char *at, struct slice s)
+{
+    assert(s.len <= NAME_MAX_BYTES);
+    *at++ = (unsigned char)s.len;
+    memcpy(at, s.ptr, s.len);
+    return at + s.len;
+}
+
+static size_t encode_payload(const struct session *session, unsigned char out[static PAYLOAD_MAX])
+{
+    unsigned char *at = out;
+    *at++ = PAYLOAD_VERSION;
+    at = put_number(at, session->time.anchor_ms);
+    at = put_number(at, session->time.expiry_ms);
+    memcpy(at, session->id, SESSION_ID_BYTES);
+    at = put_string(at + SESSION_ID_BYTES, session->portal);
+    at = put_string(at, session->learner);
+    at = put_string(at, session->course);
+    at = put_string(at, session->lesson);
+    return (size_t)(at - out);
+}
+
+struct reader {
+    const char *at;
+    const char *end;
+};
+
+static bool take(struct reader *r, size_t n, const char **out)
+{
+    if ((size_t)(r->end - r->at) < n)
+        return false;
+    *out = r->at;
+    r->at += n;
+    return true;
+}
+
+static bool take_number(struct reader *r, int64_t *out)
+{
+    const char *bytes;
+    if (!take(r, 8, &bytes))
+        return false;
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++)
+        value |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
+    *out = (int64_t)value;
+    return true;
+}
+
+static bool take_string(struct reader *r, struct slice *out)
+{
+    const char *len;
+    if (!take(r, 1, &len))
+        return false;
+    out->len = (unsigned char)*len;
+    return take(r, out->len, &out->ptr);
+}
+
+static bool decode_payload(struct slice payload, struct session *session)
+{
+    struct reader r = {payload.ptr, payload.ptr + payload.len};
+    const char *version;
+    const char *id;
+    if (!take(&r, 1, &version) || *version != PAYLOAD_VERSION || !take_number(&r, &session->time.anchor_ms) ||
+        !take_number(&r, &session->time.expiry_ms) || !take(&r, SESSION_ID_BYTES, &id))
+        return false;
+    memcpy(session->id, id, SESSION_ID_BYTES);
+    return take_string(&r, &session->portal) && take_string(&r, &session->learner) &&
+           take_string(&r, &session->course) && take_string(&r, &session->lesson) && r.at == r.end &&
+           id_valid(session->portal) && name_valid(session->learner) && id_valid(session->course) &&
+           id_valid(session->lesson);
+}
+
+/* ---- tokens ---- */
+
+size_t token_sign(struct token_signer *signer, const struct session *session, char out[static TOKEN_MAX + 1])
+{
+    unsigned char payload[PAYLOAD_MAX];
+    unsigned char mac[MAC_BYTES];
+    size_t payload_len = encode_payload(session, payload);
+    char *at = out;
+    memcpy(at, PREFIX, sizeof(PREFIX) - 1);
+    at += sizeof(PREFIX) - 1;
+    memcpy(at, signer->keys->keys[0].id, KEY_ID_CHARS);
+    at += KEY_ID_CHARS;
+    *at++ = '.';
+    at += base64url_encode(payload, payload_len, at);
+    compute_mac(signer->macs[0], (struct slice){out, (size_t)(at - out)}, mac);
+    *at++ = '.';
+    at += base64url_encode(mac, MAC_BYTES, at);
+    *at = '\0';
+    assert(at - out <= TOKEN_MAX);
+    return (size_t)(at - out);
+}
+
+static EVP_MAC_CTX *find_mac(const struct token_signer *signer, const char *id)
+{
+    for (size_t i = 0; i < signer->keys->n; i++)
+        if (memcmp(signer->keys->keys[i].id, id, KEY_ID_CHARS) == 0)
+            return signer->macs[i];
+    return NULL;
+}
+
+/* SIGNED is the token without its last dot and the mac's characters. */
+static bool mac_agrees(EVP_MAC_CTX *mac, struct slice signed_text, const char *mac_text)
+{
+    unsigned char given[MAC_CHARS];
+    unsigned char computed[MAC_BYTES];
+    size_t len;
+    if (!base64url_decode(mac_text, MAC_CHARS, given, &len) || len != MAC_BYTES)
+        return false;
+    compute_mac(mac, signed_text, computed);
+    return CRYPTO_memcmp(given, computed, MAC_BYTES) == 0;
+}
+
+bool token_verify(
+    struct token_signer *signer, struct slice token, struct session *session, char storage[static TOKEN_MAX])
+{
+    if (token.len > TOKEN_MAX || token.len < HEAD_CHARS + 1 + MAC_CHARS ||
+        memcmp(token.ptr, PREFIX, sizeof(PREFIX) - 1) != 0 || token.ptr[HEAD_CHARS - 1] != '.')
+        return false;
+    struct slice signed_text = {token.ptr, token.len - MAC_CHARS - 1};
+    struct slice payload = {token.ptr + HEAD_CHARS, signed_text.len - HEAD_CHARS};
+    EVP_MAC_CTX *mac = find_mac(signer, token.ptr + sizeof(PREFIX) - 1);
+    if (mac == NULL || token.ptr[signed_text.len] != '.' ||
+        !mac_agrees(mac, signed_text, token.ptr + signed_text.len + 1))
+        return false;
+    size_t len;
+    return base64url_decode(payload.ptr, payload.len, storage, &len) &&
+           decode_payload((struct slice){storage, len}, session);
+}

@@ -1,0 +1,491 @@
+/* One client: a state machine on two raw events. */
+#include "http/connection.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum phase { RECEIVING, ANSWERING, SENDING, LINGERING };
+
+#define NEVER INT64_MAX
+#define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
+
+struct connection {
+    struct http_server *server;
+    struct connection *next;
+    struct connection *previous;
+    struct connection *next_resumed;
+    struct http_exchange *exchange; /* NULL between requests */
+    struct buf input;               /* what follows the request being answered; empty while RECEIVING */
+    struct buf output;              /* what the socket has not taken yet; empty unless SENDING */
+    size_t sent;                    /* of output */
+    size_t lingered;                /* bytes dropped while LINGERING */
+    int64_t began_ms;               /* when the request's first byte came */
+    int64_t deadline_ms;
+    int64_t wakeup_ms; /* when the timer fires: at the deadline or before it */
+    struct event socket;
+    struct event timer;
+    enum phase phase;
+    bool eof;     /* the client sends no more; it may still read */
+    bool closing; /* after this answer */
+    bool dead;    /* to be destroyed by whoever is outermost */
+    bool resumed;
+    bool refused;
+    bool abrupt; /* refused and too many: no lingering */
+};
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* --- deadlines ------------------------------------------------------------------------------------
+ * The timer is a wake-up, not the deadline: a deadline that moves further away, as with every request,
+ * leaves it alone, and on waking the rest is slept.
+ */
+
+static void sleep_until_deadline(struct connection *c, int64_t now, const struct timeval *common)
+{
+    int64_t rest_ms = c->deadline_ms - now;
+    struct timeval rest = {.tv_sec = rest_ms / 1000, .tv_usec = rest_ms % 1000 * 1000};
+    c->wakeup_ms = c->deadline_ms;
+    event_add(&c->timer, common != NULL ? common : &rest);
+}
+
+static void expect_within(struct connection *c, enum http_timeout timeout)
+{
+    int64_t now = clock_monotonic_ms();
+    c->deadline_ms = now + c->server->timeouts_ms[timeout];
+    if (c->deadline_ms < c->wakeup_ms)
+        sleep_until_deadline(c, now, c->server->timeouts[timeout]);
+}
+
+/* --- life ---------------------------------------------------------------------------------------- */
+
+static void on_socket(evutil_socket_t fd, short what, void *arg);
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+
+static struct connection *connection_new(struct http_server *server, int fd)
+{
+    struct connection *c = mem_zalloc(sizeof(*c));
+    c->server = server;
+    c->deadline_ms = NEVER;
+    c->wakeup_ms = NEVER;
+    event_assign(&c->socket, server->base, fd, 0, on_socket, c);
+    evtimer_assign(&c->timer, server->base, on_timer, c);
+    c->next = server->connections;
+    if (c->next != NULL)
+        c->next->previous = c;
+    server->connections = c;
+    server->open++;
+    count(&server->counters.connections);
+    atomic_fetch_add_explicit(&server->counters.open, 1, memory_order_relaxed);
+    return c;
+}
+
+static void unlink_connection(struct connection *c)
+{
+    struct http_server *server = c->server;
+    if (c->previous != NULL)
+        c->previous->next = c->next;
+    else
+        server->connections = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    server->open--;
+    if (c->refused)
+        server->refused--;
+    atomic_fetch_sub_explicit(&server->counters.open, 1, memory_order_relaxed);
+}
+
+void connection_destroy(struct connection *c)
+{
+    struct http_exchange *x = c->exchange;
+    assert(!c->resumed && c != c->server->serving);
+    if (x != NULL && x->handed)
+        x->connection = NULL; /* its answer will go nowhere */
+    else if (x != NULL)
+        exchange_give(&c->server->exchanges, x);
+    event_del(&c->socket);
+    event_del(&c->timer);
+    close(event_get_fd(&c->socket));
+    unlink_connection(c);
+    buf_free(&c->input);
+    buf_free(&c->output);
+    free(c);
+}
+
+struct connection *connection_next(const struct connection *c)
+{
+    return c->next;
+}
+
+/* --- which events we wait for ----------------------------------------------------------------------- */
+
+static size_t input_room(const struct connection *c)
+{
+    return HTTP_READ_BUFFER - (c->input.len < HTTP_READ_BUFFER ? c->input.len : HTTP_READ_BUFFER);
+}
+
+static short wanted_events(const struct connection *c)
+{
+    if (c->phase == SENDING)
+        return EV_WRITE | EV_PERSIST;
+    if (c->eof || input_room(c) == 0)
+        return 0;
+    return EV_READ | EV_PERSIST;
+}
+
+static void watch_socket(struct connection *c)
+{
+    short wanted = wanted_events(c);
+    if (wanted == event_get_events(&c->socket))
+        return;
+    event_del(&c->socket);
+    event_assign(&c->socket, c->server->base, event_get_fd(&c->socket), wanted, on_socket, c);
+    if (wanted != 0)
+        event_add(&c->socket, NULL);
+}
+
+/* --- answering --------------------------------------------------------------------------------------- */
+
+static void linger(struct connection *c)
+{
+    if (c->eof || c->abrupt || shutdown(event_get_fd(&c->socket), SHUT_WR) < 0) {
+        c->dead = true;
+        return;
+    }
+    c->phase = LINGERING;
+    expect_within(c, HTTP_TIMEOUT_LINGER);
+}
+
+static void answer_written(struct connection *c)
+{
+    buf_free(&c->output);
+    c->sent = 0;
+    if (c->closing) {
+        linger(c);
+        return;
+    }
+    c->phase = RECEIVING;
+    expect_within(c, HTTP_TIMEOUT_IDLE);
+}
+
+static bool would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+/* Bytes taken by the socket; 0 when it is full. A failure marks the connection dead. */
+static size_t send_some(struct connection *c, struct slice bytes)
+{
+    ssize_t n = send(event_get_fd(&c->socket), bytes.ptr, bytes.len, MSG_NOSIGNAL);
+    if (n >= 0)
+        return (size_t)n;
+    if (!would_block())
+        c->dead = true;
+    return 0;
+}
+
+static void send_answer(struct connection *c, struct slice answer)
+{
+    size_t n = send_some(c, answer);
+    if (c->dead)
+        return;
+    if (n == answer.len) {
+        answer_written(c);
+        return;
+    }
+    buf_append(&c->output, answer.ptr + n, answer.len - n);
+    c->phase = SENDING;
+    expect_within(c, HTTP_TIMEOUT_REQUEST);
+}
+
+static void send_rest(struct connection *c)
+{
+    c->sent += send_some(c, (struct slice){c->output.data + c->sent, c->output.len - c->sent});
+    if (!c->dead && c->sent == c->output.len)
+        answer_written(c);
+}
+
+static struct response_frame frame_of(const struct connection *c, const struct head *head)
+{
+    enum response_connection kept = head->http_1_0 ? RESPONSE_KEEP_1_0 : RESPONSE_KEEP;
+    return (struct response_frame){
+        .connection = c->closing ? RESPONSE_CLOSE : kept, .without_body = head->method == HTTP_METHOD_HEAD};
+}
+
+static void answer(struct connection *c, const struct http_response *response)
+{
+    static const struct head none = {0};
+    struct http_server *server = c->server;
+    const struct head *head = c->exchange == NULL ? &none : &c->exchange->request.head;
+    bool last = c->eof && c->input.len == 0 && server->serving != c;
+    c->closing = c->closing || response->close || !head->keep_alive || server->draining || last;
+    struct response_frame frame = frame_of(c, head);
+    buf_clear(&server->answer);
+    response_write(&server->answer, response, &frame, &server->date);
+    c->exchange = NULL;
+    send_answer(c, buf_slice(&server->answer));
+}
+
+static void fail(struct connection *c, int status, const char *detail)
+{
+    struct http_server *server = c->server;
+    struct http_exchange *x = c->exchange;
+    struct slice origin = x == NULL ? (struct slice){0} : x->request.head.headers[HTTP_HEADER_ORIGIN];
+    struct http_response response = {0};
+    log_event(server->log, LOG_DEBUG, "request_refused", "status=%d detail=%s", status, LOG_QUOTE(detail));
+    server->error_writer(server->ctx, status, detail, origin, &response);
+    c->closing = true;
+    answer(c, &response);
+    if (x != NULL)
+        exchange_give(&server->exchanges, x);
+}
+
+/* --- receiving --------------------------------------------------------------------------------------- */
+
+static void begin_request(struct connection *c)
+{
+    struct http_exchange *x = exchange_take(&c->server->exchanges);
+    x->server = c->server;
+    x->connection = c;
+    c->exchange = x;
+    c->began_ms = 0;
+}
+
+static void send_continue(struct connection *c)
+{
+    c->exchange->request.wants_continue = false;
+    size_t n = send_some(c, SLICE_LITERAL(CONTINUE));
+    if (n > 0 && n < sizeof(CONTINUE) - 1)
+        c->dead = true; /* it never fills a socket; a torn answer must not be followed by another */
+}
+
+/* Only an incomplete request needs deadlines; more bytes of it do not move them. */
+static void await_rest(struct connection *c)
+{
+    const int64_t *timeouts = c->server->timeouts_ms;
+    const struct request *r = &c->exchange->request;
+    if (c->began_ms == 0) {
+        c->began_ms = clock_monotonic_ms();
+        expect_within(c, HTTP_TIMEOUT_HEADER);
+    }
+    if (r->stage != REQUEST_STAGE_HEAD)
+        c->deadline_ms = c->began_ms + timeouts[HTTP_TIMEOUT_REQUEST]; /* never before the header's */
+    if (r->wants_continue)
+        send_continue(c);
+}
+
+static void hand_over(struct connection *c)
+{
+    struct http_server *server = c->server;
+    c->phase = ANSWERING;
+    c->deadline_ms = NEVER;
+    c->exchange->handed = true;
+    server->unanswered++;
+    count(&server->counters.requests);
+    server->handler(server->ctx, c->exchange);
+}
+
+static void receive(struct connection *c, struct slice *input)
+{
+    if (c->exchange == NULL)
+        begin_request(c);
+    struct request *r = &c->exchange->request;
+    switch (request_feed(r, c->server->limits, input)) {
+    case REQUEST_MORE:
+        await_rest(c);
+        break;
+    case REQUEST_DONE:
+        hand_over(c);
+        break;
+    case REQUEST_REFUSED:
+        count(&c->server->counters.bad_requests);
+        fail(c, r->status, r->detail);
+        break;
+    }
+}
+
+static void receive_all(struct connection *c, struct slice *input)
+{
+    while (input->len > 0 && c->phase == RECEIVING && !c->dead)
+        receive(c, input);
+}
+
+static bool has_ended(const struct connection *c)
+{
+    return c->phase == RECEIVING && (c->eof || (c->server->draining && c->exchange == NULL));
+}
+
+static void settle(struct connection *c)
+{
+    if (c->dead || has_ended(c))
+        connection_destroy(c);
+    else
+        watch_socket(c);
+}
+
+static void serve_waiting(struct connection *c)
+{
+    struct slice waiting = buf_slice(&c->input);
+    receive_all(c, &waiting);
+    buf_consume(&c->input, c->input.len - waiting.len);
+}
+
+static void keep_waiting(struct connection *c, struct slice fresh)
+{
+    if (c->phase == LINGERING)
+        buf_free(&c->input);
+    else
+        buf_append_slice(&c->input, fresh);
+    if (c->input.len == 0)
+        buf_free(&c->input);
+}
+
+/* Hands out requests from what waited, then from FRESH input; the rest waits. May end the connection. */
+static void serve(struct connection *c, struct slice fresh)
+{
+    c->server->serving = c;
+    serve_waiting(c);
+    if (c->input.len == 0)
+        receive_all(c, &fresh);
+    keep_waiting(c, fresh);
+    c->server->serving = NULL;
+    settle(c);
+}
+
+/* A handler may answer other connections' exchanges: they are served after, not within, this one. */
+static void serve_in_turn(struct connection *c, struct slice fresh)
+{
+    struct http_server *server = c->server;
+    serve(c, fresh);
+    while (server->resumed != NULL) {
+        struct connection *next = server->resumed;
+        server->resumed = next->next_resumed;
+        next->resumed = false;
+        serve(next, (struct slice){0});
+    }
+}
+
+static void resume(struct connection *c)
+{
+    struct http_server *server = c->server;
+    if (server->serving == NULL) {
+        serve_in_turn(c, (struct slice){0});
+    } else if (server->serving != c && !c->resumed) {
+        c->resumed = true;
+        c->next_resumed = server->resumed;
+        server->resumed = c;
+    }
+}
+
+void http_respond(struct http_exchange *x, const struct http_response *response)
+{
+    struct http_server *server = x->server;
+    struct connection *c = x->connection;
+    assert(x->handed);
+    server->unanswered--;
+    if (c != NULL)
+        answer(c, response);
+    exchange_give(&server->exchanges, x);
+    if (c != NULL)
+        resume(c);
+}
+
+/* --- events --------------------------------------------------------------------------------------------- */
+
+static void drop_input(struct connection *c, size_t n)
+{
+    c->lingered += n;
+    if (c->lingered > HTTP_LINGER_BYTES)
+        c->dead = true;
+}
+
+static struct slice read_socket(struct connection *c)
+{
+    struct http_server *server = c->server;
+    size_t room = c->phase == LINGERING ? HTTP_READ_BUFFER : input_room(c);
+    ssize_t n = recv(event_get_fd(&c->socket), server->input, room, 0);
+    if (n > 0 && c->phase != LINGERING)
+        return (struct slice){server->input, (size_t)n};
+    if (n > 0)
+        drop_input(c, (size_t)n);
+    else if (n == 0 && c->phase != LINGERING)
+        c->eof = true;
+    else if (n == 0 || !would_block())
+        c->dead = true;
+    return (struct slice){0};
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    struct connection *c = arg;
+    struct slice fresh = {0};
+    if (what & EV_WRITE)
+        send_rest(c);
+    else
+        fresh = read_socket(c);
+    serve_in_turn(c, fresh);
+}
+
+/* The empty line that old clients send after a body begins no request. */
+static bool has_begun(const struct connection *c)
+{
+    return c->phase == RECEIVING && c->exchange != NULL && c->exchange->request.head_bytes.len > 0;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = arg;
+    int64_t now = clock_monotonic_ms();
+    c->wakeup_ms = NEVER;
+    if (c->deadline_ms == NEVER)
+        return;
+    if (now < c->deadline_ms) {
+        sleep_until_deadline(c, now, NULL);
+        return;
+    }
+    if (has_begun(c)) {
+        count(&c->server->counters.timeouts);
+        fail(c, 408, "the request did not arrive in time");
+    } else {
+        c->dead = true;
+    }
+    settle(c);
+}
+
+void connection_accept(struct http_server *server, int fd)
+{
+    struct connection *c = connection_new(server, fd);
+    expect_within(c, HTTP_TIMEOUT_IDLE);
+    watch_socket(c);
+}
+
+void connection_refuse(struct http_server *server, int fd)
+{
+    struct connection *c = connection_new(server, fd);
+    count(&server->counters.refused_connections);
+    c->abrupt = server->refused >= HTTP_REFUSALS_MAX;
+    c->refused = true;
+    server->refused++;
+    fail(c, 503, "too many connections");
+    settle(c);
+}
+
+void connection_drain(struct connection *c)
+{
+    if (c->phase == RECEIVING && c->exchange == NULL)
+        event_active(&c->socket, EV_READ, 0);
+}

@@ -1,0 +1,66 @@
+/*
+ * YAML as configuration and catalog use it: scalars, lists and maps in memory, each with its line. Anchors,
+ * aliases, tags, duplicate keys, several documents and deep nesting are problems, not features.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+
+enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 16, PROBLEMS_MAX = 50 };
+
+enum yaml_type { YAML_SCALAR, YAML_LIST, YAML_MAP };
+
+struct yaml_pair;
+
+struct yaml_node {
+    enum yaml_type type;
+    int line;         /* from 1 */
+    bool quoted;      /* a scalar in quotes is always text */
+    const char *text; /* of a scalar, NUL-terminated */
+    size_t n;         /* items or pairs */
+    struct yaml_node **items;
+    struct yaml_pair *pairs;
+};
+
+struct yaml_pair {
+    const char *key;
+    int line;
+    struct yaml_node *value;
+};
+
+/* Problems found, one a line: "SOURCE:LINE: what". A zeroed struct has none. */
+struct problems {
+    struct buf text;
+    size_t n;
+};
+
+/* LINE 0 leaves the line out. Beyond PROBLEMS_MAX nothing is added. */
+void problems_add(struct problems *p, const char *source, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The text without its last newline, to be freed; NULL when there is none. Empties P. */
+char *problems_take(struct problems *p);
+
+/*
+ * Reads TEXT; SOURCE names it in problems. The nodes live in ARENA. NULL after a problem was added. An empty
+ * document is an empty map.
+ */
+struct yaml_node *yaml_read_text(
+    const char *source, const char *text, size_t len, struct arena *arena, struct problems *problems);
+/* The same from a file of at most YAML_BYTES_MAX bytes. */
+struct yaml_node *yaml_read_file(const char *path, struct arena *arena, struct problems *problems);
+
+/* The value of KEY in a map; NULL when missing. */
+struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
+
+/* Whether a scalar says nothing: empty, ~ or null, unquoted. */
+bool yaml_is_null(const struct yaml_node *node);
+
+/* The NAMES entry most like NAME, for "did you mean"; NULL when none is near. */
+const char *yaml_nearest(const char *name, const char *const *names, size_t n);
+
+/* Reads a whole file of at most MAX bytes into B; errno tells what failed, EFBIG that it is larger. */
+bool file_read(const char *path, size_t max, struct buf *b) __attribute__((warn_unused_result));

@@ -1,0 +1,317 @@
+/* The players' port and time, memory, descriptors: deadlines, slow readers, draining, listening. */
+#include "http_fixture.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+/* --- deadlines ----------------------------------------------------------------------------------------- */
+
+/* Sends TEXT a byte every 10 ms until the server has had enough; returns after how long. */
+static int64_t trickle(struct client *c, const char *text)
+{
+    int64_t began = clock_monotonic_ms();
+    for (const char *p = text; *p != '\0' && c->in.len == 0; p++) {
+        client_send_bytes(c, p, 1);
+        fixture_turn_for(c->fixture, 10);
+        client_read(c);
+    }
+    client_await(c, "HTTP/1.1 408 Request Timeout\r\n");
+    int64_t took = clock_monotonic_ms() - began;
+    client_await(c, "Connection: close\r\n");
+    client_await_end(c);
+    return took;
+}
+
+#define SLOWLY "0123456789012345678901234567890123456789012345678901234567890123456789"
+
+static void test_header_deadline(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.header_timeout_ms = 100;
+    fixture_restart(f);
+    struct client c = client_connect(f);
+    int64_t took = trickle(&c, "GET /" SLOWLY);
+    assert_in_range(took, 90, 400);
+    assert_int_equal(fixture_count(&http_server_counters(f->server)->timeouts), 1);
+    client_close(&c);
+}
+
+static void test_request_deadline(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.header_timeout_ms = 50;
+    f->limits.request_timeout_ms = 200;
+    fixture_restart(f);
+    struct client c = client_connect(f);
+    client_send(&c, "POST / HTTP/1.1\r\n" HOST "Content-Length: 1000\r\n\r\n");
+    int64_t took = trickle(&c, SLOWLY);
+    assert_in_range(took, 180, 600);
+    client_close(&c);
+}
+
+static void test_header_deadline_after_a_request(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.header_timeout_ms = 100;
+    fixture_restart(f);
+    struct client c = client_connect(f);
+    client_send(&c, GET("/number"));
+    client_await(&c, "<0>");
+    client_forget(&c);
+    assert_in_range(trickle(&c, "GET /" SLOWLY), 90, 400);
+    client_close(&c);
+}
+
+static void test_idle_deadline(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.idle_timeout_ms = 100;
+    fixture_restart(f);
+    struct client mute = client_connect(f);
+    struct client c = client_connect(f);
+    fixture_turn_for(f, 60);
+    client_send(&c, GET("/"));
+    client_await(&c, "200 OK");
+    fixture_await_open(f, 1); /* the mute one's time was up first */
+    client_await_end(&mute);
+    assert_int_equal(mute.in.len, 0);
+    client_forget(&c);
+    int64_t began = clock_monotonic_ms();
+    client_await_end(&c);
+    assert_int_equal(c.in.len, 0);
+    assert_in_range(clock_monotonic_ms() - began + 1, 1, 400);
+    client_close(&mute);
+    client_close(&c);
+}
+
+/* Time that the handler takes is not the client's. */
+static void test_no_deadline_while_answering(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.idle_timeout_ms = 40;
+    f->limits.header_timeout_ms = 40;
+    f->limits.request_timeout_ms = 40;
+    fixture_restart(f);
+    struct client c = client_connect(f);
+    client_send(&c, GET("/later"));
+    fixture_turn_for(f, 150);
+    fixture_answer_pending(f, "later");
+    client_await(&c, "later");
+    client_close(&c);
+}
+
+static void test_empty_line_begins_no_request(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.header_timeout_ms = 50;
+    fixture_restart(f);
+    struct client c = client_connect(f);
+    client_send(&c, GET("/") "\r\n");
+    client_await(&c, "200 OK");
+    client_forget(&c);
+    client_await_end(&c);
+    assert_int_equal(c.in.len, 0);
+    assert_int_equal(fixture_count(&http_server_counters(f->server)->timeouts), 0);
+    client_close(&c);
+}
+
+/* --- slow readers ----------------------------------------------------------------------------------------
+ */
+
+static void make_big(struct fixture *f, size_t len)
+{
+    char *bytes = buf_reserve(&f->big, len);
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)('a' + i % 23);
+    f->big.len = len;
+}
+
+static void test_slow_reader_gets_all(void **state)
+{
+    struct fixture *f = *state;
+    make_big(f, (size_t)12 << 20);
+    struct client c = client_connect(f);
+    client_send(&c, GET("/big") GET("/number"));
+    fixture_turn_for(f, 20); /* the socket is full long before */
+    client_await(&c, "<1>");
+    char *body = memmem(c.in.data, c.in.len, "\r\n\r\n", 4);
+    assert_non_null(body);
+    assert_memory_equal(body + 4, f->big.data, f->big.len);
+    client_close(&c);
+}
+
+static void test_client_that_never_reads(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.request_timeout_ms = 100;
+    fixture_restart(f);
+    make_big(f, (size_t)12 << 20);
+    struct client c = client_connect(f);
+    client_send(&c, GET("/big"));
+    fixture_await_open(f, 0);
+    client_close(&c);
+}
+
+/* --- draining
+ * ----------------------------------------------------------------------------------------------- */
+
+static void test_drain(void **state)
+{
+    struct fixture *f = *state;
+    struct client idle = client_connect(f);
+    struct client busy = client_connect(f);
+    struct client partial = client_connect(f);
+    struct client sent = client_connect(f);
+    client_send(&idle, GET("/"));
+    client_await(&idle, "200 OK");
+    client_send(&busy, GET("/later"));
+    client_send(&partial, "GET /number HTTP/1.1\r\n");
+    fixture_await_open(f, 4);
+    assert_true(send(sent.fd, GET("/number"), strlen(GET("/number")), 0) > 0);
+    http_server_drain(f->server);
+    client_await_end(&idle);
+    client_await(&sent, "<2>"); /* it had arrived */
+    client_await(&sent, "Connection: close\r\n");
+    client_send(&partial, HOST "\r\n");
+    client_await(&partial, "Connection: close\r\n");
+    fixture_answer_pending(f, "later");
+    client_await(&busy, "Connection: close\r\n");
+    client_await_end(&busy);
+    client_await_end(&partial);
+    client_await_end(&sent);
+    struct client late = client_connect(f);
+    client_await_end(&late);
+    client_close(&idle);
+    client_close(&busy);
+    client_close(&partial);
+    client_close(&sent);
+    client_close(&late);
+    fixture_await_open(f, 0);
+}
+
+static void test_free_closes_what_is_left(void **state)
+{
+    struct fixture *f = *state;
+    struct client c = client_connect(f);
+    client_send(&c, "GET / HTTP/1.1\r\n");
+    fixture_await_open(f, 1);
+    fixture_restart(f);
+    client_await_end(&c);
+    client_close(&c);
+}
+
+/* --- descriptors
+ * ---------------------------------------------------------------------------------------------- */
+
+static void test_no_descriptor_left(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct client c = client_connect(f);
+    struct rlimit none = {.rlim_cur = (rlim_t)c.fd + 1, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    fixture_turn_for(f, 250);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_in_range(fixture_count(&http_server_counters(f->server)->refused_connections), 1, 3);
+    client_send(&c, GET("/number"));
+    client_await(&c, "<0>");
+    client_close(&c);
+}
+
+/* --- listening
+ * -------------------------------------------------------------------------------------------------- */
+
+static struct endpoint endpoint_of(const char *text)
+{
+    struct endpoint endpoint;
+    assert_true(endpoint_parse(text, &endpoint));
+    return endpoint;
+}
+
+static void test_unix_socket(void **state)
+{
+    struct fixture *f = *state;
+    char dir[] = "/tmp/test_http.XXXXXX";
+    char text[64];
+    assert_non_null(mkdtemp(dir));
+    snprintf(text, sizeof(text), "unix:%s/socket", dir);
+    struct endpoint endpoint = endpoint_of(text);
+    int fd = http_listen_socket(&endpoint, false);
+    assert_true(fd >= 0);
+    assert_int_equal(http_listen_socket(&endpoint, false), -1); /* somebody listens */
+    assert_int_equal(errno, EADDRINUSE);
+    close(fd);
+    fd = http_listen_socket(&endpoint, true); /* nobody does */
+    assert_true(fd >= 0);
+    http_server_listen(f->server, fd);
+    struct client c = {.fixture = f, .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)};
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    memcpy(addr.sun_path, endpoint.host, strlen(endpoint.host) + 1);
+    assert_int_equal(connect(c.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    client_send(&c, GET("/number"));
+    client_await(&c, "<0>");
+    client_close(&c);
+    assert_int_equal(unlink(endpoint.host), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void test_unix_socket_never_replaces_a_file(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/test_http.XXXXXX";
+    char text[64];
+    struct stat st;
+    close(mkstemp(path));
+    snprintf(text, sizeof(text), "unix:%s", path);
+    struct endpoint endpoint = endpoint_of(text);
+    assert_int_equal(http_listen_socket(&endpoint, false), -1);
+    assert_int_equal(errno, EADDRINUSE);
+    assert_int_equal(stat(path, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    unlink(path);
+}
+
+static void test_tcp_sockets(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+    snprintf(text, sizeof(text), "127.0.0.1:%u", f->port);
+    struct endpoint endpoint = endpoint_of(text);
+    assert_int_equal(http_listen_socket(&endpoint, false), -1);
+    assert_int_equal(errno, EADDRINUSE);
+    int fd = http_listen_socket(&endpoint, true); /* as the first one */
+    assert_true(fd >= 0);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    close(fd);
+    endpoint = endpoint_of("[::1]:0");
+    fd = http_listen_socket(&endpoint, true);
+    assert_true(fd >= 0 || errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
+    if (fd >= 0)
+        close(fd);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_header_deadline),
+        TEST(test_request_deadline),
+        TEST(test_header_deadline_after_a_request),
+        TEST(test_idle_deadline),
+        TEST(test_no_deadline_while_answering),
+        TEST(test_empty_line_begins_no_request),
+        TEST(test_slow_reader_gets_all),
+        TEST(test_client_that_never_reads),
+        TEST(test_drain),
+        TEST(test_free_closes_what_is_left),
+        TEST(test_no_descriptor_left),
+        TEST(test_unix_socket),
+        TEST(test_unix_socket_never_replaces_a_file),
+        TEST(test_tcp_sockets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
