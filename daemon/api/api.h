@@ -21,8 +21,8 @@ struct api;
 struct jwt_issuers;
 
 /*
- * What SIGHUP replaces as a whole. Immutable; counted references, so that a worker may drop the old one whenever
- * its requests no longer use it.
+ * What SIGHUP replaces as a whole. Immutable; counted references, so that a worker may drop the old one
+ * whenever its requests no longer use it.
  */
 struct policy {
     _Atomic int references;
@@ -31,28 +31,29 @@ struct policy {
     struct jwt_issuers *issuers;
 };
 
-/* Reads catalog and keys as CONFIG says. DEV_SECRET is empty without --dev. NULL with *ERROR set (to be freed). */
+/* Reads catalog and keys as CONFIG says. DEV_SECRET is empty without --dev. NULL with *ERROR set (to be
+ * freed). */
 struct policy *policy_load(const struct config *config, struct slice dev_secret, char **error);
 struct policy *policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy);
 
 /* What happened since the start; read by any thread. */
 struct api_counters {
-    _Atomic uint64_t sessions;                    /* opened */
-    _Atomic uint64_t heartbeats;                  /* requests to /v1/heartbeats that were understood */
+    _Atomic uint64_t sessions;   /* opened */
+    _Atomic uint64_t heartbeats; /* requests to /v1/heartbeats that were understood */
     _Atomic uint64_t runs_accepted;
-    _Atomic uint64_t runs_refused[REASON_COUNT];  /* rejected and retry, by reason */
-    _Atomic uint64_t progress;                    /* answered */
-    _Atomic uint64_t shed;                        /* requests answered 503 */
-    _Atomic uint64_t problems;                    /* requests answered 4xx */
+    _Atomic uint64_t runs_refused[REASON_COUNT]; /* rejected and retry, by reason */
+    _Atomic uint64_t progress;                   /* answered */
+    _Atomic uint64_t shed;                       /* requests answered 503 */
+    _Atomic uint64_t problems;                   /* requests answered 4xx */
 };
 
 /* What --dev adds; NULL without it. Borrowed. */
 struct api_dev {
-    struct clock *clock;         /* may be moved */
-    struct slice secret;         /* of the dev issuer */
-    const char *kafka_brokers;   /* where the records go */
-    const unsigned char *page;   /* HTML of /dev/ */
+    struct clock *clock;       /* may be moved */
+    struct slice secret;       /* of the dev issuer */
+    const char *kafka_brokers; /* where the records go */
+    const unsigned char *page; /* HTML of /dev/ */
     size_t page_len;
 };
 

@@ -1,0 +1,242 @@
+/* The protobuf codec. */
+#include <stdlib.h>
+
+#include "api/codec_internal.h"
+#include "proto/player.pb-c.h"
+
+/*
+ * A body unpacks to far more than it takes on the wire (a field of two bytes becomes one of 24): beyond this
+ * the message is refused.
+ */
+enum { UNPACKED_MAX = 256 * 1024 };
+
+/* ---- decoding ---- */
+
+static void *allocate(void *data, size_t size)
+{
+    return arena_alloc(data, size);
+}
+
+static void keep(void *data, void *ptr)
+{
+    (void)data; /* the arena gives it back */
+    (void)ptr;
+}
+
+/* Unpacks within UNPACKED_MAX bytes of the exchange's arena; NULL when it is no such message or too large. */
+static ProtobufCMessage *unpack(
+    const ProtobufCMessageDescriptor *type, struct slice body, struct arena *arena)
+{
+    ProtobufCAllocator allocator = {allocate, keep, arena};
+    size_t limit = arena->limit;
+    arena->limit = arena->total + UNPACKED_MAX;
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, &allocator, body.len, (const uint8_t *)body.ptr);
+    arena->limit = limit;
+    return message;
+}
+
+static struct slice text_of(protobuf_c_boolean has, ProtobufCBinaryData bytes)
+{
+    if (!has)
+        return (struct slice){NULL, 0};
+    return (struct slice){bytes.len > 0 ? (const char *)bytes.data : "", bytes.len};
+}
+
+static int refuse_message(char detail[static DETAIL_MAX], const char *name)
+{
+    return codec_refuse(detail, 400, "the body is not a protobuf message %s", name);
+}
+
+int protobuf_decode_session(
+    struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
+{
+    const Minuted__V1__SessionRequest *message =
+        (const Minuted__V1__SessionRequest *)unpack(&minuted__v1__session_request__descriptor, body, arena);
+    if (message == NULL)
+        return refuse_message(detail, "minuted.v1.SessionRequest");
+    out->lesson_id = text_of(message->has_lesson_id, message->lesson_id);
+    out->device_id = text_of(message->has_device_id, message->device_id);
+    return 0;
+}
+
+static struct run run_of(const Minuted__V1__Run *message)
+{
+    return (struct run){
+        .from_ms = message->from_ms,
+        .to_ms = message->to_ms,
+        .media_from_ms = message->media_from_ms,
+        .media_to_ms = message->media_to_ms,
+        .rate = message->rate,
+        .malformed = !message->has_from_ms || !message->has_to_ms || !message->has_media_from_ms ||
+                     !message->has_media_to_ms || !message->has_rate,
+    };
+}
+
+static void take_runs(Minuted__V1__Run *const *runs, size_t n, struct arena *arena, struct heartbeat *h)
+{
+    h->n_runs = n;
+    h->runs = arena_alloc(arena, n * sizeof(*h->runs));
+    for (size_t i = 0; i < n; i++)
+        h->runs[i] = run_of(runs[i]);
+}
+
+static size_t count_runs(const Minuted__V1__HeartbeatRequest *message)
+{
+    size_t n = message->n_runs;
+    for (size_t i = 0; i < message->n_heartbeats; i++)
+        n += message->heartbeats[i]->n_runs;
+    return n;
+}
+
+static void take_heartbeats(
+    const Minuted__V1__HeartbeatRequest *message, struct arena *arena, struct heartbeat_request *out)
+{
+    out->single = message->n_heartbeats == 0;
+    out->n = out->single ? 1 : message->n_heartbeats;
+    out->heartbeats = arena_alloc(arena, out->n * sizeof(*out->heartbeats));
+    if (out->single) {
+        out->heartbeats[0].token = text_of(message->has_session_token, message->session_token);
+        take_runs(message->runs, message->n_runs, arena, &out->heartbeats[0]);
+        return;
+    }
+    for (size_t i = 0; i < out->n; i++) {
+        const Minuted__V1__Heartbeat *heartbeat = message->heartbeats[i];
+        out->heartbeats[i].token = text_of(heartbeat->has_session_token, heartbeat->session_token);
+        take_runs(heartbeat->runs, heartbeat->n_runs, arena, &out->heartbeats[i]);
+    }
+}
+
+int protobuf_decode_heartbeats(
+    struct slice body, struct arena *arena, struct heartbeat_request *out, char detail[static DETAIL_MAX])
+{
+    const Minuted__V1__HeartbeatRequest *message = (const Minuted__V1__HeartbeatRequest *)unpack(
+        &minuted__v1__heartbeat_request__descriptor, body, arena);
+    if (message == NULL)
+        return refuse_message(detail, "minuted.v1.HeartbeatRequest");
+    if (message->n_heartbeats > 0 && (message->n_runs > 0 || message->has_session_token))
+        return codec_refuse(detail, 400, "runs and heartbeats are both given: send one of them");
+    if (message->n_heartbeats == 0 && !message->has_session_token && message->n_runs == 0)
+        return codec_refuse(detail, 400, "neither runs nor heartbeats is given");
+    out->n_runs = count_runs(message);
+    if (out->n_runs > RUNS_MAX || message->n_heartbeats > HEARTBEATS_MAX)
+        return codec_refuse(detail, 413, "more than 256 runs or heartbeats in a request");
+    take_heartbeats(message, arena, out);
+    return 0;
+}
+
+/* ---- encoding ---- */
+
+static ProtobufCBinaryData bytes_of(struct slice s)
+{
+    return (ProtobufCBinaryData){s.len, (uint8_t *)(uintptr_t)s.ptr};
+}
+
+static void pack(struct buf *b, const ProtobufCMessage *message)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+    protobuf_c_message_pack(message, (uint8_t *)buf_reserve(b, len));
+    b->len += len;
+}
+
+void protobuf_encode_session(struct buf *b, const struct session_answer *answer)
+{
+    Minuted__V1__SessionResponse message = MINUTED__V1__SESSION_RESPONSE__INIT;
+    message.session_id = bytes_of(answer->session_id);
+    message.session_token = bytes_of(answer->session_token);
+    message.server_time_ms = answer->server_time_ms;
+    message.expires_at_ms = answer->expires_at_ms;
+    message.heartbeat_interval_ms = answer->heartbeat_interval_ms;
+    pack(b, &message.base);
+}
+
+/* The wire's numbers are one more than ours, which begin at 0. */
+static Minuted__V1__Result result_message(const struct run_result *result)
+{
+    Minuted__V1__Result message = MINUTED__V1__RESULT__INIT;
+    bool accepted = result->status == RUN_ACCEPTED;
+    message.status = (Minuted__V1__Status)(result->status + 1);
+    message.has_reason = !accepted;
+    message.reason = accepted ? MINUTED__V1__REASON__MALFORMED : (Minuted__V1__Reason)result->reason;
+    message.has_credited_seconds = message.has_duplicate_seconds = message.has_contested_seconds = accepted;
+    message.credited_seconds = result->credited_seconds;
+    message.duplicate_seconds = result->duplicate_seconds;
+    message.contested_seconds = result->contested_seconds;
+    return message;
+}
+
+void protobuf_encode_heartbeats(struct buf *b, const struct heartbeat_answer *answer)
+{
+    Minuted__V1__Result results[RUNS_MAX];
+    Minuted__V1__Result *pointers[RUNS_MAX];
+    Minuted__V1__HeartbeatResponse message = MINUTED__V1__HEARTBEAT_RESPONSE__INIT;
+    for (size_t i = 0; i < answer->n; i++) {
+        results[i] = result_message(&answer->results[i]);
+        pointers[i] = &results[i];
+    }
+    message.n_results = answer->n;
+    message.results = pointers;
+    message.server_time_ms = answer->server_time_ms;
+    message.heartbeat_interval_ms = answer->heartbeat_interval_ms;
+    pack(b, &message.base);
+}
+
+static void pack_field(struct buf *b, uint32_t number, const ProtobufCMessage *message)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+    buf_append_u8(b, (uint8_t)(number << 3 | 2)); /* a length-delimited field; numbers below 16 */
+    for (size_t rest = len;; rest >>= 7) {
+        buf_append_u8(b, (uint8_t)(rest > 0x7f ? (rest & 0x7f) | 0x80 : rest));
+        if (rest <= 0x7f)
+            break;
+    }
+    pack(b, message);
+}
+
+static Minuted__V1__Progress__Course course_message(const struct progress_course *course)
+{
+    Minuted__V1__Progress__Course message = MINUTED__V1__PROGRESS__COURSE__INIT;
+    message.course_id = bytes_of(course->course_id);
+    message.has_title = true;
+    message.title = bytes_of(course->title);
+    message.watched_seconds = course->watched_seconds;
+    message.hours_learned = course->hours_learned;
+    message.hours_max = course->hours_max;
+    message.has_opens = course->opens != NULL;
+    message.has_closes = course->closes != NULL;
+    if (message.has_opens)
+        message.opens = bytes_of(slice_of(course->opens));
+    if (message.has_closes)
+        message.closes = bytes_of(slice_of(course->closes));
+    return message;
+}
+
+static Minuted__V1__Progress__Lesson lesson_message(const struct progress_lesson *lesson)
+{
+    Minuted__V1__Progress__Lesson message = MINUTED__V1__PROGRESS__LESSON__INIT;
+    message.lesson_id = bytes_of(lesson->lesson_id);
+    message.course_id = bytes_of(lesson->course_id);
+    message.watched_seconds = lesson->watched_seconds;
+    message.covered_seconds = lesson->covered_seconds;
+    message.has_covered_ratio = lesson->covered_ratio >= 0;
+    message.covered_ratio = lesson->covered_ratio;
+    return message;
+}
+
+/* Field by field: a message is the concatenation of its fields, so no list of pointers is needed. */
+void protobuf_encode_progress(struct buf *b, const struct progress_answer *answer)
+{
+    Minuted__V1__Progress__Total total = MINUTED__V1__PROGRESS__TOTAL__INIT;
+    total.watched_seconds = answer->watched_seconds;
+    total.hours_learned = answer->hours_learned;
+    total.hours_max = answer->hours_max;
+    pack_field(b, 1, &total.base);
+    for (size_t i = 0; i < answer->n_courses; i++) {
+        Minuted__V1__Progress__Course course = course_message(&answer->courses[i]);
+        pack_field(b, 2, &course.base);
+    }
+    for (size_t i = 0; i < answer->n_lessons; i++) {
+        Minuted__V1__Progress__Lesson lesson = lesson_message(&answer->lessons[i]);
+        pack_field(b, 3, &lesson.base);
+    }
+}

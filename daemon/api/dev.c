@@ -1,0 +1,133 @@
+/* What --dev adds: tokens, a page, a clock that can be moved, where the records go. Loopback only. */
+#include "api/answer.h"
+#include "api/jwt.h"
+#include "base/json.h"
+
+enum { TOKEN_LIFE_MS = 3600 * 1000 };
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decodes %XX and '+' of a query's value. */
+static struct slice decode_value(struct slice text, struct arena *arena)
+{
+    char *out = arena_alloc(arena, text.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        bool escaped = text.ptr[i] == '%' && i + 2 < text.len && hex_digit(text.ptr[i + 1]) >= 0 &&
+                       hex_digit(text.ptr[i + 2]) >= 0;
+        if (escaped) {
+            out[n++] = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
+            i += 2;
+        } else {
+            out[n++] = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+        }
+    }
+    return (struct slice){out, n};
+}
+
+/* The value of NAME in a query; empty when missing. */
+static struct slice query_value(struct slice query, const char *name, struct arena *arena)
+{
+    size_t len = strlen(name);
+    while (query.len > 0) {
+        const char *end = memchr(query.ptr, '&', query.len);
+        size_t n = end == NULL ? query.len : (size_t)(end - query.ptr);
+        if (n > len && memcmp(query.ptr, name, len) == 0 && query.ptr[len] == '=')
+            return decode_value((struct slice){query.ptr + len + 1, n - len - 1}, arena);
+        query = end == NULL ? (struct slice){"", 0} : (struct slice){end + 1, query.len - n - 1};
+    }
+    return (struct slice){"", 0};
+}
+
+static void answer_token(struct api *api, struct http_exchange *x)
+{
+    struct slice subject = query_value(http_query(x), "sub", http_arena(x));
+    struct slice portal = query_value(http_query(x), "portal", http_arena(x));
+    if (!name_valid(subject) || !id_valid(portal)) {
+        answer_problem(api, x, 400, "sub and portal are wanted: /dev/token?sub=alice&portal=demo", NULL);
+        return;
+    }
+    char *token = arena_alloc(http_arena(x), JWT_MAX);
+    int64_t expires_ms = clock_now_ms(api->settings.clock) + TOKEN_LIFE_MS;
+    size_t len = jwt_sign_dev(api->settings.dev->secret, portal, subject, expires_ms, token);
+    buf_clear(&api->body);
+    buf_append_string(&api->body, "{\"token\":");
+    json_write_string(&api->body, (struct slice){token, len});
+    buf_append_char(&api->body, '}');
+    answer_body(api, x, 200, "application/json");
+}
+
+/* {"now_ms": N} sets the clock, {"advance_ms": N} moves it. */
+static bool move_clock(struct api *api, struct http_exchange *x)
+{
+    struct clock *clock = api->settings.dev->clock;
+    struct json_reader r;
+    struct slice name;
+    struct json_number number;
+    json_read(&r, http_body(x), http_arena(x));
+    if (!json_object(&r))
+        return false;
+    while (json_member(&r, &name)) {
+        if (!json_number(&r, &number) || !number.integral)
+            return false;
+        if (slice_is(name, "now_ms"))
+            atomic_store(&clock->offset_ms, number.integer - clock_system_ms());
+        else if (slice_is(name, "advance_ms"))
+            atomic_fetch_add(&clock->offset_ms, number.integer);
+        else
+            return false;
+    }
+    return json_end(&r);
+}
+
+static void answer_clock(struct api *api, struct http_exchange *x)
+{
+    if (http_method(x) == HTTP_METHOD_POST && !move_clock(api, x)) {
+        answer_problem(api, x, 400, "{\"now_ms\": N} or {\"advance_ms\": N} is wanted", NULL);
+        return;
+    }
+    buf_clear(&api->body);
+    buf_printf(&api->body, "{\"now_ms\":%lld}", (long long)clock_now_ms(api->settings.clock));
+    answer_body(api, x, 200, "application/json");
+}
+
+static void answer_kafka(struct api *api, struct http_exchange *x)
+{
+    buf_clear(&api->body);
+    buf_append_string(&api->body, "{\"brokers\":");
+    json_write_string(&api->body, slice_of(api->settings.dev->kafka_brokers));
+    buf_append_char(&api->body, '}');
+    answer_body(api, x, 200, "application/json");
+}
+
+static void answer_page(struct api *api, struct http_exchange *x)
+{
+    const struct api_dev *dev = api->settings.dev;
+    buf_clear(&api->body);
+    buf_append(&api->body, dev->page, dev->page_len);
+    answer_body(api, x, 200, "text/html; charset=utf-8");
+}
+
+bool dev_handle(struct api *api, struct http_exchange *x, struct slice path)
+{
+    enum http_method method = http_method(x);
+    bool get = method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD;
+    if (slice_is(path, "/dev/clock") && (get || method == HTTP_METHOD_POST))
+        answer_clock(api, x);
+    else if (slice_is(path, "/dev/token") && get)
+        answer_token(api, x);
+    else if (slice_is(path, "/dev/kafka") && get)
+        answer_kafka(api, x);
+    else if (slice_is(path, "/dev/") && get)
+        answer_page(api, x);
+    else
+        return false;
+    return true;
+}
