@@ -1,0 +1,48 @@
+/*
+ * minuted's records as plain structs, whichever way they were written.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+enum topic {
+    TOPIC_LEARNER_LESSONS,
+    TOPIC_LEARNER_MINUTES,
+    TOPIC_LESSON_MINUTES,
+    TOPIC_WATERMARKS,
+    TOPIC_COUNT
+};
+
+/* "minuted.learner-lessons" and so on. */
+extern const char *const topic_names[TOPIC_COUNT];
+
+/* The fields that a topic has are set; the others are empty. */
+struct record {
+    enum topic topic;
+    int partition;
+    int64_t offset;
+    struct slice portal;
+    struct slice learner;
+    struct slice course;
+    struct slice lesson;
+    struct slice deployment; /* the watermark's key */
+    int64_t minute_start;    /* or last_minute_start */
+    int64_t watched_seconds;
+    int64_t covered_seconds;
+    int64_t learners;
+    int64_t published_through;
+    int64_t final_through;
+    uint64_t mask;
+};
+
+/*
+ * Decodes VALUE by its `content-type` header into *R, whose topic is set; strings live in ARENA. False when
+ * it is no such record.
+ */
+bool record_decode(struct slice content_type, struct slice key, struct slice value, struct arena *arena,
+    struct record *r) __attribute__((warn_unused_result));

@@ -1,0 +1,113 @@
+/*
+ * What Prometheus reads. One table says everything about a metric: where its value comes from, its type, its
+ * label, name and help; the enum, the storage, the collecting and the text are made from it.
+ *
+ *     sources -> metrics_collect() -> struct metrics -> metrics_write() -> text
+ *
+ * Workers are summed: a deployment is judged by its daemons, not by their threads.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "ops/ops.h"
+#include "store/monitor.h"
+
+/*
+ * X(source, field, type, label, name, help)
+ *
+ * http, api, store: the field of each worker's counters, summed. publish: the field of the publisher's.
+ * server: of each Redis server. daemon, process: worked out in metrics.c. The label is none, reason, server
+ * or version.
+ */
+#define METRICS(X)                                                                                           \
+    X(daemon, build, gauge, version, "minuted_build_info", "Always 1; the version is the label.")            \
+    X(daemon, started, gauge, none, "minuted_started", "1 once requests are accepted.")                      \
+    X(daemon, draining, gauge, none, "minuted_draining", "1 while the daemon is being stopped.")             \
+    X(daemon, ready, gauge, none, "minuted_ready", "1 while /readyz answers 200.")                           \
+    X(daemon, workers, gauge, none, "minuted_workers", "Worker threads.")                                    \
+    X(daemon, clock, gauge, none, "minuted_clock_timestamp_seconds", "The daemon's clock.")                  \
+    X(http, connections, counter, none, "minuted_http_connections_total", "Players' connections accepted.")  \
+    X(http, open, gauge, none, "minuted_http_open_connections", "Players' connections open now.")            \
+    X(http, refused_connections, counter, none, "minuted_http_refused_connections_total",                    \
+        "Connections over the limit or without a file descriptor.")                                          \
+    X(http, requests, counter, none, "minuted_http_requests_total", "Complete requests.")                    \
+    X(http, bad_requests, counter, none, "minuted_http_bad_requests_total",                                  \
+        "Requests refused by framing or limits.")                                                            \
+    X(http, timeouts, counter, none, "minuted_http_timeouts_total", "Requests that came too slowly (408).")  \
+    X(api, sessions, counter, none, "minuted_sessions_total", "Sessions opened.")                            \
+    X(api, heartbeats, counter, none, "minuted_heartbeats_total", "Heartbeat requests understood.")          \
+    X(api, runs_accepted, counter, none, "minuted_runs_accepted_total", "Runs accepted.")                    \
+    X(daemon, runs_refused, counter, reason, "minuted_runs_refused_total",                                   \
+        "Runs rejected or to be retried.")                                                                   \
+    X(api, progress, counter, none, "minuted_progress_total", "Progress questions answered.")                \
+    X(api, shed, counter, none, "minuted_requests_shed_total", "Requests answered 503.")                     \
+    X(api, problems, counter, none, "minuted_requests_refused_total", "Requests answered 4xx.")              \
+    X(store, runs, counter, none, "minuted_store_runs_total", "Runs handed to Redis.")                       \
+    X(store, pipelines, counter, none, "minuted_store_pipelines_total", "Pipelines sent to Redis.")          \
+    X(store, applies, counter, none, "minuted_store_applies_total", "Calls of the apply function.")          \
+    X(store, credited_seconds, counter, none, "minuted_credited_seconds_total", "Seconds newly credited.")   \
+    X(store, duplicate_seconds, counter, none, "minuted_duplicate_seconds_total",                            \
+        "Seconds claimed again for the same lesson.")                                                        \
+    X(store, contested_seconds, counter, none, "minuted_contested_seconds_total",                            \
+        "Seconds that another lesson of the learner already had.")                                           \
+    X(store, failed_runs, counter, none, "minuted_store_failed_runs_total",                                  \
+        "Runs that Redis refused or did not answer in time.")                                                \
+    X(store, reconnects, counter, none, "minuted_store_reconnects_total", "Connections to Redis made anew.") \
+    X(store, queued_runs, gauge, none, "minuted_store_queued_runs", "Runs waiting for Redis now.")           \
+    X(daemon, last_answer, gauge, none, "minuted_store_last_answer_age_seconds",                             \
+        "Since a worker last had a good answer of Redis; grows also while nobody asks.")                     \
+    X(server, reached, gauge, server, "minuted_redis_reached", "1 if reached within the last 10 s.")         \
+    X(server, usable, gauge, server, "minuted_redis_usable", "1 if set up to keep what is accepted.")        \
+    X(server, clock_skew, gauge, server, "minuted_redis_clock_skew_seconds",                                 \
+        "The server's clock less this machine's.")                                                           \
+    X(server, used_memory, gauge, server, "minuted_redis_used_memory_bytes", "used_memory of the server.")   \
+    X(server, max_memory, gauge, server, "minuted_redis_max_memory_bytes", "maxmemory; 0: no limit.")        \
+    X(publish, records, counter, none, "minuted_published_records_total", "Records committed to Kafka.")     \
+    X(publish, learner_minutes, counter, none, "minuted_published_learner_masks_total",                      \
+        "Learners' minutes committed and settled.")                                                          \
+    X(publish, transactions, counter, none, "minuted_publish_transactions_total", "Transactions committed.") \
+    X(publish, aborts, counter, none, "minuted_publish_aborts_total", "Transactions given up.")              \
+    X(publish, fenced, counter, none, "minuted_publish_fenced_total", "Times another daemon took over.")     \
+    X(publish, holds_lease, gauge, none, "minuted_publish_holds_lease", "1 while this daemon publishes.")    \
+    X(publish, dirty_minutes, gauge, none, "minuted_publish_backlog",                                        \
+        "Minutes due and not yet published, at the last look.")                                              \
+    X(daemon, published_through, gauge, none, "minuted_published_through_timestamp_seconds",                 \
+        "Every minute that ends here or before was published.")                                              \
+    X(daemon, final_through, gauge, none, "minuted_final_through_timestamp_seconds",                         \
+        "No second before this can be claimed any more.")                                                    \
+    X(daemon, last_commit, gauge, none, "minuted_publish_last_commit_timestamp_seconds",                     \
+        "The last committed transaction.")                                                                   \
+    X(process, cpu, counter, none, "process_cpu_seconds_total", "User and system CPU time.")                 \
+    X(process, rss, gauge, none, "process_resident_memory_bytes", "Resident memory.")                        \
+    X(process, open_fds, gauge, none, "process_open_fds", "Open file descriptors.")                          \
+    X(process, max_fds, gauge, none, "process_max_fds", "Limit of file descriptors.")                        \
+    X(process, start_time, gauge, none, "process_start_time_seconds", "When the process started.")
+
+enum metric {
+#define METRIC_ENUM(source, field, type, label, name, help) METRIC_##source##_##field,
+    METRICS(METRIC_ENUM)
+#undef METRIC_ENUM
+        METRIC_COUNT
+};
+
+enum { METRIC_SERIES_MAX = SERVERS_MAX };
+
+/* Values of one moment. NAN stands for a series that there is not. */
+struct metrics {
+    double value[METRIC_COUNT][METRIC_SERIES_MAX]; /* second index: the reason, the server, else 0 */
+    struct monitor_server servers[SERVERS_MAX];
+    size_t n_servers;
+};
+
+/* Looks at SOURCES now. The result is freed by metrics_free(). */
+struct metrics *metrics_collect(const struct ops_sources *sources);
+void metrics_free(struct metrics *m);
+
+/* Takes what M->servers says into the values; metrics_collect() did it already. */
+void metrics_collect_servers(struct metrics *m);
+
+/* Text exposition format 0.0.4. */
+void metrics_write(const struct metrics *m, struct buf *out);

@@ -1,0 +1,76 @@
+/* Whether requests should be sent here. */
+#include "ops/readiness.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "publish/publish.h"
+#include "store/monitor.h"
+
+struct report {
+    struct buf *out; /* may be NULL */
+    bool verbose;
+    bool ready;
+};
+
+static void report_check(struct report *r, bool passed, const char *name, const char *what)
+{
+    r->ready = r->ready && passed;
+    if (r->out != NULL && (r->verbose || !passed))
+        buf_printf(r->out, "[%c] %s: %s\n", passed ? '+' : '-', name, what);
+}
+
+static void check_state(struct report *r, const struct ops_state *state)
+{
+    bool started = atomic_load(&state->started);
+    bool draining = atomic_load(&state->draining);
+    report_check(r, started, "started", started ? "yes" : "not yet");
+    report_check(r, !draining, "draining", draining ? "being stopped" : "no");
+}
+
+static void check_redis(struct report *r, struct monitor *monitor)
+{
+    char message[512] = "not looked at yet";
+    bool good = monitor != NULL && monitor_state(monitor, message) == MONITOR_READY;
+    report_check(r, good, "redis", good ? "every server reached and set up as configured" : message);
+}
+
+static void check_clocks(struct report *r, struct monitor *monitor)
+{
+    if (monitor == NULL)
+        return;
+    struct monitor_server *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
+    size_t n = monitor_servers(monitor, servers, SERVERS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (!servers[i].reached)
+            continue; /* check_redis() says so */
+        struct buf what = {0};
+        buf_printf(&what, "%s is %+lld ms off this machine, at most %d are allowed", servers[i].name,
+            (long long)servers[i].clock_skew_ms, READINESS_SKEW_MAX_MS);
+        buf_append_char(&what, '\0');
+        report_check(r, llabs(servers[i].clock_skew_ms) <= READINESS_SKEW_MAX_MS, "clock", what.data);
+        buf_free(&what);
+    }
+    free(servers);
+}
+
+/* For the reader only. */
+static void describe_publisher(struct report *r, struct publisher *publisher)
+{
+    if (r->out == NULL || !r->verbose)
+        return;
+    char text[256] = "none";
+    if (publisher != NULL)
+        publisher_describe(publisher, text);
+    buf_printf(r->out, "[i] publisher: %s (never makes unready)\n", text);
+}
+
+bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf *out)
+{
+    struct report r = {.out = out, .verbose = verbose, .ready = true};
+    check_state(&r, sources->state);
+    check_redis(&r, sources->monitor);
+    check_clocks(&r, sources->monitor);
+    describe_publisher(&r, sources->publisher);
+    return r.ready;
+}

@@ -1,0 +1,99 @@
+"""A learner's player against one or more daemons: opens sessions, sends runs, asks for progress."""
+
+from dataclasses import dataclass
+
+from . import jwt
+from .daemon import AUDIENCE, ISSUERS, SECRET
+
+YEAR_S = 365 * 86400
+
+
+def platform_token(learner, portal="higher", now_ms=None, expires_s=None, **changes):
+    """What the platform of PORTAL hands to LEARNER; expires a year after NOW_MS unless told."""
+    expires_s = expires_s if expires_s is not None else now_ms // 1000 + YEAR_S
+    claims = {"iss": ISSUERS[portal], "aud": AUDIENCE, "sub": learner, "exp": expires_s, **changes}
+    return jwt.encode({k: v for k, v in claims.items() if v is not None}, SECRET)
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def run(from_ms, to_ms, media_from_ms=None, rate=1.0, media_to_ms=None):
+    """A run as sent; the media is where the learner was at FROM_MS unless told, and follows the rate."""
+    media_from_ms = from_ms if media_from_ms is None else media_from_ms
+    if media_to_ms is None:
+        media_to_ms = media_from_ms + round((to_ms - from_ms) * rate)
+    return {"from_ms": from_ms, "to_ms": to_ms, "media_from_ms": media_from_ms, "media_to_ms": media_to_ms,
+            "rate": rate}
+
+
+@dataclass
+class Session:
+    learner: str
+    portal: str
+    lesson: str
+    token: str
+    anchor_ms: int
+    expires_ms: int
+    id: str
+
+    @property
+    def name(self):
+        return f"{self.portal}/{self.learner}"
+
+    def heartbeat(self, *runs):
+        return {"session_token": self.token, "runs": list(runs)}
+
+
+class Player:
+    """Speaks JSON to CLIENT under BASE."""
+
+    def __init__(self, daemon, learner, portal="higher"):
+        self.daemon, self.client = daemon, daemon.client
+        self.learner, self.portal = learner, portal
+        self.token = platform_token(learner, portal, daemon.now_ms())
+
+    def try_open(self, lesson, device="phone"):
+        body = {"lesson_id": lesson, "device_id": device}
+        return self.client.post(f"{self.daemon.base}/v1/sessions", body, headers=bearer(self.token))
+
+    def open(self, lesson, device="phone"):
+        response = self.try_open(lesson, device)
+        assert response.status == 201, response
+        answer = response.json()
+        return Session(self.learner, self.portal, lesson, answer["session_token"], answer["server_time_ms"],
+                       answer["expires_at_ms"], answer["session_id"])
+
+    def post(self, body):
+        return self.client.post(f"{self.daemon.base}/v1/heartbeats", body)
+
+    def send(self, session, *runs):
+        """The results of a heartbeat that must be understood."""
+        response = self.post(session.heartbeat(*runs))
+        assert response.status == 200, response
+        return response.json()["results"]
+
+    def progress(self):
+        response = self.client.get(f"{self.daemon.base}/v1/progress", headers=bearer(self.token))
+        assert response.status == 200, response
+        return response.json()
+
+
+def watched(progress):
+    """lesson -> watched seconds of a progress answer."""
+    return {lesson["lesson_id"]: lesson["watched_seconds"] for lesson in progress["lessons"]
+            if lesson["watched_seconds"]}
+
+
+def accepted(credited, duplicate=0, contested=0):
+    return {"status": "accepted", "credited_seconds": credited, "duplicate_seconds": duplicate,
+            "contested_seconds": contested}
+
+
+def rejected(reason):
+    return {"status": "rejected", "reason": reason}
+
+
+def retry(reason):
+    return {"status": "retry", "reason": reason}

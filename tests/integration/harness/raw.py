@@ -1,0 +1,73 @@
+"""Raw sockets: what no well-behaved client would send, and exactly what came back."""
+
+import socket
+import time
+
+
+class RawConnection:
+    def __init__(self, port, timeout=10):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout)
+        self.buffer = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data if isinstance(data, bytes) else data.encode())
+        return self
+
+    def trickle(self, data, every):
+        """Sends byte by byte until all is sent or the server has closed."""
+        for byte in data if isinstance(data, bytes) else data.encode():
+            try:
+                self.socket.sendall(bytes([byte]))
+            except OSError:
+                return
+            time.sleep(every)
+
+    def _more(self):
+        data = self.socket.recv(65536)
+        self.buffer += data
+        return bool(data)
+
+    def response(self):
+        """The next answer as (status, headers, body)."""
+        while b"\r\n\r\n" not in self.buffer:
+            assert self._more(), f"closed within the headers: {self.buffer!r}"
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        lines = head.decode().split("\r\n")
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        length = int(headers.get("content-length", "0"))
+        while len(self.buffer) < length:
+            assert self._more(), "closed within the body"
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return int(lines[0].split()[1]), headers, body
+
+    def closed(self, seconds=5):
+        """Whether the server closes, with nothing more said, within SECONDS."""
+        self.socket.settimeout(seconds)
+        try:
+            while self._more():
+                pass
+        except ConnectionResetError:
+            pass
+        except TimeoutError:
+            return False
+        return self.buffer == b""
+
+
+def request(method="GET", path="/v1/progress", headers=(), body=b"", host="Host: x"):
+    """A request's bytes; HEADERS are whole lines."""
+    lines = [f"{method} {path} HTTP/1.1", *([host] if host else []), *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body if isinstance(body, bytes) else body.encode())
+
+
+def post(path, body, *headers, content_type="application/json"):
+    body = body if isinstance(body, bytes) else body.encode()
+    return request("POST", path, (f"Content-Type: {content_type}", f"Content-Length: {len(body)}", *headers), body)

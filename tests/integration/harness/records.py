@@ -1,0 +1,152 @@
+"""Reads minuted's topics with a plain consumer, as any other service would, and merges the records."""
+
+import importlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from .daemon import ROOT
+from .kafka_broker import TOPICS
+
+LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS = TOPICS
+MESSAGES = {LEARNER_LESSONS: "LearnerLesson", LEARNER_MINUTES: "LearnerMinute", LESSON_MINUTES: "LessonMinute",
+            WATERMARKS: "Watermark"}
+
+
+@cache
+def proto(name):
+    """The Python module of proto/NAME.proto, compiled afresh."""
+    out = tempfile.mkdtemp(prefix="minuted-proto-")
+    subprocess.run(["protoc", f"-I{ROOT / 'proto'}", f"--python_out={out}", f"{name}.proto"], check=True)
+    sys.path.insert(0, out)
+    return importlib.import_module(f"{name}_pb2")
+
+
+@dataclass
+class Record:
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: dict
+    headers: dict
+    timestamp_ms: int
+
+
+def read_topics(brokers, topics=TOPICS):
+    """Every committed record there is now, in order within each partition."""
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "reader", "enable.auto.commit": False,
+                         "isolation.level": "read_committed", "enable.partition.eof": True,
+                         "auto.offset.reset": "earliest", "log_level": 0, "fetch.wait.max.ms": 50})
+    try:
+        partitions = [TopicPartition(t, p, 0) for t in topics
+                      for p in consumer.list_topics(t, timeout=10).topics[t].partitions]
+        consumer.assign(partitions)
+        return _read_to_end(consumer, len(partitions))
+    finally:
+        consumer.close()
+
+
+def _read_to_end(consumer, open_partitions):
+    records = []
+    while open_partitions:
+        message = consumer.poll(20)
+        assert message is not None, "Kafka gives nothing more and no end"
+        if message.error() is None:
+            records.append(decode(message))
+        elif message.error().code() == KafkaError._PARTITION_EOF:
+            open_partitions -= 1
+        else:
+            raise AssertionError(message.error())
+    return records
+
+
+def decode(message):
+    headers = {name: value.decode() for name, value in message.headers() or []}
+    content_type = headers["content-type"]
+    if content_type == "application/json":
+        value = json.loads(message.value())
+        if "seconds_mask" in value:
+            assert len(value["seconds_mask"]) == 15, value
+            value["seconds_mask"] = int(value["seconds_mask"], 16)
+    else:
+        assert content_type == "application/protobuf", content_type
+        parsed = getattr(proto("records"), MESSAGES[message.topic()]).FromString(message.value())
+        value = {field.name: v.decode() if isinstance(v, bytes) else v for field, v in parsed.ListFields()}
+    return Record(message.topic(), message.partition(), message.offset(), message.key().decode(), value, headers,
+                  message.timestamp()[1])
+
+
+class Merged:
+    """The records of all topics, merged by OR and by the greatest; and the last one of each key."""
+
+    def __init__(self, records):
+        self.records = records
+        self.last = {}
+        self.masks = defaultdict(int)        # (learner, lesson, minute start) -> mask
+        self.totals = defaultdict(int)       # (learner, lesson) -> watched seconds
+        self.covered = defaultdict(int)
+        self.lesson_minutes = {}             # (lesson, minute start) -> (watched seconds, learners)
+        self.watermark = {}
+        for record in records:
+            self.last[record.topic, record.key] = record
+            self._merge(record.topic, record.value)
+
+    def _merge(self, topic, value):
+        if topic == LEARNER_MINUTES:
+            self.masks[learner_of(value), value["lesson_id"], value["minute_start"]] |= value["seconds_mask"]
+        elif topic == LEARNER_LESSONS:
+            key = learner_of(value), value["lesson_id"]
+            self.totals[key] = max(self.totals[key], value["watched_seconds"])
+            self.covered[key] = max(self.covered[key], value["covered_seconds"])
+        elif topic == LESSON_MINUTES:
+            key, sums = (value["lesson_id"], value["minute_start"]), (value["watched_seconds"], value["learners"])
+            self.lesson_minutes[key] = max(self.lesson_minutes.get(key, (0, 0)), sums)
+        else:
+            for name, through in value.items():
+                self.watermark[name] = max(self.watermark.get(name, 0), through)
+
+    def minutes(self):
+        return {key: bits(mask) for key, mask in self.masks.items()}
+
+    def totals_from_masks(self):
+        totals = defaultdict(int)
+        for (learner, lesson, _), mask in self.masks.items():
+            totals[learner, lesson] += mask.bit_count()
+        return dict(totals)
+
+    def of_last(self, topic):
+        return [record for (t, _), record in self.last.items() if t == topic]
+
+
+def learner_of(value):
+    return f"{value['portal']}/{value['learner_id']}"
+
+
+def bits(mask):
+    return {i for i in range(64) if mask >> i & 1}
+
+
+def murmur2(data):
+    """Kafka's default partitioner's hash, as the Java client computes it."""
+    m, r, mask = 0x5BD1E995, 24, 0xFFFFFFFF
+    h = (0x9747B28C ^ len(data)) & mask
+    for i in range(0, len(data) - len(data) % 4, 4):
+        k = int.from_bytes(data[i:i + 4], "little") * m & mask
+        k = (k ^ k >> r) * m & mask
+        h = (h * m & mask) ^ k
+    tail = data[len(data) - len(data) % 4:]
+    if tail:
+        h = (h ^ int.from_bytes(tail, "little")) * m & mask
+    h = (h ^ h >> 13) * m & mask
+    return h ^ h >> 15
+
+
+def partition_of(key, partitions):
+    return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions

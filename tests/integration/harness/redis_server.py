@@ -1,0 +1,36 @@
+"""A real redis-server, set up as minuted asks for it."""
+
+import redis
+
+from .service import Service, free_port
+
+DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
+
+
+class RedisServer(Service):
+    name = "redis"
+
+    def __init__(self, directory, **settings):
+        super().__init__(directory)
+        self.port = free_port()
+        self.socket = self.directory / "redis.sock"
+        self.settings = {**DURABLE, **settings}
+        self.client = redis.Redis(port=self.port, socket_timeout=10)
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self):
+        argv = ["redis-server", "--bind", "127.0.0.1", "--port", self.port, "--dir", self.directory,
+                "--unixsocket", self.socket, "--daemonize", "no"]
+        for key, value in self.settings.items():
+            argv += [f"--{key}", value]
+        self.spawn(argv)
+        self.wait_ready(self.client.ping, 20)
+        return self
+
+    def restart(self):
+        """Ends it at once, as a crash would, and starts it again on its append-only file."""
+        self.kill()
+        return self.start()

@@ -1,0 +1,100 @@
+"""A child process with a folder and a log of its own: started, waited for, stopped by its process id."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_until(condition, what, seconds=15.0, every=0.05):
+    """Waits for a true value of condition() and returns it; its exceptions count as not yet."""
+    deadline = time.monotonic() + seconds
+    problem = None
+    while time.monotonic() < deadline:
+        try:
+            value = condition()
+            if value:
+                return value
+            problem = f"last value {value!r}"
+        except Exception as e:  # noqa: BLE001 - told below
+            problem = repr(e)
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds} s: {what} ({problem})")
+
+
+def environment(more=None):
+    """The tests' own environment without what would configure the daemon, and MORE."""
+    return {**{k: v for k, v in os.environ.items() if not k.startswith("MINUTED_")}, **(more or {})}
+
+
+class Service:
+    name = "service"
+
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.log_path = self.directory / f"{self.name}.log"
+        self.process = None
+
+    def spawn(self, argv, env=None):
+        assert not self.running(), f"{self.name} is running already"
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                env=environment(env), start_new_session=True)
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def wait_ready(self, probe, seconds):
+        try:
+            wait_until(lambda: not self.running() or probe(), f"{self.name} is ready", seconds)
+        except AssertionError as e:
+            self.kill()
+            raise AssertionError(f"{e}\n{self.log_tail()}") from None
+        assert self.running(), f"{self.name} ended with {self.process.returncode}\n{self.log_tail()}"
+
+    def log_text(self):
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_tail(self, lines=60):
+        return "\n".join(self.log_text().splitlines()[-lines:])
+
+    def wait_log(self, text, seconds=15.0):
+        wait_until(lambda: text in self.log_text(), f"{self.name} logs {text!r}", seconds)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait_exit(self, seconds=30.0):
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not end within {seconds} s\n{self.log_tail()}") from None
+
+    def terminate(self, seconds=30.0):
+        """SIGTERM; returns the exit code."""
+        if self.running():
+            self.signal(signal.SIGTERM)
+        return self.wait_exit(seconds)
+
+    def kill(self):
+        if self.running():
+            self.process.kill()
+            self.process.wait()
+
+    def sanitizer_report(self):
+        text = self.log_text()
+        at = min((text.find(w) for w in SANITIZER_WORDS if w in text), default=-1)
+        return text[max(0, at - 200):at + 4000] if at >= 0 else ""

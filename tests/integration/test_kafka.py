@@ -1,0 +1,254 @@
+"""The topics as other services see them, and what an absent or broken Kafka does: nothing is lost, players notice nothing."""
+
+import subprocess
+import time
+
+import pytest
+
+from harness.agreement import check_published, wait_settled
+from harness.catalog import MINUTE_MS, NOW_MS
+from harness.daemon import run_minuted
+from harness.kafka_broker import TOPICS, KafkaBroker, kafka_jars
+from harness.model import Model
+from harness.player import Player, accepted, run
+from harness.records import (LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, Merged, partition_of,
+                             read_topics)
+from harness.redis_truth import is_settled
+from harness.service import wait_until
+
+GRACE_PASSED_MS = 5 * MINUTE_MS
+
+
+def watch(minuted, model, learner="teacher-1", lesson="open-1", seconds=90, portal="higher"):
+    """A learner watches for some seconds; the model knows."""
+    player = Player(minuted, learner, portal)
+    session = player.open(lesson)
+    minuted.advance(seconds * 1000 + 1000)
+    sent = run(0, seconds * 1000)
+    credited = model.claim(session.name, lesson, session.anchor_ms, sent)
+    assert player.send(session, sent) == [accepted(*credited)]
+    return player, session
+
+
+# --- topics -------------------------------------------------------------------------------------
+
+def test_create_topics(kafka_without_topics, new_minuted):
+    kafka = kafka_without_topics
+    config = new_minuted(brokers=kafka.brokers).write_config()
+    code, output = run_minuted("--config", config, "--create-topics")
+    assert code == 0, output
+    for topic in TOPICS:
+        assert topic in output
+    for topic in (LEARNER_LESSONS, LESSON_MINUTES, WATERMARKS):
+        assert kafka.topic_settings(topic)["cleanup.policy"] == "compact", topic
+    evidence = kafka.topic_settings(LEARNER_MINUTES)
+    assert evidence["cleanup.policy"] == "delete"
+    assert int(evidence["retention.ms"]) == 90 * 86_400_000
+    code, output = run_minuted("--config", config, "--create-topics")
+    assert code == 0, f"a second time changes nothing and is no error: {output}"
+
+
+def test_create_topics_says_which_broker_cannot_be_reached(new_minuted):
+    minuted = new_minuted(brokers="127.0.0.1:1")
+    code, output = run_minuted("--config", minuted.write_config(), "--create-topics", seconds=90)
+    assert code != 0 and "127.0.0.1:1" in output
+
+
+def test_a_missing_topic_is_named_and_heals(kafka, new_minuted, redis):
+    kafka.admin.delete_topics([LEARNER_MINUTES], operation_timeout=10)[LEARNER_MINUTES].result()
+    wait_until(lambda: LEARNER_MINUTES not in kafka.topic_names(), "it is gone")
+    minuted = new_minuted(redis, kafka.brokers, changes={"publish": {"running_minutes": "1s"}}).start(NOW_MS)
+    model = Model()
+    watch(minuted, model)
+    minuted.wait_log(LEARNER_MINUTES, 30)
+    assert minuted.is_ready(), "Kafka never makes the daemon unready"
+    run_minuted("--config", minuted.config_path, "--create-topics")
+    check_published(model, redis.client, kafka.brokers, 60)
+
+
+# --- records ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("form", ["protobuf", "json"])
+def test_records(kafka, new_minuted, redis, form):
+    minuted = new_minuted(redis, kafka.brokers, changes={"kafka": {"format": form}}).start(NOW_MS)
+    model = Model()
+    for i in range(12):
+        watch(minuted, model, f"teacher-{i}", f"open-{i % 3 + 1}", 65, ("higher", "basic")[i % 2])
+    minuted.advance(GRACE_PASSED_MS)
+    merged = check_published(model, redis.client, kafka.brokers)
+    for record in merged.records:
+        check_record(record, form, kafka.partitions(record.topic))
+
+
+def check_record(record, form, partitions):
+    value = record.value
+    assert record.headers["content-type"] == f"application/{form}"
+    assert record.headers["schema"]
+    if record.topic == WATERMARKS:
+        assert record.key.startswith("test-") and set(value) >= {"published_through"}
+        return
+    if record.topic == LESSON_MINUTES:
+        assert record.key == f"{value['minute_start']}/{value['lesson_id']}"
+        assert value["course_id"] == "open" and value["minute_start"] % 60 == 0
+        return
+    learner = f"{value['portal']}/{value['learner_id']}"
+    assert record.partition == partition_of(learner, partitions)
+    assert value["course_id"] == "open"
+    if record.topic == LEARNER_LESSONS:
+        assert record.key == f"{value['portal']}/{value['lesson_id']}/{value['learner_id']}"
+    else:
+        assert record.key == f"{value['minute_start']}/{value['portal']}/{value['lesson_id']}/{value['learner_id']}"
+        assert record.timestamp_ms == value["minute_start"] * 1000
+        assert value["watched_seconds"] == value["seconds_mask"].bit_count() > 0
+
+
+def test_the_partitioner_is_the_java_clients():
+    """murmur2 with values that Apache Kafka's own tests hold."""
+    from harness.records import murmur2
+    known = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536,
+             b"a-little-bit-longer-string": -1486304829,
+             b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971, b"abc": 479470107}
+    for data, expected in known.items():
+        assert murmur2(data) == expected & 0xFFFFFFFF
+
+
+def test_kcat_reads_the_totals(kafka, new_minuted, redis):
+    minuted = new_minuted(redis, kafka.brokers, changes={"kafka": {"format": "json"}}).start(NOW_MS)
+    watch(minuted, Model(), seconds=50)
+    minuted.advance(GRACE_PASSED_MS)
+    wait_settled(redis.client)
+    done = subprocess.run(["kcat", "-b", kafka.brokers, "-C", "-t", LEARNER_LESSONS, "-e", "-q", "-f", "%k %s\n",
+                           "-X", "isolation.level=read_committed"], capture_output=True, text=True, timeout=60)
+    key, value = done.stdout.strip().splitlines()[-1].split(" ", 1)
+    assert key == "higher/open-1/teacher-1"
+    assert '"watched_seconds":50' in value.replace(" ", "")
+
+
+# --- when ---------------------------------------------------------------------------------------
+
+def test_a_minute_is_due_by_the_clock_and_a_late_run_again(kafka, new_minuted, redis):
+    minuted = new_minuted(redis, kafka.brokers).start(NOW_MS)
+    model = Model()
+    player, session = watch(minuted, model, seconds=40)
+    time.sleep(3)
+    assert not is_settled(redis.client), "published before its grace had passed"
+    minuted.advance(GRACE_PASSED_MS)
+    check_published(model, redis.client, kafka.brokers)
+    late = run(45_000, 52_000)
+    model.claim(session.name, "open-1", session.anchor_ms, late)
+    assert player.send(session, late) == [accepted(7)]
+    check_published(model, redis.client, kafka.brokers)
+
+
+def test_running_minutes_are_published_at_once(kafka, new_minuted, redis):
+    minuted = new_minuted(redis, kafka.brokers, changes={"publish": {"running_minutes": "1s"}}).start()
+    model = Model()
+    watch(minuted, model, seconds=20)
+    check_published(model, redis.client, kafka.brokers)
+
+
+def test_watermarks_tell_how_far_all_is_published(kafka, new_minuted, redis):
+    minuted = new_minuted(redis, kafka.brokers).start()
+    model = Model()
+    _, session = watch(minuted, model, seconds=10)
+    minuted.advance(GRACE_PASSED_MS)
+    target = session.anchor_ms // 60_000 * 60 + 60
+
+    def published_through():
+        return Merged(read_topics(kafka.brokers)).watermark.get("published_through", 0)
+    wait_until(lambda: published_through() >= target, "the watermark passes the minute", 30, 0.5)
+    assert is_settled(redis.client)
+    merged = check_published(model, redis.client, kafka.brokers)
+    assert merged.watermark.get("final_through", 0) <= merged.watermark["published_through"]
+
+
+def test_watermarks_move_also_when_idle(kafka, new_minuted, redis):
+    minuted = new_minuted(redis, kafka.brokers).start()
+    deployment = minuted.config["kafka"]["deployment"]
+
+    def mark():
+        return next((r.value["published_through"] for r in reversed(read_topics(kafka.brokers, (WATERMARKS,)))
+                     if r.key == deployment), 0)
+    first = wait_until(mark, "a first watermark", 30, 0.5)
+    minuted.advance(5 * MINUTE_MS)
+    wait_until(lambda: mark() >= first + 240, "the watermark follows the clock", 30, 0.5)
+
+
+# --- Kafka away ---------------------------------------------------------------------------------
+
+@pytest.fixture
+def own_kafka(tmp_path, services):
+    """A broker that the test may end."""
+    broker = KafkaBroker(tmp_path / "own-kafka", kafka_jars()).format()
+    services.append(broker)
+    return broker
+
+
+def test_kafka_away_at_start_and_crashed_later(own_kafka, new_minuted, redis):
+    minuted = new_minuted(redis, own_kafka.brokers, changes={"publish": {"running_minutes": "1s"}}).start(NOW_MS)
+    model = Model()
+    watch(minuted, model)
+    own_kafka.start()
+    code, output = run_minuted("--config", minuted.config_path, "--create-topics")
+    assert code == 0, output
+    check_published(model, redis.client, own_kafka.brokers, 60)
+
+    own_kafka.kill()
+    watch(minuted, model)
+    assert minuted.is_ready(), "an outage of Kafka is survived"
+    own_kafka.start()
+    check_published(model, redis.client, own_kafka.brokers, 60)
+
+
+def test_properties_pass_through(kafka, new_minuted, redis):
+    properties = {"compression.type": "gzip", "client.id": "winter"}
+    minuted = new_minuted(redis, kafka.brokers, changes={"kafka": {"properties": properties}}).start(NOW_MS)
+    model = Model()
+    watch(minuted, model)
+    minuted.advance(GRACE_PASSED_MS)
+    check_published(model, redis.client, kafka.brokers)
+
+
+def test_a_wrong_property_is_named(new_minuted, redis):
+    minuted = new_minuted(redis, "127.0.0.1:1", changes={"kafka": {"properties": {"no.such.property": "1"}}})
+    minuted.launch()
+    wait_until(lambda: "no.such.property" in minuted.log_text(), "the property is named")
+    if not minuted.running():
+        assert minuted.process.returncode > 0
+
+
+def test_embedded_kafka_needs_dev(new_minuted, redis):
+    minuted = new_minuted(redis, "embedded", dev=False)
+    code, output = run_minuted("--config", minuted.write_config(), "--check-config")
+    assert code != 0 and "embedded" in output and "--dev" in output
+
+
+# --- the lease ----------------------------------------------------------------------------------
+
+def holds_lease(minuted):
+    return minuted.metric("minuted_publish_holds_lease") == 1
+
+
+def test_one_publishes_and_the_other_takes_over(kafka, new_minuted, redis):
+    changes = {"kafka": {"deployment": "pair"}, "publish": {"running_minutes": "1s"}}
+    pair = [new_minuted(redis, kafka.brokers, name, changes).start(NOW_MS) for name in ("left", "right")]
+    wait_until(lambda: any(map(holds_lease, pair)), "one holds the lease")
+    model = Model()
+    watch(pair[0], model)
+    check_published(model, redis.client, kafka.brokers)
+    assert sum(map(holds_lease, pair)) == 1
+
+    pair.sort(key=holds_lease)
+    pair.pop().kill()
+    watch(pair[0], model, "teacher-2")
+    check_published(model, redis.client, kafka.brokers, 60)
+    assert holds_lease(pair[0])
+
+
+def test_a_clean_stop_hands_the_lease_over_at_once(kafka, new_minuted, redis):
+    changes = {"kafka": {"deployment": "pair"}, "publish": {"running_minutes": "1s"}}
+    pair = [new_minuted(redis, kafka.brokers, name, changes).start(NOW_MS) for name in ("left", "right")]
+    wait_until(lambda: any(map(holds_lease, pair)), "one holds the lease")
+    pair.sort(key=holds_lease)
+    pair.pop().stop()
+    wait_until(lambda: holds_lease(pair[0]), "the other holds it", 10)

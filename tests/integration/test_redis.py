@@ -1,0 +1,210 @@
+"""What a Redis that is away, wrongly set up, full or emptied of its functions does to players: never a lost run."""
+
+import pytest
+
+from harness.catalog import MINUTE_MS, NOW_MS
+from harness.player import Player, accepted, run, watched
+from harness.redis_server import RedisServer
+from harness.redis_truth import Truth
+from harness.service import wait_until
+
+
+@pytest.fixture
+def start_redis(tmp_path, services):
+    def start(name="other-redis", **settings):
+        server = RedisServer(tmp_path / name, **settings)
+        services.append(server)
+        return server.start()
+    return start
+
+
+def sent_until_accepted(player, session, sent):
+    """Sends RUN as an SDK does: again and again until it is accepted."""
+    def attempt():
+        response = player.post(session.heartbeat(sent))
+        if response.status == 200 and response.json()["results"][0]["status"] == "accepted":
+            return response.json()["results"][0]
+        assert response.status in (200, 503), response
+        return None
+    return wait_until(attempt, "the run is accepted", 30)
+
+
+def test_redis_away_is_503_and_comes_back(minuted, player, redis):
+    session = player.open("open-1")
+    minuted.advance(MINUTE_MS)
+    assert player.send(session, run(0, 10_000)) == [accepted(10)]
+    redis.kill()
+
+    def refused():
+        response = player.post(session.heartbeat(run(10_000, 20_000)))
+        if response.status == 200:
+            assert response.json()["results"] == [{"status": "retry", "reason": "unavailable"}]
+            return None
+        return response
+    response = wait_until(refused, "503 while Redis is away", 10)
+    assert response.status == 503 and int(response.headers["retry-after"]) >= 1
+    assert response.content_type == "application/problem+json"
+    assert player.client.get("/v1/progress", headers={"Authorization": f"Bearer {player.token}"}).status == 503
+    assert minuted.admin_client.get("/livez").status == 200
+
+    redis.start()
+    assert sent_until_accepted(player, session, run(10_000, 20_000)) == accepted(10)
+    assert watched(player.progress()) == {"open-1": 20}
+    wait_until(minuted.is_ready, "ready again", 20)
+
+
+def test_not_ready_while_redis_is_away(minuted, redis):
+    redis.kill()
+    wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready", 20)
+    assert redis.address in minuted.readyz()[1]
+    redis.start()
+    wait_until(minuted.is_ready, "ready again", 20)
+
+
+def test_retry_after_is_jittered(minuted, player, redis):
+    session = player.open("open-1")
+    redis.kill()
+    wait_until(lambda: player.post(session.heartbeat(run(0, 1))).status in (200, 503), "an answer")
+    minuted.advance(MINUTE_MS)
+    wait_until(lambda: player.post(session.heartbeat(run(0, 9000))).status == 503, "503")
+    answers = [player.post(session.heartbeat(run(0, 9000))) for _ in range(40)]
+    assert len({a.headers["retry-after"] for a in answers if a.status == 503}) > 1
+    redis.start()
+
+
+def test_redis_crashes_under_load_and_nothing_accepted_is_lost(minuted, player, redis):
+    session = player.open("open-1")
+    minuted.advance(30 * MINUTE_MS)
+    accepted_runs = 0
+    for i in range(60):
+        if i in (20, 40):
+            redis.restart()
+        credited = sent_until_accepted(player, session, run(i * 10_000, i * 10_000 + 10_000))
+        # A retry of what was written before the answer got lost counts as a duplicate.
+        assert credited["credited_seconds"] + credited["duplicate_seconds"] == 10
+        accepted_runs += 1
+    assert Truth(redis.client).totals == {("higher/teacher-1", "open-1"): accepted_runs * 10}
+    assert watched(player.progress()) == {"open-1": 600}
+
+
+def test_functions_flushed_are_loaded_again(minuted, player, redis):
+    session = player.open("open-1")
+    minuted.advance(MINUTE_MS)
+    assert player.send(session, run(0, 10_000)) == [accepted(10)]
+    redis.client.execute_command("FUNCTION", "FLUSH")
+    assert sent_until_accepted(player, session, run(10_000, 20_000)) == accepted(10)
+    assert player.send(session, run(0, 30_000)) == [accepted(10, 20)]
+
+
+def test_a_redis_without_functions_gets_them(new_minuted, redis):
+    assert redis.client.execute_command("FUNCTION", "LIST") == []
+    player = Player(new_minuted(redis).start(NOW_MS), "teacher-1")
+    assert player.open("open-1")
+    libraries = redis.client.execute_command("FUNCTION", "LIST")
+    assert len(libraries) == 1
+
+
+def test_keys_carry_the_partition_tag(minuted, player, redis):
+    for i in range(20):
+        someone = Player(minuted, f"teacher-{i}")
+        session = someone.open("open-1")
+        minuted.advance(2000)
+        someone.send(session, run(0, 1000))
+    keys = [k.decode() for k in redis.client.keys("minuted:*")]
+    tags = {k.split("{")[1].split("}")[0] for k in keys if "{" in k}
+    partitions = {int(tag.split(".")[0]) for tag in tags}
+    assert len(partitions) > 5 and partitions <= set(range(16)) and len(tags) == len(partitions)
+
+
+# --- set up wrongly -----------------------------------------------------------------------------
+
+def refusal(minuted, *words, seconds=20):
+    """The daemon must refuse to start and say why in words."""
+    minuted.launch()
+    code = minuted.wait_exit(seconds)
+    log = minuted.log_text()
+    assert code not in (0, 99) and code > 0, log
+    for word in words:
+        assert word in log, log
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"appendonly": "no"}, ["appendonly"]),
+    ({"appendfsync": "everysec"}, ["appendfsync", "always"]),
+    ({"maxmemory-policy": "allkeys-lru"}, ["maxmemory-policy", "noeviction"]),
+])
+def test_a_redis_that_would_lose_data_is_refused_at_start(new_minuted, start_redis, settings, words):
+    server = start_redis(**settings)
+    refusal(new_minuted(server), server.address, *words)
+
+
+def test_memory_is_content_with_no_persistence(new_minuted, start_redis):
+    server = start_redis(appendonly="no")
+    player = Player(new_minuted(server, changes={"redis": {"durability": "memory"}}).start(NOW_MS), "teacher-1")
+    assert player.open("open-1")
+
+
+def test_eviction_is_refused_also_for_memory(new_minuted, start_redis):
+    server = start_redis(**{"appendonly": "no", "maxmemory-policy": "volatile-ttl"})
+    refusal(new_minuted(server, changes={"redis": {"durability": "memory"}}), "noeviction")
+
+
+def test_other_partitions_or_horizon_are_refused(new_minuted, redis):
+    new_minuted(redis, name="first").start().stop()
+    refusal(new_minuted(redis, name="partitions", changes={"redis": {"partitions": 32}}), "partitions", "16", "32")
+    refusal(new_minuted(redis, name="horizon", changes={"heartbeats": {"horizon": "12h"}}), "horizon")
+    new_minuted(redis, name="same").start().stop()
+
+
+def test_settings_changed_while_running_stop_the_accepting(minuted, player, redis):
+    """An operator who switches durability off by mistake must not make promises break."""
+    session = player.open("open-1")
+    minuted.advance(MINUTE_MS)
+    redis.client.config_set("appendfsync", "no")
+    wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready", 30)
+    assert player.post(session.heartbeat(run(0, 10_000))).status == 503
+    redis.client.config_set("appendfsync", "always")
+    assert sent_until_accepted(player, session, run(0, 10_000)) == accepted(10)
+
+
+# --- full ---------------------------------------------------------------------------------------
+
+def test_out_of_memory_is_503_and_nothing_is_lost(minuted, player, redis):
+    session = player.open("open-1")
+    minuted.advance(5 * MINUTE_MS)
+    assert player.send(session, run(0, 10_000)) == [accepted(10)]
+    redis.client.config_set("maxmemory", "1mb")
+    response = player.post(session.heartbeat(run(10_000, 20_000)))
+    if response.status == 200:
+        assert response.json()["results"] == [{"status": "retry", "reason": "unavailable"}]
+    else:
+        assert response.status == 503 and "retry-after" in response.headers
+    redis.client.config_set("maxmemory", "0")
+    assert sent_until_accepted(player, session, run(10_000, 20_000)) == accepted(10)
+    assert watched(player.progress()) == {"open-1": 20}
+
+
+def test_unix_socket(new_minuted, redis):
+    minuted = new_minuted(redis, changes={"redis": {"servers": [f"unix:{redis.socket}"]}}).start(NOW_MS)
+    player = Player(minuted, "teacher-1")
+    session = player.open("open-1")
+    minuted.advance(MINUTE_MS)
+    assert player.send(session, run(0, 10_000)) == [accepted(10)]
+
+
+def test_replicas_are_waited_for(new_minuted, redis, start_redis):
+    """With `replicas` an answer means that a replica has it; without one nothing is accepted."""
+    replica = start_redis("replica", replicaof=f"127.0.0.1 {redis.port}")
+    wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up", "the replica follows", 20)
+    minuted = new_minuted(redis, changes={"redis": {"durability": "replicas:1"}}).start(NOW_MS)
+    player = Player(minuted, "teacher-1")
+    session = player.open("open-1")
+    minuted.advance(5 * MINUTE_MS)
+    assert player.send(session, run(0, 10_000)) == [accepted(10)]
+    assert Truth(replica.client).totals == {("higher/teacher-1", "open-1"): 10}
+    replica.kill()
+    response = player.post(session.heartbeat(run(10_000, 20_000)))
+    assert response.status == 503 or response.json()["results"][0]["status"] == "retry"
+    replica.start()
+    credited = sent_until_accepted(player, session, run(10_000, 20_000))
+    assert credited["credited_seconds"] + credited["duplicate_seconds"] == 10

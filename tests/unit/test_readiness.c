@@ -1,0 +1,139 @@
+/* Readiness, over a monitor and a publisher that say what the test wants. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/readiness.h"
+#include "publish/publish.h"
+#include "store/monitor.h"
+
+/* Stand in for the store's and the publisher's own. */
+struct monitor {
+    enum monitor_state state;
+    struct monitor_server servers[2];
+};
+
+struct publisher {
+    const char *description;
+};
+
+enum monitor_state monitor_state(struct monitor *m, char message[static 512])
+{
+    snprintf(message, 512, "redis says no");
+    return m->state;
+}
+
+size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
+{
+    assert_true(max >= 2);
+    memcpy(out, m->servers, sizeof(m->servers));
+    return 2;
+}
+
+void publisher_describe(struct publisher *p, char text[static 256])
+{
+    snprintf(text, 256, "%s", p->description);
+}
+
+struct example {
+    const char *name;
+    bool started;
+    bool draining;
+    bool second_reached;
+    bool ready;
+    enum monitor_state state;
+    int64_t second_skew_ms;
+    const char *line; /* of the short answer; NULL: none */
+};
+
+static const struct example examples[] = {
+    {"well", true, false, true, true, MONITOR_READY, 0, NULL},
+    {"starting", false, false, true, false, MONITOR_READY, 0, "[-] started: not yet\n"},
+    {"draining", true, true, true, false, MONITOR_READY, 0, "[-] draining: being stopped\n"},
+    {"redis away", true, false, true, false, MONITOR_UNREACHABLE, 0, "[-] redis: redis says no\n"},
+    {"redis set up wrong", true, false, true, false, MONITOR_WRONG, 0, "[-] redis: redis says no\n"},
+    {"skew at the limit", true, false, true, true, MONITOR_READY, 2000, NULL},
+    {"skew behind, at the limit", true, false, true, true, MONITOR_READY, -2000, NULL},
+    {"clock ahead", true, false, true, false, MONITOR_READY, 2001,
+        "[-] clock: b:2 is +2001 ms off this machine, at most 2000 are allowed\n"},
+    {"clock behind", true, false, true, false, MONITOR_READY, -2001,
+        "[-] clock: b:2 is -2001 ms off this machine, at most 2000 are allowed\n"},
+    {"an old skew of a server that is away", true, false, false, false, MONITOR_UNREACHABLE, 9999,
+        "[-] redis: redis says no\n"},
+};
+
+static char *check(const struct example *e, const char *publisher, bool verbose, bool *ready)
+{
+    struct ops_state state = {e->started, e->draining};
+    struct monitor monitor = {e->state, {{.name = "a:1", .reached = true}, {.name = "b:2"}}};
+    monitor.servers[1].reached = e->second_reached;
+    monitor.servers[1].clock_skew_ms = e->second_skew_ms;
+    struct publisher p = {publisher};
+    struct ops_sources sources = {.monitor = &monitor, .publisher = &p, .state = &state};
+    struct buf out = {0};
+    *ready = readiness_check(&sources, verbose, &out);
+    assert_int_equal(readiness_check(&sources, verbose, NULL), *ready);
+    buf_append_char(&out, '\0');
+    return out.data;
+}
+
+static void says_why_not(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+        const struct example *e = &examples[i];
+        bool ready;
+        char *text = check(e, "publishing", false, &ready);
+        if (ready != e->ready || strcmp(text, e->line == NULL ? "" : e->line) != 0)
+            fail_msg("%s: ready %d, \"%s\"", e->name, ready, text);
+        free(text);
+    }
+}
+
+static void never_fails_for_kafka(void **state)
+{
+    (void)state;
+    bool ready;
+    char *text = check(&examples[0], "no broker can be reached", true, &ready);
+    assert_true(ready);
+    assert_non_null(strstr(text, "[i] publisher: no broker can be reached"));
+    free(text);
+}
+
+static void verbose_shows_every_check(void **state)
+{
+    (void)state;
+    bool ready;
+    char *text = check(&examples[1], "publishing", true, &ready);
+    assert_false(ready);
+    static const char *const lines[] = {"[-] started: not yet\n", "[+] draining: no\n",
+        "[+] redis: every server", "[+] clock: a:1 ", "[+] clock: b:2 "};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        assert_non_null(strstr(text, lines[i]));
+    free(text);
+}
+
+static void without_a_monitor_there_is_no_redis(void **state)
+{
+    (void)state;
+    struct ops_state ops = {true, false};
+    struct ops_sources sources = {.state = &ops};
+    assert_false(readiness_check(&sources, true, NULL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(says_why_not),
+        cmocka_unit_test(never_fails_for_kafka),
+        cmocka_unit_test(verbose_shows_every_check),
+        cmocka_unit_test(without_a_monitor_there_is_no_redis),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
