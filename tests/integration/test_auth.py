@@ -280,7 +280,7 @@ def test_the_dev_issuer_is_unknown_without_dev(new_minuted, redis, minuted):
 
 def test_a_token_of_one_platform_opens_no_other_portal(minuted):
     """The issuer names the portal; a claim of that name is nothing."""
-    token = platform_token("teacher-1", "higher", NOW_MS, portal="basic")
+    token = platform_token("teacher-1", "higher", NOW_MS, {"portal": "basic"})
     session = minuted.client.post("/v1/sessions", {"lesson_id": "open-1", "device_id": "d"}, headers=bearer(token))
     assert session.status == 201
     minuted.advance(60_000)

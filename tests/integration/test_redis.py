@@ -162,9 +162,10 @@ def test_settings_changed_while_running_stop_the_accepting(minuted, player, redi
     minuted.advance(MINUTE_MS)
     redis.client.config_set("appendfsync", "no")
     wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready", 30)
-    assert player.post(session.heartbeat(run(0, 10_000))).status == 503
+    wait_until(lambda: player.post(session.heartbeat(run(0, 1000))).status == 503, "nothing is accepted", 5)
+    assert player.post(session.heartbeat(run(10_000, 20_000))).status == 503
     redis.client.config_set("appendfsync", "always")
-    assert sent_until_accepted(player, session, run(0, 10_000)) == accepted(10)
+    assert sent_until_accepted(player, session, run(10_000, 20_000)) == accepted(10)
 
 
 # --- full ---------------------------------------------------------------------------------------

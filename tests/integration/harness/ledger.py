@@ -1,22 +1,53 @@
-"""Runs minuted-ledger, the worked consumer, and reads what it wrote."""
+"""Runs minuted-ledger, the worked consumer, and reads what it says."""
 
+import json
+import sqlite3
 import subprocess
 
 from .daemon import BUILD, SANITIZERS
 from .service import environment
 
-
-def ledger_program():
-    return next((p for p in (BUILD / "minuted-ledger", BUILD / "bench" / "minuted-ledger") if p.exists()),
-                BUILD / "minuted-ledger")
+LEDGER = BUILD / "bench" / "ledger" / "minuted-ledger"
 
 
 def run_ledger(*argv, seconds=60):
     """Runs it to its end; gives back exit code, standard output and standard error."""
-    done = subprocess.run([ledger_program(), *map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=seconds, env=environment(SANITIZERS))
+    done = subprocess.run([LEDGER, *map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=seconds, env=environment(SANITIZERS))
     return done.returncode, done.stdout, done.stderr
 
 
 class Ledger:
-    def __init__(self, *a): pass
+    """One database."""
+
+    def __init__(self, database, brokers, catalog):
+        self.database, self.brokers, self.catalog = database, brokers, catalog
+
+    def follow(self, *argv):
+        """Reads all that is in the topics now."""
+        code, _, errors = run_ledger("follow", "--brokers", self.brokers, "--db", self.database,
+                                     "--until-idle", "0.3", *argv)
+        assert code == 0, errors
+        return self
+
+    def report(self, command, *argv):
+        """What a command says; it must say that all is well."""
+        code, output, errors = run_ledger(command, "--db", self.database, *argv)
+        assert code == 0, output + errors
+        return output
+
+    def totals(self):
+        """(learner, lesson) -> watched seconds; last record, greatest and evidence agree."""
+        rows = json.loads(self.report("totals", "--format", "json"))
+        return {(f"{row['portal']}/{row['learner_id']}", row["lesson_id"]): row["watched_seconds"] for row in rows}
+
+    def hours(self, *argv):
+        """learner -> its part of the report."""
+        rows = json.loads(self.report("hours", "--catalog", self.catalog, "--format", "json", *argv))
+        return {f"{row['portal']}/{row['learner_id']}": row for row in rows}
+
+    def dump(self):
+        """Every row of every table."""
+        with sqlite3.connect(self.database) as db:
+            tables = [name for name, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")]
+            return {table: sorted(db.execute(f"SELECT * FROM {table}").fetchall()) for table in tables}

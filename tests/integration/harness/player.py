@@ -8,11 +8,10 @@ from .daemon import AUDIENCE, ISSUERS, SECRET
 YEAR_S = 365 * 86400
 
 
-def platform_token(learner, portal="higher", now_ms=None, expires_s=None, **changes):
-    """What the platform of PORTAL hands to LEARNER; expires a year after NOW_MS unless told."""
-    expires_s = expires_s if expires_s is not None else now_ms // 1000 + YEAR_S
-    claims = {"iss": ISSUERS[portal], "aud": AUDIENCE, "sub": learner, "exp": expires_s, **changes}
-    return jwt.encode({k: v for k, v in claims.items() if v is not None}, SECRET)
+def platform_token(learner, portal, now_ms, more_claims=None):
+    """What the platform of PORTAL hands to LEARNER; expires a year after NOW_MS."""
+    claims = {"iss": ISSUERS[portal], "aud": AUDIENCE, "sub": learner, "exp": now_ms // 1000 + YEAR_S}
+    return jwt.encode({**claims, **(more_claims or {})}, SECRET)
 
 
 def bearer(token):

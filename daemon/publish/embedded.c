@@ -1,0 +1,71 @@
+/* A broker inside this process, for --dev: librdkafka's mock cluster. */
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "publish/kafka_client.h"
+#include "publish/publish.h"
+
+enum { EMBEDDED_PARTITIONS = 4 };
+
+struct embedded_kafka {
+    rd_kafka_t *handle; /* the mock cluster needs one to live in */
+    rd_kafka_mock_cluster_t *cluster;
+};
+
+static const char *const topics[] = {
+    TOPIC_LEARNER_LESSONS, TOPIC_LEARNER_MINUTES, TOPIC_LESSON_MINUTES, TOPIC_WATERMARKS};
+
+static bool make_topics(rd_kafka_mock_cluster_t *cluster, char **error)
+{
+    for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+        rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(cluster, topics[i], EMBEDDED_PARTITIONS, 1);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            *error = kafka_client_error("embedded kafka: topic %s: %s", topics[i], rd_kafka_err2str(err));
+            return false;
+        }
+    }
+    return true;
+}
+
+struct embedded_kafka *embedded_kafka_start(struct log *log, char **error)
+{
+    char text[256] = "no broker";
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct embedded_kafka *k = mem_zalloc(sizeof(*k));
+    kafka_client_set(conf, "log_level", "3");
+    k->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+    if (k->handle == NULL) {
+        rd_kafka_conf_destroy(conf);
+    } else {
+        k->cluster = rd_kafka_mock_cluster_new(k->handle, 1);
+    }
+    if (k->cluster == NULL) {
+        *error = kafka_client_error("embedded kafka: %s", text);
+        embedded_kafka_stop(k);
+        return NULL;
+    }
+    if (!make_topics(k->cluster, error)) {
+        embedded_kafka_stop(k);
+        return NULL;
+    }
+    log_event(log, LOG_INFO, "embedded_kafka", "brokers=%s", embedded_kafka_brokers(k));
+    return k;
+}
+
+const char *embedded_kafka_brokers(const struct embedded_kafka *k)
+{
+    return rd_kafka_mock_cluster_bootstraps(k->cluster);
+}
+
+void embedded_kafka_stop(struct embedded_kafka *k)
+{
+    if (k == NULL)
+        return;
+    if (k->cluster != NULL)
+        rd_kafka_mock_cluster_destroy(k->cluster);
+    if (k->handle != NULL)
+        rd_kafka_destroy(k->handle);
+    free(k);
+}

@@ -1,0 +1,36 @@
+/*
+ * What every librdkafka client of this daemon has in common: `kafka.properties` as they are, and the
+ * library's messages in our log.
+ */
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+
+#include "base/log.h"
+
+struct config;
+
+/*
+ * The configuration of a client of BROKERS that logs to LOG (NULL: not at all), which is also its opaque.
+ * NULL with *ERROR set, naming the property, when librdkafka refuses one. Properties that publishing rests on
+ * are set by the caller afterwards, and so prevail.
+ */
+rd_kafka_conf_t *kafka_client_conf(
+    const struct config *config, const char *brokers, struct log *log, char **error);
+
+/* Sets a property whose name and value are right. */
+void kafka_client_set(rd_kafka_conf_t *conf, const char *name, const char *value);
+
+/* Takes CONF. NULL with *ERROR set when the properties do not go together. */
+rd_kafka_t *kafka_client_new(rd_kafka_conf_t *conf, char **error);
+
+/* The topics of the cluster, freed by rd_kafka_metadata_destroy(); no topic is made by asking. */
+rd_kafka_resp_err_t kafka_client_topics(
+    rd_kafka_t *kafka, int timeout_ms, const struct rd_kafka_metadata **out);
+
+/* The partitions of TOPIC; 0 when there is none of that name. */
+int kafka_client_partitions(const struct rd_kafka_metadata *topics, const char *topic);
+
+/* A message to be freed. */
+char *kafka_client_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

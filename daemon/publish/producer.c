@@ -1,0 +1,312 @@
+/* The transactional producer. */
+#include "publish/producer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config.h"
+#include "publish/kafka_client.h"
+#include "publish/records.h"
+
+enum {
+    CALL_MAX_MS = 30000, /* the longest that connecting or committing is tried */
+    PAUSE_MS = 50,       /* after an error that comes at once and may be tried again */
+    ABORT_MAX_MS = 2000
+};
+
+struct producer {
+    const struct config *config;
+    const char *brokers;
+    struct patience patience;
+    struct log *log;
+    rd_kafka_t *kafka; /* NULL: not connected */
+    rd_kafka_topic_t *topics[RECORD_KINDS];
+    int partitions[RECORD_KINDS];
+    bool open;        /* a transaction is */
+    size_t sent;      /* in it */
+    size_t delivered; /* of those, as reported */
+    char error[512];
+};
+
+struct producer *producer_new(
+    const struct config *config, const char *brokers, struct patience patience, struct log *log)
+{
+    struct producer *p = mem_zalloc(sizeof(*p));
+    p->config = config;
+    p->brokers = brokers;
+    p->patience = patience;
+    p->log = log;
+    return p;
+}
+
+void producer_free(struct producer *p)
+{
+    producer_disconnect(p);
+    free(p);
+}
+
+bool producer_connected(const struct producer *p)
+{
+    return p->kafka != NULL;
+}
+
+size_t producer_pending(const struct producer *p)
+{
+    return p->sent;
+}
+
+const char *producer_error(const struct producer *p)
+{
+    return p->error;
+}
+
+void producer_poll(struct producer *p)
+{
+    if (p->kafka != NULL)
+        rd_kafka_poll(p->kafka, 0);
+}
+
+/* ---- errors ---- */
+
+static bool is_fencing(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__FENCED || code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED ||
+           code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
+}
+
+/* Whatever cannot be tried again ends the producer; a fatal error behind CODE is the one that counts. */
+static enum producer_status fail(
+    struct producer *p, const char *action, rd_kafka_resp_err_t code, const char *reason)
+{
+    char fatal[256];
+    rd_kafka_resp_err_t fatal_code = rd_kafka_fatal_error(p->kafka, fatal, sizeof(fatal));
+    bool is_fatal = fatal_code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    snprintf(p->error, sizeof(p->error), "%s: %s", action, is_fatal ? fatal : reason);
+    return is_fencing(is_fatal ? fatal_code : code) ? PRODUCER_FENCED : PRODUCER_FAILED;
+}
+
+/*
+ * Takes ERROR. True when the call may be made again, else *STATUS is its end. Retriable errors include the
+ * step's own time limit.
+ */
+static bool try_again(
+    struct producer *p, const char *action, rd_kafka_error_t *error, enum producer_status *status)
+{
+    *status = PRODUCER_DONE;
+    if (error == NULL)
+        return false;
+    bool again = rd_kafka_error_is_retriable(error) && !rd_kafka_error_txn_requires_abort(error);
+    *status = fail(p, action, rd_kafka_error_code(error), rd_kafka_error_string(error));
+    bool at_once = rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR__TIMED_OUT;
+    rd_kafka_error_destroy(error);
+    if (again && at_once)
+        rd_kafka_poll(p->kafka, PAUSE_MS);
+    return again;
+}
+
+/* How long the next step may take of a call that began at START_MS; 0: its caller gives up. */
+static int step_ms(struct producer *p, int64_t start_ms)
+{
+    int64_t left_ms = start_ms + CALL_MAX_MS - clock_monotonic_ms();
+    int patience_ms = p->patience.left_ms(p->patience.ctx);
+    if (left_ms <= 0 || patience_ms <= 0)
+        return 0;
+    return left_ms < patience_ms ? (int)left_ms : patience_ms;
+}
+
+/*
+ * Makes CALL until it succeeds, fails for good, or patience ends. A retriable call that was given up keeps
+ * the reason of its last try.
+ */
+static enum producer_status persist(
+    struct producer *p, const char *action, rd_kafka_error_t *(*call)(rd_kafka_t *, int))
+{
+    enum producer_status status;
+    int64_t start_ms = clock_monotonic_ms();
+    snprintf(p->error, sizeof(p->error), "%s: given up", action);
+    for (;;) {
+        int ms = step_ms(p, start_ms);
+        if (ms == 0)
+            return PRODUCER_FAILED;
+        if (!try_again(p, action, call(p->kafka, ms), &status))
+            return status;
+    }
+}
+
+/* ---- connecting ---- */
+
+static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
+{
+    struct producer *p = message->_private;
+    (void)kafka;
+    (void)opaque;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        p->delivered++;
+}
+
+static rd_kafka_conf_t *producer_conf(struct producer *p, char **error)
+{
+    char id[256];
+    snprintf(id, sizeof(id), "minuted-%s", p->config->kafka.deployment);
+    rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, p->log, error);
+    if (conf == NULL)
+        return NULL;
+    kafka_client_set(conf, "transactional.id", id);
+    kafka_client_set(conf, "enable.idempotence", "true");
+    kafka_client_set(conf, "acks", "all");
+    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+    return conf;
+}
+
+static enum producer_status create(struct producer *p)
+{
+    char *error = NULL;
+    rd_kafka_conf_t *conf = producer_conf(p, &error);
+    if (conf != NULL)
+        p->kafka = kafka_client_new(conf, &error);
+    if (p->kafka != NULL)
+        return PRODUCER_DONE;
+    snprintf(p->error, sizeof(p->error), "%s", error);
+    free(error);
+    return PRODUCER_FAILED;
+}
+
+static enum producer_status use_topics(struct producer *p, const struct rd_kafka_metadata *found)
+{
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        const char *name = record_topic((enum record_kind)kind);
+        p->partitions[kind] = kafka_client_partitions(found, name);
+        if (p->partitions[kind] == 0) {
+            snprintf(p->error, sizeof(p->error),
+                "topic %s is missing on %s; minuted --create-topics makes it", name, p->brokers);
+            return PRODUCER_FAILED;
+        }
+        p->topics[kind] = rd_kafka_topic_new(p->kafka, name, NULL);
+    }
+    return PRODUCER_DONE;
+}
+
+static enum producer_status find_topics(struct producer *p)
+{
+    const struct rd_kafka_metadata *found;
+    rd_kafka_resp_err_t code;
+    int64_t start_ms = clock_monotonic_ms();
+    do {
+        int ms = step_ms(p, start_ms);
+        if (ms == 0) {
+            snprintf(p->error, sizeof(p->error), "no broker of %s can be reached", p->brokers);
+            return PRODUCER_FAILED;
+        }
+        code = kafka_client_topics(p->kafka, ms, &found);
+    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return fail(p, "metadata", code, rd_kafka_err2str(code));
+    enum producer_status status = use_topics(p, found);
+    rd_kafka_metadata_destroy(found);
+    return status;
+}
+
+enum producer_status producer_connect(struct producer *p)
+{
+    enum producer_status status = create(p);
+    if (status == PRODUCER_DONE)
+        status = find_topics(p);
+    if (status == PRODUCER_DONE)
+        status = persist(p, "init_transactions", rd_kafka_init_transactions);
+    if (status != PRODUCER_DONE)
+        producer_disconnect(p);
+    return status;
+}
+
+static void abort_transaction(struct producer *p)
+{
+    int ms = p->patience.left_ms(p->patience.ctx);
+    if (p->open && ms > 0) /* a courtesy to readers, who wait for it; whoever connects next ends it else */
+        rd_kafka_error_destroy(
+            rd_kafka_abort_transaction(p->kafka, ms < ABORT_MAX_MS ? ms : ABORT_MAX_MS));
+    p->open = false;
+    p->sent = 0;
+}
+
+void producer_disconnect(struct producer *p)
+{
+    if (p->kafka == NULL)
+        return;
+    abort_transaction(p);
+    rd_kafka_purge(p->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_poll(p->kafka, 0);
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        if (p->topics[kind] != NULL)
+            rd_kafka_topic_destroy(p->topics[kind]);
+        p->topics[kind] = NULL;
+    }
+    rd_kafka_destroy(p->kafka);
+    p->kafka = NULL;
+}
+
+/* ---- transactions ---- */
+
+static enum producer_status begin(struct producer *p)
+{
+    enum producer_status status;
+    p->sent = 0;
+    p->delivered = 0;
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(p->kafka);
+    p->open = error == NULL;
+    if (error != NULL && try_again(p, "begin", error, &status))
+        status = PRODUCER_FAILED;
+    return error == NULL ? PRODUCER_DONE : status;
+}
+
+static rd_kafka_resp_err_t enqueue(struct producer *p, const struct record *r)
+{
+    const char *content_type = record_format_content_type(p->config->kafka.format);
+    rd_kafka_topic_t *topic = p->topics[r->kind];
+    int32_t partition = rd_kafka_msg_partitioner_murmur2(
+        topic, r->route.ptr, r->route.len, p->partitions[r->kind], NULL, NULL);
+    return rd_kafka_producev(p->kafka, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)r->key.ptr, r->key.len),
+        RD_KAFKA_V_VALUE((void *)r->value.ptr, r->value.len), RD_KAFKA_V_TIMESTAMP(r->time_ms),
+        RD_KAFKA_V_HEADER("content-type", content_type, -1), RD_KAFKA_V_HEADER("schema", r->schema, -1),
+        RD_KAFKA_V_OPAQUE(p), RD_KAFKA_V_END);
+}
+
+enum producer_status producer_send(struct producer *p, const struct record *record)
+{
+    rd_kafka_resp_err_t code;
+    int64_t start_ms = clock_monotonic_ms();
+    if (!p->open) {
+        enum producer_status status = begin(p);
+        if (status != PRODUCER_DONE)
+            return status;
+    }
+    while ((code = enqueue(p, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        int ms = step_ms(p, start_ms);
+        if (ms == 0)
+            break;
+        rd_kafka_poll(p->kafka, ms);
+    }
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return fail(p, "produce", code, rd_kafka_err2str(code));
+    p->sent++;
+    return PRODUCER_DONE;
+}
+
+enum producer_status producer_commit(struct producer *p)
+{
+    if (!p->open)
+        return PRODUCER_DONE;
+    enum producer_status status = persist(p, "commit", rd_kafka_commit_transaction);
+    if (status != PRODUCER_DONE)
+        return status;
+    p->open = false;
+    if (p->delivered != p->sent) {
+        snprintf(p->error, sizeof(p->error), "commit: %zu of %zu records are reported as delivered",
+            p->delivered, p->sent);
+        status = PRODUCER_FAILED;
+    }
+    p->sent = 0;
+    return status;
+}

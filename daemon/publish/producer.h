@@ -1,0 +1,58 @@
+/*
+ * The transactional producer. Its transactional.id is the deployment's, so connecting fences whoever produced
+ * before: what that one had not committed never becomes visible.
+ *
+ *     connect -> [ send … send -> commit ] -> …      any failure: disconnect, connect anew
+ *
+ * Calls block for as long as their caller has patience. One thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/log.h"
+
+struct config;
+struct producer;
+struct record;
+
+enum producer_status {
+    PRODUCER_DONE,
+    PRODUCER_FAILED, /* broken off, away or misconfigured: producer_error() says which; disconnect */
+    PRODUCER_FENCED  /* another one has connected since; disconnect */
+};
+
+/* How many ms the next step of a call may block; 0: give the call up. Asked before each step. */
+struct patience {
+    int (*left_ms)(void *ctx);
+    void *ctx;
+};
+
+/* Borrows everything. */
+struct producer *producer_new(
+    const struct config *config, const char *brokers, struct patience patience, struct log *log);
+void producer_free(struct producer *p);
+
+/* Reaches the brokers, finds the four topics, fences. */
+enum producer_status producer_connect(struct producer *p) __attribute__((warn_unused_result));
+bool producer_connected(const struct producer *p);
+
+/* Sends a record, whose bytes are copied, within a transaction, which it begins where none is open. */
+enum producer_status producer_send(struct producer *p, const struct record *record)
+    __attribute__((warn_unused_result));
+
+/* Records in the open transaction; 0: none is open. */
+size_t producer_pending(const struct producer *p);
+
+/* Commits the open transaction, if there is one. DONE: every record of it is in Kafka. */
+enum producer_status producer_commit(struct producer *p) __attribute__((warn_unused_result));
+
+/* Lets the library report errors; never blocks. */
+void producer_poll(struct producer *p);
+
+/* Aborts what is open and closes; nothing that was sent is kept. */
+void producer_disconnect(struct producer *p);
+
+/* What the last failure was. */
+const char *producer_error(const struct producer *p);

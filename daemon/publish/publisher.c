@@ -1,0 +1,292 @@
+/*
+ * The publisher's thread.
+ *
+ *     standing by --lease--> connecting --fenced the others--> publishing --lease lost--> standing by
+ *          ^                    ^  any failure: wait, 1 to 10 s    |
+ *          '--- give up the lease: fenced, or long without Kafka --'
+ */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "publish/cycle.h"
+#include "publish/lease.h"
+#include "publish/producer.h"
+#include "publish/publish.h"
+#include "store/outbox.h"
+
+enum {
+    STEP_MAX_MS = 1000, /* the longest that a blocking call goes without looking up */
+    STANDBY_MS = 1000,
+    BACKOFF_FIRST_MS = 1000,
+    BACKOFF_MAX_MS = 10000,
+    RELEASE_MS = 500 /* of the deadline, kept for giving up the lease */
+};
+
+struct publisher {
+    struct log *log;
+    char *holder;
+    struct outbox *outbox;
+    struct producer *producer;
+    struct cycle *cycle;
+    struct lease lease;
+    struct publish_counters counters;
+    bool connecting;
+    int64_t backoff_ms;
+    int64_t connect_from_ms; /* monotonic; no producer is made before */
+    int64_t lease_from_ms;   /* monotonic; the lease is left to others until then */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    _Atomic int64_t deadline_ms; /* monotonic; INT64_MAX: go on. Written under the lock */
+    char state[256];             /* under the lock */
+};
+
+static bool stopping(struct publisher *p)
+{
+    return atomic_load(&p->deadline_ms) != INT64_MAX;
+}
+
+static void set_state(struct publisher *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void set_state(struct publisher *p, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    pthread_mutex_lock(&p->lock);
+    vsnprintf(p->state, sizeof(p->state), format, args);
+    pthread_mutex_unlock(&p->lock);
+    va_end(args);
+}
+
+/* Whether the lease is ours; renews it where that is due. */
+static bool hold(struct publisher *p)
+{
+    bool held = clock_monotonic_ms() >= p->lease_from_ms && lease_keep(&p->lease);
+    if (held && atomic_exchange(&p->counters.holds_lease, 1) == 0)
+        log_event(p->log, LOG_INFO, "lease_taken", "holder=%s", p->holder);
+    return held;
+}
+
+/* The producer's patience: as long as the lease is ours and the deadline has not come. */
+static int patience_left_ms(void *ctx)
+{
+    struct publisher *p = ctx;
+    int64_t left_ms = atomic_load(&p->deadline_ms) - clock_monotonic_ms() - RELEASE_MS;
+    if ((p->connecting && stopping(p)) || left_ms <= 0 || !hold(p))
+        return 0;
+    return left_ms < STEP_MAX_MS ? (int)left_ms : STEP_MAX_MS;
+}
+
+/* ---- leaving ---- */
+
+static void close_producer(struct publisher *p)
+{
+    if (producer_pending(p->producer) > 0)
+        atomic_fetch_add(&p->counters.aborts, 1);
+    producer_disconnect(p->producer);
+}
+
+static void give_up_lease(struct publisher *p)
+{
+    lease_release(&p->lease);
+    if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
+        log_event(p->log, LOG_INFO, "lease_given_up", "holder=%s", p->holder);
+}
+
+static void leave_lease_to_others(struct publisher *p)
+{
+    give_up_lease(p);
+    p->lease_from_ms = clock_monotonic_ms() + LEASE_TTL_MS;
+}
+
+static void lose_lease(struct publisher *p)
+{
+    close_producer(p);
+    if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
+        log_event(p->log, LOG_WARN, "lease_lost", "owner=%s", LOG_QUOTE(p->lease.owner));
+    if (clock_monotonic_ms() < p->lease_from_ms)
+        return; /* the state says why */
+    if (p->lease.owner[0] != '\0')
+        set_state(p, "standing by: %.128s publishes", p->lease.owner);
+    else
+        set_state(p, "standing by: nobody could be asked for the lease");
+}
+
+static void be_fenced(struct publisher *p)
+{
+    log_event(p->log, LOG_WARN, "publisher_fenced", "error=%s", LOG_QUOTE(producer_error(p->producer)));
+    atomic_fetch_add(&p->counters.fenced, 1);
+    close_producer(p);
+    set_state(p, "standing by: another daemon has taken over");
+    leave_lease_to_others(p);
+}
+
+/* Waits longer each time; after that a daemon that may reach Kafka gets its chance. */
+static void fail(struct publisher *p)
+{
+    log_event(p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld",
+        LOG_QUOTE(producer_error(p->producer)), (long long)p->backoff_ms);
+    close_producer(p);
+    set_state(p, "cannot publish: %.200s", producer_error(p->producer));
+    p->connect_from_ms = clock_monotonic_ms() + p->backoff_ms;
+    if (p->backoff_ms == BACKOFF_MAX_MS)
+        leave_lease_to_others(p);
+    p->backoff_ms = p->backoff_ms * 2 < BACKOFF_MAX_MS ? p->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+/* ---- publishing ---- */
+
+static void judge_failure(struct publisher *p, bool fenced)
+{
+    if (fenced)
+        be_fenced(p);
+    else if (p->lease.held)
+        fail(p);
+    else
+        lose_lease(p);
+}
+
+static bool connect(struct publisher *p)
+{
+    if (producer_connected(p->producer))
+        return true;
+    if (clock_monotonic_ms() < p->connect_from_ms)
+        return false;
+    p->connecting = true;
+    enum producer_status status = producer_connect(p->producer);
+    p->connecting = false;
+    if (status == PRODUCER_DONE) {
+        log_event(p->log, LOG_INFO, "publishing", "holder=%s", p->holder);
+        set_state(p, "publishing");
+    } else if (!stopping(p)) {
+        judge_failure(p, status == PRODUCER_FENCED);
+    }
+    return status == PRODUCER_DONE;
+}
+
+/* Returns how long to wait before the next step. */
+static int64_t publish(struct publisher *p, bool last)
+{
+    producer_poll(p->producer);
+    enum cycle_status status = cycle_run(p->cycle, last);
+    switch (status) {
+    case CYCLE_MORE:
+    case CYCLE_IDLE:
+        p->backoff_ms = BACKOFF_FIRST_MS;
+        return status == CYCLE_MORE ? 0 : cycle_wait_ms(p->cycle);
+    case CYCLE_LEASE_LOST:
+        lose_lease(p);
+        break;
+    case CYCLE_FAILED:
+    case CYCLE_FENCED:
+        judge_failure(p, status == CYCLE_FENCED);
+        break;
+    }
+    return STANDBY_MS;
+}
+
+static int64_t step(struct publisher *p)
+{
+    if (!hold(p)) {
+        lose_lease(p);
+        return STANDBY_MS;
+    }
+    cycle_retire(p->cycle);
+    return connect(p) ? publish(p, false) : STANDBY_MS;
+}
+
+/* What is due once more, unless Kafka is away already. */
+static void publish_last(struct publisher *p)
+{
+    int64_t wait_ms = 0;
+    while (wait_ms == 0 && producer_connected(p->producer) && patience_left_ms(p) > 0)
+        wait_ms = publish(p, true);
+}
+
+/* ---- the thread ---- */
+
+static void wait_for(struct publisher *p, int64_t ms)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ms / 1000;
+    at.tv_nsec += ms % 1000 * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&p->lock);
+    while (!stopping(p) && pthread_cond_timedwait(&p->wake, &p->lock, &at) == 0)
+        ;
+    pthread_mutex_unlock(&p->lock);
+}
+
+static void *run(void *ctx)
+{
+    struct publisher *p = ctx;
+    while (!stopping(p))
+        wait_for(p, step(p));
+    publish_last(p);
+    close_producer(p);
+    give_up_lease(p);
+    return NULL;
+}
+
+/* ---- the interface ---- */
+
+struct publisher *publisher_start(const struct config *config, const char *brokers, const char *holder,
+    struct monitor *monitor, const struct clock *clock, struct log *log)
+{
+    struct publisher *p = mem_zalloc(sizeof(*p));
+    p->log = log;
+    p->holder = mem_strdup(holder);
+    p->backoff_ms = BACKOFF_FIRST_MS;
+    atomic_init(&p->deadline_ms, INT64_MAX);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&p->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    set_state(p, "starting");
+    p->outbox = outbox_new(config, monitor, log);
+    p->lease = (struct lease){.outbox = p->outbox, .holder = p->holder};
+    p->producer = producer_new(config, brokers, (struct patience){patience_left_ms, p}, log);
+    struct cycle_parts parts = {config, clock, log, p->outbox, p->producer, &p->lease, &p->counters};
+    p->cycle = cycle_new(&parts);
+    if (pthread_create(&p->thread, NULL, run, p) != 0)
+        abort();
+    return p;
+}
+
+const struct publish_counters *publisher_counters(const struct publisher *p)
+{
+    return &p->counters;
+}
+
+void publisher_describe(struct publisher *p, char text[static 256])
+{
+    pthread_mutex_lock(&p->lock);
+    snprintf(text, 256, "%s", p->state);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void publisher_stop(struct publisher *p, int64_t deadline_ms)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->deadline_ms, clock_monotonic_ms() + deadline_ms);
+    pthread_cond_broadcast(&p->wake);
+    pthread_mutex_unlock(&p->lock);
+    pthread_join(p->thread, NULL);
+    cycle_free(p->cycle);
+    producer_free(p->producer);
+    outbox_free(p->outbox);
+    pthread_cond_destroy(&p->wake);
+    pthread_mutex_destroy(&p->lock);
+    free(p->holder);
+    free(p);
+}

@@ -1,0 +1,109 @@
+/* --create-topics: the four topics with their policies. */
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config.h"
+#include "publish/kafka_client.h"
+#include "publish/publish.h"
+
+enum { TOPICS = 4, PARTITIONS = 12, REPLICAS_MAX = 3, ANSWER_MS = 30000, PROPERTIES = 3 };
+
+struct topic_policy {
+    const char *name;
+    int partitions;
+    struct {
+        const char *name;
+        const char *value;
+    } properties[PROPERTIES]; /* ended by a NULL name */
+};
+
+static const struct topic_policy policies[TOPICS] = {
+    {TOPIC_LEARNER_LESSONS, PARTITIONS, {{"cleanup.policy", "compact"}}},
+    {TOPIC_LEARNER_MINUTES, PARTITIONS, {{"cleanup.policy", "delete"}, {"retention.ms", "7776000000"}}},
+    {TOPIC_LESSON_MINUTES, PARTITIONS, {{"cleanup.policy", "compact"}}},
+    {TOPIC_WATERMARKS, 1, {{"cleanup.policy", "compact"}}},
+};
+
+static int count_brokers(rd_kafka_t *kafka, const char *brokers, char **error)
+{
+    const struct rd_kafka_metadata *topics = NULL;
+    rd_kafka_resp_err_t err = kafka_client_topics(kafka, ANSWER_MS, &topics);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        *error = kafka_client_error("kafka %s: %s", brokers, rd_kafka_err2str(err));
+        return 0;
+    }
+    int n = topics->broker_cnt;
+    rd_kafka_metadata_destroy(topics);
+    return n;
+}
+
+static rd_kafka_NewTopic_t *new_topic(const struct topic_policy *policy, int replicas)
+{
+    char error[256];
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(policy->name, policy->partitions, replicas, error, sizeof(error));
+    for (int i = 0; i < PROPERTIES && policy->properties[i].name != NULL; i++)
+        rd_kafka_NewTopic_set_config(topic, policy->properties[i].name, policy->properties[i].value);
+    if (replicas > 1)
+        rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", "2");
+    return topic;
+}
+
+static bool report(const rd_kafka_topic_result_t *result, char **error)
+{
+    rd_kafka_resp_err_t err = rd_kafka_topic_result_error(result);
+    const char *name = rd_kafka_topic_result_name(result);
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+        printf("%s: %s\n", name, err == RD_KAFKA_RESP_ERR_NO_ERROR ? "created" : "exists, left as it is");
+        return true;
+    }
+    if (*error == NULL)
+        *error = kafka_client_error("topic %s: %s", name, rd_kafka_topic_result_error_string(result));
+    return false;
+}
+
+static bool read_results(rd_kafka_event_t *event, const char *brokers, char **error)
+{
+    size_t n = 0;
+    if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        *error = kafka_client_error(
+            "kafka %s: %s", brokers, event == NULL ? "no answer in time" : rd_kafka_event_error_string(event));
+        return false;
+    }
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
+    bool good = true;
+    for (size_t i = 0; i < n; i++)
+        good = report(results[i], error) && good;
+    return good;
+}
+
+static bool create(rd_kafka_t *kafka, const char *brokers, int replicas, char **error)
+{
+    rd_kafka_NewTopic_t *topics[TOPICS];
+    for (int i = 0; i < TOPICS; i++)
+        topics[i] = new_topic(&policies[i], replicas);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
+    rd_kafka_CreateTopics(kafka, topics, TOPICS, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ANSWER_MS);
+    bool good = read_results(event, brokers, error);
+    if (event != NULL)
+        rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_NewTopic_destroy_array(topics, TOPICS);
+    return good;
+}
+
+bool topics_create(const struct config *config, const char *brokers, char **error)
+{
+    *error = NULL;
+    rd_kafka_conf_t *conf = kafka_client_conf(config, brokers, NULL, error);
+    rd_kafka_t *kafka = conf == NULL ? NULL : kafka_client_new(conf, error);
+    if (kafka == NULL)
+        return false;
+    int n = count_brokers(kafka, brokers, error);
+    bool good = n > 0 && create(kafka, brokers, n < REPLICAS_MAX ? n : REPLICAS_MAX, error);
+    rd_kafka_destroy(kafka);
+    return good;
+}

@@ -1,0 +1,185 @@
+/* The catalog: windows to the millisecond, look-ups, and problems that name the line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "catalog.h"
+#include "civil_zone.h"
+
+static void test_day_starts(void **state)
+{
+    static const struct {
+        const char *zone;
+        int year, month, day;
+        int64_t unix_s;
+    } rows[] = {
+        {"Asia/Shanghai", 2022, 12, 2, 1669910400},  /* 2022-12-01T16:00:00Z */
+        {"Asia/Shanghai", 2023, 2, 29, 1677600000},  /* the day after 2023-02-28 */
+        {"Asia/Shanghai", 2022, 12, 32, 1672502400}, /* the day after 2022-12-31 */
+        {"Asia/Shanghai", 1988, 7, 1, 583686000},    /* its summer time then: UTC+9 */
+        {"UTC", 1970, 1, 1, 0},
+        {"Europe/Berlin", 2023, 3, 26, 1679785200}, /* before its clocks go forward */
+        {"Europe/Berlin", 2023, 3, 27, 1679868000}, /* after */
+        {"Europe/Berlin", 2023, 10, 30, 1698620400},
+        {"America/New_York", 2023, 11, 5, 1699156800},
+        {"America/New_York", 2023, 11, 6, 1699246800},
+        {"Asia/Kolkata", 2024, 2, 29, 1709145000},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct civil_zone *zone = civil_zone_load(rows[i].zone);
+        assert_non_null(zone);
+        assert_int_equal(
+            civil_zone_day_start_ms(zone, rows[i].year, rows[i].month, rows[i].day), rows[i].unix_s * 1000);
+        civil_zone_free(zone);
+    }
+}
+
+static void test_no_such_zone(void **state)
+{
+    static const char *const names[] = {
+        "", "Asia/Atlantis", "../../etc/passwd", "/etc/passwd", "Asia", "zone.tab"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_null(civil_zone_load(names[i]));
+}
+
+static struct catalog *load_shipped(const char *name)
+{
+    char path[512];
+    char *error = NULL;
+    snprintf(path, sizeof(path), "%s/config/%s", SOURCE_DIR, name);
+    struct catalog *catalog = catalog_load(path, &error);
+    if (catalog == NULL)
+        fail_msg("%s", error);
+    return catalog;
+}
+
+static void test_winter_2023(void **state)
+{
+    (void)state;
+    struct catalog *catalog = load_shipped("winter-2023.yaml");
+    assert_string_equal(catalog->program, "winter-2023");
+    assert_int_equal(catalog->minutes_per_hour, 45);
+    assert_true(catalog->hours_max == 6);
+    assert_int_equal(catalog->n_courses, 5);
+    assert_int_equal(catalog->n_portals, 3);
+    double hours = 0;
+    for (size_t i = 0; i < catalog->n_courses; i++)
+        hours += catalog->courses[i].hours;
+    assert_true(hours == 6);
+
+    const struct lesson *lesson = catalog_find_lesson(catalog, SLICE_LITERAL("lts-1-1"));
+    assert_non_null(lesson);
+    assert_int_equal(lesson->length_seconds, 15 * 60 + 10);
+    assert_string_equal(lesson->course->id, "live-teaching-safety");
+    assert_true(lesson->allows.opens_ms == INT64_C(1669910400000));
+    assert_true(lesson->allows.closes_ms == INT64_C(1677600000000)); /* February 28th is still open */
+    assert_int_equal(lesson->allows.length_ms, 910000);
+    assert_string_equal(lesson->course->closes, "2023-02-28");
+
+    const struct portal *basic = catalog_find_portal(catalog, SLICE_LITERAL("basic"));
+    assert_int_equal(basic->tests, TESTS_NONE);
+    assert_int_equal(basic->certificate, CERTIFICATE_ALL_HOURS);
+    assert_int_equal(catalog_find_portal(catalog, SLICE_LITERAL("higher"))->tests, TESTS_REQUIRED);
+    catalog_free(catalog);
+}
+
+static void test_look_ups(void **state)
+{
+    static const char *const missing[] = {"", "lts", "lts-1-", "lts-1-11", "zzz", "LTS-1-1", "a"};
+    (void)state;
+    struct catalog *catalog = load_shipped("winter-2023.yaml");
+    for (size_t i = 0; i < catalog->n_courses; i++)
+        for (size_t k = 0; k < catalog->courses[i].n_lessons; k++)
+            assert_ptr_equal(catalog_find_lesson(catalog, slice_of(catalog->courses[i].lessons[k].id)),
+                &catalog->courses[i].lessons[k]);
+    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
+        assert_null(catalog_find_lesson(catalog, slice_of(missing[i])));
+    catalog_free(catalog);
+}
+
+static void test_demo_is_always_open(void **state)
+{
+    (void)state;
+    struct catalog *catalog = load_shipped("demo.yaml");
+    const struct lesson *lesson = catalog_find_lesson(catalog, SLICE_LITERAL("demo-1"));
+    assert_true(lesson->allows.opens_ms == INT64_MIN && lesson->allows.closes_ms == INT64_MAX);
+    assert_null(lesson->course->opens);
+    catalog_free(catalog);
+}
+
+#define HEAD "program: p\ntimezone: UTC\nportals: [{id: a}]\n"
+#define COURSE(fields) HEAD "courses:\n  - {id: c, lessons: [{id: l}]" fields "}\n"
+
+static void test_problems(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *message;
+    } rows[] = {
+        {"", "c.yaml:1: 'program' is missing"},
+        {"[]", "c.yaml:1: a map with program, timezone, portals and courses is wanted"},
+        {HEAD, "'courses': a list of 1 to 1000 is wanted"},
+        {"program: p\ntimezone: Mars/Base\nportals: [{id: a}]\ncourses: [{id: c, lessons: [{id: l}]}]",
+            "c.yaml:2: 'timezone': 'Mars/Base' is not in the system's zoneinfo"},
+        {COURSE(", opens: 2023-02-30"),
+            "c.yaml:5: 'opens': a day such as 2023-02-28 is wanted, not '2023-02-30'"},
+        {COURSE(", opens: 2023-2-3"), "c.yaml:5: 'opens': a day such as"},
+        {COURSE(", opens: 2023-02-02, closes: 2023-02-01"), "c.yaml:5: course 'c' closes before it opens"},
+        {COURSE(", hours: -1"), "c.yaml:5: 'hours': a number from 0.25 to 1000 is wanted, not '-1'"},
+        {COURSE(", hour: 1"), "c.yaml:5: unknown key 'hour' in a course; did you mean 'hours'?"},
+        {HEAD "courses:\n  - {id: c d, lessons: [{id: l}]}\n",
+            "c.yaml:5: id 'c d' is not [A-Za-z0-9._-]{1,64}"},
+        {HEAD "courses:\n  - {id: c}\n", "c.yaml:5: course 'c' needs a list of lessons"},
+        {HEAD "courses:\n  - id: c\n    lessons:\n      - {id: l, length: 0}\n",
+            "c.yaml:7: 'length': a number from 1 to 86400"},
+        {HEAD "courses:\n  - id: c\n    lessons: [{id: l}]\n  - id: c\n    lessons: [{id: m}]\n",
+            "c.yaml:7: course 'c' is there twice, first in line 5"},
+        {HEAD
+            "courses:\n  - id: c\n    lessons:\n      - {id: l}\n  - id: d\n    lessons:\n      - {id: l}\n",
+            "c.yaml:10: lesson 'l' is there twice, first in line 7"},
+        {"program: p\ntimezone: UTC\nportals: [{id: a, tests: maybe}]\ncourses: [{id: c, lessons: [{id: "
+         "l}]}]",
+            "c.yaml:3: 'tests': required or none is wanted, not 'maybe'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *error = NULL;
+        struct catalog *catalog = catalog_parse("c.yaml", slice_of(rows[i].text), &error);
+        if (catalog != NULL || strstr(error, rows[i].message) == NULL)
+            fail_msg("for %s: %s", rows[i].text, catalog != NULL ? "no problem" : error);
+        free(error);
+    }
+}
+
+static void test_last_day_is_included(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    struct catalog *catalog =
+        catalog_parse("c.yaml", slice_of(COURSE(", opens: 2023-02-28, closes: 2023-02-28")), &error);
+    assert_non_null(catalog);
+    assert_int_equal(catalog->courses[0].closes_ms - catalog->courses[0].opens_ms, 86400000);
+    catalog_free(catalog);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_day_starts),
+        cmocka_unit_test(test_no_such_zone),
+        cmocka_unit_test(test_winter_2023),
+        cmocka_unit_test(test_look_ups),
+        cmocka_unit_test(test_demo_is_always_open),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_last_day_is_included),
+    };
+    return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);
+}

@@ -1,0 +1,321 @@
+/* The configuration: good values, and problems that name file, line and the nearest key. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+
+/* A folder with the secrets that the texts below name. */
+static char folder[64];
+
+static void write_file(const char *name, const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static int make_folder(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "/tmp/minuted-config-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    write_file("session.key", "0123456789abcdef0123456789abcdef\n");
+    write_file("old.key", "fedcba9876543210fedcba9876543210");
+    write_file("short.key", "short\n");
+    write_file("kafka.password", "secret\n");
+    return 0;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    char command[96];
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    return system(command);
+}
+
+static const char base[] = "auth:\n"
+                           "  session_key_file: session.key\n"
+                           "  issuers: [{issuer: i, portal: p, secret: 0123456789abcdef0123456789abcdef}]\n"
+                           "catalog: c.yaml\n";
+
+static struct config *load(const char *text, char *const *environment,
+    const struct config_override *overrides, size_t n, bool dev, char **error)
+{
+    char path[128];
+    write_file("minuted.yaml", text);
+    snprintf(path, sizeof(path), "%s/minuted.yaml", folder);
+    return config_load(path, environment, overrides, n, dev, error);
+}
+
+static struct config *load_good(const char *text)
+{
+    char *error = NULL;
+    struct config *config = load(text, NULL, NULL, 0, false, &error);
+    if (config == NULL)
+        fail_msg("%s", error);
+    return config;
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct config *c = load_good(base);
+    char path[128];
+    snprintf(path, sizeof(path), "%s/c.yaml", folder);
+    assert_string_equal(c->catalog, path); /* relative to the file's folder */
+    assert_int_equal(c->http.listen.n, 1);
+    assert_int_equal(c->http.listen.items[0].port, 8080);
+    assert_int_equal(c->http.max_body, 65536);
+    assert_int_equal(c->heartbeats.interval_ms, 15000);
+    assert_int_equal(c->heartbeats.horizon_ms, 24LL * 3600 * 1000);
+    assert_int_equal(c->redis.partitions, 16);
+    assert_int_equal(c->redis.linger_us, 1000);
+    assert_int_equal(c->redis.durability, DURABILITY_FSYNC);
+    assert_int_equal(c->publish.grace_ms, 70000);
+    assert_int_equal(c->publish.running_minutes_ms, 0);
+    assert_int_equal(c->kafka.format, FORMAT_PROTOBUF);
+    assert_int_equal(c->auth.session_keys.n, 1);
+    assert_int_equal(c->auth.session_keys.items[0].len, 32); /* without the newline */
+    assert_int_equal(c->log.level, LOG_INFO);
+    config_free(c);
+}
+
+static void test_every_form(void **state)
+{
+    (void)state;
+    struct config *c =
+        load_good("http:\n"
+                  "  listen: [127.0.0.1:81, '[::1]:82', unix:/run/m.sock]\n"
+                  "  base_path: /watch\n"
+                  "  workers: 3\n"
+                  "  allowed_origins: [https://a.example, https://b.example]\n"
+                  "  max_body: 128KiB\n"
+                  "heartbeats: {interval: 5s, max_rate: 1.5, horizon: 2h}\n"
+                  "redis: {durability: 'replicas:2', mode: cluster, linger: 0.5ms}\n"
+                  "kafka:\n"
+                  "  format: json\n"
+                  "  properties: {linger.ms: 5, sasl.password_file: kafka.password}\n"
+                  "publish: {running_minutes: 2s, grace: 2m, max_rate: 1000}\n"
+                  "auth:\n"
+                  "  session_key_file: [session.key, old.key]\n"
+                  "  issuers:\n"
+                  "    - {issuer: https://x, audience: a, portal: basic, jwks_file: /etc/x.json}\n"
+                  "catalog: /etc/c.yaml\n"
+                  "log: {level: debug}\n");
+    assert_int_equal(c->http.listen.n, 3);
+    assert_string_equal(c->http.listen.items[1].host, "::1");
+    assert_true(c->http.listen.items[2].is_unix);
+    assert_string_equal(c->http.base_path, "/watch");
+    assert_int_equal(c->http.workers, 3);
+    assert_int_equal(c->http.allowed_origins.n, 2);
+    assert_int_equal(c->redis.durability, DURABILITY_REPLICAS);
+    assert_int_equal(c->redis.replicas, 2);
+    assert_int_equal(c->redis.mode, REDIS_CLUSTER);
+    assert_int_equal(c->redis.linger_us, 500);
+    assert_int_equal(c->kafka.n_properties, 2);
+    assert_string_equal(c->kafka.properties[1].name, "sasl.password");
+    assert_string_equal(c->kafka.properties[1].value, "secret");
+    assert_int_equal(c->publish.running_minutes_ms, 2000);
+    assert_int_equal(c->auth.session_keys.n, 2);
+    assert_string_equal(c->auth.issuers[0].jwks_file, "/etc/x.json");
+    assert_int_equal(c->auth.issuers[0].line, 16);
+    assert_string_equal(c->catalog, "/etc/c.yaml");
+    config_free(c);
+}
+
+static void test_layers(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    char *environment[] = {(char[]){"MINUTED_HTTP_LISTEN=[127.0.0.1:1, 127.0.0.1:2]"},
+        (char[]){"MINUTED_LOG_LEVEL=warn"}, (char[]){"HOME=/x"}, (char[]){"MINUTED_HTTP_BASE_PATH="}, NULL};
+    struct config_override overrides[] = {{"log.level", "error"}, {"kafka.properties.linger.ms", "7"}};
+    struct config *c = load(base, environment, overrides, 2, false, &error);
+    if (c == NULL)
+        fail_msg("%s", error);
+    assert_int_equal(c->http.listen.n, 2);
+    assert_int_equal(c->log.level, LOG_ERROR);
+    assert_string_equal(c->kafka.properties[0].value, "7");
+    config_free(c);
+}
+
+static void test_problems(void **state)
+{
+    static const struct {
+        const char *text;    /* put before `base` */
+        const char *message; /* what the problem must say, after the file's name */
+    } rows[] = {
+        {"htp: {}\n", ":1: unknown section 'htp'; did you mean 'http'?"},
+        {"http:\n  lisen: 127.0.0.1:1\n", ":2: unknown key 'http.lisen'; did you mean 'http.listen'?"},
+        {"heartbeats: {intervall: 15s}\n",
+            ":1: unknown key 'heartbeats.intervall'; did you mean 'heartbeats.interval'?"},
+        {"http: {listen: 8080}\n", ":1: http.listen: '8080' is not host:port"},
+        {"http: {listen: '::1:80'}\n", ":1: http.listen: '::1:80' is not host:port"},
+        {"http: {listen: 127.0.0.1:99999}\n", ":1: http.listen: '127.0.0.1:99999' is not host:port"},
+        {"http: {listen: []}\n", ":1: http.listen: at least one address is wanted"},
+        {"http: {base_path: x}\n", ":1: http.base_path: 'x' is neither empty nor like /x"},
+        {"http: {base_path: /x/}\n", ":1: http.base_path: '/x/' is neither empty nor like /x"},
+        {"http: {workers: -1}\n", ":1: http.workers: '-1' is not a number"},
+        {"http: {workers: 1.5}\n", ":1: http.workers: '1.5' is not a whole number"},
+        {"http: {max_body: 2MiB}\n", ":1: http.max_body: '2MiB' is out of range"},
+        {"http: {max_body: 64KB}\n", ":1: http.max_body: '64KB' is not a size"},
+        {"http: {idle_timeout: 10}\n", ":1: http.idle_timeout: '10' is not a duration"},
+        {"http: {idle_timeout: [1s]}\n", ":1: http.idle_timeout: one value is wanted, not a list"},
+        {"http: 5\n", ":1: 'http' is a section: a map is wanted"},
+        {"heartbeats: {horizon: 1h}\n", ":1: heartbeats.horizon: '1h' is out of range"},
+        {"heartbeats: {max_run: 11m}\n", ":1: heartbeats.max_run: '11m' is out of range"},
+        {"heartbeats: {max_rate: 17}\n", ":1: heartbeats.max_rate: '17' is out of range"},
+        {"redis: {mode: sharded}\n", ":1: redis.mode: 'sharded' is none of: auto single sentinel cluster"},
+        {"redis: {durability: disk}\n", ":1: redis.durability: 'disk' is none of: fsync replicas memory"},
+        {"redis: {durability: 'replicas:0'}\n", ":1: redis.durability: 'replicas:0': 1 to 16"},
+        {"redis: {partitions: 0}\n", ":1: redis.partitions: '0' is out of range"},
+        {"redis: {linger: 1s}\n", ":1: redis.linger: '1s' is out of range"},
+        {"kafka: {format: xml}\n", ":1: kafka.format: 'xml' is none of: protobuf json"},
+        {"kafka: {deployment: 'a b'}\n", ":1: kafka.deployment: 'a b' is not 1 to 64"},
+        {"kafka: {properties: {transactional.id: x}}\n",
+            ":1: kafka.properties.transactional.id: minuted sets this one"},
+        {"kafka: {properties: {sasl.password_file: none}}\n", "/none cannot be read: No such file"},
+        {"kafka: {brokers: embedded}\n", "kafka.brokers: 'embedded' keeps nothing and is for --dev only"},
+        {"publish: {grace: 60s}\n", ":1: publish.grace: '60s' is out of range"},
+        {"heartbeats: {max_interval: 80s}\n", "publish.grace is shorter than heartbeats.max_interval + 10s"},
+        {"heartbeats: {interval: 30s, max_interval: 20s}\n",
+            "heartbeats.interval is longer than heartbeats.max_interval"},
+        {"publish: {running_minutes: 100ms}\n", ":1: publish.running_minutes: '100ms' is out of range"},
+        {"log: {level: loud}\n", ":1: log.level: 'loud' is none of: debug info warn error"},
+        {"log: {level: info, level: warn}\n", ":1: 'level' is given twice, first in line 1"},
+        {"log: &a {level: info}\n", ":1: anchors and tags are not supported"},
+        {"log: {level: info\n", "not valid YAML"},
+        {"- a\n", "not valid YAML"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[1024];
+        char *error = NULL;
+        snprintf(text, sizeof(text), "%s%s", rows[i].text, base);
+        struct config *config = load(text, NULL, NULL, 0, false, &error);
+        if (config != NULL || strstr(error, rows[i].message) == NULL)
+            fail_msg("for %s: %s", rows[i].text, config != NULL ? "no problem" : error);
+        free(error);
+    }
+}
+
+static void test_auth_problems(void **state)
+{
+    static const struct {
+        const char *auth;
+        const char *message;
+    } rows[] = {
+        {"", "auth.session_key_file is missing"},
+        {"auth: {session_key: tooshort}\n",
+            ":1: auth.session_key: a secret needs at least 32 bytes, this one has 8"},
+        {"auth: {session_key_file: short.key}\n",
+            ":1: auth.session_key_file: a secret needs at least 32 bytes, this one has 5"},
+        {"auth: {session_key_file: none.key}\n", "none.key cannot be read: No such file or directory"},
+        {"auth: {session_key_file: session.key, session_key: 0123456789abcdef0123456789abcdef}\n",
+            "are both given: keep one"},
+        {"auth: {session_key_file: session.key, issuers: [{issuer: i, portal: p}]}\n",
+            "exactly one of secret, secret_file"},
+        {"auth: {session_key_file: session.key, issuers: [{portal: p, jwks_file: x}]}\n",
+            "'issuer' is missing"},
+        {"auth: {session_key_file: session.key, issuers: [{issuer: i, portal: 'a/b', jwks_file: x}]}\n",
+            "portal 'a/b' is not"},
+        {"auth: {session_key_file: session.key, issuers: [{isuer: i, portal: p, jwks_file: x}]}\n",
+            "unknown key 'auth.issuers[].isuer'; did you mean 'issuer'?"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *error = NULL;
+        struct config *config = load(rows[i].auth, NULL, NULL, 0, false, &error);
+        if (config != NULL || strstr(error, rows[i].message) == NULL)
+            fail_msg("for %s: %s", rows[i].auth, config != NULL ? "no problem" : error);
+        free(error);
+    }
+}
+
+static void test_every_problem_is_told(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    struct config *config =
+        load("http: {workers: x, max_body: y}\nlog: {level: z}\n", NULL, NULL, 0, false, &error);
+    assert_null(config);
+    assert_non_null(strstr(error, "http.workers"));
+    assert_non_null(strstr(error, "http.max_body"));
+    assert_non_null(strstr(error, ":2: log.level"));
+    free(error);
+}
+
+static void test_problems_elsewhere(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    char *environment[] = {(char[]){"MINUTED_HTTP_LISEN=127.0.0.1:1"}, NULL};
+    struct config_override override = {"http.workers", "many"};
+    struct config *config = load(base, environment, &override, 1, false, &error);
+    assert_null(config);
+    assert_non_null(
+        strstr(error, "environment MINUTED_HTTP_LISEN: no such key; did you mean 'MINUTED_HTTP_LISTEN'?"));
+    assert_non_null(strstr(error, "--set http.workers: http.workers: 'many' is not a number"));
+    free(error);
+    assert_null(config_load("/no/such/file.yaml", NULL, NULL, 0, false, &error));
+    assert_non_null(strstr(error, "/no/such/file.yaml: cannot be read: No such file or directory"));
+    free(error);
+}
+
+static void test_dev(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    struct config_override embedded = {"kafka.brokers", "embedded"};
+    struct config *config = config_load(NULL, NULL, &embedded, 1, true, &error);
+    assert_non_null(config);
+    config_free(config);
+    struct config_override open = {"http.listen", "0.0.0.0:8080"};
+    assert_null(config_load(NULL, NULL, &open, 1, true, &error));
+    assert_non_null(strstr(error, "0.0.0.0:8080 is not on loopback"));
+    free(error);
+}
+
+static void test_the_reference_file_loads(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    char secret[128];
+    char session[128];
+    snprintf(session, sizeof(session), "%s/session.key", folder);
+    snprintf(secret, sizeof(secret), "[{issuer: i, portal: p, secret_file: %s/old.key}]", folder);
+    struct config_override overrides[] = {{"auth.session_key_file", session}, {"auth.issuers", secret}};
+    struct config *config = config_load(SOURCE_DIR "/config/minuted.yaml", NULL, overrides, 2, false, &error);
+    assert_null(config); /* its secrets are the operator's to make */
+    assert_non_null(strstr(error, "session.key cannot be read"));
+    assert_null(strstr(error, "unknown"));
+    free(error);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_every_form),
+        cmocka_unit_test(test_layers),
+        cmocka_unit_test(test_problems),
+        cmocka_unit_test(test_auth_problems),
+        cmocka_unit_test(test_every_problem_is_told),
+        cmocka_unit_test(test_problems_elsewhere),
+        cmocka_unit_test(test_dev),
+        cmocka_unit_test(test_the_reference_file_loads),
+    };
+    return cmocka_run_group_tests_name("config", tests, make_folder, remove_folder);
+}
