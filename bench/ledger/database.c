@@ -49,7 +49,8 @@ static const char *const statement_sql[STATEMENT_COUNT] = {
         "ON CONFLICT DO UPDATE SET " FELL(
             "excluded.last_watched < last_watched OR excluded.last_learners < "
             "last_learners") ", " GREATEST(watched_seconds) ", " GREATEST(learners) ", " LAST(course_id) ","
-                                                                                                         " " LAST(last_watched) ", " LAST(last_learners) ", " LAST(kafka_partition) ", " LAST(kafka_offset),
+                                                                                                         " " LAST(last_watched) ", " LAST(last_learners) ", " LAST(
+                                                                                                             kafka_partition) ", " LAST(kafka_offset),
     [STORE_WATERMARK] =
         "INSERT INTO watermarks VALUES (?1, ?2, ?3, 0, ?4, ?5) "
         "ON CONFLICT DO UPDATE SET " FELL(

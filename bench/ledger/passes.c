@@ -91,13 +91,18 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static char *describe(const char *path, int number, const char *what)
+static char *describe_line(const char *path, int number, const char *what, struct slice line)
 {
     struct buf text = {0};
-    if (number > 0)
-        buf_printf(&text, "%s:%d: %s", path, number, what);
-    else
-        buf_printf(&text, "%s: cannot be read: %s", path, what);
+    buf_printf(&text, "%s:%d: %s: '%.*s'", path, number, what, SLICE_ARG(line));
+    buf_append_char(&text, '\0');
+    return text.data;
+}
+
+static char *describe_file(const char *path, const char *what)
+{
+    struct buf text = {0};
+    buf_printf(&text, "%s: cannot be read: %s", path, what);
     buf_append_char(&text, '\0');
     return text.data;
 }
@@ -107,9 +112,10 @@ static char *take_all(struct passes *p, const char *path, struct slice rest, con
     for (int number = 1; rest.len > 0; number++) {
         const char *end = memchr(rest.ptr, '\n', rest.len);
         size_t len = end == NULL ? rest.len : (size_t)(end - rest.ptr);
+        struct slice line = {rest.ptr, len < 200 ? len : 200};
         const char *problem = take(p, (struct slice){rest.ptr, len}, number == 1, catalog);
         if (problem != NULL)
-            return describe(path, number, problem);
+            return describe_line(path, number, problem, line);
         rest = (struct slice){rest.ptr + len, rest.len - len};
         if (end != NULL)
             rest = (struct slice){rest.ptr + 1, rest.len - 1};
@@ -122,7 +128,7 @@ struct passes *passes_load(const char *path, const struct catalog *catalog, char
     struct passes *p = mem_zalloc(sizeof(*p));
     struct buf text = {0};
     if (!file_read(path, FILE_MAX, &text))
-        *error = describe(path, 0, strerror(errno));
+        *error = describe_file(path, strerror(errno));
     else
         *error = take_all(p, path, buf_slice(&text), catalog);
     buf_free(&text);

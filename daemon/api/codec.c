@@ -1,11 +1,10 @@
-/* Which codec a request is for. */
+/* Which codec a request or an answer is for, and what they share. */
 #include "api/codec.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
-
-#include "api/codec_internal.h"
 
 static struct slice trim(struct slice s)
 {
@@ -26,34 +25,34 @@ static struct slice part_before(struct slice s, char separator, struct slice *re
 {
     const char *at = s.len == 0 ? NULL : memchr(s.ptr, separator, s.len);
     size_t len = at == NULL ? s.len : (size_t)(at - s.ptr);
-    *rest = at == NULL ? (struct slice){s.ptr + s.len, 0} : (struct slice){at + 1, s.len - len - 1};
+    *rest = at == NULL ? (struct slice){"", 0} : (struct slice){at + 1, s.len - len - 1};
     return trim((struct slice){s.ptr, len});
 }
 
-enum media_type media_type_of(struct slice content_type)
+static const struct codec *codec_of_media_type(struct slice text)
 {
     struct slice parameters;
-    struct slice name = part_before(content_type, ';', &parameters);
-    if (name.len == 0 || same_name(name, "application/json") || same_name(name, "text/plain"))
-        return MEDIA_JSON;
+    struct slice name = part_before(text, ';', &parameters);
+    if (same_name(name, "application/json") || same_name(name, "text/plain"))
+        return &codec_json;
     if (same_name(name, "application/protobuf") || same_name(name, "application/x-protobuf"))
-        return MEDIA_PROTOBUF;
-    return MEDIA_UNKNOWN;
+        return &codec_protobuf;
+    return NULL;
 }
 
-enum media_type media_type_accepted(struct slice accept)
+const struct codec *codec_of_request(struct slice content_type, struct slice body)
 {
-    while (accept.len > 0) {
-        struct slice name = part_before(accept, ',', &accept);
-        if (name.len > 0 && media_type_of(name) == MEDIA_PROTOBUF)
-            return MEDIA_PROTOBUF;
-    }
-    return MEDIA_JSON;
+    if (content_type.len == 0 && body.len == 0)
+        return &codec_json;
+    return codec_of_media_type(content_type);
 }
 
-const char *media_type_name(enum media_type type)
+const struct codec *codec_of_accept(struct slice accept)
 {
-    return type == MEDIA_PROTOBUF ? "application/protobuf" : "application/json";
+    while (accept.len > 0)
+        if (codec_of_media_type(part_before(accept, ',', &accept)) == &codec_protobuf)
+            return &codec_protobuf;
+    return &codec_json;
 }
 
 int codec_refuse(char detail[static DETAIL_MAX], int status, const char *format, ...)
@@ -65,40 +64,14 @@ int codec_refuse(char detail[static DETAIL_MAX], int status, const char *format,
     return status;
 }
 
-const char *run_status_name(enum run_status status)
+static bool ms_in_range(int64_t ms)
 {
-    static const char *const names[] = {
-        [RUN_ACCEPTED] = "accepted", [RUN_RETRY] = "retry", [RUN_REJECTED] = "rejected"};
-    return names[status];
+    return ms >= 0 && ms <= RUN_MS_MAX;
 }
 
-int decode_session(enum media_type type, struct slice body, struct arena *arena, struct session_request *out,
-    char detail[static DETAIL_MAX])
+struct run codec_check_run(struct run run)
 {
-    *out = (struct session_request){0};
-    return type == MEDIA_PROTOBUF ? protobuf_decode_session(body, arena, out, detail)
-                                  : json_decode_session(body, arena, out, detail);
-}
-
-int decode_heartbeats(enum media_type type, struct slice body, struct arena *arena,
-    struct heartbeat_request *out, char detail[static DETAIL_MAX])
-{
-    *out = (struct heartbeat_request){0};
-    return type == MEDIA_PROTOBUF ? protobuf_decode_heartbeats(body, arena, out, detail)
-                                  : json_decode_heartbeats(body, arena, out, detail);
-}
-
-void encode_session(enum media_type type, struct buf *b, const struct session_answer *answer)
-{
-    (type == MEDIA_PROTOBUF ? protobuf_encode_session : json_encode_session)(b, answer);
-}
-
-void encode_heartbeats(enum media_type type, struct buf *b, const struct heartbeat_answer *answer)
-{
-    (type == MEDIA_PROTOBUF ? protobuf_encode_heartbeats : json_encode_heartbeats)(b, answer);
-}
-
-void encode_progress(enum media_type type, struct buf *b, const struct progress_answer *answer)
-{
-    (type == MEDIA_PROTOBUF ? protobuf_encode_progress : json_encode_progress)(b, answer);
+    bool good = !run.malformed && ms_in_range(run.from_ms) && ms_in_range(run.to_ms) &&
+                ms_in_range(run.media_from_ms) && ms_in_range(run.media_to_ms) && isfinite(run.rate);
+    return good ? run : (struct run){.malformed = true};
 }

@@ -13,21 +13,14 @@
 #include "base/slice.h"
 #include "credit/claim.h"
 
-enum { RUNS_MAX = 256, HEARTBEATS_MAX = 256, DETAIL_MAX = 160 };
-
-enum media_type { MEDIA_JSON, MEDIA_PROTOBUF, MEDIA_UNKNOWN };
-
-/*
- * The media type of a Content-Type header, parameters left aside. text/plain is JSON: a browser's beacon
- * sends it without a preflight. An empty header is JSON.
- */
-enum media_type media_type_of(struct slice content_type);
-/* What an Accept header prefers: protobuf where it is named, else JSON. */
-enum media_type media_type_accepted(struct slice accept);
-const char *media_type_name(enum media_type type);
+enum {
+    RUNS_MAX = 256, /* in a request, over all of its heartbeats */
+    HEARTBEATS_MAX = 256,
+    DETAIL_MAX = 160
+};
 
 struct session_request {
-    struct slice lesson_id; /* .ptr NULL: missing */
+    struct slice lesson_id; /* .ptr NULL: missing, or no text */
     struct slice device_id;
 };
 
@@ -40,8 +33,8 @@ struct session_answer {
 };
 
 struct heartbeat {
-    struct slice token; /* .ptr NULL: missing or no text */
-    struct run *runs;
+    struct slice token; /* .ptr NULL: missing, or no text */
+    struct run *runs;   /* one that could not be read is only `malformed` */
     size_t n_runs;
 };
 
@@ -62,7 +55,7 @@ struct run_result {
 
 struct heartbeat_answer {
     const struct run_result *results;
-    size_t n;
+    size_t n; /* at most RUNS_MAX */
     int64_t server_time_ms;
     int64_t heartbeat_interval_ms;
 };
@@ -95,15 +88,39 @@ struct progress_answer {
     size_t n_lessons;
 };
 
-/* 0, or the status of a problem answer, then with DETAIL filled. */
-int decode_session(enum media_type type, struct slice body, struct arena *arena, struct session_request *out,
-    char detail[static DETAIL_MAX]);
-int decode_heartbeats(enum media_type type, struct slice body, struct arena *arena,
-    struct heartbeat_request *out, char detail[static DETAIL_MAX]);
+/*
+ * Decoding returns 0, or the status of a problem, then with DETAIL filled. What was read points into BODY and
+ * ARENA. Encoding appends to B.
+ */
+struct codec {
+    const char *content_type; /* of answers */
+    int (*decode_session)(
+        struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX]);
+    int (*decode_heartbeats)(struct slice body, struct arena *arena, struct heartbeat_request *out,
+        char detail[static DETAIL_MAX]);
+    void (*encode_session)(struct buf *b, const struct session_answer *answer);
+    void (*encode_heartbeats)(struct buf *b, const struct heartbeat_answer *answer);
+    void (*encode_progress)(struct buf *b, const struct progress_answer *answer);
+};
 
-void encode_session(enum media_type type, struct buf *b, const struct session_answer *answer);
-void encode_heartbeats(enum media_type type, struct buf *b, const struct heartbeat_answer *answer);
-void encode_progress(enum media_type type, struct buf *b, const struct progress_answer *answer);
+extern const struct codec codec_json;
+extern const struct codec codec_protobuf;
 
-/* "accepted", "retry", "rejected" */
-const char *run_status_name(enum run_status status);
+/*
+ * Of a request with the header Content-Type, whose parameters are left aside; NULL when there is none for it.
+ * text/plain is JSON: a browser's beacon sends it without a preflight. An empty body needs no header: it is
+ * JSON's to refuse.
+ */
+const struct codec *codec_of_request(struct slice content_type, struct slice body);
+
+/* Of an answer, by the header Accept: protobuf where it is named, else JSON. */
+const struct codec *codec_of_accept(struct slice accept);
+
+/* ---- for the codecs ---- */
+
+/* Fills DETAIL and returns STATUS. */
+int codec_refuse(char detail[static DETAIL_MAX], int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* RUN, or one that is only `malformed` where it is that already or has a field out of its range. */
+struct run codec_check_run(struct run run);

@@ -1,15 +1,55 @@
 /* The JSON codec. */
-#include "api/codec_internal.h"
+#include "api/codec.h"
 #include "base/json.h"
 
-enum { RUNS_FIRST = 4 };
+/* Hours are compared with seconds / 2700 by those who check: a second is 0.00037 hours. */
+enum { ROOM_FIRST = 4, HOURS_DECIMALS = 10, RATIO_DECIMALS = 4 };
 
 /* ---- decoding ---- */
 
-static int refuse_json(const struct json_reader *r, char detail[static DETAIL_MAX])
+/* What reading a body gathers. `status` is set when the request is refused though it is JSON. */
+struct reading {
+    struct json_reader r;
+    struct arena *arena;
+    struct heartbeat_request *out; /* NULL for a session */
+    char *detail;
+    int status;
+};
+
+/* Where a member stands: at the top, or in heartbeats[i]. */
+#define AT_TOP SIZE_MAX
+
+static bool refuse_member(struct reading *g, size_t at, const char *name, const char *what)
 {
-    return codec_refuse(
-        detail, 400, "the body is not the JSON that is expected: %s at byte %zu", r->error, r->error_offset);
+    g->status = at == AT_TOP ? codec_refuse(g->detail, 400, "%s %s", name, what)
+                             : codec_refuse(g->detail, 400, "heartbeats[%zu].%s %s", at, name, what);
+    return false;
+}
+
+static bool refuse_size(struct reading *g, const char *what)
+{
+    g->status = codec_refuse(g->detail, 413, "more than 256 %s in a request", what);
+    return false;
+}
+
+/* Marks BIT of *SEEN; false when it was already. */
+static bool mark(struct reading *g, size_t at, const char *name, int bit, int *seen)
+{
+    if ((*seen & bit) != 0)
+        return refuse_member(g, at, name, "is given twice");
+    *seen |= bit;
+    return true;
+}
+
+/* How reading ended: DONE says that no reader stopped before the end. */
+static int status_of(struct reading *g, bool done)
+{
+    if (g->status != 0)
+        return g->status;
+    if (done && json_end(&g->r))
+        return 0;
+    return codec_refuse(g->detail, 400, "the body is not the JSON that is expected: %s at byte %zu",
+        g->r.error, g->r.error_offset);
 }
 
 /* A text; a value of another type is passed over and leaves *OUT missing. False at bad JSON. */
@@ -19,152 +59,114 @@ static bool read_text(struct json_reader *r, struct slice *out)
     return json_next_type(r) == JSON_STRING ? json_string(r, out) : json_skip(r);
 }
 
-int json_decode_session(
-    struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
-{
-    struct json_reader r;
-    struct slice name;
-    bool good = true;
-    json_read(&r, body, arena);
-    if (!json_object(&r))
-        return refuse_json(&r, detail);
-    while (good && json_member(&r, &name)) {
-        struct slice *field = slice_is(name, "lesson_id")   ? &out->lesson_id
-                              : slice_is(name, "device_id") ? &out->device_id
-                                                            : NULL;
-        if (field != NULL && field->ptr != NULL)
-            return codec_refuse(detail, 400, "%.*s is given twice", SLICE_ARG(name));
-        good = field != NULL ? read_text(&r, field) : json_skip(&r);
-    }
-    return json_end(&r) ? 0 : refuse_json(&r, detail);
-}
-
-/* Whole milliseconds; anything else makes the run malformed. */
-static bool read_ms(struct json_reader *r, int64_t *out, bool *malformed)
-{
-    struct json_number number;
-    if (json_next_type(r) != JSON_NUMBER) {
-        *malformed = true;
-        return json_skip(r);
-    }
-    if (!json_number(r, &number))
-        return false;
-    *malformed = *malformed || !number.integral;
-    *out = number.integer;
-    return true;
-}
-
-static bool read_rate(struct json_reader *r, double *out, bool *malformed)
-{
-    struct json_number number;
-    if (json_next_type(r) != JSON_NUMBER) {
-        *malformed = true;
-        return json_skip(r);
-    }
-    if (!json_number(r, &number))
-        return false;
-    *out = number.value;
-    return true;
-}
-
-enum {
-    FIELD_FROM = 1,
-    FIELD_TO = 2,
-    FIELD_MEDIA_FROM = 4,
-    FIELD_MEDIA_TO = 8,
-    FIELD_RATE = 16,
-    FIELDS_ALL = 31
-};
-
-static bool read_run_member(struct json_reader *r, struct slice name, struct run *run, int *field)
-{
-    *field = 0;
-    if (slice_is(name, "from_ms")) {
-        *field = FIELD_FROM;
-        return read_ms(r, &run->from_ms, &run->malformed);
-    }
-    if (slice_is(name, "to_ms")) {
-        *field = FIELD_TO;
-        return read_ms(r, &run->to_ms, &run->malformed);
-    }
-    if (slice_is(name, "media_from_ms")) {
-        *field = FIELD_MEDIA_FROM;
-        return read_ms(r, &run->media_from_ms, &run->malformed);
-    }
-    if (slice_is(name, "media_to_ms")) {
-        *field = FIELD_MEDIA_TO;
-        return read_ms(r, &run->media_to_ms, &run->malformed);
-    }
-    if (slice_is(name, "rate")) {
-        *field = FIELD_RATE;
-        return read_rate(r, &run->rate, &run->malformed);
-    }
-    return json_skip(r);
-}
-
-/* A run that cannot be understood is malformed and spoils no other; only bad JSON ends the reading. */
-static bool read_run(struct json_reader *r, struct run *run)
+static bool read_session(struct reading *g, struct session_request *out)
 {
     struct slice name;
     int seen = 0;
-    int field;
-    *run = (struct run){0};
-    if (json_next_type(r) != JSON_OBJECT) {
-        run->malformed = true;
-        return json_skip(r);
+    bool good = json_object(&g->r);
+    while (good && json_member(&g->r, &name)) {
+        if (slice_is(name, "lesson_id"))
+            good = mark(g, AT_TOP, "lesson_id", 1, &seen) && read_text(&g->r, &out->lesson_id);
+        else if (slice_is(name, "device_id"))
+            good = mark(g, AT_TOP, "device_id", 2, &seen) && read_text(&g->r, &out->device_id);
+        else
+            good = json_skip(&g->r);
     }
+    return good;
+}
+
+static int decode_session(
+    struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
+{
+    struct reading g = {.arena = arena, .detail = detail};
+    *out = (struct session_request){0};
+    json_read(&g.r, body, arena);
+    return status_of(&g, read_session(&g, out));
+}
+
+/* A number; anything else is passed over and makes the run malformed. False at bad JSON. */
+static bool read_number(struct json_reader *r, struct json_number *out, bool *malformed)
+{
+    *out = (struct json_number){0};
+    if (json_next_type(r) == JSON_NUMBER)
+        return json_number(r, out);
+    *malformed = true;
+    return json_skip(r);
+}
+
+enum { RUN_TIMES = 4, RUN_RATE = 1 << RUN_TIMES, RUN_FIELDS = 2 * RUN_RATE - 1 };
+
+/* *FIELD gets the field's bit, 0 for a member that is not ours. */
+static bool read_run_member(struct json_reader *r, struct slice name, struct run *run, int *field)
+{
+    static const char *const names[RUN_TIMES] = {"from_ms", "to_ms", "media_from_ms", "media_to_ms"};
+    int64_t *const times[RUN_TIMES] = {&run->from_ms, &run->to_ms, &run->media_from_ms, &run->media_to_ms};
+    struct json_number number;
+    for (int i = 0; i < RUN_TIMES; i++) {
+        if (!slice_is(name, names[i]))
+            continue;
+        bool good = read_number(r, &number, &run->malformed);
+        *field = 1 << i;
+        *times[i] = number.integer;
+        run->malformed = run->malformed || !number.integral;
+        return good;
+    }
+    *field = slice_is(name, "rate") ? RUN_RATE : 0;
+    if (*field == 0)
+        return json_skip(r);
+    bool good = read_number(r, &number, &run->malformed);
+    run->rate = number.value;
+    return good;
+}
+
+/* A run that cannot be understood is malformed and spoils no other; only bad JSON ends the reading. */
+static bool read_run(struct json_reader *r, struct run *out)
+{
+    struct run run = {0};
+    struct slice name;
+    int seen = 0;
+    int field;
+    *out = (struct run){.malformed = true};
+    if (json_next_type(r) != JSON_OBJECT)
+        return json_skip(r);
     if (!json_object(r))
         return false;
     while (json_member(r, &name)) {
-        if (!read_run_member(r, name, run, &field))
+        if (!read_run_member(r, name, &run, &field))
             return false;
-        run->malformed = run->malformed || (seen & field) != 0;
+        run.malformed = run.malformed || (seen & field) != 0;
         seen |= field;
     }
-    run->malformed = run->malformed || seen != FIELDS_ALL;
+    run.malformed = run.malformed || seen != RUN_FIELDS;
+    *out = codec_check_run(run);
     return r->error == NULL;
 }
 
-/* What reading heartbeats gathers; `status` is set when the request is refused. */
-struct gathering {
-    struct json_reader r;
-    struct arena *arena;
-    struct heartbeat_request *out;
-    char *detail;
-    int status;
-};
-
-static bool refuse(struct gathering *g, int status, const char *what, size_t where)
+/* ITEMS with room for one more than N: they move to twice the room when it is used up. */
+static void *make_room(struct arena *arena, void *items, size_t n, size_t *room, size_t size)
 {
-    g->status = where == SIZE_MAX ? codec_refuse(g->detail, status, "%s", what)
-                                  : codec_refuse(g->detail, status, "heartbeats[%zu]: %s", where, what);
-    return false;
+    if (n < *room)
+        return items;
+    *room = *room == 0 ? ROOM_FIRST : *room * 2;
+    void *larger = arena_alloc(arena, *room * size);
+    if (n > 0)
+        memcpy(larger, items, n * size);
+    return larger;
 }
 
-static struct run *add_run(struct gathering *g, struct heartbeat *h, size_t *room)
-{
-    if (h->n_runs == *room) {
-        *room = *room == 0 ? RUNS_FIRST : *room * 2;
-        struct run *larger = arena_alloc(g->arena, *room * sizeof(*larger));
-        if (h->n_runs > 0)
-            memcpy(larger, h->runs, h->n_runs * sizeof(*larger));
-        h->runs = larger;
-    }
-    g->out->n_runs++;
-    return &h->runs[h->n_runs++];
-}
-
-static bool read_runs(struct gathering *g, struct heartbeat *h, size_t where)
+static bool read_runs(struct reading *g, size_t at, struct heartbeat *h)
 {
     size_t room = 0;
     if (json_next_type(&g->r) != JSON_ARRAY)
-        return refuse(g, 400, "runs is not a list", where);
+        return refuse_member(g, at, "runs", "is not an array");
     if (!json_array(&g->r))
         return false;
     while (json_element(&g->r)) {
         if (g->out->n_runs == RUNS_MAX)
-            return refuse(g, 413, "more than 256 runs in a request", SIZE_MAX);
-        if (!read_run(&g->r, add_run(g, h, &room)))
+            return refuse_size(g, "runs");
+        h->runs = make_room(g->arena, h->runs, h->n_runs, &room, sizeof(*h->runs));
+        g->out->n_runs++;
+        if (!read_run(&g->r, &h->runs[h->n_runs++]))
             return false;
     }
     return g->r.error == NULL;
@@ -172,106 +174,90 @@ static bool read_runs(struct gathering *g, struct heartbeat *h, size_t where)
 
 enum { MEMBER_TOKEN = 1, MEMBER_RUNS = 2, MEMBER_HEARTBEATS = 4 };
 
-static int member_of(struct slice name)
+/* The token or the runs of the heartbeat AT; *OURS tells whether the member was one of them. */
+static bool read_heartbeat_member(
+    struct reading *g, size_t at, struct slice name, struct heartbeat *h, int *seen, bool *ours)
 {
+    *ours = true;
     if (slice_is(name, "session_token"))
-        return MEMBER_TOKEN;
+        return mark(g, at, "session_token", MEMBER_TOKEN, seen) && read_text(&g->r, &h->token);
     if (slice_is(name, "runs"))
-        return MEMBER_RUNS;
-    return slice_is(name, "heartbeats") ? MEMBER_HEARTBEATS : 0;
+        return mark(g, at, "runs", MEMBER_RUNS, seen) && read_runs(g, at, h);
+    *ours = false;
+    return true;
 }
 
-/* One heartbeat of a list; WHERE is its place. */
-static bool read_heartbeat(struct gathering *g, struct heartbeat *h, size_t where)
+static bool read_heartbeat(struct reading *g, size_t at, struct heartbeat *h)
 {
     struct slice name;
     int seen = 0;
-    bool good = true;
-    if (json_next_type(&g->r) != JSON_OBJECT)
-        return refuse(g, 400, "not an object", where);
-    if (!json_object(&g->r))
+    bool ours;
+    if (json_next_type(&g->r) != JSON_OBJECT) {
+        g->status = codec_refuse(g->detail, 400, "heartbeats[%zu] is not an object", at);
         return false;
-    while (good && json_member(&g->r, &name)) {
-        int member = member_of(name) & ~MEMBER_HEARTBEATS;
-        if ((seen & member) != 0)
-            return refuse(g, 400, "session_token or runs is given twice", where);
-        seen |= member;
-        good = member == MEMBER_TOKEN  ? read_text(&g->r, &h->token)
-               : member == MEMBER_RUNS ? read_runs(g, h, where)
-                                       : json_skip(&g->r);
     }
-    if (good && g->r.error == NULL && (seen & MEMBER_RUNS) == 0)
-        return refuse(g, 400, "runs is missing", where);
-    return good && g->r.error == NULL;
+    bool good = json_object(&g->r);
+    while (good && json_member(&g->r, &name))
+        good = read_heartbeat_member(g, at, name, h, &seen, &ours) && (ours || json_skip(&g->r));
+    if (!good || g->r.error != NULL)
+        return false;
+    return (seen & MEMBER_RUNS) != 0 || refuse_member(g, at, "runs", "is missing");
 }
 
-static bool read_heartbeats(struct gathering *g)
+static bool read_heartbeats(struct reading *g)
 {
+    struct heartbeat_request *out = g->out;
     size_t room = 0;
     if (json_next_type(&g->r) != JSON_ARRAY)
-        return refuse(g, 400, "heartbeats is not a list", SIZE_MAX);
+        return refuse_member(g, AT_TOP, "heartbeats", "is not an array");
     if (!json_array(&g->r))
         return false;
     while (json_element(&g->r)) {
-        struct heartbeat_request *out = g->out;
         if (out->n == HEARTBEATS_MAX)
-            return refuse(g, 413, "more than 256 heartbeats in a request", SIZE_MAX);
-        if (out->n == room) {
-            room = room == 0 ? RUNS_FIRST : room * 2;
-            struct heartbeat *larger = arena_alloc(g->arena, room * sizeof(*larger));
-            if (out->n > 0)
-                memcpy(larger, out->heartbeats, out->n * sizeof(*larger));
-            out->heartbeats = larger;
-        }
-        size_t where = out->n++;
-        if (!read_heartbeat(g, &out->heartbeats[where], where))
+            return refuse_size(g, "heartbeats");
+        out->heartbeats = make_room(g->arena, out->heartbeats, out->n, &room, sizeof(*out->heartbeats));
+        size_t at = out->n++;
+        if (!read_heartbeat(g, at, &out->heartbeats[at]))
             return false;
     }
     return g->r.error == NULL;
 }
 
-/* The members at the top, in any order. *SEEN tells which there were. */
-static bool read_top(struct gathering *g, struct heartbeat *single, int *seen)
+/* The members at the top, in any order; *SEEN tells which there were. */
+static bool read_top(struct reading *g, struct heartbeat *single, int *seen)
 {
     struct slice name;
-    bool good = true;
-    *seen = 0;
-    if (!json_object(&g->r))
-        return false;
+    bool ours;
+    bool good = json_object(&g->r);
     while (good && json_member(&g->r, &name)) {
-        int member = member_of(name);
-        if ((*seen & member) != 0)
-            return refuse(g, 400, "session_token, runs or heartbeats is given twice", SIZE_MAX);
-        *seen |= member;
-        good = member == MEMBER_TOKEN        ? read_text(&g->r, &single->token)
-               : member == MEMBER_RUNS       ? read_runs(g, single, SIZE_MAX)
-               : member == MEMBER_HEARTBEATS ? read_heartbeats(g)
-                                             : json_skip(&g->r);
+        good = read_heartbeat_member(g, AT_TOP, name, single, seen, &ours);
+        if (!good || ours)
+            continue;
+        good = slice_is(name, "heartbeats")
+                   ? mark(g, AT_TOP, "heartbeats", MEMBER_HEARTBEATS, seen) && read_heartbeats(g)
+                   : json_skip(&g->r);
     }
     return good;
 }
 
-int json_decode_heartbeats(
+static int decode_heartbeats(
     struct slice body, struct arena *arena, struct heartbeat_request *out, char detail[static DETAIL_MAX])
 {
-    struct gathering g = {.arena = arena, .out = out, .detail = detail};
+    struct reading g = {.arena = arena, .out = out, .detail = detail};
     struct heartbeat *single = arena_alloc(arena, sizeof(*single));
-    int seen;
+    int seen = 0;
+    *out = (struct heartbeat_request){0};
     json_read(&g.r, body, arena);
-    bool read = read_top(&g, single, &seen);
-    if (g.status != 0)
-        return g.status;
-    if (!read || !json_end(&g.r))
-        return refuse_json(&g.r, detail);
-    if ((seen & MEMBER_HEARTBEATS) != 0 && (seen & (MEMBER_RUNS | MEMBER_TOKEN)) != 0)
-        return codec_refuse(detail, 400, "runs and heartbeats are both given: send one of them");
-    if ((seen & (MEMBER_HEARTBEATS | MEMBER_RUNS)) == 0)
-        return codec_refuse(detail, 400, "neither runs nor heartbeats is given");
-    if ((seen & MEMBER_RUNS) != 0) {
-        out->single = true;
-        out->heartbeats = single;
-        out->n = 1;
-    }
+    int status = status_of(&g, read_top(&g, single, &seen));
+    if (status != 0)
+        return status;
+    if (seen > MEMBER_HEARTBEATS)
+        return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
+            (seen & MEMBER_RUNS) != 0 ? "runs" : "session_token");
+    if (seen < MEMBER_RUNS)
+        return codec_refuse(detail, 400, "runs is missing, and so is heartbeats");
+    if (seen != MEMBER_HEARTBEATS)
+        *out = (struct heartbeat_request){true, single, 1, single->n_runs};
     return 0;
 }
 
@@ -297,15 +283,14 @@ static void member_number(struct buf *b, const char *name, double value, int dec
 
 static void member_day(struct buf *b, const char *name, const char *day)
 {
-    if (day != NULL) {
-        member_text(b, name, slice_of(day));
-        return;
-    }
     buf_append_string(b, name);
-    buf_append_string(b, "null");
+    if (day == NULL)
+        buf_append_string(b, "null");
+    else
+        json_write_string(b, slice_of(day));
 }
 
-void json_encode_session(struct buf *b, const struct session_answer *answer)
+static void encode_session(struct buf *b, const struct session_answer *answer)
 {
     member_text(b, "{\"session_id\":", answer->session_id);
     member_text(b, ",\"session_token\":", answer->session_token);
@@ -317,21 +302,20 @@ void json_encode_session(struct buf *b, const struct session_answer *answer)
 
 static void encode_result(struct buf *b, const struct run_result *result)
 {
-    buf_append_string(b, "{\"status\":\"");
-    buf_append_string(b, run_status_name(result->status));
     if (result->status == RUN_ACCEPTED) {
-        member_int(b, "\",\"credited_seconds\":", result->credited_seconds);
+        member_int(b, "{\"status\":\"accepted\",\"credited_seconds\":", result->credited_seconds);
         member_int(b, ",\"duplicate_seconds\":", result->duplicate_seconds);
         member_int(b, ",\"contested_seconds\":", result->contested_seconds);
         buf_append_char(b, '}');
-    } else {
-        buf_append_string(b, "\",\"reason\":\"");
-        buf_append_string(b, run_reason_name(result->reason));
-        buf_append_string(b, "\"}");
+        return;
     }
+    buf_append_string(b, result->status == RUN_RETRY ? "{\"status\":\"retry\",\"reason\":\""
+                                                     : "{\"status\":\"rejected\",\"reason\":\"");
+    buf_append_string(b, run_reason_name(result->reason));
+    buf_append_string(b, "\"}");
 }
 
-void json_encode_heartbeats(struct buf *b, const struct heartbeat_answer *answer)
+static void encode_heartbeats(struct buf *b, const struct heartbeat_answer *answer)
 {
     buf_append_string(b, "{\"results\":[");
     for (size_t i = 0; i < answer->n; i++) {
@@ -349,8 +333,8 @@ static void encode_course(struct buf *b, const struct progress_course *course)
     member_text(b, "{\"course_id\":", course->course_id);
     member_text(b, ",\"title\":", course->title);
     member_int(b, ",\"watched_seconds\":", course->watched_seconds);
-    member_number(b, ",\"hours_learned\":", course->hours_learned, 4);
-    member_number(b, ",\"hours_max\":", course->hours_max, 4);
+    member_number(b, ",\"hours_learned\":", course->hours_learned, HOURS_DECIMALS);
+    member_number(b, ",\"hours_max\":", course->hours_max, HOURS_DECIMALS);
     member_day(b, ",\"opens\":", course->opens);
     member_day(b, ",\"closes\":", course->closes);
     buf_append_char(b, '}');
@@ -363,17 +347,17 @@ static void encode_lesson(struct buf *b, const struct progress_lesson *lesson)
     member_int(b, ",\"watched_seconds\":", lesson->watched_seconds);
     member_int(b, ",\"covered_seconds\":", lesson->covered_seconds);
     if (lesson->covered_ratio >= 0)
-        member_number(b, ",\"covered_ratio\":", lesson->covered_ratio, 4);
+        member_number(b, ",\"covered_ratio\":", lesson->covered_ratio, RATIO_DECIMALS);
     else
         buf_append_string(b, ",\"covered_ratio\":null");
     buf_append_char(b, '}');
 }
 
-void json_encode_progress(struct buf *b, const struct progress_answer *answer)
+static void encode_progress(struct buf *b, const struct progress_answer *answer)
 {
     member_int(b, "{\"total\":{\"watched_seconds\":", answer->watched_seconds);
-    member_number(b, ",\"hours_learned\":", answer->hours_learned, 4);
-    member_number(b, ",\"hours_max\":", answer->hours_max, 4);
+    member_number(b, ",\"hours_learned\":", answer->hours_learned, HOURS_DECIMALS);
+    member_number(b, ",\"hours_max\":", answer->hours_max, HOURS_DECIMALS);
     buf_append_string(b, "},\"courses\":[");
     for (size_t i = 0; i < answer->n_courses; i++) {
         if (i > 0)
@@ -388,3 +372,12 @@ void json_encode_progress(struct buf *b, const struct progress_answer *answer)
     }
     buf_append_string(b, "]}");
 }
+
+const struct codec codec_json = {
+    .content_type = "application/json",
+    .decode_session = decode_session,
+    .decode_heartbeats = decode_heartbeats,
+    .encode_session = encode_session,
+    .encode_heartbeats = encode_heartbeats,
+    .encode_progress = encode_progress,
+};

@@ -1,12 +1,10 @@
 /* The protobuf codec. */
-#include <stdlib.h>
-
-#include "api/codec_internal.h"
+#include "api/codec.h"
 #include "proto/player.pb-c.h"
 
 /*
- * A body unpacks to far more than it takes on the wire (a field of two bytes becomes one of 24): beyond this
- * the message is refused.
+ * Unknown fields unpack to many times what they take on the wire: beyond this much more than the body itself
+ * the message is refused. A request of RUNS_MAX runs in HEARTBEATS_MAX heartbeats needs a quarter of it.
  */
 enum { UNPACKED_MAX = 256 * 1024 };
 
@@ -23,13 +21,13 @@ static void keep(void *data, void *ptr)
     (void)ptr;
 }
 
-/* Unpacks within UNPACKED_MAX bytes of the exchange's arena; NULL when it is no such message or too large. */
+/* NULL when BODY is no such message or unpacks to too much. */
 static ProtobufCMessage *unpack(
     const ProtobufCMessageDescriptor *type, struct slice body, struct arena *arena)
 {
     ProtobufCAllocator allocator = {allocate, keep, arena};
     size_t limit = arena->limit;
-    arena->limit = arena->total + UNPACKED_MAX;
+    arena->limit = arena->total + body.len + UNPACKED_MAX;
     ProtobufCMessage *message =
         protobuf_c_message_unpack(type, &allocator, body.len, (const uint8_t *)body.ptr);
     arena->limit = limit;
@@ -45,14 +43,16 @@ static struct slice text_of(protobuf_c_boolean has, ProtobufCBinaryData bytes)
 
 static int refuse_message(char detail[static DETAIL_MAX], const char *name)
 {
-    return codec_refuse(detail, 400, "the body is not a protobuf message %s", name);
+    return codec_refuse(
+        detail, 400, "the body is not a protobuf message %s, or has too many unknown fields", name);
 }
 
-int protobuf_decode_session(
+static int decode_session(
     struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
 {
     const Minuted__V1__SessionRequest *message =
         (const Minuted__V1__SessionRequest *)unpack(&minuted__v1__session_request__descriptor, body, arena);
+    *out = (struct session_request){0};
     if (message == NULL)
         return refuse_message(detail, "minuted.v1.SessionRequest");
     out->lesson_id = text_of(message->has_lesson_id, message->lesson_id);
@@ -62,7 +62,7 @@ int protobuf_decode_session(
 
 static struct run run_of(const Minuted__V1__Run *message)
 {
-    return (struct run){
+    return codec_check_run((struct run){
         .from_ms = message->from_ms,
         .to_ms = message->to_ms,
         .media_from_ms = message->media_from_ms,
@@ -70,13 +70,13 @@ static struct run run_of(const Minuted__V1__Run *message)
         .rate = message->rate,
         .malformed = !message->has_from_ms || !message->has_to_ms || !message->has_media_from_ms ||
                      !message->has_media_to_ms || !message->has_rate,
-    };
+    });
 }
 
-static void take_runs(Minuted__V1__Run *const *runs, size_t n, struct arena *arena, struct heartbeat *h)
+static void take_heartbeat(
+    struct heartbeat *h, struct slice token, Minuted__V1__Run *const *runs, size_t n, struct arena *arena)
 {
-    h->n_runs = n;
-    h->runs = arena_alloc(arena, n * sizeof(*h->runs));
+    *h = (struct heartbeat){token, arena_alloc(arena, n * sizeof(*h->runs)), n};
     for (size_t i = 0; i < n; i++)
         h->runs[i] = run_of(runs[i]);
 }
@@ -95,32 +95,34 @@ static void take_heartbeats(
     out->single = message->n_heartbeats == 0;
     out->n = out->single ? 1 : message->n_heartbeats;
     out->heartbeats = arena_alloc(arena, out->n * sizeof(*out->heartbeats));
-    if (out->single) {
-        out->heartbeats[0].token = text_of(message->has_session_token, message->session_token);
-        take_runs(message->runs, message->n_runs, arena, &out->heartbeats[0]);
-        return;
-    }
-    for (size_t i = 0; i < out->n; i++) {
-        const Minuted__V1__Heartbeat *heartbeat = message->heartbeats[i];
-        out->heartbeats[i].token = text_of(heartbeat->has_session_token, heartbeat->session_token);
-        take_runs(heartbeat->runs, heartbeat->n_runs, arena, &out->heartbeats[i]);
+    if (out->single)
+        take_heartbeat(&out->heartbeats[0], text_of(message->has_session_token, message->session_token),
+            message->runs, message->n_runs, arena);
+    for (size_t i = 0; i < message->n_heartbeats; i++) {
+        const Minuted__V1__Heartbeat *h = message->heartbeats[i];
+        take_heartbeat(
+            &out->heartbeats[i], text_of(h->has_session_token, h->session_token), h->runs, h->n_runs, arena);
     }
 }
 
-int protobuf_decode_heartbeats(
+/* Unlike JSON, an empty list cannot be told from a missing one: a token alone is a heartbeat without runs. */
+static int decode_heartbeats(
     struct slice body, struct arena *arena, struct heartbeat_request *out, char detail[static DETAIL_MAX])
 {
     const Minuted__V1__HeartbeatRequest *message = (const Minuted__V1__HeartbeatRequest *)unpack(
         &minuted__v1__heartbeat_request__descriptor, body, arena);
+    *out = (struct heartbeat_request){0};
     if (message == NULL)
         return refuse_message(detail, "minuted.v1.HeartbeatRequest");
     if (message->n_heartbeats > 0 && (message->n_runs > 0 || message->has_session_token))
-        return codec_refuse(detail, 400, "runs and heartbeats are both given: send one of them");
-    if (message->n_heartbeats == 0 && !message->has_session_token && message->n_runs == 0)
-        return codec_refuse(detail, 400, "neither runs nor heartbeats is given");
+        return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
+            message->n_runs > 0 ? "runs" : "session_token");
+    if (message->n_heartbeats == 0 && message->n_runs == 0 && !message->has_session_token)
+        return codec_refuse(detail, 400, "runs is missing, and so is heartbeats");
     out->n_runs = count_runs(message);
     if (out->n_runs > RUNS_MAX || message->n_heartbeats > HEARTBEATS_MAX)
-        return codec_refuse(detail, 413, "more than 256 runs or heartbeats in a request");
+        return codec_refuse(
+            detail, 413, "more than 256 %s in a request", out->n_runs > RUNS_MAX ? "runs" : "heartbeats");
     take_heartbeats(message, arena, out);
     return 0;
 }
@@ -139,7 +141,7 @@ static void pack(struct buf *b, const ProtobufCMessage *message)
     b->len += len;
 }
 
-void protobuf_encode_session(struct buf *b, const struct session_answer *answer)
+static void encode_session(struct buf *b, const struct session_answer *answer)
 {
     Minuted__V1__SessionResponse message = MINUTED__V1__SESSION_RESPONSE__INIT;
     message.session_id = bytes_of(answer->session_id);
@@ -150,7 +152,7 @@ void protobuf_encode_session(struct buf *b, const struct session_answer *answer)
     pack(b, &message.base);
 }
 
-/* The wire's numbers are one more than ours, which begin at 0. */
+/* On the wire a status is one more than ours, which begin at 0; reasons are the same. */
 static Minuted__V1__Result result_message(const struct run_result *result)
 {
     Minuted__V1__Result message = MINUTED__V1__RESULT__INIT;
@@ -165,7 +167,7 @@ static Minuted__V1__Result result_message(const struct run_result *result)
     return message;
 }
 
-void protobuf_encode_heartbeats(struct buf *b, const struct heartbeat_answer *answer)
+static void encode_heartbeats(struct buf *b, const struct heartbeat_answer *answer)
 {
     Minuted__V1__Result results[RUNS_MAX];
     Minuted__V1__Result *pointers[RUNS_MAX];
@@ -181,10 +183,11 @@ void protobuf_encode_heartbeats(struct buf *b, const struct heartbeat_answer *an
     pack(b, &message.base);
 }
 
+/* A message as field NUMBER, below 16, of another. */
 static void pack_field(struct buf *b, uint32_t number, const ProtobufCMessage *message)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
-    buf_append_u8(b, (uint8_t)(number << 3 | 2)); /* a length-delimited field; numbers below 16 */
+    buf_append_u8(b, (uint8_t)(number << 3 | 2));
     for (size_t rest = len;; rest >>= 7) {
         buf_append_u8(b, (uint8_t)(rest > 0x7f ? (rest & 0x7f) | 0x80 : rest));
         if (rest <= 0x7f)
@@ -224,7 +227,7 @@ static Minuted__V1__Progress__Lesson lesson_message(const struct progress_lesson
 }
 
 /* Field by field: a message is the concatenation of its fields, so no list of pointers is needed. */
-void protobuf_encode_progress(struct buf *b, const struct progress_answer *answer)
+static void encode_progress(struct buf *b, const struct progress_answer *answer)
 {
     Minuted__V1__Progress__Total total = MINUTED__V1__PROGRESS__TOTAL__INIT;
     total.watched_seconds = answer->watched_seconds;
@@ -240,3 +243,12 @@ void protobuf_encode_progress(struct buf *b, const struct progress_answer *answe
         pack_field(b, 3, &lesson.base);
     }
 }
+
+const struct codec codec_protobuf = {
+    .content_type = "application/protobuf",
+    .decode_session = decode_session,
+    .decode_heartbeats = decode_heartbeats,
+    .encode_session = encode_session,
+    .encode_heartbeats = encode_heartbeats,
+    .encode_progress = encode_progress,
+};

@@ -46,7 +46,12 @@ static struct slice query_value(struct slice query, const char *name, struct are
     return (struct slice){"", 0};
 }
 
-static void answer_token(struct api *api, struct http_exchange *x)
+static void answer_json(struct api *api, struct http_exchange *x)
+{
+    answer_body(api, x, 200, "application/json");
+}
+
+void dev_token_handle(struct api *api, struct http_exchange *x)
 {
     struct slice subject = query_value(http_query(x), "sub", http_arena(x));
     struct slice portal = query_value(http_query(x), "portal", http_arena(x));
@@ -61,73 +66,72 @@ static void answer_token(struct api *api, struct http_exchange *x)
     buf_append_string(&api->body, "{\"token\":");
     json_write_string(&api->body, (struct slice){token, len});
     buf_append_char(&api->body, '}');
-    answer_body(api, x, 200, "application/json");
+    answer_json(api, x);
+}
+
+void dev_clock_read_handle(struct api *api, struct http_exchange *x)
+{
+    buf_clear(&api->body);
+    buf_append_string(&api->body, "{\"now_ms\":");
+    buf_append_int(&api->body, clock_now_ms(api->settings.clock));
+    buf_append_char(&api->body, '}');
+    answer_json(api, x);
 }
 
 /* {"now_ms": N} sets the clock, {"advance_ms": N} moves it. */
-static bool move_clock(struct api *api, struct http_exchange *x)
+struct move {
+    bool relative;
+    int64_t ms;
+};
+
+static bool read_move(struct http_exchange *x, struct move *move)
 {
-    struct clock *clock = api->settings.dev->clock;
     struct json_reader r;
     struct slice name;
     struct json_number number;
+    size_t n = 0;
     json_read(&r, http_body(x), http_arena(x));
     if (!json_object(&r))
         return false;
-    while (json_member(&r, &name)) {
+    for (; json_member(&r, &name); n++) {
+        move->relative = slice_is(name, "advance_ms");
+        if (!move->relative && !slice_is(name, "now_ms"))
+            return false;
         if (!json_number(&r, &number) || !number.integral)
             return false;
-        if (slice_is(name, "now_ms"))
-            atomic_store(&clock->offset_ms, number.integer - clock_system_ms());
-        else if (slice_is(name, "advance_ms"))
-            atomic_fetch_add(&clock->offset_ms, number.integer);
-        else
-            return false;
+        move->ms = number.integer;
     }
-    return json_end(&r);
+    return json_end(&r) && n == 1;
 }
 
-static void answer_clock(struct api *api, struct http_exchange *x)
+void dev_clock_move_handle(struct api *api, struct http_exchange *x)
 {
-    if (http_method(x) == HTTP_METHOD_POST && !move_clock(api, x)) {
+    struct clock *clock = api->settings.dev->clock;
+    struct move move = {0};
+    if (!read_move(x, &move)) {
         answer_problem(api, x, 400, "{\"now_ms\": N} or {\"advance_ms\": N} is wanted", NULL);
         return;
     }
-    buf_clear(&api->body);
-    buf_printf(&api->body, "{\"now_ms\":%lld}", (long long)clock_now_ms(api->settings.clock));
-    answer_body(api, x, 200, "application/json");
+    if (move.relative)
+        atomic_fetch_add(&clock->offset_ms, move.ms);
+    else
+        atomic_store(&clock->offset_ms, move.ms - clock_system_ms());
+    dev_clock_read_handle(api, x);
 }
 
-static void answer_kafka(struct api *api, struct http_exchange *x)
+void dev_kafka_handle(struct api *api, struct http_exchange *x)
 {
     buf_clear(&api->body);
     buf_append_string(&api->body, "{\"brokers\":");
     json_write_string(&api->body, slice_of(api->settings.dev->kafka_brokers));
     buf_append_char(&api->body, '}');
-    answer_body(api, x, 200, "application/json");
+    answer_json(api, x);
 }
 
-static void answer_page(struct api *api, struct http_exchange *x)
+void dev_page_handle(struct api *api, struct http_exchange *x)
 {
     const struct api_dev *dev = api->settings.dev;
     buf_clear(&api->body);
     buf_append(&api->body, dev->page, dev->page_len);
     answer_body(api, x, 200, "text/html; charset=utf-8");
-}
-
-bool dev_handle(struct api *api, struct http_exchange *x, struct slice path)
-{
-    enum http_method method = http_method(x);
-    bool get = method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD;
-    if (slice_is(path, "/dev/clock") && (get || method == HTTP_METHOD_POST))
-        answer_clock(api, x);
-    else if (slice_is(path, "/dev/token") && get)
-        answer_token(api, x);
-    else if (slice_is(path, "/dev/kafka") && get)
-        answer_kafka(api, x);
-    else if (slice_is(path, "/dev/") && get)
-        answer_page(api, x);
-    else
-        return false;
-    return true;
 }

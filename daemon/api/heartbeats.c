@@ -4,13 +4,18 @@
  *     decode -> verify each token once -> judge each run -> submit what claims a second -> answer
  */
 #include "api/answer.h"
+#include "api/bearer.h"
+#include "api/codec.h"
+#include "api/pace.h"
 
 /* One request. Lives in the exchange's arena until it is answered. */
 struct crediting {
     struct api *api;
     struct http_exchange *x;
-    enum media_type type;
+    const struct codec *codec;
     bool single;
+    int64_t now_ms;
+    struct claim_rules rules;
     struct run_result *results; /* one a run, in order */
     size_t n;
     struct store_run *runs; /* those that claim a second */
@@ -21,13 +26,18 @@ struct crediting {
 
 /* ---- answering ---- */
 
+static void count_refused(struct api *api, enum run_reason reason, size_t n)
+{
+    atomic_fetch_add_explicit(&api->counters.runs_refused[reason], n, memory_order_relaxed);
+}
+
 static void count_results(struct api *api, const struct crediting *c)
 {
     for (size_t i = 0; i < c->n; i++) {
-        _Atomic uint64_t *counter = c->results[i].status == RUN_ACCEPTED
-                                        ? &api->counters.runs_accepted
-                                        : &api->counters.runs_refused[c->results[i].reason];
-        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+        if (c->results[i].status == RUN_ACCEPTED)
+            atomic_fetch_add_explicit(&api->counters.runs_accepted, 1, memory_order_relaxed);
+        else
+            count_refused(api, c->results[i].reason, 1);
     }
 }
 
@@ -39,36 +49,43 @@ static bool all_expired(const struct crediting *c)
     return n > 0 && n == c->n;
 }
 
+static void answer_expired(struct api *api, struct http_exchange *x)
+{
+    answer_problem(api, x, 410, "the session has expired: open a new one", NULL);
+}
+
 static void answer_results(struct crediting *c)
 {
     struct api *api = c->api;
+    const struct config *config = api->settings.config;
     count_results(api, c);
     if (c->single && all_expired(c)) {
-        answer_problem(api, c->x, 410, "the session has expired: open a new one", NULL);
+        answer_expired(api, c->x);
         return;
     }
     struct heartbeat_answer answer = {
         .results = c->results,
         .n = c->n,
         .server_time_ms = clock_now_ms(api->settings.clock),
-        .heartbeat_interval_ms = api_interval_ms(api),
+        .heartbeat_interval_ms = pace_interval_ms(config->heartbeats.interval_ms,
+            config->heartbeats.max_interval_ms, store_age_ms(api->settings.store)),
     };
     buf_clear(&api->body);
-    encode_heartbeats(c->type, &api->body, &answer);
-    answer_body(api, c->x, 200, media_type_name(c->type));
+    c->codec->encode_heartbeats(&api->body, &answer);
+    answer_body(api, c->x, 200, c->codec->content_type);
 }
 
-static struct run_result refused(enum run_reason reason)
+static struct run_result result_of(enum run_reason reason)
 {
     return (struct run_result){.status = run_reason_status(reason), .reason = reason};
 }
 
-static struct run_result result_of(const struct store_run *run)
+static struct run_result result_of_stored(const struct store_run *run)
 {
     if (run->status == STORE_UNAVAILABLE)
-        return refused(REASON_UNAVAILABLE);
+        return result_of(REASON_UNAVAILABLE);
     if (run->status == STORE_TOO_LATE)
-        return refused(REASON_TOO_LATE);
+        return result_of(REASON_TOO_LATE);
     return (struct run_result){
         .status = RUN_ACCEPTED,
         .credited_seconds = run->credited_seconds,
@@ -80,14 +97,16 @@ static struct run_result result_of(const struct store_run *run)
 static void on_credited(struct store_batch *batch, void *ctx)
 {
     struct crediting *c = ctx;
+    size_t written = 0;
     size_t unavailable = 0;
     (void)batch;
     for (size_t i = 0; i < c->n_runs; i++) {
-        c->results[c->places[i]] = result_of(&c->runs[i]);
+        c->results[c->places[i]] = result_of_stored(&c->runs[i]);
+        written += c->runs[i].status == STORE_WRITTEN;
         unavailable += c->runs[i].status == STORE_UNAVAILABLE;
     }
-    /* nothing at all was stored: the whole request may as well be sent again */
-    if (unavailable == c->n_runs)
+    /* nothing is lost by sending all of it again, and Retry-After says when */
+    if (written == 0 && unavailable > 0)
         answer_unavailable(c->api, c->x);
     else
         answer_results(c);
@@ -95,119 +114,136 @@ static void on_credited(struct store_batch *batch, void *ctx)
 
 /* ---- judging ---- */
 
-static struct claim_rules rules_of(const struct config *config)
-{
-    return (struct claim_rules){
-        config->heartbeats.max_run_ms, config->heartbeats.clock_slack_ms, config->heartbeats.max_rate};
-}
-
-/* What a heartbeat's runs have in common. */
+/* What the runs of a heartbeat have in common. */
 struct speaker {
-    enum run_reason reason; /* why none of its runs can be accepted; REASON_NONE: they can */
-    struct session session;
-    const struct lesson *lesson; /* NULL: not in the catalog any more */
+    enum run_reason reason;            /* why none of its runs can be accepted; REASON_NONE: they can */
+    struct session session;            /* zeros when the token is not valid */
+    const struct claim_lesson *lesson; /* NULL: not in the catalog any more */
+    struct slice course;               /* that the lesson belongs to now */
 };
 
-static void identify(
-    struct api *api, struct http_exchange *x, struct slice token, int64_t now_ms, struct speaker *speaker)
+/* The catalog may be replaced while runs are under way, so the course's id is copied. */
+static void find_lesson(struct crediting *c, struct speaker *speaker)
 {
-    char *storage = arena_alloc(http_arena(x), TOKEN_MAX);
-    *speaker = (struct speaker){.reason = REASON_NONE};
-    if (storage == NULL || token.ptr == NULL ||
-        !token_verify(api->signer, token, &speaker->session, storage)) {
-        speaker->reason = REASON_TOKEN_INVALID;
+    const struct lesson *lesson = catalog_find_lesson(c->api->policy->catalog, speaker->session.lesson);
+    if (lesson == NULL)
         return;
-    }
-    if (now_ms > speaker->session.time.expiry_ms + api->settings.config->heartbeats.horizon_ms)
-        speaker->reason = REASON_SESSION_EXPIRED;
-    speaker->lesson = catalog_find_lesson(api->policy->catalog, speaker->session.lesson);
+    struct slice course = slice_of(lesson->course->id);
+    speaker->lesson = &lesson->allows;
+    speaker->course = (struct slice){arena_strndup(http_arena(c->x), course.ptr, course.len), course.len};
 }
 
-static void judge(struct crediting *c, const struct speaker *speaker, const struct run *run, int64_t now_ms)
+static struct speaker identify(struct crediting *c, struct slice token)
 {
-    struct claim_rules rules = rules_of(c->api->settings.config);
-    struct claim claim;
-    size_t place = c->n++;
-    enum run_reason reason = claim_judge(&rules, &speaker->session.time,
-        speaker->lesson == NULL ? NULL : &speaker->lesson->allows, now_ms, run, &claim);
-    if (speaker->reason != REASON_NONE && reason != REASON_MALFORMED)
-        reason = speaker->reason;
-    c->results[place] = refused(reason);
-    if (reason != REASON_NONE || claim.first_second >= claim.end_second)
-        return;
-    c->places[c->n_runs] = place;
+    static const enum run_reason reasons[] = {
+        [BEARER_GOOD] = REASON_NONE,
+        [BEARER_INVALID] = REASON_TOKEN_INVALID,
+        [BEARER_EXPIRED] = REASON_SESSION_EXPIRED,
+    };
+    struct speaker speaker = {0};
+    struct session session;
+    enum bearer_verdict verdict = bearer_verify_session(c->api, c->x, token, c->now_ms, &session);
+    speaker.reason = reasons[verdict];
+    if (verdict == BEARER_GOOD) {
+        speaker.session = session;
+        find_lesson(c, &speaker);
+    }
+    return speaker;
+}
+
+static void credit_later(struct crediting *c, const struct speaker *speaker, const struct claim *claim)
+{
+    c->places[c->n_runs] = c->n;
     c->runs[c->n_runs++] = (struct store_run){
-        .claim = claim,
+        .claim = *claim,
         .portal = speaker->session.portal,
         .learner = speaker->session.learner,
         .lesson = speaker->session.lesson,
-        .course = slice_of(speaker->lesson->course->id),
+        .course = speaker->course,
     };
 }
 
-static struct crediting *new_crediting(
-    struct api *api, struct http_exchange *x, enum media_type type, const struct heartbeat_request *request)
+/* A malformed run is that whoever sent it: only then comes the token. */
+static void judge(struct crediting *c, const struct speaker *speaker, const struct run *run)
 {
-    struct arena *arena = http_arena(x);
-    struct crediting *c = arena_alloc(arena, sizeof(*c));
-    c->api = api;
-    c->x = x;
-    c->type = type;
-    c->single = request->single;
-    c->results = arena_alloc(arena, request->n_runs * sizeof(*c->results));
-    c->runs = arena_alloc(arena, request->n_runs * sizeof(*c->runs));
-    c->places = arena_alloc(arena, request->n_runs * sizeof(*c->places));
-    c->batch = (struct store_batch){.done = on_credited, .ctx = c};
-    return c;
+    struct claim claim;
+    enum run_reason reason =
+        claim_judge(&c->rules, &speaker->session.time, speaker->lesson, c->now_ms, run, &claim);
+    if (speaker->reason != REASON_NONE && reason != REASON_MALFORMED)
+        reason = speaker->reason;
+    if (reason == REASON_NONE && claim.first_second < claim.end_second)
+        credit_later(c, speaker, &claim);
+    c->results[c->n++] = result_of(reason);
 }
 
 /* The one session of a single heartbeat is refused as a whole; true when it was answered so. */
-static bool refuse_single(struct crediting *c, const struct speaker *speaker)
+static bool refuse_single(struct crediting *c, const struct speaker *speaker, const struct heartbeat *h)
 {
     if (!c->single || speaker->reason == REASON_NONE)
         return false;
-    if (speaker->reason == REASON_TOKEN_INVALID)
-        answer_problem(c->api, c->x, 401, "the session token is not valid here",
-            "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n");
+    count_refused(c->api, speaker->reason, h->n_runs);
+    if (speaker->reason == REASON_SESSION_EXPIRED)
+        answer_expired(c->api, c->x);
     else
-        answer_problem(c->api, c->x, 410, "the session has expired: open a new one", NULL);
+        answer_unauthorized(c->api, c->x, true,
+            h->token.ptr == NULL ? "session_token is missing or no text"
+                                 : "session_token is none that was given out here");
     return true;
 }
 
-static void credit(
-    struct api *api, struct http_exchange *x, enum media_type type, const struct heartbeat_request *request)
+static struct crediting *new_crediting(struct api *api, struct http_exchange *x, const struct codec *codec,
+    const struct heartbeat_request *request)
 {
-    struct crediting *c = new_crediting(api, x, type, request);
-    int64_t now_ms = clock_now_ms(api->settings.clock);
+    const struct config *config = api->settings.config;
+    struct arena *arena = http_arena(x);
+    struct crediting *c = arena_alloc(arena, sizeof(*c));
+    *c = (struct crediting){
+        .api = api,
+        .x = x,
+        .codec = codec,
+        .single = request->single,
+        .now_ms = clock_now_ms(api->settings.clock),
+        .rules = {.max_run_ms = config->heartbeats.max_run_ms,
+            .clock_slack_ms = config->heartbeats.clock_slack_ms,
+            .max_rate = config->heartbeats.max_rate},
+        .results = arena_alloc(arena, request->n_runs * sizeof(*c->results)),
+        .runs = arena_alloc(arena, request->n_runs * sizeof(*c->runs)),
+        .places = arena_alloc(arena, request->n_runs * sizeof(*c->places)),
+        .batch = {.done = on_credited, .ctx = c},
+    };
+    return c;
+}
+
+static void credit(struct crediting *c, const struct heartbeat_request *request)
+{
     for (size_t i = 0; i < request->n; i++) {
-        const struct heartbeat *heartbeat = &request->heartbeats[i];
-        struct speaker speaker;
-        identify(api, x, heartbeat->token, now_ms, &speaker);
-        if (refuse_single(c, &speaker))
+        const struct heartbeat *h = &request->heartbeats[i];
+        struct speaker speaker = identify(c, h->token);
+        if (refuse_single(c, &speaker, h))
             return;
-        for (size_t k = 0; k < heartbeat->n_runs; k++)
-            judge(c, &speaker, &heartbeat->runs[k], now_ms);
+        for (size_t k = 0; k < h->n_runs; k++)
+            judge(c, &speaker, &h->runs[k]);
     }
     if (c->n_runs == 0)
         answer_results(c);
     else
-        store_submit(api->settings.store, &c->batch, c->runs, c->n_runs);
+        store_submit(c->api->settings.store, &c->batch, c->runs, c->n_runs);
 }
 
 void heartbeats_handle(struct api *api, struct http_exchange *x)
 {
-    enum media_type type = media_type_of(http_header(x, HTTP_HEADER_CONTENT_TYPE));
+    const struct codec *codec = codec_of_request(http_header(x, HTTP_HEADER_CONTENT_TYPE), http_body(x));
     struct heartbeat_request request;
     char detail[DETAIL_MAX];
     if (!store_admits(api->settings.store)) {
         answer_unavailable(api, x);
         return;
     }
-    int status = decode_heartbeats(type, http_body(x), http_arena(x), &request, detail);
+    int status = codec->decode_heartbeats(http_body(x), http_arena(x), &request, detail);
     if (status != 0) {
         answer_problem(api, x, status, detail, NULL);
         return;
     }
     atomic_fetch_add_explicit(&api->counters.heartbeats, 1, memory_order_relaxed);
-    credit(api, x, type, &request);
+    credit(new_crediting(api, x, codec, &request), &request);
 }

@@ -1,84 +1,19 @@
-/* Public keys. */
+/* JSON Web Key sets. */
 #include "api/jwk.h"
 
-#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/param_build.h>
-#include <openssl/pem.h>
-#include <stdlib.h>
 
 #include "base/base64url.h"
 #include "base/json.h"
-#include "base/mem.h"
 
-enum { COORDINATE_BYTES = 32, NUMBER_BYTES_MAX = 1024 };
-
-static void add_key(struct jwt_key_list *list, struct jwt_key key)
-{
-    list->keys = mem_realloc(list->keys, (list->n + 1) * sizeof(*list->keys));
-    list->keys[list->n++] = key;
-}
-
-/* Which algorithm a public key verifies; false when it is none of ours. */
-static bool classify(EVP_PKEY *key, enum jwt_algorithm *algorithm, const char **problem)
-{
-    char group[32] = "";
-    if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) {
-        *algorithm = JWT_RS256;
-        *problem = "the RSA key has fewer than 2048 bits";
-        return EVP_PKEY_get_bits(key) >= RSA_BITS_MIN;
-    }
-    *algorithm = JWT_ES256;
-    *problem = "neither an RSA key nor one of the curve P-256";
-    return EVP_PKEY_get_base_id(key) == EVP_PKEY_EC &&
-           EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, "prime256v1") == 0;
-}
-
-bool jwk_add_pem(struct jwt_key_list *list, struct slice pem, const char **problem)
-{
-    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    EVP_PKEY *key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
-    BIO_free(bio);
-    struct jwt_key added = {.public = key};
-    if (key == NULL) {
-        *problem = "not a public key in PEM (-----BEGIN PUBLIC KEY-----)";
-        return false;
-    }
-    if (!classify(key, &added.algorithm, problem)) {
-        EVP_PKEY_free(key);
-        return false;
-    }
-    add_key(list, added);
-    return true;
-}
-
-void jwk_add_secret(struct jwt_key_list *list, struct slice secret)
-{
-    struct jwt_key key = {
-        .algorithm = JWT_HS256, .secret = mem_strndup(secret.ptr, secret.len), .secret_len = secret.len};
-    add_key(list, key);
-}
-
-void jwk_free(struct jwt_key_list *list)
-{
-    for (size_t i = 0; i < list->n; i++) {
-        EVP_PKEY_free(list->keys[i].public);
-        free(list->keys[i].id);
-        if (list->keys[i].secret != NULL)
-            OPENSSL_cleanse(list->keys[i].secret, list->keys[i].secret_len);
-        free(list->keys[i].secret);
-    }
-    free(list->keys);
-    *list = (struct jwt_key_list){0};
-}
-
-/* ---- JSON Web Keys ---- */
+enum { COORDINATE_BYTES = 32, NUMBER_CHARS_MAX = BASE64URL_LEN(JWT_SIGNATURE_MAX) };
 
 struct jwk {
     struct slice kty, use, alg, kid, crv, n, e, x, y;
+    bool broken; /* one of them is no string */
 };
 
 static struct slice *jwk_member(struct jwk *jwk, struct slice name)
@@ -102,15 +37,18 @@ static void read_jwk(struct json_reader *r, struct jwk *jwk)
         return;
     while (json_member(r, &name)) {
         struct slice *value = jwk_member(jwk, name);
-        bool good = value != NULL && json_next_type(r) == JSON_STRING ? json_string(r, value) : json_skip(r);
-        if (!good)
+        bool text = json_next_type(r) == JSON_STRING;
+        jwk->broken = jwk->broken || (value != NULL && !text);
+        if (!(value != NULL && text ? json_string(r, value) : json_skip(r)))
             return;
     }
 }
 
-static bool decode_number(struct slice text, unsigned char bytes[static NUMBER_BYTES_MAX], size_t *len)
+/* ---- keys ---- */
+
+static bool decode_number(struct slice text, unsigned char bytes[static NUMBER_CHARS_MAX], size_t *len)
 {
-    return text.len > 0 && text.len <= NUMBER_BYTES_MAX && base64url_decode(text.ptr, text.len, bytes, len);
+    return text.len > 0 && text.len <= NUMBER_CHARS_MAX && base64url_decode(text.ptr, text.len, bytes, len);
 }
 
 static EVP_PKEY *build_key(const char *type, OSSL_PARAM_BLD *parts)
@@ -128,8 +66,8 @@ static EVP_PKEY *build_key(const char *type, OSSL_PARAM_BLD *parts)
 
 static EVP_PKEY *rsa_key(const struct jwk *jwk)
 {
-    unsigned char n_bytes[NUMBER_BYTES_MAX];
-    unsigned char e_bytes[NUMBER_BYTES_MAX];
+    unsigned char n_bytes[NUMBER_CHARS_MAX];
+    unsigned char e_bytes[NUMBER_CHARS_MAX];
     size_t n_len;
     size_t e_len;
     if (!decode_number(jwk->n, n_bytes, &n_len) || !decode_number(jwk->e, e_bytes, &e_len))
@@ -148,8 +86,8 @@ static EVP_PKEY *rsa_key(const struct jwk *jwk)
 
 static EVP_PKEY *ec_key(const struct jwk *jwk)
 {
-    unsigned char x[NUMBER_BYTES_MAX];
-    unsigned char y[NUMBER_BYTES_MAX];
+    unsigned char x[NUMBER_CHARS_MAX];
+    unsigned char y[NUMBER_CHARS_MAX];
     unsigned char point[1 + 2 * COORDINATE_BYTES] = {POINT_CONVERSION_UNCOMPRESSED};
     size_t x_len;
     size_t y_len;
@@ -171,44 +109,42 @@ static bool is_for(struct slice given, const char *wanted)
     return given.ptr == NULL || slice_is(given, wanted);
 }
 
-/* Keys of other kinds and for other uses stand in the same sets: they are passed over. */
-static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk)
+/* NULL where it is not one that could have signed a token. */
+static EVP_PKEY *public_key(const struct jwk *jwk)
 {
-    const char *problem;
-    struct jwt_key key = {0};
-    if (!is_for(jwk->use, "sig") || list->n == JWK_KEYS_MAX)
-        return;
+    if (jwk->broken || !is_for(jwk->use, "sig"))
+        return NULL;
     if (slice_is(jwk->kty, "RSA") && is_for(jwk->alg, "RS256"))
-        key.public = rsa_key(jwk);
-    else if (slice_is(jwk->kty, "EC") && is_for(jwk->alg, "ES256"))
-        key.public = ec_key(jwk);
-    if (key.public == NULL || !classify(key.public, &key.algorithm, &problem)) {
-        EVP_PKEY_free(key.public);
-        return;
-    }
-    if (jwk->kid.ptr != NULL)
-        key.id = mem_strndup(jwk->kid.ptr, jwk->kid.len);
-    add_key(list, key);
+        return rsa_key(jwk);
+    if (slice_is(jwk->kty, "EC") && is_for(jwk->alg, "ES256"))
+        return ec_key(jwk);
+    return NULL;
 }
 
-static void read_set(struct json_reader *r, struct jwt_key_list *list)
+/* *PROBLEM is set where the whole set must be refused. */
+static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk, const char **problem)
 {
-    struct slice name;
-    struct jwk jwk;
-    if (!json_object(r))
+    const char *unusable;
+    if (slice_is(jwk->kty, "oct")) {
+        *problem = "a symmetric key (kty oct) has no place in a key set";
         return;
-    while (json_member(r, &name)) {
-        if (!slice_is(name, "keys")) {
-            json_skip(r);
-            continue;
-        }
-        if (!json_array(r))
-            return;
-        while (json_element(r)) {
-            read_jwk(r, &jwk);
-            if (r->error == NULL)
-                add_jwk(list, &jwk);
-        }
+    }
+    EVP_PKEY *key = public_key(jwk);
+    if (key == NULL || !jwt_key_add_public(list, key, jwk->kid, &unusable))
+        return;
+    if (list->n > JWK_KEYS_MAX)
+        *problem = "more than 64 keys in it";
+}
+
+static void read_keys(struct json_reader *r, struct jwt_key_list *list, const char **problem)
+{
+    struct jwk jwk;
+    if (!json_array(r))
+        return;
+    while (*problem == NULL && json_element(r)) {
+        read_jwk(r, &jwk);
+        if (r->error == NULL)
+            add_jwk(list, &jwk, problem);
     }
 }
 
@@ -216,11 +152,21 @@ bool jwk_add_set(struct jwt_key_list *list, struct slice json, const char **prob
 {
     struct arena arena = {0};
     struct json_reader r;
-    size_t before = list->n;
+    struct slice name;
+    *problem = NULL;
     json_read(&r, json, &arena);
-    read_set(&r, list);
-    bool whole = json_end(&r);
+    if (json_object(&r)) {
+        while (*problem == NULL && json_member(&r, &name)) {
+            if (slice_is(name, "keys"))
+                read_keys(&r, list, problem);
+            else
+                json_skip(&r);
+        }
+    }
+    if (*problem == NULL && !json_end(&r))
+        *problem = "not a key set in JSON ({\"keys\": [...]})";
     arena_free(&arena);
-    *problem = !whole ? "not valid JSON" : "no RSA or P-256 key for signatures in it";
-    return whole && list->n > before;
+    if (*problem == NULL && list->n == 0)
+        *problem = "no RSA or P-256 key for signatures in it";
+    return *problem == NULL;
 }

@@ -33,12 +33,12 @@ struct jwt_claims {
 
 /*
  * Verifies TOKEN at NOW_MS: signature, issuer, audience, `exp` (required) and `nbf` with JWT_LEEWAY_MS, `sub`
- * (required). False with *PROBLEM set to a literal for the answer's `detail`. The claims live in ARENA. Any
- * thread.
+ * (required). Where several issuers have the token's `iss`, any of them may accept it. False with *PROBLEM
+ * set to a literal for the answer's `detail`. The claims live in ARENA. Any thread.
  */
 bool jwt_verify(const struct jwt_issuers *issuers, struct slice token, int64_t now_ms, struct arena *arena,
     struct jwt_claims *claims, const char **problem) __attribute__((warn_unused_result));
 
-/* An HS256 token of the --dev issuer into OUT (JWT_MAX bytes); returns its length. */
+/* An HS256 token of the --dev issuer, for valid names, into OUT (JWT_MAX bytes); returns its length. */
 size_t jwt_sign_dev(
     struct slice secret, struct slice portal, struct slice subject, int64_t expires_ms, char *out);

@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "embedded/demo_yaml.h"
 
-enum { RANDOM_KEY_BYTES = 32 };
-
 /* Without --dev the configuration names a catalog. */
 static struct catalog *load_catalog(const struct config *config, char **error)
 {
@@ -16,35 +14,44 @@ static struct catalog *load_catalog(const struct config *config, char **error)
     return catalog_parse("demo catalog", (struct slice){(const char *)demo_yaml, demo_yaml_len}, error);
 }
 
-static struct token_keys *load_session_keys(const struct config *config, struct slice dev_secret)
+static struct jwt_issuers *load_issuers(const struct config *config, struct slice dev_secret, char **error)
+{
+    return dev_secret.len > 0 ? jwt_issuers_load_dev(config, dev_secret, error)
+                              : jwt_issuers_load(config, error);
+}
+
+/* With --dev and no key configured, sessions live as long as the process and its secret. */
+static struct token_keys *load_session_keys(
+    const struct config *config, struct slice dev_secret, char **error)
 {
     const struct secret_list *from = &config->auth.session_keys;
-    struct slice keys[64];
-    size_t n = from->n < 64 ? from->n : 64;
-    for (size_t i = 0; i < n; i++)
+    if (from->n == 0 && dev_secret.len == 0) {
+        *error = mem_strdup("auth.session_key_file is missing");
+        return NULL;
+    }
+    if (from->n == 0)
+        return token_keys_new(&dev_secret, 1);
+    struct slice *keys = mem_alloc(from->n * sizeof(*keys));
+    for (size_t i = 0; i < from->n; i++)
         keys[i] = (struct slice){from->items[i].bytes, from->items[i].len};
-    if (n == 0) /* --dev: tokens live as long as the process */
-        keys[n++] = dev_secret;
-    return token_keys_new(keys, n);
+    struct token_keys *ring = token_keys_new(keys, from->n);
+    free(keys);
+    return ring;
 }
 
 struct policy *policy_load(const struct config *config, struct slice dev_secret, char **error)
 {
-    char stand_in[RANDOM_KEY_BYTES] = {0};
     struct policy *policy = mem_zalloc(sizeof(*policy));
     atomic_init(&policy->references, 1);
-    if (dev_secret.len == 0) /* --check-config of a --dev configuration signs nothing */
-        dev_secret = (struct slice){stand_in, sizeof(stand_in)};
     policy->catalog = load_catalog(config, error);
     if (policy->catalog != NULL)
-        policy->issuers = dev_secret.ptr == stand_in ? jwt_issuers_load(config, error)
-                                                     : jwt_issuers_load_dev(config, dev_secret, error);
-    if (policy->issuers == NULL) {
-        policy_unref(policy);
-        return NULL;
-    }
-    policy->keys = load_session_keys(config, dev_secret);
-    return policy;
+        policy->issuers = load_issuers(config, dev_secret, error);
+    if (policy->issuers != NULL)
+        policy->keys = load_session_keys(config, dev_secret, error);
+    if (policy->keys != NULL)
+        return policy;
+    policy_unref(policy);
+    return NULL;
 }
 
 struct policy *policy_ref(struct policy *policy)

@@ -1,11 +1,15 @@
 /* GET /v1/progress: what a learner has watched, live, and what that makes in hours. */
+#include <math.h>
+
 #include "api/answer.h"
+#include "api/bearer.h"
+#include "api/codec.h"
 #include "api/jwt.h"
 
+/* A question on its way to Redis. Lives in the exchange's arena. */
 struct question {
     struct api *api;
     struct http_exchange *x;
-    enum media_type type;
 };
 
 static double hours(const struct catalog *catalog, int64_t seconds)
@@ -13,65 +17,88 @@ static double hours(const struct catalog *catalog, int64_t seconds)
     return (double)seconds / (60.0 * (double)catalog->minutes_per_hour);
 }
 
-static struct progress_lesson lesson_of(const struct catalog *catalog, const struct store_lesson *total)
+/* Rounded to 4 decimals; negative where the length is not known. */
+static double covered_ratio(const struct lesson *lesson, int64_t covered_seconds)
 {
-    const struct lesson *lesson = catalog_find_lesson(catalog, total->lesson);
-    double ratio = -1;
-    if (lesson != NULL && lesson->length_seconds > 0) {
-        ratio = (double)total->covered_seconds / (double)lesson->length_seconds;
-        ratio = ratio > 1 ? 1 : ratio;
-    }
-    return (struct progress_lesson){
-        .lesson_id = total->lesson,
-        .course_id = lesson == NULL ? total->course : slice_of(lesson->course->id),
-        .watched_seconds = total->watched_seconds,
-        .covered_seconds = total->covered_seconds,
-        .covered_ratio = ratio,
-    };
+    if (lesson == NULL || lesson->length_seconds <= 0)
+        return -1;
+    double ratio = (double)covered_seconds / (double)lesson->length_seconds;
+    return ratio > 1 ? 1 : round(ratio * 10000) / 10000;
 }
 
-static struct progress_course course_of(const struct catalog *catalog, const struct course *course,
-    const struct progress_lesson *lessons, size_t n)
+static struct progress_course empty_course(const struct course *course)
 {
-    int64_t watched = 0;
-    for (size_t i = 0; i < n; i++)
-        if (slice_is(lessons[i].course_id, course->id))
-            watched += lessons[i].watched_seconds;
     return (struct progress_course){
         .course_id = slice_of(course->id),
         .title = slice_of(course->title),
-        .watched_seconds = watched,
-        .hours_learned = hours(catalog, watched),
         .hours_max = course->hours,
         .opens = course->opens,
         .closes = course->closes,
     };
 }
 
+/* A lesson that left the catalog is still shown, in the course that it was watched in. */
+static struct progress_lesson lesson_of(const struct lesson *lesson, const struct store_lesson *total)
+{
+    return (struct progress_lesson){
+        .lesson_id = total->lesson,
+        .course_id = lesson == NULL ? total->course : slice_of(lesson->course->id),
+        .watched_seconds = total->watched_seconds,
+        .covered_seconds = total->covered_seconds,
+        .covered_ratio = covered_ratio(lesson, total->covered_seconds),
+    };
+}
+
+/* Fills LESSONS and adds each to its course of COURSES; returns how many lessons have a watched second. */
+static size_t add_lessons(const struct catalog *catalog, const struct store_lesson *totals, size_t n,
+    struct progress_lesson *lessons, struct progress_course *courses)
+{
+    size_t n_lessons = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (totals[i].watched_seconds <= 0)
+            continue;
+        const struct lesson *lesson = catalog_find_lesson(catalog, totals[i].lesson);
+        const struct course *course =
+            lesson != NULL ? lesson->course : catalog_find_course(catalog, totals[i].course);
+        lessons[n_lessons++] = lesson_of(lesson, &totals[i]);
+        if (course != NULL)
+            courses[course - catalog->courses].watched_seconds += totals[i].watched_seconds;
+    }
+    return n_lessons;
+}
+
+static void sum_up(const struct catalog *catalog, struct progress_course *courses,
+    const struct progress_lesson *lessons, struct progress_answer *answer)
+{
+    for (size_t i = 0; i < answer->n_courses; i++)
+        courses[i].hours_learned = hours(catalog, courses[i].watched_seconds);
+    for (size_t i = 0; i < answer->n_lessons; i++)
+        answer->watched_seconds += lessons[i].watched_seconds;
+    answer->hours_learned = hours(catalog, answer->watched_seconds);
+}
+
 static void answer_progress(struct question *q, const struct store_lesson *totals, size_t n)
 {
-    const struct catalog *catalog = q->api->policy->catalog;
+    struct api *api = q->api;
+    const struct catalog *catalog = api->policy->catalog;
+    const struct codec *codec = codec_of_accept(http_header(q->x, HTTP_HEADER_ACCEPT));
     struct arena *arena = http_arena(q->x);
     struct progress_lesson *lessons = arena_alloc(arena, n * sizeof(*lessons));
     struct progress_course *courses = arena_alloc(arena, catalog->n_courses * sizeof(*courses));
+    for (size_t i = 0; i < catalog->n_courses; i++)
+        courses[i] = empty_course(&catalog->courses[i]);
     struct progress_answer answer = {
         .hours_max = catalog->hours_max,
         .courses = courses,
         .n_courses = catalog->n_courses,
         .lessons = lessons,
-        .n_lessons = n,
+        .n_lessons = add_lessons(catalog, totals, n, lessons, courses),
     };
-    for (size_t i = 0; i < n; i++) {
-        lessons[i] = lesson_of(catalog, &totals[i]);
-        answer.watched_seconds += lessons[i].watched_seconds;
-    }
-    for (size_t i = 0; i < catalog->n_courses; i++)
-        courses[i] = course_of(catalog, &catalog->courses[i], lessons, n);
-    answer.hours_learned = hours(catalog, answer.watched_seconds);
-    buf_clear(&q->api->body);
-    encode_progress(q->type, &q->api->body, &answer);
-    atomic_fetch_add_explicit(&q->api->counters.progress, 1, memory_order_relaxed);
-    answer_body(q->api, q->x, 200, media_type_name(q->type));
+    sum_up(catalog, courses, lessons, &answer);
+    buf_clear(&api->body);
+    codec->encode_progress(&api->body, &answer);
+    atomic_fetch_add_explicit(&api->counters.progress, 1, memory_order_relaxed);
+    answer_body(api, q->x, 200, codec->content_type);
 }
 
 static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, size_t n)
@@ -83,36 +110,49 @@ static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, siz
         answer_unavailable(q->api, q->x);
 }
 
-/* Who asks, by a session token or a platform's. NULL when it is known, else what is wrong. */
-static const char *identify(struct api *api, struct http_exchange *x, struct jwt_claims *claims)
+/* Session tokens begin so, and no JWT does: its header is a JSON object. */
+static bool is_session_token(struct slice token)
 {
-    struct slice token = bearer_token(x);
+    return token.len >= 3 && memcmp(token.ptr, "m1.", 3) == 0;
+}
+
+/* Who asks, by a session's token or a platform's. NULL when it is known, else what is wrong. */
+static const char *identify(
+    struct api *api, struct http_exchange *x, struct slice token, struct jwt_claims *claims)
+{
     int64_t now_ms = clock_now_ms(api->settings.clock);
-    const char *problem = "a platform or session token is wanted: Authorization: Bearer …";
+    const char *problem = "a platform or session token is wanted: Authorization: Bearer <token>";
+    struct session session;
     if (token.len == 0)
         return problem;
-    if (token.len < 3 || memcmp(token.ptr, "m1.", 3) != 0)
+    if (!is_session_token(token))
         return jwt_verify(api->policy->issuers, token, now_ms, http_arena(x), claims, &problem) ? NULL
                                                                                                 : problem;
-    struct session session;
-    char *storage = arena_alloc(http_arena(x), TOKEN_MAX);
-    if (storage == NULL || !token_verify(api->signer, token, &session, storage))
-        return "the session token is not valid here";
-    if (now_ms > session.time.expiry_ms + api->settings.config->heartbeats.horizon_ms)
+    switch (bearer_verify_session(api, x, token, now_ms, &session)) {
+    case BEARER_GOOD:
+        *claims = (struct jwt_claims){session.portal, session.learner};
+        return NULL;
+    case BEARER_EXPIRED:
         return "the session token has expired";
-    *claims = (struct jwt_claims){session.portal, session.learner};
-    return NULL;
+    default:
+        return "the session token is none that was given out here";
+    }
 }
 
 void progress_handle(struct api *api, struct http_exchange *x)
 {
+    struct slice token = bearer_token(x);
     struct jwt_claims claims;
-    const char *problem = identify(api, x, &claims);
+    const char *problem = identify(api, x, token, &claims);
     if (problem != NULL) {
-        answer_problem(api, x, 401, problem, "WWW-Authenticate: Bearer\r\n");
+        answer_unauthorized(api, x, token.len > 0, problem);
+        return;
+    }
+    if (!store_admits(api->settings.store)) {
+        answer_unavailable(api, x);
         return;
     }
     struct question *q = arena_alloc(http_arena(x), sizeof(*q));
-    *q = (struct question){api, x, media_type_accepted(http_header(x, HTTP_HEADER_ACCEPT))};
+    *q = (struct question){api, x};
     store_progress(api->settings.store, claims.portal, claims.subject, on_totals, q);
 }

@@ -1,23 +1,33 @@
-/* From a request's method and path to its handler. */
+/*
+ * From a request's method and path to its handler.
+ *
+ *     unknown path 404 -> OPTIONS 204 -> method not there 405 -> body in no known encoding 415 -> the handler
+ */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "api/answer.h"
-#include "base/mem.h"
+#include "api/codec.h"
 
 struct route {
-    const char *path;    /* below http.base_path */
-    const char *methods; /* for Allow */
+    const char *path; /* below http.base_path; rows of one path stand together */
     enum http_method method;
-    bool has_body;
-    void (*handle)(struct api *api, struct http_exchange *x);
+    bool encoded; /* the body is read by a codec, so its media type must be known */
+    bool dev;     /* only with --dev */
+    api_route_handler *handle;
 };
 
 static const struct route routes[] = {
-    {"/v1/sessions", "POST", HTTP_METHOD_POST, true, sessions_handle},
-    {"/v1/heartbeats", "POST", HTTP_METHOD_POST, true, heartbeats_handle},
-    {"/v1/progress", "GET, HEAD", HTTP_METHOD_GET, false, progress_handle},
+    {"/v1/sessions", HTTP_METHOD_POST, true, false, sessions_handle},
+    {"/v1/heartbeats", HTTP_METHOD_POST, true, false, heartbeats_handle},
+    {"/v1/progress", HTTP_METHOD_GET, false, false, progress_handle},
+    {"/dev/", HTTP_METHOD_GET, false, true, dev_page_handle},
+    {"/dev/token", HTTP_METHOD_GET, false, true, dev_token_handle},
+    {"/dev/clock", HTTP_METHOD_GET, false, true, dev_clock_read_handle},
+    {"/dev/clock", HTTP_METHOD_POST, false, true, dev_clock_move_handle},
+    {"/dev/kafka", HTTP_METHOD_GET, false, true, dev_kafka_handle},
 };
+
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]), METHODS_MAX = 64 };
 
 static bool path_below(const char *base, struct slice path, struct slice *below)
 {
@@ -28,86 +38,75 @@ static bool path_below(const char *base, struct slice path, struct slice *below)
     return true;
 }
 
-static const struct route *find_route(struct slice path)
+/* The rows of PATH: their first and how many; 0 when nothing is there. */
+static size_t find_rows(struct slice path, bool dev, const struct route **first)
 {
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)
-        if (slice_is(path, routes[i].path))
-            return &routes[i];
+    size_t n = 0;
+    for (size_t i = 0; i < ROUTES; i++)
+        if ((dev || !routes[i].dev) && slice_is(path, routes[i].path) && n++ == 0)
+            *first = &routes[i];
+    return n;
+}
+
+/* HEAD is GET; the server leaves the body out. */
+static const struct route *find_method(const struct route *rows, size_t n, enum http_method method)
+{
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].method == (method == HTTP_METHOD_HEAD ? HTTP_METHOD_GET : method))
+            return &rows[i];
     return NULL;
 }
 
-static bool method_fits(const struct route *route, enum http_method method)
+/* The methods of ROWS as Allow writes them. */
+static const char *name_methods(const struct route *rows, size_t n, char out[static METHODS_MAX])
 {
-    return method == route->method || (method == HTTP_METHOD_HEAD && route->method == HTTP_METHOD_GET);
+    int len = 0;
+    for (size_t i = 0; i < n; i++)
+        len += snprintf(out + len, METHODS_MAX - (size_t)len, "%s%s", i > 0 ? ", " : "",
+            rows[i].method == HTTP_METHOD_GET ? "GET, HEAD" : "POST");
+    return out;
 }
 
-static void follow(struct api *api, struct http_exchange *x, const struct route *route)
+static void answer_method(struct api *api, struct http_exchange *x, const char *methods)
 {
-    enum http_method method = http_method(x);
-    if (method == HTTP_METHOD_OPTIONS) {
-        answer_preflight(api, x, route->methods);
-    } else if (!method_fits(route, method)) {
-        char allow[64];
-        snprintf(allow, sizeof(allow), "Allow: %s, OPTIONS\r\n", route->methods);
-        answer_problem(api, x, 405, "the method is not one of those that Allow names", allow);
-    } else if (route->has_body && media_type_of(http_header(x, HTTP_HEADER_CONTENT_TYPE)) == MEDIA_UNKNOWN) {
-        answer_problem(api, x, 415, "application/json, text/plain or application/protobuf is wanted",
-            "Accept-Post: application/json, application/protobuf\r\n");
-    } else {
+    char headers[METHODS_MAX + 32];
+    snprintf(headers, sizeof(headers), "Allow: %s, OPTIONS\r\n", methods);
+    answer_problem(api, x, 405, "the method is none of those that Allow names", headers);
+}
+
+static bool readable(const struct route *route, const struct http_exchange *x)
+{
+    return !route->encoded ||
+           codec_of_request(http_header(x, HTTP_HEADER_CONTENT_TYPE), http_body(x)) != NULL;
+}
+
+static void follow(struct api *api, struct http_exchange *x, const struct route *rows, size_t n)
+{
+    char methods[METHODS_MAX];
+    const struct route *route = find_method(rows, n, http_method(x));
+    if (http_method(x) == HTTP_METHOD_OPTIONS)
+        answer_options(api, x, name_methods(rows, n, methods));
+    else if (route == NULL)
+        answer_method(api, x, name_methods(rows, n, methods));
+    else if (!readable(route, x))
+        answer_problem(api, x, 415,
+            "Content-Type must be application/json, text/plain (JSON too) or application/protobuf",
+            "Accept-Post: application/json, text/plain, application/protobuf\r\n");
+    else
         route->handle(api, x);
-    }
 }
 
 void api_handle(void *ctx, struct http_exchange *x)
 {
     struct api *api = ctx;
+    const struct route *rows = NULL;
     struct slice path;
+    size_t n = 0;
     api->pending++;
-    bool ours = path_below(api->settings.config->http.base_path, http_path(x), &path);
-    const struct route *route = ours ? find_route(path) : NULL;
-    if (route != NULL)
-        follow(api, x, route);
-    else if (!ours || api->settings.dev == NULL || !dev_handle(api, x, path))
+    if (path_below(api->settings.config->http.base_path, http_path(x), &path))
+        n = find_rows(path, api->settings.dev != NULL, &rows);
+    if (n == 0)
         answer_problem(api, x, 404, "there is nothing at this path", NULL);
-}
-
-struct api *api_new(const struct api_settings *settings, struct policy *policy)
-{
-    struct api *api = mem_zalloc(sizeof(*api));
-    api->settings = *settings;
-    api->policy = policy_ref(policy);
-    api->signer = token_signer_new(policy->keys);
-    api->jitter = (unsigned)clock_monotonic_us();
-    return api;
-}
-
-void api_free(struct api *api)
-{
-    if (api == NULL)
-        return;
-    token_signer_free(api->signer);
-    policy_unref(api->policy);
-    buf_free(&api->body);
-    buf_free(&api->headers);
-    buf_free(&api->error_body);
-    buf_free(&api->error_headers);
-    free(api);
-}
-
-void api_set_policy(struct api *api, struct policy *policy)
-{
-    token_signer_free(api->signer);
-    policy_unref(api->policy);
-    api->policy = policy_ref(policy);
-    api->signer = token_signer_new(policy->keys);
-}
-
-const struct api_counters *api_counters(const struct api *api)
-{
-    return &api->counters;
-}
-
-size_t api_pending(const struct api *api)
-{
-    return api->pending;
+    else
+        follow(api, x, rows, n);
 }

@@ -48,12 +48,15 @@ static bool run_well_formed(const struct run *run)
            ms_valid(run->media_from_ms, run->media_to_ms) && isfinite(run->rate);
 }
 
+/* Absorbs the rounding of rate x time, so that a run exactly at the limit is within it. */
+#define ROUNDING_MS 1e-6
+
 /* Playing advances the media by elapsed time x rate; a seek does not. Players' clocks are a little off. */
 static bool media_matches(const struct run *run)
 {
     double expected = (double)(run->to_ms - run->from_ms) * run->rate;
     double advance = (double)(run->media_to_ms - run->media_from_ms);
-    return fabs(advance - expected) <= expected * 0.10 + 500.0;
+    return fabs(advance - expected) <= expected * 0.10 + 500.0 + ROUNDING_MS;
 }
 
 static int64_t ceil_seconds(int64_t ms)
@@ -106,15 +109,16 @@ enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_
         return REASON_LESSON_UNKNOWN;
     int64_t first = ceil_seconds(start_ms);
     int64_t end = ceil_seconds(end_ms);
-    int64_t open_first = clip_low(first, lesson->opens_ms);
-    int64_t open_end = clip_high(end, lesson->closes_ms);
-    if (open_first >= open_end && first < end)
+    bool empty = first == end; /* nothing to clip: it writes nothing, wherever it lies */
+    int64_t open_first = empty ? first : clip_low(first, lesson->opens_ms);
+    int64_t open_end = empty ? end : clip_high(end, lesson->closes_ms);
+    if (open_first >= open_end && !empty)
         return REASON_LESSON_CLOSED;
     if (end_ms > now_ms + rules->clock_slack_ms)
         return REASON_AHEAD_OF_CLOCK;
     *claim = (struct claim){
         .first_second = open_first,
-        .end_second = open_end < open_first ? open_first : open_end,
+        .end_second = open_end,
         .start_ms = open_first > first ? open_first * 1000 : start_ms,
     };
     int64_t stop_ms = open_end < end ? open_end * 1000 : end_ms;

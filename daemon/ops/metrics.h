@@ -55,7 +55,8 @@
         "Seconds that another lesson of the learner already had.")                                           \
     X(store, failed_runs, counter, none, "minuted_store_failed_runs_total",                                  \
         "Runs that Redis refused or did not answer in time.")                                                \
-    X(store, reconnects, counter, none, "minuted_store_reconnects_total", "Connections to Redis made anew.") \
+    X(store, connects, counter, none, "minuted_store_connects_total",                                        \
+        "Connections to Redis that became ready.")                                                           \
     X(store, queued_runs, gauge, none, "minuted_store_queued_runs", "Runs waiting for Redis now.")           \
     X(daemon, last_answer, gauge, none, "minuted_store_last_answer_age_seconds",                             \
         "Since a worker last had a good answer of Redis; grows also while nobody asks.")                     \

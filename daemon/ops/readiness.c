@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "publish/publish.h"
 #include "store/monitor.h"
+#include "store/store.h"
 
 struct report {
     struct buf *out; /* may be NULL */
@@ -28,11 +29,36 @@ static void check_state(struct report *r, const struct ops_state *state)
     report_check(r, !draining, "draining", draining ? "being stopped" : "no");
 }
 
+/* A server that was there a moment ago may be back in the next: all daemons turning away at once would be
+ * worse. */
+static bool reached_lately(struct monitor *monitor)
+{
+    struct monitor_server *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
+    size_t n = monitor_servers(monitor, servers, SERVERS_MAX);
+    bool lately = n > 0;
+    for (size_t i = 0; i < n; i++)
+        lately = lately && servers[i].reached && (servers[i].away || servers[i].problem[0] == '\0');
+    free(servers);
+    return lately;
+}
+
 static void check_redis(struct report *r, struct monitor *monitor)
 {
     char message[512] = "not looked at yet";
-    bool good = monitor != NULL && monitor_state(monitor, message) == MONITOR_READY;
-    report_check(r, good, "redis", good ? "every server reached and set up as configured" : message);
+    enum monitor_state state = monitor == NULL ? MONITOR_WRONG : monitor_state(monitor, message);
+    if (state == MONITOR_READY)
+        report_check(r, true, "redis", "every server reached and set up as configured");
+    else
+        report_check(r, state == MONITOR_UNREACHABLE && reached_lately(monitor), "redis", message);
+}
+
+/* Until its workers have connected, a daemon would refuse what it is sent. */
+static void check_workers(struct report *r, const struct ops_sources *sources)
+{
+    bool connected = true;
+    for (size_t i = 0; i < sources->n_workers; i++)
+        connected = connected && atomic_load(&sources->store[i]->connects) > 0;
+    report_check(r, connected, "workers", connected ? "connected" : "not connected to redis yet");
 }
 
 static void check_clocks(struct report *r, struct monitor *monitor)
@@ -70,6 +96,7 @@ bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf
     struct report r = {.out = out, .verbose = verbose, .ready = true};
     check_state(&r, sources->state);
     check_redis(&r, sources->monitor);
+    check_workers(&r, sources);
     check_clocks(&r, sources->monitor);
     describe_publisher(&r, sources->publisher);
     return r.ready;

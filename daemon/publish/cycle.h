@@ -44,7 +44,8 @@ struct cycle_parts {
 struct cycle *cycle_new(const struct cycle_parts *parts);
 void cycle_free(struct cycle *c);
 
-/* LAST: before the daemon ends. Minutes still running are published too, if they ever are; no pace is kept. */
+/* LAST: before the daemon ends. Minutes still running are published too, if they ever are; no pace is kept.
+ */
 enum cycle_status cycle_run(struct cycle *c, bool last) __attribute__((warn_unused_result));
 
 /* How long to wait before the next round, after CYCLE_IDLE. */

@@ -44,7 +44,8 @@ void cycle_leave(struct sweep *s, int64_t minute);
 void cycle_send(struct cycle *c, struct record record, enum producer_status *status);
 
 /* Makes sure of the lease, then commits. CYCLE_IDLE when all is in Kafka, also when nothing was sent. */
-enum cycle_status cycle_commit(struct cycle *c, enum producer_status sent) __attribute__((warn_unused_result));
+enum cycle_status cycle_commit(struct cycle *c, enum producer_status sent)
+    __attribute__((warn_unused_result));
 
 enum cycle_status cycle_publish_masks(struct cycle *c, struct sweep *s) __attribute__((warn_unused_result));
 enum cycle_status cycle_publish_sums(struct cycle *c, struct sweep *s) __attribute__((warn_unused_result));

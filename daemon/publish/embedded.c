@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "publish/kafka_client.h"
 #include "publish/publish.h"
+#include "publish/records.h"
 
 enum { EMBEDDED_PARTITIONS = 4 };
 
@@ -14,15 +15,14 @@ struct embedded_kafka {
     rd_kafka_mock_cluster_t *cluster;
 };
 
-static const char *const topics[] = {
-    TOPIC_LEARNER_LESSONS, TOPIC_LEARNER_MINUTES, TOPIC_LESSON_MINUTES, TOPIC_WATERMARKS};
-
 static bool make_topics(rd_kafka_mock_cluster_t *cluster, char **error)
 {
-    for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
-        rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(cluster, topics[i], EMBEDDED_PARTITIONS, 1);
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        const char *topic = record_topic((enum record_kind)kind);
+        int partitions = kind == RECORD_WATERMARK ? 1 : EMBEDDED_PARTITIONS;
+        rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(cluster, topic, partitions, 1);
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            *error = kafka_client_error("embedded kafka: topic %s: %s", topics[i], rd_kafka_err2str(err));
+            *error = kafka_client_error("embedded kafka: topic %s: %s", topic, rd_kafka_err2str(err));
             return false;
         }
     }

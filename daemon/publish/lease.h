@@ -16,8 +16,8 @@ struct lease {
     struct outbox *outbox;
     const char *holder;
     bool held;
-    int64_t asked_ms;  /* monotonic; when Redis last said that it is ours */
-    char owner[128];   /* who has it, as Redis said last; "": nobody or not known */
+    int64_t asked_ms; /* monotonic; when Redis last said that it is ours */
+    char owner[128];  /* who has it, as Redis said last; "": nobody or not known */
 };
 
 /* Takes the lease where it is free, renews it where that is due. Returns whether it is held. */

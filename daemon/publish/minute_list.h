@@ -21,8 +21,7 @@ struct minute_list {
 };
 
 /* Joins what was found in each of PARTITIONS partitions, in the arena. */
-struct minute_list minute_list_join(
-    struct arena *arena, const struct outbox_minutes *found, int partitions);
+struct minute_list minute_list_join(struct arena *arena, const struct outbox_minutes *found, int partitions);
 
 /* Whether item I is the first of its minute. */
 bool minute_list_is_first(const struct minute_list *list, size_t i);

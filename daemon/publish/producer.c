@@ -224,8 +224,7 @@ static void abort_transaction(struct producer *p)
 {
     int ms = p->patience.left_ms(p->patience.ctx);
     if (p->open && ms > 0) /* a courtesy to readers, who wait for it; whoever connects next ends it else */
-        rd_kafka_error_destroy(
-            rd_kafka_abort_transaction(p->kafka, ms < ABORT_MAX_MS ? ms : ABORT_MAX_MS));
+        rd_kafka_error_destroy(rd_kafka_abort_transaction(p->kafka, ms < ABORT_MAX_MS ? ms : ABORT_MAX_MS));
     p->open = false;
     p->sent = 0;
 }

@@ -35,8 +35,8 @@ struct publish_counters {
     _Atomic int64_t holds_lease;       /* 1 while this daemon publishes */
     _Atomic int64_t published_through; /* Unix seconds; as in minuted.watermarks */
     _Atomic int64_t final_through;
-    _Atomic int64_t dirty_minutes;     /* due and not yet published, at the last look */
-    _Atomic int64_t last_commit_ms;    /* Unix ms of the last commit; 0: none yet */
+    _Atomic int64_t dirty_minutes;  /* due and not yet published, at the last look */
+    _Atomic int64_t last_commit_ms; /* Unix ms of the last commit; 0: none yet */
 };
 
 /* A broker inside this process, for --dev: real protocol, keeps nothing beyond the process. */
@@ -49,17 +49,17 @@ const char *embedded_kafka_brokers(const struct embedded_kafka *k);
 void embedded_kafka_stop(struct embedded_kafka *k);
 
 /*
- * Makes the four topics with their policies on BROKERS where they are missing (--create-topics). Existing ones
- * are left as they are. Prints one line per topic to standard output. False with *ERROR set on failure.
+ * Makes the four topics with their policies on BROKERS where they are missing (--create-topics). Existing
+ * ones are left as they are. Prints one line per topic to standard output. False with *ERROR set on failure.
  */
 bool topics_create(const struct config *config, const char *brokers, char **error);
 
 struct publisher;
 
 /*
- * Starts the thread. BROKERS is kafka.brokers or the embedded one's. HOLDER names this daemon in the lease. Borrows
- * everything until publisher_stop(). A broker that cannot be reached or a missing topic is logged by name and
- * tried again; it never keeps the daemon from accepting.
+ * Starts the thread. BROKERS is kafka.brokers or the embedded one's. HOLDER names this daemon in the lease.
+ * Borrows everything until publisher_stop(). A broker that cannot be reached or a missing topic is logged by
+ * name and tried again; it never keeps the daemon from accepting.
  */
 struct publisher *publisher_start(const struct config *config, const char *brokers, const char *holder,
     struct monitor *monitor, const struct clock *clock, struct log *log);
@@ -70,7 +70,7 @@ const struct publish_counters *publisher_counters(const struct publisher *p);
 void publisher_describe(struct publisher *p, char text[static 256]);
 
 /*
- * Stops the thread: finishes the transaction in hand, publishes what is due once more, gives up the lease; all
- * within DEADLINE_MS, then aborts. What is unsettled stays dirty in Redis for the next publisher.
+ * Stops the thread: finishes the transaction in hand, publishes what is due once more, gives up the lease;
+ * all within DEADLINE_MS, then aborts. What is unsettled stays dirty in Redis for the next publisher.
  */
 void publisher_stop(struct publisher *p, int64_t deadline_ms);

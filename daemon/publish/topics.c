@@ -7,7 +7,7 @@
 #include "publish/kafka_client.h"
 #include "publish/publish.h"
 
-enum { TOPICS = 4, PARTITIONS = 12, REPLICAS_MAX = 3, ANSWER_MS = 30000, PROPERTIES = 3 };
+enum { TOPICS = 4, PARTITIONS = 12, REPLICAS_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
 
 struct topic_policy {
     const char *name;
@@ -28,9 +28,9 @@ static const struct topic_policy policies[TOPICS] = {
 static int count_brokers(rd_kafka_t *kafka, const char *brokers, char **error)
 {
     const struct rd_kafka_metadata *topics = NULL;
-    rd_kafka_resp_err_t err = kafka_client_topics(kafka, ANSWER_MS, &topics);
+    rd_kafka_resp_err_t err = kafka_client_topics(kafka, REACH_MS, &topics);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        *error = kafka_client_error("kafka %s: %s", brokers, rd_kafka_err2str(err));
+        *error = kafka_client_error("kafka.brokers %s: %s", brokers, rd_kafka_err2str(err));
         return 0;
     }
     int n = topics->broker_cnt;
@@ -67,8 +67,8 @@ static bool read_results(rd_kafka_event_t *event, const char *brokers, char **er
 {
     size_t n = 0;
     if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        *error = kafka_client_error(
-            "kafka %s: %s", brokers, event == NULL ? "no answer in time" : rd_kafka_event_error_string(event));
+        *error = kafka_client_error("kafka %s: %s", brokers,
+            event == NULL ? "no answer in time" : rd_kafka_event_error_string(event));
         return false;
     }
     const rd_kafka_topic_result_t **results =
@@ -103,7 +103,7 @@ bool topics_create(const struct config *config, const char *brokers, char **erro
     if (kafka == NULL)
         return false;
     int n = count_brokers(kafka, brokers, error);
-    bool good = n > 0 && create(kafka, brokers, n < REPLICAS_MAX ? n : REPLICAS_MAX, error);
+    bool good = *error == NULL && create(kafka, brokers, n < REPLICAS_MAX ? n : REPLICAS_MAX, error);
     rd_kafka_destroy(kafka);
     return good;
 }

@@ -8,7 +8,8 @@ enum { WATERMARK_EVERY_MS = 60000 }; /* also when nothing moves: readers see tha
 
 /*
  * Up to where this round has published all that was accepted before its look; 0 when it does not know. The
- * round's leavings count, not what has grown since: with late runs coming in all the time something always has.
+ * round's leavings count, not what has grown since: with late runs coming in all the time something always
+ * has.
  */
 static int64_t published_through(const struct cycle *c, const struct sweep *s)
 {
@@ -21,8 +22,7 @@ static int64_t published_through(const struct cycle *c, const struct sweep *s)
 static bool is_news(const struct cycle *c, int64_t published, int64_t final)
 {
     return c->watermark_sent_ms == 0 || published > c->sent_published_through ||
-           final > c->sent_final_through ||
-           clock_monotonic_ms() - c->watermark_sent_ms >= WATERMARK_EVERY_MS;
+           final > c->sent_final_through || clock_monotonic_ms() - c->watermark_sent_ms >= WATERMARK_EVERY_MS;
 }
 
 static void note_sent(struct cycle *c, int64_t published, int64_t final)
@@ -45,8 +45,8 @@ enum cycle_status cycle_publish_watermark(struct cycle *c, const struct sweep *s
     if (published == 0)
         return CYCLE_IDLE; /* nothing is known yet, here or elsewhere */
     cycle_send(c,
-        record_watermark(&c->writer, c->with.config->kafka.deployment, published, final,
-            clock_now_ms(c->with.clock)),
+        record_watermark(
+            &c->writer, c->with.config->kafka.deployment, published, final, clock_now_ms(c->with.clock)),
         &status);
     enum cycle_status result = cycle_commit(c, status);
     if (result == CYCLE_IDLE)

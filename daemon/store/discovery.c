@@ -103,8 +103,8 @@ static enum discovery discover_cluster(const struct config *config, redisContext
     char why[CLIENT_ERROR_MAX];
     redisReply *rows = client_words(redis, why, "CLUSTER", "SLOTS", NULL);
     if (rows == NULL || rows->type != REDIS_REPLY_ARRAY) {
-        snprintf(
-            error, 512, "redis server %.200s: CLUSTER SLOTS: %.200s", asked, rows == NULL ? why : "unexpected reply");
+        snprintf(error, 512, "redis server %.200s: CLUSTER SLOTS: %.200s", asked,
+            rows == NULL ? why : "unexpected reply");
         freeReplyObject(rows);
         return DISCOVERY_UNREACHABLE;
     }
@@ -130,7 +130,8 @@ static enum discovery discover_sentinel(
     char why[CLIENT_ERROR_MAX];
     redisReply *masters = client_words(redis, why, "SENTINEL", "MASTERS", NULL);
     if (masters == NULL || masters->type != REDIS_REPLY_ARRAY) {
-        snprintf(error, 512, "redis sentinel %.200s: %.200s", asked, masters == NULL ? why : "unexpected reply");
+        snprintf(
+            error, 512, "redis sentinel %.200s: %.200s", asked, masters == NULL ? why : "unexpected reply");
         freeReplyObject(masters);
         return DISCOVERY_UNREACHABLE;
     }

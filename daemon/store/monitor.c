@@ -109,7 +109,8 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
     if (connection->redis == NULL) {
         char error[CLIENT_ERROR_MAX];
         connection->redis = client_connect(&connection->where, error);
-        if (connection->redis == NULL) {
+        seen->away = connection->redis == NULL;
+        if (seen->away) {
             snprintf(seen->problem, sizeof(seen->problem), "cannot be reached: %.200s", error);
             return CHECK_PASSING;
         }
@@ -117,7 +118,8 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
     bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == (int)i;
     enum check_result result =
         check_server(m->config, connection->redis, &t->servers[i], holds_settings, m->log, seen);
-    if (connection->redis->err != 0) {
+    seen->away = connection->redis->err != 0;
+    if (seen->away) {
         redisFree(connection->redis);
         connection->redis = NULL;
     }
@@ -197,6 +199,8 @@ static void tell_topology(struct monitor *m, struct topology *t)
 /* No server can be found: those known before are not usable until one is. */
 static void tell_unusable(struct monitor *m)
 {
+    for (size_t i = 0; i < m->n_servers; i++)
+        m->servers[i].away = true;
     if (m->topology == NULL)
         return;
     struct topology *t = mem_alloc(sizeof(*t));

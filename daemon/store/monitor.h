@@ -47,6 +47,7 @@ void topology_unref(struct topology *t);
 struct monitor_server {
     char name[300];
     bool reached;          /* within the last 10 s */
+    bool away;             /* not reached at the last look */
     char problem[256];     /* why it may not be used; "" when it may */
     int64_t clock_skew_ms; /* the server's TIME less this machine's */
     int64_t used_memory;   /* bytes */

@@ -346,7 +346,7 @@ static void on_connection_changed(void *ctx, bool ready)
 {
     struct pipeline *p = ctx;
     if (ready) {
-        count(&p->context->counters->reconnects, 1);
+        count(&p->context->counters->connects, 1);
         p->loads = 0;
         pipeline_launch_when_due(p);
     } else {

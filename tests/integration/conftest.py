@@ -11,7 +11,9 @@ from harness.catalog import CATALOG, NOW_MS
 from harness.daemon import MINUTED, Minuted, run_minuted
 from harness.kafka_broker import KafkaBroker, kafka_jars
 from harness.player import Player
+from harness.records import end_offsets
 from harness.redis_server import RedisServer
+from harness.service import wait_until
 
 SERVICES = pytest.StashKey()
 
@@ -154,4 +156,5 @@ def kafka(kafka_without_topics, new_minuted):
     maker = new_minuted(brokers=kafka_without_topics.brokers, name="create-topics")
     code, output = run_minuted("--config", maker.write_config(), "--create-topics")
     assert code == 0, output
+    wait_until(lambda: end_offsets(kafka_without_topics.brokers), "every partition has its leader")
     return kafka_without_topics

@@ -102,7 +102,7 @@ static void read_help(struct reader *r, const char *at)
     assert_int_equal(*read_name(at, r->family), ' ');
     for (size_t i = 0; i < r->n_seen; i++)
         assert_string_not_equal(r->seen[i], r->family);
-    snprintf(r->seen[r->n_seen++], sizeof(r->seen[0]), "%s", r->family);
+    memcpy(r->seen[r->n_seen++], r->family, sizeof(r->family));
     r->type[0] = '\0';
     r->samples = 0;
 }

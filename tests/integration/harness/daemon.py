@@ -21,6 +21,7 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 
+SESSION_KEY = b"one session key for all daemons of a test"
 SECRET = b"the platform's secret of the integration tests"
 ISSUERS = {"higher": "https://higher.example", "basic": "https://basic.example"}
 AUDIENCE = "minuted"
@@ -56,7 +57,7 @@ class Minuted(Service):
         self.dev = dev
         self.arguments, self.environment = [], {}
         self.config_path = self.directory / "minuted.yaml"
-        self.session_key = self.file("session.key", os.urandom(32).hex())
+        self.session_key = self.file("session.key", SESSION_KEY)
         self.secret_file = self.file("platform.secret", SECRET)
         self.config = merged(self.default_config(catalog, redis, brokers), changes or {})
         self.client = HttpClient(self.port)
@@ -105,9 +106,15 @@ class Minuted(Service):
     def start(self, now_ms=None, seconds=30):
         self.launch()
         self.wait_ready(self.is_ready, seconds)
+        self.wait_connected()
         if now_ms is not None:
             self.set_clock(now_ms)
         return self
+
+    def wait_connected(self):
+        """Readiness speaks of Redis itself; a worker's own two connections may come a moment later."""
+        wanted = 2 * self.config["http"]["workers"]
+        wait_until(lambda: self.log_text().count("event=redis_ready") >= wanted, "every worker has its connections")
 
     def is_ready(self):
         return self.admin_client.get("/readyz").status == 200

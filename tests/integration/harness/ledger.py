@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 
 from .daemon import BUILD, SANITIZERS
+from .records import read_topics
 from .service import environment
 
 LEDGER = BUILD / "bench" / "ledger" / "minuted-ledger"
@@ -25,6 +26,7 @@ class Ledger:
 
     def follow(self, *argv):
         """Reads all that is in the topics now."""
+        read_topics(self.brokers)  # all that was committed can be read
         code, _, errors = run_ledger("follow", "--brokers", self.brokers, "--db", self.database,
                                      "--until-idle", "0.3", *argv)
         assert code == 0, errors

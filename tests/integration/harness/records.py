@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -39,32 +40,54 @@ class Record:
     timestamp_ms: int
 
 
-def read_topics(brokers, topics=TOPICS):
-    """Every committed record there is now, in order within each partition."""
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "reader", "enable.auto.commit": False,
-                         "isolation.level": "read_committed", "enable.partition.eof": True,
-                         "auto.offset.reset": "earliest", "log_level": 0, "fetch.wait.max.ms": 50})
+def consumer(brokers, isolation="read_committed"):
+    return Consumer({"bootstrap.servers": brokers, "group.id": "reader", "enable.auto.commit": False,
+                     "isolation.level": isolation, "enable.partition.eof": True, "auto.offset.reset": "earliest",
+                     "log_level": 0, "fetch.wait.max.ms": 50})
+
+
+@contextmanager
+def closing(made):
     try:
-        partitions = [TopicPartition(t, p, 0) for t in topics
-                      for p in consumer.list_topics(t, timeout=10).topics[t].partitions]
-        consumer.assign(partitions)
-        return _read_to_end(consumer, len(partitions))
+        yield made
     finally:
-        consumer.close()
+        made.close()
 
 
-def _read_to_end(consumer, open_partitions):
-    records = []
-    while open_partitions:
-        message = consumer.poll(20)
-        assert message is not None, "Kafka gives nothing more and no end"
+def partitions_of(reader, topics):
+    return [TopicPartition(t, p, 0) for t in topics for p in reader.list_topics(t, timeout=10).topics[t].partitions]
+
+
+def end_offsets(brokers, topics=TOPICS):
+    """(topic, partition) -> its end, whether committed or not."""
+    with closing(consumer(brokers, "read_uncommitted")) as reader:
+        return {(p.topic, p.partition): reader.get_watermark_offsets(p, timeout=10)[1]
+                for p in partitions_of(reader, topics)}
+
+
+def read_topics(brokers, topics=TOPICS):
+    """Every committed record there is now, in order within each partition.
+
+    A transaction's commit is answered before its markers stand in every partition, so the ends are asked for first and
+    reading goes on until they are reached.
+    """
+    ends = end_offsets(brokers, topics)
+    with closing(consumer(brokers)) as reader:
+        reader.assign(partitions_of(reader, topics))
+        return list(_read_to(reader, ends))
+
+
+def _read_to(reader, ends):
+    ends = dict(ends)
+    while ends:
+        message = reader.poll(20)
+        assert message is not None, f"Kafka gives nothing more and no end: {ends}"
         if message.error() is None:
-            records.append(decode(message))
-        elif message.error().code() == KafkaError._PARTITION_EOF:
-            open_partitions -= 1
-        else:
+            yield decode(message)
+        elif message.error().code() != KafkaError._PARTITION_EOF:
             raise AssertionError(message.error())
-    return records
+        elif message.offset() >= ends.get((message.topic(), message.partition()), 0):
+            ends.pop((message.topic(), message.partition()), None)
 
 
 def decode(message):

@@ -1,0 +1,34 @@
+/*
+ * What the api's own files share: its state and the handlers that the routes lead to.
+ */
+#pragma once
+
+#include "api/api.h"
+#include "base/buf.h"
+
+struct api {
+    struct api_settings settings;
+    struct policy *policy;
+    struct token_signer *signer; /* of the policy's keys */
+    struct api_counters counters;
+    size_t pending;
+    unsigned jitter;       /* seed of Retry-After */
+    struct buf body;       /* of the answer being written */
+    struct buf headers;    /* of the answer being written */
+    struct buf error_body; /* of api_write_error(), which the server copies later than we write */
+    struct buf error_headers;
+};
+
+/* A handler answers its exchange exactly once, now or later. */
+typedef void api_route_handler(struct api *api, struct http_exchange *x);
+
+api_route_handler sessions_handle;
+api_route_handler heartbeats_handle;
+api_route_handler progress_handle;
+
+/* Under /dev, with --dev only. */
+api_route_handler dev_page_handle;
+api_route_handler dev_token_handle;
+api_route_handler dev_clock_read_handle;
+api_route_handler dev_clock_move_handle;
+api_route_handler dev_kafka_handle;

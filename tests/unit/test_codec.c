@@ -1,0 +1,578 @@
+/* Both codecs: what a body says, whichever way it is written, what is refused, and what answers look like. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/codec.h"
+#include "proto/player.pb-c.h"
+
+#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+#define RUN_OF(from, to, media_from, media_to, rate)                                                         \
+    "{\"from_ms\":" from ",\"to_ms\":" to ",\"media_from_ms\":" media_from ",\"media_to_ms\":" media_to      \
+    ",\"rate\":" rate "}"
+#define GOOD RUN_OF("0", "1000", "5", "1005", "1")
+
+/* BODY stands alone in a block of its own size, so that a read beyond it is seen. */
+struct read {
+    char *body;
+    struct arena arena;
+    struct heartbeat_request request;
+    char detail[DETAIL_MAX];
+    int status;
+};
+
+static struct read read_heartbeats(const struct codec *codec, const void *body, size_t len)
+{
+    struct read read = {.body = malloc(len > 0 ? len : 1)};
+    assert_non_null(read.body);
+    memcpy(read.body, body, len);
+    read.status =
+        codec->decode_heartbeats((struct slice){read.body, len}, &read.arena, &read.request, read.detail);
+    return read;
+}
+
+static struct read read_json(const char *body)
+{
+    return read_heartbeats(&codec_json, body, strlen(body));
+}
+
+static struct read read_message(const Minuted__V1__HeartbeatRequest *message)
+{
+    uint8_t body[65536];
+    size_t len = protobuf_c_message_get_packed_size(&message->base);
+    assert_true(len <= sizeof(body));
+    protobuf_c_message_pack(&message->base, body);
+    return read_heartbeats(&codec_protobuf, body, len);
+}
+
+static void forget(struct read *read)
+{
+    arena_free(&read->arena);
+    free(read->body);
+}
+
+static void assert_run(const struct run *run, const struct run *expected)
+{
+    assert_int_equal(run->malformed, expected->malformed);
+    assert_int_equal(run->from_ms, expected->from_ms);
+    assert_int_equal(run->to_ms, expected->to_ms);
+    assert_int_equal(run->media_from_ms, expected->media_from_ms);
+    assert_int_equal(run->media_to_ms, expected->media_to_ms);
+    assert_true(run->rate == expected->rate);
+}
+
+/* ---- runs ---- */
+
+static void test_json_runs(void **state)
+{
+    static const struct {
+        const char *json;
+        struct run expected;
+    } rows[] = {
+        {GOOD, {0, 1000, 5, 1005, 1, false}},
+        {RUN_OF("1e3", "1000.0", "10.0e2", "4294967295", "0.5"), {1000, 1000, 1000, 4294967295, 0.5, false}},
+        {"{\"rate\":2,\"to_ms\":4,\"from_ms\":3,\"x\":[{}],\"media_to_ms\":2,\"media_from_ms\":1}",
+            {3, 4, 1, 2, 2, false}},
+        {"{\"r\\u0061te\":1,\"from_ms\":0,\"to_ms\":1,\"media_from_ms\":0,\"media_to_ms\":1}",
+            {0, 1, 0, 1, 1, false}},
+        {RUN_OF("2", "1", "9", "8", "-5"), {2, 1, 9, 8, -5, false}}, /* the claim's to judge */
+#define MALFORMED {.malformed = true}
+        {"{}", MALFORMED},
+        {"null", MALFORMED},
+        {"5", MALFORMED},
+        {"\"run\"", MALFORMED},
+        {"[]", MALFORMED},
+        {"true", MALFORMED},
+        {RUN_OF("-1", "1000", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0.5", "1000", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "4294967296", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "1e300", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "9223372036854775808", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("\"0\"", "1000", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("null", "1000", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "true", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "1000", "[0]", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "1000", "0", "{}", "1"), MALFORMED},
+        {RUN_OF("0", "1000", "0", "1000", "\"1\""), MALFORMED},
+        {RUN_OF("0", "1000", "0", "1000", "null"), MALFORMED},
+        {RUN_OF("0", "1000", "0", "1000", "1e999"), MALFORMED},
+        {"{\"from_ms\":0,\"to_ms\":1,\"media_from_ms\":0,\"media_to_ms\":1}", MALFORMED},
+        {"{\"to_ms\":1,\"media_from_ms\":0,\"media_to_ms\":1,\"rate\":1}", MALFORMED},
+        {"{\"from_ms\":0,\"from_ms\":0,\"to_ms\":1,\"media_from_ms\":0,\"media_to_ms\":1,\"rate\":1}",
+            MALFORMED},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char body[1024];
+        snprintf(
+            body, sizeof(body), "{\"runs\":[" GOOD ", %s ," GOOD "],\"session_token\":\"t\"}", rows[i].json);
+        struct read read = read_json(body);
+        assert_int_equal(read.status, 0);
+        assert_true(read.request.single);
+        assert_int_equal(read.request.n, 1);
+        assert_int_equal(read.request.n_runs, 3);
+        assert_run(&read.request.heartbeats[0].runs[0], &rows[0].expected);
+        assert_run(&read.request.heartbeats[0].runs[1], &rows[i].expected);
+        assert_run(&read.request.heartbeats[0].runs[2], &rows[0].expected);
+        forget(&read);
+    }
+}
+
+static Minuted__V1__Run run_message(
+    int64_t from, int64_t to, int64_t media_from, int64_t media_to, double rate)
+{
+    Minuted__V1__Run run = MINUTED__V1__RUN__INIT;
+    run.has_from_ms = run.has_to_ms = run.has_media_from_ms = run.has_media_to_ms = run.has_rate = true;
+    run.from_ms = from;
+    run.to_ms = to;
+    run.media_from_ms = media_from;
+    run.media_to_ms = media_to;
+    run.rate = rate;
+    return run;
+}
+
+static void test_protobuf_runs(void **state)
+{
+    const struct {
+        Minuted__V1__Run message;
+        struct run expected;
+    } rows[] = {
+        {run_message(0, 1000, 5, 1005, 1), {0, 1000, 5, 1005, 1, false}},
+        {run_message(1, UINT32_MAX, 2, 3, 0.25), {1, UINT32_MAX, 2, 3, 0.25, false}},
+        {run_message(2, 1, 9, 8, -5), {2, 1, 9, 8, -5, false}},
+        {run_message(-1, 1000, 0, 1000, 1), MALFORMED},
+        {run_message(0, INT64_C(4294967296), 0, 1000, 1), MALFORMED},
+        {run_message(0, 1000, INT64_MIN, 1000, 1), MALFORMED},
+        {run_message(0, 1000, 0, INT64_MAX, 1), MALFORMED},
+        {run_message(0, 1000, 0, 1000, (double)NAN), MALFORMED},
+        {run_message(0, 1000, 0, 1000, (double)INFINITY), MALFORMED},
+        {run_message(0, 1000, 0, 1000, -(double)INFINITY), MALFORMED},
+        {MINUTED__V1__RUN__INIT, MALFORMED},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Minuted__V1__Run runs[] = {rows[0].message, rows[i].message};
+        Minuted__V1__Run *pointers[] = {&runs[0], &runs[1]};
+        Minuted__V1__HeartbeatRequest message = MINUTED__V1__HEARTBEAT_REQUEST__INIT;
+        message.n_runs = 2;
+        message.runs = pointers;
+        struct read read = read_message(&message);
+        assert_int_equal(read.status, 0);
+        assert_true(read.request.single);
+        assert_null(read.request.heartbeats[0].token.ptr);
+        assert_run(&read.request.heartbeats[0].runs[0], &rows[0].expected);
+        assert_run(&read.request.heartbeats[0].runs[1], &rows[i].expected);
+        forget(&read);
+    }
+}
+
+static void test_protobuf_run_with_a_field_missing(void **state)
+{
+    (void)state;
+    for (int missing = 0; missing < 5; missing++) {
+        Minuted__V1__Run run = run_message(0, 1000, 5, 1005, 1);
+        protobuf_c_boolean *const has[] = {
+            &run.has_from_ms, &run.has_to_ms, &run.has_media_from_ms, &run.has_media_to_ms, &run.has_rate};
+        Minuted__V1__Run *pointer = &run;
+        Minuted__V1__HeartbeatRequest message = MINUTED__V1__HEARTBEAT_REQUEST__INIT;
+        *has[missing] = false;
+        message.n_runs = 1;
+        message.runs = &pointer;
+        struct read read = read_message(&message);
+        assert_int_equal(read.status, 0);
+        assert_run(&read.request.heartbeats[0].runs[0], &(struct run)MALFORMED);
+        forget(&read);
+    }
+}
+
+/* ---- the shapes of heartbeats ---- */
+
+static void test_json_shapes(void **state)
+{
+    static const struct {
+        const char *json;
+        bool single;
+        size_t n, n_runs;
+        const char *token; /* of the last heartbeat; NULL: missing */
+    } rows[] = {
+        {"{\"session_token\":\"t\",\"runs\":[]}", true, 1, 0, "t"},
+        {" {\"runs\" : [" GOOD "] , \"session_token\" : \"t\\u0074\" } ", true, 1, 1, "tt"},
+        {"{\"runs\":[]}", true, 1, 0, NULL},
+        {"{\"session_token\":7,\"runs\":[]}", true, 1, 0, NULL},
+        {"{\"session_token\":null,\"runs\":[{}]}", true, 1, 1, NULL},
+        {"{\"session_token\":\"\",\"runs\":[]}", true, 1, 0, ""},
+        {"{\"heartbeats\":[]}", false, 0, 0, NULL},
+        {"{\"heartbeats\":[{\"session_token\":\"a\",\"runs\":[{},{}]},{\"runs\":[{}],\"session_token\":\"b\"}"
+         "]}",
+            false, 2, 3, "b"},
+        {"{\"heartbeats\":[{\"runs\":[],\"heartbeats\":5,\"y\":{}}],\"x\":[1,{}]}", false, 1, 0, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct read read = read_json(rows[i].json);
+        if (read.status != 0)
+            fail_msg("%s: %s", rows[i].json, read.detail);
+        assert_int_equal(read.request.single, rows[i].single);
+        assert_int_equal(read.request.n, rows[i].n);
+        assert_int_equal(read.request.n_runs, rows[i].n_runs);
+        if (rows[i].n > 0) {
+            struct slice token = read.request.heartbeats[rows[i].n - 1].token;
+            assert_int_equal(token.ptr == NULL, rows[i].token == NULL);
+            assert_true(rows[i].token == NULL || slice_is(token, rows[i].token));
+        }
+        forget(&read);
+    }
+}
+
+static void test_json_refused(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *detail; /* part of it */
+    } rows[] = {
+        {"", "an object was expected at byte 0"},
+        {"[]", "an object was expected at byte 0"},
+        {"null", "an object was expected at byte 0"},
+        {"{", "at byte 1"},
+        {"{\"runs\":[", "at byte 9"},
+        {"{\"runs\":[}", "at byte 9"},
+        {"{\"runs\":[{\"from_ms\":NaN}]}", "at byte 20"},
+        {"{\"runs\":[{\"rate\":-Infinity}]}", "at byte 18"},
+        {"{\"runs\":[{\"rate\":01}]}", "a number with a leading zero"},
+        {"{\"runs\":[]} x", "something follows the end at byte 12"},
+        {"{\"runs\":[],}", "at byte 11"},
+        {"{\"session_token\":\"\xff\",\"runs\":[]}", "invalid UTF-8 at byte 18"},
+        {"{}", "runs is missing, and so is heartbeats"},
+        {"{\"session_token\":\"t\"}", "runs is missing, and so is heartbeats"},
+        {"{\"runs\":{}}", "runs is not an array"},
+        {"{\"runs\":null}", "runs is not an array"},
+        {"{\"heartbeats\":{}}", "heartbeats is not an array"},
+        {"{\"heartbeats\":[{\"runs\":[]},5]}", "heartbeats[1] is not an object"},
+        {"{\"heartbeats\":[{\"runs\":[]},{\"runs\":5}]}", "heartbeats[1].runs is not an array"},
+        {"{\"heartbeats\":[{\"session_token\":\"t\"}]}", "heartbeats[0].runs is missing"},
+        {"{\"runs\":[],\"heartbeats\":[]}", "runs and heartbeats are both given"},
+        {"{\"heartbeats\":[],\"session_token\":\"t\"}", "session_token and heartbeats are both given"},
+        {"{\"runs\":[],\"runs\":[]}", "runs is given twice"},
+        {"{\"session_token\":5,\"session_token\":\"t\",\"runs\":[]}", "session_token is given twice"},
+        {"{\"heartbeats\":[],\"heartbeats\":[]}", "heartbeats is given twice"},
+        {"{\"heartbeats\":[{\"runs\":[],\"runs\":[]}]}", "heartbeats[0].runs is given twice"},
+        {"{\"heartbeats\":[{\"session_token\":1,\"session_token\":1}]}",
+            "heartbeats[0].session_token is given twice"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct read read = read_json(rows[i].json);
+        assert_int_equal(read.status, 400);
+        if (strstr(read.detail, rows[i].detail) == NULL)
+            fail_msg("%s: %s", rows[i].json, read.detail);
+        forget(&read);
+    }
+}
+
+/* Every prefix of a good body is refused, and none is read beyond. */
+static void test_json_cut_off(void **state)
+{
+    static const char body[] =
+        "{\"heartbeats\":[{\"session_token\":\"t\\u0041\",\"runs\":[" GOOD ",null]}],\"x\":[true]}";
+    (void)state;
+    for (size_t len = 0; len < sizeof(body) - 1; len++) {
+        struct read read = read_heartbeats(&codec_json, body, len);
+        assert_int_equal(read.status, 400);
+        forget(&read);
+    }
+    struct read whole = read_json(body);
+    assert_int_equal(whole.status, 0);
+    forget(&whole);
+}
+
+/* N times ITEM, separated by commas, between BEFORE and AFTER. */
+static struct read read_repeated(const char *before, const char *item, size_t n, const char *after)
+{
+    struct buf b = {0};
+    buf_append_string(&b, before);
+    for (size_t i = 0; i < n; i++) {
+        buf_append_string(&b, i > 0 ? "," : "");
+        buf_append_string(&b, item);
+    }
+    buf_append_string(&b, after);
+    struct read read = read_heartbeats(&codec_json, b.data, b.len);
+    buf_free(&b);
+    return read;
+}
+
+static void test_json_limits(void **state)
+{
+    static const struct {
+        const char *before, *item, *after;
+    } rows[] = {
+        {"{\"runs\":[", "{}", "]}"},
+        {"{\"heartbeats\":[{\"runs\":[", GOOD, "]}]}"},
+        {"{\"heartbeats\":[", "{\"runs\":[" GOOD "]}", "]}"},
+        {"{\"heartbeats\":[", "{\"runs\":[]}", "]}"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct read most = read_repeated(rows[i].before, rows[i].item, 256, rows[i].after);
+        assert_int_equal(most.status, 0);
+        forget(&most);
+        struct read more = read_repeated(rows[i].before, rows[i].item, 257, rows[i].after);
+        assert_int_equal(more.status, 413);
+        assert_non_null(strstr(more.detail, "more than 256 "));
+        forget(&more);
+    }
+}
+
+static void test_protobuf_shapes(void **state)
+{
+    (void)state;
+    Minuted__V1__Run run = run_message(0, 1000, 5, 1005, 1);
+    Minuted__V1__Run *runs[257];
+    Minuted__V1__Heartbeat heartbeat = MINUTED__V1__HEARTBEAT__INIT;
+    Minuted__V1__Heartbeat *heartbeats[257];
+    for (size_t i = 0; i < 257; i++) {
+        runs[i] = &run;
+        heartbeats[i] = &heartbeat;
+    }
+    heartbeat.runs = runs;
+    const struct {
+        size_t n_runs, n_heartbeats, n_runs_each;
+        const char *token;
+        int status;
+        const char *detail;
+    } rows[] = {
+        {1, 0, 0, "t", 0, ""},
+        {0, 0, 0, "t", 0, ""},
+        {256, 0, 0, NULL, 0, ""},
+        {0, 2, 128, NULL, 0, ""},
+        {0, 256, 1, NULL, 0, ""},
+        {0, 256, 0, NULL, 0, ""},
+        {0, 0, 0, NULL, 400, "runs is missing, and so is heartbeats"},
+        {1, 1, 1, NULL, 400, "runs and heartbeats are both given"},
+        {0, 1, 1, "t", 400, "session_token and heartbeats are both given"},
+        {257, 0, 0, NULL, 413, "more than 256 runs"},
+        {0, 2, 129, NULL, 413, "more than 256 runs"},
+        {0, 257, 0, NULL, 413, "more than 256 heartbeats"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        Minuted__V1__HeartbeatRequest message = MINUTED__V1__HEARTBEAT_REQUEST__INIT;
+        message.n_runs = rows[i].n_runs;
+        message.runs = runs;
+        message.n_heartbeats = rows[i].n_heartbeats;
+        message.heartbeats = heartbeats;
+        heartbeat.n_runs = rows[i].n_runs_each;
+        message.has_session_token = rows[i].token != NULL;
+        message.session_token = (ProtobufCBinaryData){1, (uint8_t[]){'t'}};
+        struct read read = read_message(&message);
+        assert_int_equal(read.status, rows[i].status);
+        if (rows[i].status != 0) {
+            assert_non_null(strstr(read.detail, rows[i].detail));
+        } else {
+            assert_int_equal(read.request.single, rows[i].n_heartbeats == 0);
+            assert_int_equal(read.request.n, rows[i].n_heartbeats > 0 ? rows[i].n_heartbeats : 1);
+            assert_int_equal(
+                read.request.n_runs, rows[i].n_runs + rows[i].n_heartbeats * rows[i].n_runs_each);
+            assert_int_equal(read.request.heartbeats[0].token.ptr != NULL, rows[i].token != NULL);
+        }
+        forget(&read);
+    }
+}
+
+static void test_protobuf_refused(void **state)
+{
+    static const char *const bodies[] = {
+        "\xff", "\x0a\x05hi", "\x0a\xff\xff\xff\xff\x0f", "\x12\x05hi", "{}"};
+    (void)state;
+    for (size_t i = 0; i < COUNT(bodies); i++) {
+        struct read read = read_heartbeats(&codec_protobuf, bodies[i], strlen(bodies[i]));
+        assert_int_equal(read.status, 400);
+        assert_non_null(strstr(read.detail, "minuted.v1.HeartbeatRequest"));
+        forget(&read);
+    }
+}
+
+/* 64 KiB of fields that nobody knows must not become megabytes; a few of them are passed over. */
+static void test_protobuf_unknown_fields(void **state)
+{
+    static const struct {
+        size_t n;
+        int status;
+    } rows[] = {{1, 0}, {100, 0}, {31000, 400}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buf b = {0};
+        buf_append(&b, "\x0a\x01t", 3);
+        for (size_t k = 0; k < rows[i].n; k++)
+            buf_append(&b, "\x78\x00", 2); /* field 15, a varint */
+        struct read read = read_heartbeats(&codec_protobuf, b.data, b.len);
+        assert_int_equal(read.status, rows[i].status);
+        assert_true(read.arena.total < 512 * 1024);
+        assert_int_equal(read.arena.limit, 0);
+        forget(&read);
+        buf_free(&b);
+    }
+}
+
+/* ---- sessions ---- */
+
+static void test_sessions(void **state)
+{
+    static const struct {
+        const struct codec *codec;
+        const char *body;
+        int status;
+        const char *lesson, *device; /* NULL: missing */
+    } rows[] = {
+        {&codec_json, "{\"lesson_id\":\"a\",\"device_id\":\"b\"}", 0, "a", "b"},
+        {&codec_json, "{\"device_id\":\"\\u738b\",\"x\":{\"lesson_id\":1},\"lesson_id\":\"\"}", 0, "", "王"},
+        {&codec_json, "{}", 0, NULL, NULL},
+        {&codec_json, "{\"lesson_id\":1,\"device_id\":null}", 0, NULL, NULL},
+        {&codec_json, "{\"lesson_id\":1,\"lesson_id\":\"a\"}", 400, NULL, NULL},
+        {&codec_json, "{\"device_id\":\"a\",\"device_id\":\"a\"}", 400, NULL, NULL},
+        {&codec_json, "[]", 400, NULL, NULL},
+        {&codec_json, "", 400, NULL, NULL},
+        {&codec_json, "{\"lesson_id\":\"a\"", 400, NULL, NULL},
+        {&codec_protobuf, "\x0a\x01\x61\x12\x01\x62", 0, "a", "b"},
+        {&codec_protobuf, "", 0, NULL, NULL},
+        {&codec_protobuf, "\x0a", 400, NULL, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct arena arena = {0};
+        struct session_request request;
+        char detail[DETAIL_MAX];
+        assert_int_equal(
+            rows[i].codec->decode_session(slice_of(rows[i].body), &arena, &request, detail), rows[i].status);
+        if (rows[i].status == 0) {
+            assert_int_equal(request.lesson_id.ptr == NULL, rows[i].lesson == NULL);
+            assert_int_equal(request.device_id.ptr == NULL, rows[i].device == NULL);
+            assert_true(rows[i].lesson == NULL || slice_is(request.lesson_id, rows[i].lesson));
+            assert_true(rows[i].device == NULL || slice_is(request.device_id, rows[i].device));
+        }
+        arena_free(&arena);
+    }
+}
+
+/* ---- which codec ---- */
+
+static void test_accept(void **state)
+{
+    static const struct {
+        const char *accept;
+        const struct codec *expected;
+    } rows[] = {
+        {"", &codec_json},
+        {"*/*", &codec_json},
+        {"application/json", &codec_json},
+        {"application/protobuf", &codec_protobuf},
+        {"application/x-protobuf;q=0.9", &codec_protobuf},
+        {"text/html, application/protobuf", &codec_protobuf},
+        {",,", &codec_json},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++)
+        assert_ptr_equal(codec_of_accept(slice_of(rows[i].accept)), rows[i].expected);
+}
+
+/* ---- answers ---- */
+
+static const struct run_result results[] = {
+    {.status = RUN_ACCEPTED, .credited_seconds = 10, .duplicate_seconds = 2, .contested_seconds = 1},
+    {.status = RUN_ACCEPTED},
+    {.status = RUN_RETRY, .reason = REASON_AHEAD_OF_CLOCK},
+    {.status = RUN_REJECTED, .reason = REASON_TOO_LATE},
+};
+
+static void test_json_answers(void **state)
+{
+    struct buf b = {0};
+    (void)state;
+    codec_json.encode_heartbeats(
+        &b, &(struct heartbeat_answer){results, COUNT(results), 1674187200500, 15000});
+    assert_true(slice_is(buf_slice(&b),
+        "{\"results\":["
+        "{\"status\":\"accepted\",\"credited_seconds\":10,\"duplicate_seconds\":2,\"contested_seconds\":1},"
+        "{\"status\":\"accepted\",\"credited_seconds\":0,\"duplicate_seconds\":0,\"contested_seconds\":0},"
+        "{\"status\":\"retry\",\"reason\":\"ahead_of_clock\"},"
+        "{\"status\":\"rejected\",\"reason\":\"too_late\"}],"
+        "\"server_time_ms\":1674187200500,\"heartbeat_interval_ms\":15000}"));
+    buf_clear(&b);
+    codec_json.encode_session(
+        &b, &(struct session_answer){slice_of("id"), slice_of("m1.t"), 1674187200500, 1674201600500, 60000});
+    assert_true(slice_is(buf_slice(&b), "{\"session_id\":\"id\",\"session_token\":\"m1.t\","
+                                        "\"server_time_ms\":1674187200500,\"expires_at_ms\":1674201600500,"
+                                        "\"heartbeat_interval_ms\":60000}"));
+    buf_free(&b);
+}
+
+static void test_protobuf_answers(void **state)
+{
+    struct buf b = {0};
+    (void)state;
+    codec_protobuf.encode_heartbeats(
+        &b, &(struct heartbeat_answer){results, COUNT(results), 1674187200500, 15000});
+    Minuted__V1__HeartbeatResponse *answer =
+        minuted__v1__heartbeat_response__unpack(NULL, b.len, (const uint8_t *)b.data);
+    assert_non_null(answer);
+    assert_int_equal(answer->server_time_ms, 1674187200500);
+    assert_int_equal(answer->heartbeat_interval_ms, 15000);
+    assert_int_equal(answer->n_results, COUNT(results));
+    assert_int_equal(answer->results[0]->status, MINUTED__V1__STATUS__ACCEPTED);
+    assert_int_equal(answer->results[0]->credited_seconds, 10);
+    assert_int_equal(answer->results[0]->duplicate_seconds, 2);
+    assert_int_equal(answer->results[0]->contested_seconds, 1);
+    assert_false(answer->results[0]->has_reason);
+    assert_true(answer->results[1]->has_credited_seconds && answer->results[1]->has_contested_seconds);
+    assert_int_equal(answer->results[2]->status, MINUTED__V1__STATUS__RETRY);
+    assert_int_equal(answer->results[2]->reason, MINUTED__V1__REASON__AHEAD_OF_CLOCK);
+    assert_int_equal(answer->results[3]->status, MINUTED__V1__STATUS__REJECTED);
+    assert_int_equal(answer->results[3]->reason, MINUTED__V1__REASON__TOO_LATE);
+    assert_false(answer->results[3]->has_credited_seconds);
+    minuted__v1__heartbeat_response__free_unpacked(answer, NULL);
+    buf_free(&b);
+}
+
+/* The names on the wire are the same in both encodings. */
+static void test_reasons_have_one_name(void **state)
+{
+    (void)state;
+    for (int reason = REASON_MALFORMED; reason < REASON_COUNT; reason++) {
+        char name[32];
+        snprintf(name, sizeof(name), "%s", run_reason_name((enum run_reason)reason));
+        for (char *c = name; *c != '\0'; c++)
+            *c = (char)(*c == '_' ? '_' : *c - 'a' + 'A');
+        const ProtobufCEnumValue *value =
+            protobuf_c_enum_descriptor_get_value_by_name(&minuted__v1__reason__descriptor, name);
+        assert_non_null(value);
+        assert_int_equal(value->value, reason);
+    }
+    assert_int_equal(minuted__v1__reason__descriptor.n_values, REASON_COUNT - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_runs),
+        cmocka_unit_test(test_protobuf_runs),
+        cmocka_unit_test(test_protobuf_run_with_a_field_missing),
+        cmocka_unit_test(test_json_shapes),
+        cmocka_unit_test(test_json_refused),
+        cmocka_unit_test(test_json_cut_off),
+        cmocka_unit_test(test_json_limits),
+        cmocka_unit_test(test_protobuf_shapes),
+        cmocka_unit_test(test_protobuf_refused),
+        cmocka_unit_test(test_protobuf_unknown_fields),
+        cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_accept),
+        cmocka_unit_test(test_json_answers),
+        cmocka_unit_test(test_protobuf_answers),
+        cmocka_unit_test(test_reasons_have_one_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,262 @@
+/* Which request gets which answer before anything is judged: paths, methods, encodings, origins, problems. */
+#include "api_fixture.h"
+
+#define HEARTBEATS "/v1/heartbeats"
+
+static void test_paths_and_methods(void **state)
+{
+    static const struct {
+        enum http_method method;
+        const char *path;
+        int status;
+        const char *allow; /* NULL: none */
+    } rows[] = {
+        {HTTP_METHOD_GET, "/", 404, NULL},
+        {HTTP_METHOD_GET, "", 404, NULL},
+        {HTTP_METHOD_GET, "/v1", 404, NULL},
+        {HTTP_METHOD_POST, "/v1/heartbeat", 404, NULL},
+        {HTTP_METHOD_POST, "/v1/heartbeats/", 404, NULL},
+        {HTTP_METHOD_POST, "/v1/Heartbeats", 404, NULL},
+        {HTTP_METHOD_OPTIONS, "/v2/heartbeats", 404, NULL},
+        {HTTP_METHOD_GET, HEARTBEATS, 405, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_HEAD, HEARTBEATS, 405, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_OTHER, HEARTBEATS, 405, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_GET, "/v1/sessions", 405, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_POST, "/v1/progress", 405, "Allow: GET, HEAD, OPTIONS\r\n"},
+        {HTTP_METHOD_OTHER, "/dev/clock", 405, "Allow: GET, HEAD, POST, OPTIONS\r\n"},
+        {HTTP_METHOD_OPTIONS, HEARTBEATS, 204, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_OPTIONS, "/v1/progress", 204, "Allow: GET, HEAD, OPTIONS\r\n"},
+        {HTTP_METHOD_GET, "/v1/progress", 401, NULL},
+        {HTTP_METHOD_HEAD, "/v1/progress", 401, NULL},
+        {HTTP_METHOD_POST, HEARTBEATS, 400, NULL},
+        {HTTP_METHOD_POST, HEARTBEATS "?x=1", 400, NULL},
+        {HTTP_METHOD_POST, "/v1/sessions", 401, NULL},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fixture_ask(f, &(struct request){.method = rows[i].method, .path = rows[i].path});
+        assert_answered(f, rows[i].status);
+        assert_int_equal(has_header(f, "Allow: "), rows[i].allow != NULL);
+        assert_true(rows[i].allow == NULL || has_header(f, rows[i].allow));
+        if (rows[i].status >= 400)
+            assert_problem(f, rows[i].status, "");
+    }
+}
+
+static void test_base_path(void **state)
+{
+    static const struct {
+        const char *path;
+        int status;
+    } rows[] = {{"/x/v1/progress", 401}, {"/v1/progress", 404}, {"/x", 404}, {"/xv1/progress", 404},
+        {"/x//v1/progress", 404}, {"/x/v1/progress/x", 404}};
+    struct fixture *f = *state;
+    snprintf(f->base_path, sizeof(f->base_path), "/x");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fixture_ask(f, &(struct request){.path = rows[i].path});
+        assert_answered(f, rows[i].status);
+    }
+}
+
+static void test_content_types(void **state)
+{
+    static const struct {
+        const char *type;
+        int status; /* 400: was decoded, and the body is none */
+    } rows[] = {
+        {"application/json", 400},
+        {"Application/JSON ; charset=utf-8", 400},
+        {"text/plain;charset=UTF-8", 400},
+        {"application/protobuf", 400},
+        {"application/x-protobuf;messageType=x", 400},
+        {"application/xml", 415},
+        {"application/x-www-form-urlencoded", 415},
+        {"application/jsonx", 415},
+        {"; application/json", 415},
+        {"", 415},
+        {NULL, 415},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fixture_ask(f, &(struct request){.method = HTTP_METHOD_POST,
+                           .path = HEARTBEATS,
+                           .content_type = rows[i].type,
+                           .body = TEXT("\xff")});
+        assert_problem(f, rows[i].status, "");
+        assert_int_equal(has_header(f, "Accept-Post: application/json"), rows[i].status == 415);
+    }
+}
+
+static void test_origins(void **state)
+{
+    static const struct {
+        const char *allowed; /* NULL: none is */
+        const char *origin;
+        bool expected;
+    } rows[] = {
+        {ORIGIN, ORIGIN, true},
+        {ORIGIN, "https://elsewhere.example", false},
+        {ORIGIN, "https://player.example.evil", false},
+        {ORIGIN, "", false},
+        {ORIGIN, "null", false},
+        {"*", "https://elsewhere.example", true},
+        {"*", "", false},
+        {NULL, ORIGIN, false},
+    };
+    static const enum http_method methods[] = {HTTP_METHOD_OPTIONS, HTTP_METHOD_POST, HTTP_METHOD_GET};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(rows) * COUNT(methods); i++) {
+        const char *origin = rows[i / COUNT(methods)].origin;
+        const char *allowed = rows[i / COUNT(methods)].allowed;
+        bool expected = rows[i / COUNT(methods)].expected;
+        enum http_method method = methods[i % COUNT(methods)];
+        char line[128];
+        snprintf(f->origin, sizeof(f->origin), "%s", allowed != NULL ? allowed : "");
+        snprintf(line, sizeof(line), "Access-Control-Allow-Origin: %s\r\n", origin);
+        f->config.http.allowed_origins.n = allowed != NULL;
+        fixture_ask(f, &(struct request){.method = method, .path = HEARTBEATS, .origin = origin});
+        bool preflight = expected && method == HTTP_METHOD_OPTIONS;
+        assert_int_equal(has_header(f, "Access-Control-Allow-Origin"), expected);
+        assert_int_equal(has_header(f, line), expected);
+        assert_int_equal(has_header(f, "Access-Control-Expose-Headers: Retry-After\r\n"), expected);
+        assert_int_equal(has_header(f, "Vary: Origin\r\n"), allowed != NULL);
+        assert_int_equal(has_header(f, "Access-Control-Allow-Methods: POST\r\n"), preflight);
+        assert_int_equal(
+            has_header(f, "Access-Control-Allow-Headers: authorization, content-type\r\n"), preflight);
+        assert_int_equal(has_header(f, "Access-Control-Max-Age: 7200\r\n"), preflight);
+    }
+}
+
+static int retry_after(const struct fixture *f)
+{
+    const char *line = strstr(f->x.out_headers.data, "Retry-After: ");
+    return line == NULL ? 0 : atoi(line + strlen("Retry-After: "));
+}
+
+static void test_shedding_is_spread(void **state)
+{
+    struct fixture *f = *state;
+    bool seen[8] = {false};
+    f->store.admits = false;
+    for (int i = 0; i < 200; i++) {
+        fixture_post(f, HEARTBEATS, NULL, "{not even read");
+        assert_problem(f, 503, "later");
+        int seconds = retry_after(f);
+        assert_true(seconds >= 2 && seconds <= 5);
+        seen[seconds] = true;
+    }
+    assert_true(seen[2] && seen[3] && seen[4] && seen[5]);
+    assert_int_equal(api_counters(f->api)->shed, 200);
+    assert_int_equal(api_counters(f->api)->problems, 0);
+}
+
+static void test_the_servers_own_errors(void **state)
+{
+    struct fixture *f = *state;
+    struct http_response response;
+    api_write_error(f->api, 400, "two \"Host\" headers", slice_of(ORIGIN), &response);
+    assert_int_equal(response.status, 400);
+    assert_string_equal(response.content_type, PROBLEM);
+    assert_true(response.close);
+    assert_non_null(strstr(response.headers, "Access-Control-Allow-Origin: " ORIGIN "\r\n"));
+    assert_null(strstr(response.headers, "Retry-After: "));
+    assert_true(slice_is(response.body, "{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,"
+                                        "\"detail\":\"two \\\"Host\\\" headers\"}"));
+    api_write_error(f->api, 503, "too many connections", (struct slice){"", 0}, &response);
+    assert_non_null(strstr(response.headers, "Retry-After: "));
+    assert_null(strstr(response.headers, "Access-Control-Allow-Origin"));
+    assert_int_equal(api_counters(f->api)->problems, 1);
+    assert_int_equal(api_counters(f->api)->shed, 1);
+}
+
+/* ---- with --dev ---- */
+
+static void test_dev_routes(void **state)
+{
+    static const struct {
+        enum http_method method;
+        const char *path;
+        const char *body;
+        int status;
+        const char *expected; /* the body, or a part of it */
+    } rows[] = {
+        {HTTP_METHOD_GET, "/dev/", "", 200, "<p>"},
+        {HTTP_METHOD_GET, "/dev/kafka", "", 200, "{\"brokers\":\"127.0.0.1:9092\"}"},
+        {HTTP_METHOD_GET, "/dev/clock", "", 200, "{\"now_ms\":1674187200500}"},
+        {HTTP_METHOD_POST, "/dev/clock", "{\"advance_ms\": 1500}", 200, "{\"now_ms\":1674187202000}"},
+        {HTTP_METHOD_POST, "/dev/clock", "{\"advance_ms\": -500}", 200, "{\"now_ms\":1674187201500}"},
+        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 1e12}", 200, "{\"now_ms\":1000000000000}"},
+        {HTTP_METHOD_GET, "/dev/clock", "", 200, "{\"now_ms\":1000000000000}"},
+        {HTTP_METHOD_POST, "/dev/clock", "", 400, "advance_ms"},
+        {HTTP_METHOD_POST, "/dev/clock", "{}", 400, "advance_ms"},
+        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 0.5}", 400, "advance_ms"},
+        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 5", 400, "advance_ms"},
+        {HTTP_METHOD_POST, "/dev/clock", "{\"then_ms\": 5}", 400, "advance_ms"},
+        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 5, \"advance_ms\": 5}", 400, "advance_ms"},
+        {HTTP_METHOD_GET, "/dev/token?sub=a&portal=higher", "", 200, "{\"token\":\"ey"},
+        {HTTP_METHOD_GET, "/dev/token?portal=higher&sub=%E7%8E%8B+1", "", 200, "{\"token\":\"ey"},
+        {HTTP_METHOD_GET, "/dev/token?sub=a", "", 400, "portal"},
+        {HTTP_METHOD_GET, "/dev/token?sub=&portal=higher", "", 400, "sub"},
+        {HTTP_METHOD_GET, "/dev/token?sub=%0A&portal=higher", "", 400, "sub"},
+        {HTTP_METHOD_GET, "/dev/token", "", 400, "sub"},
+        {HTTP_METHOD_GET, "/dev/clock", "", 200, "{\"now_ms\":1000000000000}"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fixture_ask(f, &(struct request){
+                           .method = rows[i].method, .path = rows[i].path, .body = slice_of(rows[i].body)});
+        assert_answered(f, rows[i].status);
+        assert_non_null(strstr(f->x.out_body.data, rows[i].expected));
+    }
+}
+
+/* The token of /dev/token is one that opens a session for an hour, for the learner that was asked for. */
+static void test_dev_token(void **state)
+{
+    struct fixture *f = *state;
+    struct jwt_claims claims;
+    const char *problem;
+    struct arena arena = {0};
+    struct policy *policy = fixture_policy(&f->config, "");
+    fixture_ask(f, &(struct request){.path = "/dev/token?portal=higher&sub=%e7%8e%8b+%261%"});
+    assert_answered(f, 200);
+    struct slice token = {
+        f->x.out_body.data + strlen("{\"token\":\""), f->x.out_body.len - strlen("{\"token\":\"\"}")};
+    assert_true(jwt_verify(policy->issuers, token, NOW_MS + HOUR_MS - 1000, &arena, &claims, &problem));
+    assert_true(slice_is(claims.portal, "higher"));
+    assert_true(slice_is(claims.subject, "王 &1%"));
+    assert_false(jwt_verify(policy->issuers, token, NOW_MS + HOUR_MS + 31000, &arena, &claims, &problem));
+    policy_unref(policy);
+    arena_free(&arena);
+}
+
+static void test_nothing_of_dev_without_it(void **state)
+{
+    static const char *const paths[] = {
+        "/dev/", "/dev/token?sub=a&portal=higher", "/dev/clock", "/dev/kafka"};
+    struct fixture *f = *state;
+    struct policy *policy = fixture_policy(&f->config, "");
+    api_free(f->api);
+    f->api = api_new(&(struct api_settings){&f->config, &f->clock, &f->store, NULL, NULL}, policy);
+    policy_unref(policy);
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        fixture_ask(f, &(struct request){.path = paths[i]});
+        assert_problem(f, 404, "");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROW_TEST(test_paths_and_methods),
+        ROW_TEST(test_base_path),
+        ROW_TEST(test_content_types),
+        ROW_TEST(test_origins),
+        ROW_TEST(test_shedding_is_spread),
+        ROW_TEST(test_the_servers_own_errors),
+        ROW_TEST(test_dev_routes),
+        ROW_TEST(test_dev_token),
+        ROW_TEST(test_nothing_of_dev_without_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
