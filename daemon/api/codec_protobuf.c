@@ -131,7 +131,7 @@ static int decode_heartbeats(
 
 static ProtobufCBinaryData bytes_of(struct slice s)
 {
-    return (ProtobufCBinaryData){s.len, (uint8_t *)(uintptr_t)s.ptr};
+    return (ProtobufCBinaryData){s.len, (uint8_t *)s.ptr};
 }
 
 static void pack(struct buf *b, const ProtobufCMessage *message)

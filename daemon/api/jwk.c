@@ -9,7 +9,10 @@
 #include "base/base64url.h"
 #include "base/json.h"
 
-enum { COORDINATE_BYTES = 32, NUMBER_CHARS_MAX = BASE64URL_LEN(JWT_SIGNATURE_MAX) };
+enum {
+    COORDINATE_BYTES = 32,
+    NUMBER_CHARS_MAX = BASE64URL_LEN(16384 / 8) /* an RSA key of 16,384 bits, OpenSSL's limit */
+};
 
 struct jwk {
     struct slice kty, use, alg, kid, crv, n, e, x, y;

@@ -25,7 +25,7 @@ struct jwt_key_list {
     size_t n;
 };
 
-enum { RSA_BITS_MIN = 2048, JWT_SIGNATURE_MAX = 2048 /* bytes: RSA of 16384 bits */ };
+enum { RSA_BITS_MIN = 2048 };
 
 void jwt_key_add_secret(struct jwt_key_list *list, struct slice secret);
 /*

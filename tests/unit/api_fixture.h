@@ -176,6 +176,7 @@ struct fixture {
     struct api_dev dev;
     struct api *api;
     struct http_exchange x; /* the newest */
+    struct buf body;        /* of the request, where a test writes it piece by piece */
     char jwt[JWT_MAX];
     char header[JWT_MAX + 16]; /* `Bearer …` */
 };
@@ -275,11 +276,12 @@ static inline int fixture_stop(void **state)
     assert_int_equal(api_pending(f->api), 0);
     fixture_forget(f);
     api_free(f->api);
+    buf_free(&f->body);
     free(f);
     return 0;
 }
 
-#define ROW_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_start, fixture_stop)
+#define API_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_start, fixture_stop)
 
 /* A request to be handled; BODY and what headers name must live until it is answered. */
 struct request {
@@ -349,9 +351,8 @@ static inline void assert_problem(const struct fixture *f, int status, const cha
     snprintf(member, sizeof(member), "\"status\":%d,", status);
     assert_non_null(strstr(f->x.out_body.data, member));
     const char *detail = strstr(f->x.out_body.data, "\"detail\":");
-    assert_non_null(detail);
-    if (strstr(detail, wanted) == NULL)
-        fail_msg("%s is not in %s", wanted, detail);
+    if (detail == NULL || strstr(detail, wanted) == NULL)
+        fail_msg("%s is not in %s", wanted, f->x.out_body.data);
 }
 
 /* Ends the batch; STATUSES has one for each submitted run, NULL means that all were written. */

@@ -311,22 +311,50 @@ static void test_json_limits(void **state)
 {
     static const struct {
         const char *before, *item, *after;
+        size_t most;
     } rows[] = {
-        {"{\"runs\":[", "{}", "]}"},
-        {"{\"heartbeats\":[{\"runs\":[", GOOD, "]}]}"},
-        {"{\"heartbeats\":[", "{\"runs\":[" GOOD "]}", "]}"},
-        {"{\"heartbeats\":[", "{\"runs\":[]}", "]}"},
+        {"{\"runs\":[", "{}", "]}", 256},
+        {"{\"heartbeats\":[{\"runs\":[", GOOD, "]}]}", 256},
+        {"{\"heartbeats\":[{\"runs\":[{},{}]},{\"runs\":[", GOOD, "]}]}", 254},
+        {"{\"heartbeats\":[", "{\"runs\":[" GOOD "]}", "]}", 256},
+        {"{\"heartbeats\":[", "{\"runs\":[]}", "]}", 256},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct read most = read_repeated(rows[i].before, rows[i].item, 256, rows[i].after);
+        struct read most = read_repeated(rows[i].before, rows[i].item, rows[i].most, rows[i].after);
         assert_int_equal(most.status, 0);
         forget(&most);
-        struct read more = read_repeated(rows[i].before, rows[i].item, 257, rows[i].after);
+        struct read more = read_repeated(rows[i].before, rows[i].item, rows[i].most + 1, rows[i].after);
         assert_int_equal(more.status, 413);
         assert_non_null(strstr(more.detail, "more than 256 "));
         forget(&more);
     }
+}
+
+static void test_json_keeps_all(void **state)
+{
+    struct buf b = {0};
+    (void)state;
+    buf_append_string(&b, "{\"heartbeats\":[");
+    for (int i = 0; i < 40; i++)
+        buf_printf(&b, "%s{\"session_token\":\"%02d\",\"runs\":[" GOOD ",{},{},{}," GOOD ",{}]}",
+            i > 0 ? "," : "", i);
+    buf_append_string(&b, "]}");
+    struct read read = read_heartbeats(&codec_json, b.data, b.len);
+    assert_int_equal(read.status, 0);
+    assert_int_equal(read.request.n, 40);
+    assert_int_equal(read.request.n_runs, 240);
+    for (int i = 0; i < 40; i++) {
+        const struct heartbeat *h = &read.request.heartbeats[i];
+        char token[16];
+        snprintf(token, sizeof(token), "%02d", i);
+        assert_true(slice_is(h->token, token));
+        assert_int_equal(h->n_runs, 6);
+        for (int k = 0; k < 6; k++)
+            assert_int_equal(h->runs[k].malformed, k % 4 != 0);
+    }
+    forget(&read);
+    buf_free(&b);
 }
 
 static void test_protobuf_shapes(void **state)
@@ -565,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_json_refused),
         cmocka_unit_test(test_json_cut_off),
         cmocka_unit_test(test_json_limits),
+        cmocka_unit_test(test_json_keeps_all),
         cmocka_unit_test(test_protobuf_shapes),
         cmocka_unit_test(test_protobuf_refused),
         cmocka_unit_test(test_protobuf_unknown_fields),

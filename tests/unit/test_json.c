@@ -224,6 +224,24 @@ static void test_every_prefix_is_refused(void **state)
             fail_msg("accepted: %.*s", (int)n, heartbeat);
 }
 
+/* Strings are read eight bytes at a time: each place of three such words, with all that a string may not
+ * hold. */
+static void test_a_bad_byte_in_any_place_of_a_string(void **state)
+{
+    (void)state;
+    for (size_t place = 1; place < 25; place++) {
+        for (int c = 0; c < 256; c++) {
+            char text[] = "\"abcdefghijklmnopqrstuvwx\"";
+            size_t at;
+            text[place] = (char)c;
+            bool plain = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+            if (good((struct slice){text, sizeof(text) - 1}, &at) != plain)
+                fail_msg("byte 0x%02x in place %zu", (unsigned)c, place);
+            assert_true(plain || at == place || at == place + 1);
+        }
+    }
+}
+
 /* Whatever stands in a byte's place, both ways to read agree, and nothing is read beyond the end. */
 static void test_any_byte_in_any_place(void **state)
 {
@@ -399,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_must_parse),
         cmocka_unit_test(test_must_not_parse),
         cmocka_unit_test(test_every_prefix_is_refused),
+        cmocka_unit_test(test_a_bad_byte_in_any_place_of_a_string),
         cmocka_unit_test(test_any_byte_in_any_place),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_memory_of_escapes_is_bounded),

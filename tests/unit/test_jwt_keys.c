@@ -70,6 +70,15 @@ static void test_es256(void **state)
     assert_false(passes(issuers, key_token(ES, CLAIMS, k->ec2)));
     assert_false(passes(issuers, key_token(RS, CLAIMS, k->ec)));
     assert_false(passes(issuers, key_token("{\"alg\":\"es256\"}", CLAIMS, k->ec)));
+    struct buf longer = unsigned_token(ES, CLAIMS);
+    unsigned char pair[65];
+    size_t n;
+    append_es256(&longer, k->ec, false);
+    longer.len -= BASE64URL_LEN(64);
+    assert_true(base64url_decode(longer.data + longer.len, BASE64URL_LEN(64), pair, &n));
+    pair[64] = 0;
+    append_base64(&longer, pair, sizeof(pair));
+    assert_false(passes(issuers, longer));
     struct buf der = unsigned_token(ES, CLAIMS);
     append_es256(&der, k->ec, true);
     assert_false(passes(issuers, der));
@@ -368,7 +377,7 @@ static void test_keys_that_are_passed_over(void **state)
     const struct test_keys *k = *state;
     static const char none[] = "no RSA or P-256 key for signatures in it";
     const struct set_key rows[] = {{k->rsa, ",\"use\":\"enc\""}, {k->rsa, ",\"use\":\"\""},
-        {k->rsa, ",\"use\":5"}, {k->rsa, ",\"alg\":\"RS512\""}, {k->rsa, ",\"alg\":\"rs256\""},
+        {k->rsa, ",\"use\":5,\"kid\":\"x\""}, {k->rsa, ",\"alg\":\"RS512\""}, {k->rsa, ",\"alg\":\"rs256\""},
         {k->rsa, ",\"alg\":\"HS256\""}, {k->rsa, ",\"alg\":null"}, {k->rsa, ",\"alg\":\"ES256\""},
         {k->ec, ",\"alg\":\"RS256\""}, {k->rsa_1024, ""}, {k->ec_p384, ""}, {k->rsa, ",\"n\":\"AQAB\""},
         {k->rsa, ",\"n\":\"\""}, {k->rsa, ",\"n\":\"!!!!\""}, {k->rsa, ",\"n\":5"}, {k->rsa, ",\"e\":\"AQ\""},

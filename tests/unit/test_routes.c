@@ -7,30 +7,30 @@ static void test_paths_and_methods(void **state)
 {
     static const struct {
         enum http_method method;
-        const char *path;
         int status;
+        const char *path;
         const char *allow; /* NULL: none */
     } rows[] = {
-        {HTTP_METHOD_GET, "/", 404, NULL},
-        {HTTP_METHOD_GET, "", 404, NULL},
-        {HTTP_METHOD_GET, "/v1", 404, NULL},
-        {HTTP_METHOD_POST, "/v1/heartbeat", 404, NULL},
-        {HTTP_METHOD_POST, "/v1/heartbeats/", 404, NULL},
-        {HTTP_METHOD_POST, "/v1/Heartbeats", 404, NULL},
-        {HTTP_METHOD_OPTIONS, "/v2/heartbeats", 404, NULL},
-        {HTTP_METHOD_GET, HEARTBEATS, 405, "Allow: POST, OPTIONS\r\n"},
-        {HTTP_METHOD_HEAD, HEARTBEATS, 405, "Allow: POST, OPTIONS\r\n"},
-        {HTTP_METHOD_OTHER, HEARTBEATS, 405, "Allow: POST, OPTIONS\r\n"},
-        {HTTP_METHOD_GET, "/v1/sessions", 405, "Allow: POST, OPTIONS\r\n"},
-        {HTTP_METHOD_POST, "/v1/progress", 405, "Allow: GET, HEAD, OPTIONS\r\n"},
-        {HTTP_METHOD_OTHER, "/dev/clock", 405, "Allow: GET, HEAD, POST, OPTIONS\r\n"},
-        {HTTP_METHOD_OPTIONS, HEARTBEATS, 204, "Allow: POST, OPTIONS\r\n"},
-        {HTTP_METHOD_OPTIONS, "/v1/progress", 204, "Allow: GET, HEAD, OPTIONS\r\n"},
-        {HTTP_METHOD_GET, "/v1/progress", 401, NULL},
-        {HTTP_METHOD_HEAD, "/v1/progress", 401, NULL},
-        {HTTP_METHOD_POST, HEARTBEATS, 400, NULL},
-        {HTTP_METHOD_POST, HEARTBEATS "?x=1", 400, NULL},
-        {HTTP_METHOD_POST, "/v1/sessions", 401, NULL},
+        {HTTP_METHOD_GET, 404, "/", NULL},
+        {HTTP_METHOD_GET, 404, "", NULL},
+        {HTTP_METHOD_GET, 404, "/v1", NULL},
+        {HTTP_METHOD_POST, 404, "/v1/heartbeat", NULL},
+        {HTTP_METHOD_POST, 404, "/v1/heartbeats/", NULL},
+        {HTTP_METHOD_POST, 404, "/v1/Heartbeats", NULL},
+        {HTTP_METHOD_OPTIONS, 404, "/v2/heartbeats", NULL},
+        {HTTP_METHOD_GET, 405, HEARTBEATS, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_HEAD, 405, HEARTBEATS, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_OTHER, 405, HEARTBEATS, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_GET, 405, "/v1/sessions", "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_POST, 405, "/v1/progress", "Allow: GET, HEAD, OPTIONS\r\n"},
+        {HTTP_METHOD_OTHER, 405, "/dev/clock", "Allow: GET, HEAD, POST, OPTIONS\r\n"},
+        {HTTP_METHOD_OPTIONS, 204, HEARTBEATS, "Allow: POST, OPTIONS\r\n"},
+        {HTTP_METHOD_OPTIONS, 204, "/v1/progress", "Allow: GET, HEAD, OPTIONS\r\n"},
+        {HTTP_METHOD_GET, 401, "/v1/progress", NULL},
+        {HTTP_METHOD_HEAD, 401, "/v1/progress", NULL},
+        {HTTP_METHOD_POST, 400, HEARTBEATS, NULL},
+        {HTTP_METHOD_POST, 400, HEARTBEATS "?x=1", NULL},
+        {HTTP_METHOD_POST, 401, "/v1/sessions", NULL},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -175,31 +175,31 @@ static void test_dev_routes(void **state)
 {
     static const struct {
         enum http_method method;
+        int status;
         const char *path;
         const char *body;
-        int status;
         const char *expected; /* the body, or a part of it */
     } rows[] = {
-        {HTTP_METHOD_GET, "/dev/", "", 200, "<p>"},
-        {HTTP_METHOD_GET, "/dev/kafka", "", 200, "{\"brokers\":\"127.0.0.1:9092\"}"},
-        {HTTP_METHOD_GET, "/dev/clock", "", 200, "{\"now_ms\":1674187200500}"},
-        {HTTP_METHOD_POST, "/dev/clock", "{\"advance_ms\": 1500}", 200, "{\"now_ms\":1674187202000}"},
-        {HTTP_METHOD_POST, "/dev/clock", "{\"advance_ms\": -500}", 200, "{\"now_ms\":1674187201500}"},
-        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 1e12}", 200, "{\"now_ms\":1000000000000}"},
-        {HTTP_METHOD_GET, "/dev/clock", "", 200, "{\"now_ms\":1000000000000}"},
-        {HTTP_METHOD_POST, "/dev/clock", "", 400, "advance_ms"},
-        {HTTP_METHOD_POST, "/dev/clock", "{}", 400, "advance_ms"},
-        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 0.5}", 400, "advance_ms"},
-        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 5", 400, "advance_ms"},
-        {HTTP_METHOD_POST, "/dev/clock", "{\"then_ms\": 5}", 400, "advance_ms"},
-        {HTTP_METHOD_POST, "/dev/clock", "{\"now_ms\": 5, \"advance_ms\": 5}", 400, "advance_ms"},
-        {HTTP_METHOD_GET, "/dev/token?sub=a&portal=higher", "", 200, "{\"token\":\"ey"},
-        {HTTP_METHOD_GET, "/dev/token?portal=higher&sub=%E7%8E%8B+1", "", 200, "{\"token\":\"ey"},
-        {HTTP_METHOD_GET, "/dev/token?sub=a", "", 400, "portal"},
-        {HTTP_METHOD_GET, "/dev/token?sub=&portal=higher", "", 400, "sub"},
-        {HTTP_METHOD_GET, "/dev/token?sub=%0A&portal=higher", "", 400, "sub"},
-        {HTTP_METHOD_GET, "/dev/token", "", 400, "sub"},
-        {HTTP_METHOD_GET, "/dev/clock", "", 200, "{\"now_ms\":1000000000000}"},
+        {HTTP_METHOD_GET, 200, "/dev/", "", "<p>"},
+        {HTTP_METHOD_GET, 200, "/dev/kafka", "", "{\"brokers\":\"127.0.0.1:9092\"}"},
+        {HTTP_METHOD_GET, 200, "/dev/clock", "", "{\"now_ms\":1674187200500}"},
+        {HTTP_METHOD_POST, 200, "/dev/clock", "{\"advance_ms\": 1500}", "{\"now_ms\":1674187202000}"},
+        {HTTP_METHOD_POST, 200, "/dev/clock", "{\"advance_ms\": -500}", "{\"now_ms\":1674187201500}"},
+        {HTTP_METHOD_POST, 200, "/dev/clock", "{\"now_ms\": 1e12}", "{\"now_ms\":1000000000000}"},
+        {HTTP_METHOD_GET, 200, "/dev/clock", "", "{\"now_ms\":1000000000000}"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "", "advance_ms"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{}", "advance_ms"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 0.5}", "advance_ms"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 5", "advance_ms"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"then_ms\": 5}", "advance_ms"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 5, \"advance_ms\": 5}", "advance_ms"},
+        {HTTP_METHOD_GET, 200, "/dev/token?sub=a&portal=higher", "", "{\"token\":\"ey"},
+        {HTTP_METHOD_GET, 200, "/dev/token?portal=higher&sub=%E7%8E%8B+1", "", "{\"token\":\"ey"},
+        {HTTP_METHOD_GET, 400, "/dev/token?sub=a", "", "portal"},
+        {HTTP_METHOD_GET, 400, "/dev/token?sub=&portal=higher", "", "sub"},
+        {HTTP_METHOD_GET, 400, "/dev/token?sub=%0A&portal=higher", "", "sub"},
+        {HTTP_METHOD_GET, 400, "/dev/token", "", "sub"},
+        {HTTP_METHOD_GET, 200, "/dev/clock", "", "{\"now_ms\":1000000000000}"},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -248,15 +248,15 @@ static void test_nothing_of_dev_without_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ROW_TEST(test_paths_and_methods),
-        ROW_TEST(test_base_path),
-        ROW_TEST(test_content_types),
-        ROW_TEST(test_origins),
-        ROW_TEST(test_shedding_is_spread),
-        ROW_TEST(test_the_servers_own_errors),
-        ROW_TEST(test_dev_routes),
-        ROW_TEST(test_dev_token),
-        ROW_TEST(test_nothing_of_dev_without_it),
+        API_TEST(test_paths_and_methods),
+        API_TEST(test_base_path),
+        API_TEST(test_content_types),
+        API_TEST(test_origins),
+        API_TEST(test_shedding_is_spread),
+        API_TEST(test_the_servers_own_errors),
+        API_TEST(test_dev_routes),
+        API_TEST(test_dev_token),
+        API_TEST(test_nothing_of_dev_without_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
