@@ -108,6 +108,7 @@ struct token_signer *token_signer_new(const struct token_keys *keys)
     struct token_signer *signer = mem_zalloc(sizeof(*signer));
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     signer->keys = keys;
+    /* it holds pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
     signer->macs = mem_zalloc(keys->n * sizeof(*signer->macs));
     for (size_t i = 0; i < keys->n; i++)
         signer->macs[i] = mac_new(hmac, &keys->keys[i]);

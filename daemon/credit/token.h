@@ -41,7 +41,7 @@ struct token_signer;
 
 /* A ring of KEYS, the newest first; each at least 32 bytes. Copies them. */
 struct token_keys *token_keys_new(const struct slice *keys, size_t n);
-void token_keys_free(struct token_keys *keys);
+void token_keys_free(struct token_keys *ring);
 
 /*
  * Signing state of one thread; borrows KEYS, which must outlive it. A signer is cheap to use and not

@@ -210,21 +210,20 @@ static inline struct jwt_issuers *load_secret(void)
     return load_issuers(&issuer, 1, &error);
 }
 
-/* NULL when TOKEN is good at NOW_MS, else what is wrong. It stands in a block of its own size. */
+/* NULL when TOKEN is good at NOW_MS, else what is wrong. It ends where its block ends. */
 static inline const char *problem_of(const struct jwt_issuers *issuers, struct slice token)
 {
     struct arena arena = {0};
     struct jwt_claims claims;
     const char *problem = NULL;
-    char *copy = malloc(token.len);
-    assert_non_null(copy);
-    if (token.len > 0)
-        memcpy(copy, token.ptr, token.len);
+    char *block = malloc(token.len + 1);
+    assert_non_null(block);
+    char *copy = memcpy(block + 1, token.ptr, token.len);
     bool good = jwt_verify(issuers, (struct slice){copy, token.len}, NOW_MS, &arena, &claims, &problem);
     assert_true(good || (problem != NULL && problem[0] != '\0'));
     if (good)
         assert_true(slice_is(claims.portal, "p"));
-    free(copy);
+    free(block);
     arena_free(&arena);
     return good ? NULL : problem;
 }

@@ -19,7 +19,6 @@
 /* Times are milliseconds after ANCHOR. What is left out is as in rules_of(), session_of() and lesson_of(). */
 struct row {
     const char *name;
-    enum run_reason reason;
     int64_t seconds;
     struct run run;
     int64_t max_run_ms;
@@ -31,6 +30,7 @@ struct row {
     int64_t closes_in;
     int64_t length_ms;
     int64_t now_in;
+    enum run_reason reason;
     bool unknown;
 };
 
@@ -98,10 +98,10 @@ static const struct row rows[] = {
     /* rate_too_high, which also is too low */
     {"slowest", OK(10), RUN(0, 10000, 0, 2500, 0.25)},
     {"slower", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 2499, 0.2499)},
-    {"just slower", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 2500, nextafter(0.25, 0))},
+    {"just slower", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 2500, 0x1.fffffffffffffp-3)},
     {"fastest", OK(10), RUN(0, 10000, 0, 20000, 2)},
     {"faster", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 20100, 2.01)},
-    {"just faster", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 20000, nextafter(2, 3))},
+    {"just faster", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 20000, 0x1.0000000000001p+1)},
     {"standing", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 1, 0)},
     {"backwards", NO(RATE_TOO_HIGH), RUN(0, 10000, 0, 1, -1)},
     {"another limit, at it", OK(10), RUN(0, 10000, 0, 15000, 1.5), .max_rate = 1.5},

@@ -313,7 +313,7 @@ static void test_several_issuers(void **state)
         struct buf token = hs256_token(HS, tokens[i].payload, slice_of(tokens[i].secret));
         bool good = jwt_verify(issuers, buf_slice(&token), NOW_MS, &arena, &claims, &problem);
         assert_int_equal(good, tokens[i].portal != NULL);
-        if (good)
+        if (tokens[i].portal != NULL)
             assert_true(slice_is(claims.portal, tokens[i].portal));
         else
             assert_string_equal(problem, tokens[i].problem);

@@ -60,7 +60,7 @@ static void test_judgement_parts_the_claim(void **state)
     (void)state;
     uint64_t seed = 3;
     for (int i = 0; i < 10000; i++) {
-        uint64_t claim = next_random(&seed) & next_random(&seed) & MASK_FULL;
+        uint64_t claim = next_random(&seed) & MASK_FULL;
         uint64_t own = next_random(&seed) & MASK_FULL;
         uint64_t others = next_random(&seed) & ~own & MASK_FULL;
         struct mask_credit c = mask_judge(claim, own, others);
