@@ -101,6 +101,16 @@ static const char *id_of(struct reading *r, const struct yaml_node *map)
     return id;
 }
 
+/* NAN when the node is not a plain number. */
+static double read_number(const struct yaml_node *node)
+{
+    if (node->type != YAML_SCALAR || !isdigit((unsigned char)node->text[0]))
+        return NAN;
+    char *end = NULL;
+    double value = strtod(node->text, &end);
+    return *end == '\0' ? value : NAN;
+}
+
 /* A number from MIN to MAX; INITIAL when missing. */
 static double number_of(
     struct reading *r, const struct yaml_node *map, const char *key, double initial, double min, double max)
@@ -108,14 +118,11 @@ static double number_of(
     const struct yaml_node *node = yaml_get(map, key);
     if (node == NULL)
         return initial;
-    char *end;
-    double value =
-        node->type == YAML_SCALAR && isdigit((unsigned char)node->text[0]) ? strtod(node->text, &end) : NAN;
-    if (isnan(value) || *end != '\0' || value < min || value > max) {
-        problem(r, node, "'%s': a number from %g to %g is wanted, not '%s'", key, min, max, node->text);
-        return initial;
-    }
-    return value;
+    double value = read_number(node);
+    if (value >= min && value <= max)
+        return value;
+    problem(r, node, "'%s': a number from %g to %g is wanted, not '%s'", key, min, max, node->text);
+    return initial;
 }
 
 /* ---- days ---- */

@@ -330,13 +330,17 @@ static void on_linger(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- the interface ---- */
 
+static void take_queued(struct lane *lane, struct store_run_queue *out)
+{
+    STAILQ_CONCAT(out, &lane->queue);
+    lane->queued = 0;
+}
+
 static void fail_queued(struct pipeline *p)
 {
     struct store_run_queue failed = STAILQ_HEAD_INITIALIZER(failed);
-    for (int i = 0; i < partitions(p); i++) {
-        STAILQ_CONCAT(&failed, &p->lanes[i].queue);
-        p->lanes[i].queued = 0;
-    }
+    for (int i = 0; i < partitions(p); i++)
+        take_queued(&p->lanes[i], &failed);
     p->queued = 0;
     mark(&failed, STORE_UNAVAILABLE);
     pipeline_complete(p->context, &failed);
