@@ -190,15 +190,20 @@ static void sort_entries(struct reading *r, struct entries *entries, const char 
     }
 }
 
+static int compare_id(const char *id, struct slice wanted)
+{
+    size_t len = strlen(id);
+    int order = memcmp(id, wanted.ptr, len < wanted.len ? len : wanted.len);
+    return order != 0 ? order : (len > wanted.len) - (len < wanted.len);
+}
+
 static const void *find_entry(const struct entries *entries, struct slice id)
 {
     size_t low = 0;
     size_t high = entries->n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = strncmp(entries->items[middle].id, id.ptr, id.len);
-        if (order == 0 && entries->items[middle].id[id.len] != '\0')
-            order = 1;
+        int order = compare_id(entries->items[middle].id, id);
         if (order == 0)
             return entries->items[middle].what;
         if (order < 0)

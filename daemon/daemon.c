@@ -324,8 +324,18 @@ static void free_event(struct event *event)
         event_free(event);
 }
 
+/* A socket's file outlives its socket. */
+static void unlink_sockets(const struct daemon *d)
+{
+    const struct endpoint_list *listen = &d->config->http.listen;
+    for (size_t i = 0; i < listen->n; i++)
+        if (listen->items[i].is_unix && d->n_workers > 0)
+            unlink(listen->items[i].host);
+}
+
 static void stop(struct daemon *d)
 {
+    unlink_sockets(d);
     for (int i = 0; i < d->n_workers; i++)
         worker_drain(d->workers[i], DRAIN_REQUESTS_MS);
     if (d->admin != NULL)
