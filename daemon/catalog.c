@@ -1,7 +1,6 @@
 /* The catalog. */
 #include "catalog.h"
 
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +15,7 @@ enum { COURSES_MAX = 1000, LESSONS_MAX = 100000, PORTALS_MAX = 100 };
 
 /* Something with an id that must stand once; sorted by id for look-ups. */
 struct entry {
-    const char *id;
+    struct slice id;
     int line;
     const void *what;
 };
@@ -101,28 +100,26 @@ static const char *id_of(struct reading *r, const struct yaml_node *map)
     return id;
 }
 
-/* NAN when the node is not a plain number. */
-static double read_number(const struct yaml_node *node)
-{
-    if (node->type != YAML_SCALAR || !isdigit((unsigned char)node->text[0]))
-        return NAN;
-    char *end = NULL;
-    double value = strtod(node->text, &end);
-    return *end == '\0' ? value : NAN;
-}
+struct number {
+    double initial; /* when missing */
+    double min;
+    double max;
+    bool whole;
+};
 
-/* A number from MIN to MAX; INITIAL when missing. */
-static double number_of(
-    struct reading *r, const struct yaml_node *map, const char *key, double initial, double min, double max)
+static double number_of(struct reading *r, const struct yaml_node *map, const char *key, struct number wanted)
 {
     const struct yaml_node *node = yaml_get(map, key);
+    const char *rest;
     if (node == NULL)
-        return initial;
-    double value = read_number(node);
-    if (value >= min && value <= max)
+        return wanted.initial;
+    double value = yaml_decimal(node->text, &rest);
+    if (!isnan(value) && *rest == '\0' && value >= wanted.min && value <= wanted.max &&
+        (!wanted.whole || value == floor(value)))
         return value;
-    problem(r, node, "'%s': a number from %g to %g is wanted, not '%s'", key, min, max, node->text);
-    return initial;
+    problem(r, node, "'%s': a %snumber from %.15g to %.15g is wanted, not '%s'", key,
+        wanted.whole ? "whole " : "", wanted.min, wanted.max, node->text);
+    return wanted.initial;
 }
 
 /* ---- days ---- */
@@ -136,9 +133,12 @@ static bool days_of_month_hold(int year, int month, int day)
 
 static bool parse_day(const char *text, int *year, int *month, int *day)
 {
-    int end = 0;
-    return strlen(text) == 10 && sscanf(text, "%4d-%2d-%2d%n", year, month, day, &end) == 3 && end == 10 &&
-           *year >= 1970 && days_of_month_hold(*year, *month, *day);
+    static const char form[] = "0000-00-00";
+    for (size_t i = 0; i < sizeof(form); i++) /* with its NUL, so the length is right too */
+        if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
+            return false;
+    return sscanf(text, "%4d-%2d-%2d", year, month, day) == 3 && *year >= 1970 &&
+           days_of_month_hold(*year, *month, *day);
 }
 
 /* Unix ms of the start of the day that KEY names, or of the next one; UNBOUNDED when the key is missing. */
@@ -162,17 +162,30 @@ static int64_t day_of(struct reading *r, const struct yaml_node *map, const char
 
 /* ---- ids that stand once ---- */
 
-static int by_id(const void *a, const void *b)
+static int compare_ids(struct slice a, struct slice b)
 {
-    return strcmp(((const struct entry *)a)->id, ((const struct entry *)b)->id);
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n == 0 ? 0 : memcmp(a.ptr, b.ptr, n);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct entry *x = a;
+    const struct entry *y = b;
+    int order = compare_ids(x->id, y->id);
+    return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
+}
+
+/* An empty ID is a problem already. */
 static void add_entry(struct entries *entries, const char *id, int line, const void *what)
 {
+    if (id[0] == '\0')
+        return;
     if ((entries->n & (entries->n - 1)) == 0)
         entries->items =
             mem_realloc(entries->items, (entries->n == 0 ? 1 : entries->n * 2) * sizeof(*entries->items));
-    entries->items[entries->n++] = (struct entry){id, line, what};
+    entries->items[entries->n++] = (struct entry){slice_of(id), line, what};
 }
 
 static void sort_entries(struct reading *r, struct entries *entries, const char *kind)
@@ -182,19 +195,10 @@ static void sort_entries(struct reading *r, struct entries *entries, const char 
     for (size_t i = 1; i < entries->n; i++) {
         const struct entry *a = &entries->items[i - 1];
         const struct entry *b = &entries->items[i];
-        int first = a->line < b->line ? a->line : b->line;
-        int second = a->line < b->line ? b->line : a->line;
-        if (strcmp(a->id, b->id) == 0)
-            problems_add(r->problems, r->source, second, "%s '%s' is there twice, first in line %d", kind,
-                a->id, first);
+        if (slice_equal(a->id, b->id))
+            problems_add(r->problems, r->source, b->line, "%s '%s' is there twice, first in line %d", kind,
+                b->id.ptr, a->line);
     }
-}
-
-static int compare_id(const char *id, struct slice wanted)
-{
-    size_t len = strlen(id);
-    int order = memcmp(id, wanted.ptr, len < wanted.len ? len : wanted.len);
-    return order != 0 ? order : (len > wanted.len) - (len < wanted.len);
 }
 
 static const void *find_entry(const struct entries *entries, struct slice id)
@@ -203,7 +207,7 @@ static const void *find_entry(const struct entries *entries, struct slice id)
     size_t high = entries->n;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = compare_id(entries->items[middle].id, id);
+        int order = compare_ids(entries->items[middle].id, id);
         if (order == 0)
             return entries->items[middle].what;
         if (order < 0)
@@ -227,7 +231,7 @@ static void read_lesson(
     check_keys(r, map, "a lesson", keys, 3);
     lesson->id = id_of(r, map);
     lesson->title = text_of(r, map, "title", "");
-    lesson->length_seconds = (int64_t)number_of(r, map, "length", 0, 1, 86400);
+    lesson->length_seconds = (int64_t)number_of(r, map, "length", (struct number){0, 1, 86400, true});
     lesson->course = course;
     lesson->allows =
         (struct claim_lesson){course->opens_ms, course->closes_ms, lesson->length_seconds * 1000};
@@ -263,7 +267,7 @@ static void read_course(struct reading *r, const struct yaml_node *map, struct c
     course->title = text_of(r, map, "title", "");
     course->opens_ms = day_of(r, map, "opens", 0, &course->opens, INT64_MIN);
     course->closes_ms = day_of(r, map, "closes", 1, &course->closes, INT64_MAX);
-    course->hours = number_of(r, map, "hours", 1, 0.25, 1000);
+    course->hours = number_of(r, map, "hours", (struct number){1, 0.25, 1000, false});
     if (course->opens_ms >= course->closes_ms)
         problem(r, yaml_get(map, "closes"), "course '%s' closes before it opens", course->id);
     add_entry(&r->catalog->index->courses, course->id, map->line, course);
@@ -348,8 +352,9 @@ static void read_catalog(struct reading *r, const struct yaml_node *root)
     }
     check_keys(r, root, "the catalog", keys, 6);
     r->catalog->program = text_of(r, root, "program", NULL);
-    r->catalog->minutes_per_hour = (int64_t)number_of(r, root, "minutes_per_hour", 45, 1, 1440);
-    r->catalog->hours_max = number_of(r, root, "hours_max", 1e6, 0.25, 1e6);
+    r->catalog->minutes_per_hour =
+        (int64_t)number_of(r, root, "minutes_per_hour", (struct number){45, 1, 1440, true});
+    r->catalog->hours_max = number_of(r, root, "hours_max", (struct number){1e6, 0.25, 1e6, false});
     read_timezone(r, root);
     read_portals(r, root);
     read_courses(r, root);

@@ -125,19 +125,14 @@ static int64_t days_of(int year, int month, int day)
     return era * 146097 + day_of_era - 719468;
 }
 
-static int32_t offset_at(const struct civil_zone *zone, int64_t unix_s)
-{
-    int32_t offset = zone->initial;
-    for (size_t i = 0; i < zone->n && zone->at[i] <= unix_s; i++)
-        offset = zone->offset[i];
-    return offset;
-}
-
 int64_t civil_zone_day_start_ms(const struct civil_zone *zone, int year, int month, int day)
 {
     int64_t local = days_of(year, month, day) * 86400;
-    /* The offset depends on the instant that it gives: two rounds settle it, for midnights that exist. */
-    int64_t unix_s = local - offset_at(zone, local);
-    unix_s = local - offset_at(zone, unix_s);
+    int64_t unix_s = local - zone->initial;
+    /* The first stretch of one offset in which the clock shows midnight, or begins past it. */
+    for (size_t i = 0; i < zone->n && unix_s >= zone->at[i]; i++) {
+        unix_s = local - zone->offset[i];
+        unix_s = unix_s > zone->at[i] ? unix_s : zone->at[i];
+    }
     return unix_s * 1000;
 }

@@ -14,5 +14,8 @@ struct civil_zone;
 struct civil_zone *civil_zone_load(const char *name);
 void civil_zone_free(struct civil_zone *zone);
 
-/* Unix ms of 00:00 of a day, which may be past the month's end (December 32 is January 1). */
+/*
+ * Unix ms of a day's first instant: 00:00, the earlier one where clocks went back over it, or the end of the
+ * gap where they went forward over it. DAY may be past the month's end (December 32 is January 1).
+ */
 int64_t civil_zone_day_start_ms(const struct civil_zone *zone, int year, int month, int day);

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <ctype.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,17 +12,33 @@
 
 #define ENVIRONMENT_PREFIX "MINUTED_"
 
+/* Each replaces those before it. */
+enum layer { LAYER_DEFAULT, LAYER_FILE, LAYER_ENVIRONMENT, LAYER_OVERRIDE };
+
+/* What is known of a field: who has the last word, and who gave it its value. */
+struct slot {
+    enum layer top; /* values of lower layers are not read: their files need not even be there */
+    enum layer layer;
+    const struct config_key *key; /* of alternatives the one that was given; NULL: nobody gave it */
+    const char *source;
+    int line;
+};
+
 struct loading {
     struct config *config;
+    struct slot slots[CONFIG_KEYS_MAX];
     struct arena arena;
     struct problems problems;
 };
+
+/* Its properties are merged, layer over layer, where all other values are replaced. */
+#define PROPERTIES "kafka.properties"
 
 /* ---- one key ---- */
 
 static void unknown_key(struct loading *l, const char *source, int line, const char *name)
 {
-    const char *names[64];
+    const char *names[CONFIG_KEYS_MAX];
     for (size_t i = 0; i < n_config_keys; i++)
         names[i] = config_keys[i].name;
     const char *nearest = yaml_nearest(name, names, n_config_keys);
@@ -31,10 +48,33 @@ static void unknown_key(struct loading *l, const char *source, int line, const c
         problems_add(&l->problems, source, line, "unknown key '%s'", name);
 }
 
-static void read_key(struct loading *l, const struct config_source *source, const struct config_key *key,
-    const struct yaml_node *node)
+/* Alternatives share the slot of the first of them. */
+static struct slot *slot_of(struct loading *l, const struct config_key *key)
 {
+    size_t i = 0;
+    while (config_keys[i].offset != key->offset)
+        i++;
+    return &l->slots[i];
+}
+
+static struct slot *slot_named(struct loading *l, const char *name)
+{
+    return slot_of(l, config_find_key(name));
+}
+
+static void read_key(struct loading *l, enum layer layer, const struct config_source *source,
+    const struct config_key *key, const struct yaml_node *node)
+{
+    struct slot *slot = slot_of(l, key);
     struct config_reading reading = {l->config, source, &l->problems};
+    if (layer < slot->top)
+        return;
+    if (slot->key != NULL && slot->key != key && slot->layer == layer)
+        config_problem(&reading, node, "%s and %s are both given: keep one", slot->key->name, key->name);
+    slot->layer = layer;
+    slot->key = key;
+    slot->source = arena_strndup(&l->arena, source->name, strlen(source->name));
+    slot->line = source->has_lines ? node->line : 0;
     key->read(&reading, key, node);
 }
 
@@ -57,7 +97,7 @@ static void read_section(
         snprintf(name, sizeof(name), "%s.%s", section, map->pairs[i].key);
         const struct config_key *key = config_find_key(name);
         if (key != NULL)
-            read_key(l, source, key, map->pairs[i].value);
+            read_key(l, LAYER_FILE, source, key, map->pairs[i].value);
         else
             unknown_key(l, source->name, map->pairs[i].line, name);
     }
@@ -67,7 +107,7 @@ static void read_top(struct loading *l, const struct config_source *source, cons
 {
     const struct config_key *key = config_find_key(pair->key);
     if (key != NULL && !is_section(pair->key)) {
-        read_key(l, source, key, pair->value);
+        read_key(l, LAYER_FILE, source, key, pair->value);
     } else if (!is_section(pair->key)) {
         static const char *const tops[] = {
             "http", "admin", "auth", "heartbeats", "redis", "kafka", "publish", "catalog", "log"};
@@ -82,51 +122,76 @@ static void read_top(struct loading *l, const struct config_source *source, cons
     }
 }
 
-/* A layer says one thing of the session keys. */
-static void check_session_keys(
-    struct loading *l, const struct config_source *source, const struct yaml_node *root)
-{
-    const struct yaml_node *auth = yaml_get(root, "auth");
-    const struct yaml_node *file = auth == NULL ? NULL : yaml_get(auth, "session_key_file");
-    if (file != NULL && yaml_get(auth, "session_key") != NULL)
-        problems_add(&l->problems, source->name, file->line,
-            "auth.session_key and auth.session_key_file are both given: keep one");
-}
-
-static void read_file(struct loading *l, const char *path)
+/* False when the file says nothing. */
+static bool read_file(struct loading *l, const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = mem_strndup(path, slash == NULL ? 0 : (size_t)(slash - path) + 1);
     struct config_source source = {path, folder, true};
     struct yaml_node *root = yaml_read_file(path, &l->arena, &l->problems);
-    if (root != NULL && root->type != YAML_MAP) {
+    if (root != NULL && root->type != YAML_MAP)
         problems_add(&l->problems, path, root->line, "a map of sections is wanted");
-    } else if (root != NULL) {
-        check_session_keys(l, &source, root);
-        for (size_t i = 0; i < root->n; i++)
-            read_top(l, &source, &root->pairs[i]);
-    }
+    bool good = root != NULL && root->type == YAML_MAP;
+    for (size_t i = 0; good && i < root->n; i++)
+        read_top(l, &source, &root->pairs[i]);
     free(folder);
+    return good;
 }
 
 /* ---- values from elsewhere ---- */
 
-static void read_value(
-    struct loading *l, const char *source_name, const struct config_key *key, const char *value)
+static struct yaml_node *new_scalar(struct loading *l, const char *text, size_t len)
+{
+    struct yaml_node *node = arena_alloc(&l->arena, sizeof(*node));
+    *node = (struct yaml_node){.type = YAML_SCALAR, .text = arena_strndup(&l->arena, text, len)};
+    return node;
+}
+
+/* "a,b" */
+static struct yaml_node *split_items(struct loading *l, const char *value)
+{
+    struct yaml_node *list = arena_alloc(&l->arena, sizeof(*list));
+    list->type = YAML_LIST;
+    list->items = arena_alloc(&l->arena, (strlen(value) + 1) * sizeof(list->items[0]));
+    for (const char *at = value + strspn(value, ", "); *at != '\0'; at += strspn(at, ", ")) {
+        size_t len = strcspn(at, ", ");
+        list->items[list->n++] = new_scalar(l, at, len);
+        at += len;
+    }
+    list->text = "";
+    return list;
+}
+
+/* Most values are YAML, but "[::1]:80" is an address, and "a,b" may stand for a list. */
+static struct yaml_node *parse_value(
+    struct loading *l, const char *source, const struct config_key *key, const char *value)
+{
+    size_t len = strlen(value);
+    bool yaml_list = value[0] == '[' && value[len - 1] == ']';
+    bool quoted = value[0] == '\'' || value[0] == '"';
+    if (config_key_is_list(key) && !yaml_list && !quoted)
+        return split_items(l, value);
+    if (len == 0 || (value[0] == '[' && !yaml_list))
+        return new_scalar(l, value, len);
+    return yaml_read_text(source, value, len, &l->arena, &l->problems);
+}
+
+static void read_value(struct loading *l, enum layer layer, const char *source_name,
+    const struct config_key *key, const char *value)
 {
     struct config_source source = {source_name, "", false};
-    struct yaml_node *node = yaml_read_text(source_name, value, strlen(value), &l->arena, &l->problems);
-    if (node != NULL && node->type == YAML_MAP && node->n == 0)
-        *node = (struct yaml_node){.type = YAML_SCALAR, .quoted = true, .text = ""}; /* an empty value */
+    if (layer < slot_of(l, key)->top)
+        return;
+    const struct yaml_node *node = parse_value(l, source_name, key, value);
     if (node != NULL)
-        read_key(l, &source, key, node);
+        read_key(l, layer, &source, key, node);
 }
 
 static void read_defaults(struct loading *l)
 {
     for (size_t i = 0; i < n_config_keys; i++)
         if (config_keys[i].initial != NULL)
-            read_value(l, config_keys[i].name, &config_keys[i], config_keys[i].initial);
+            read_value(l, LAYER_DEFAULT, config_keys[i].name, &config_keys[i], config_keys[i].initial);
 }
 
 /* "http.max_body" as the environment spells it: HTTP_MAX_BODY. */
@@ -149,10 +214,21 @@ static const struct config_key *find_environment_key(const char *name, size_t le
     return NULL;
 }
 
+/* The key of a variable of ours, and where its value begins; NULL for all others. */
+static const struct config_key *match_variable(const char *variable, const char **value)
+{
+    size_t prefix = strlen(ENVIRONMENT_PREFIX);
+    const char *equals = strchr(variable, '=');
+    if (strncmp(variable, ENVIRONMENT_PREFIX, prefix) != 0 || equals == NULL)
+        return NULL;
+    *value = equals + 1;
+    return find_environment_key(variable + prefix, (size_t)(equals - variable) - prefix);
+}
+
 static void unknown_variable(struct loading *l, const char *source, const char *name)
 {
-    char spelled[64][64];
-    const char *names[64];
+    char spelled[CONFIG_KEYS_MAX][64];
+    const char *names[CONFIG_KEYS_MAX];
     for (size_t i = 0; i < n_config_keys; i++) {
         environment_name(config_keys[i].name, spelled[i]);
         names[i] = spelled[i];
@@ -165,47 +241,79 @@ static void unknown_variable(struct loading *l, const char *source, const char *
 
 static void read_variable(struct loading *l, const char *variable)
 {
-    size_t prefix = strlen(ENVIRONMENT_PREFIX);
-    const char *equals = strchr(variable, '=');
-    if (strncmp(variable, ENVIRONMENT_PREFIX, prefix) != 0 || equals == NULL)
-        return;
-    size_t len = (size_t)(equals - variable);
+    static const char environment[] = "environment ";
+    const char *value = NULL;
     char source[160];
-    snprintf(source, sizeof(source), "environment %.*s", (int)(len < 128 ? len : 128), variable);
-    const struct config_key *key = find_environment_key(variable + prefix, len - prefix);
+    if (strncmp(variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0)
+        return;
+    size_t len = strcspn(variable, "=");
+    snprintf(source, sizeof(source), "%s%.*s", environment, (int)(len < 128 ? len : 128), variable);
+    const struct config_key *key = match_variable(variable, &value);
     if (key != NULL)
-        read_value(l, source, key, equals + 1);
+        read_value(l, LAYER_ENVIRONMENT, source, key, value);
     else
-        unknown_variable(l, source, source + strlen("environment ") + prefix);
+        unknown_variable(l, source, source + strlen(environment) + strlen(ENVIRONMENT_PREFIX));
 }
 
 /* kafka.properties.NAME is one property; the rest are the schema's keys. */
 static void read_override(struct loading *l, const struct config_override *override)
 {
-    static const char properties[] = "kafka.properties.";
+    static const char properties[] = PROPERTIES ".";
     char source[160];
     snprintf(source, sizeof(source), "--set %.140s", override->key);
     const struct config_key *key = config_find_key(override->key);
     if (key != NULL) {
-        read_value(l, source, key, override->value);
+        read_value(l, LAYER_OVERRIDE, source, key, override->value);
     } else if (strncmp(override->key, properties, sizeof(properties) - 1) == 0) {
         struct config_source from = {source, "", false};
         struct yaml_node value = {.type = YAML_SCALAR, .text = override->value};
         struct yaml_pair pair = {override->key + sizeof(properties) - 1, 0, &value};
         struct yaml_node map = {.type = YAML_MAP, .n = 1, .pairs = &pair};
-        read_key(l, &from, config_find_key("kafka.properties"), &map);
+        read_key(l, LAYER_OVERRIDE, &from, config_find_key(PROPERTIES), &map);
     } else {
         unknown_key(l, source, 0, override->key);
     }
 }
 
+static void raise_top(struct loading *l, const struct config_key *key, enum layer layer)
+{
+    if (key != NULL && strcmp(key->name, PROPERTIES) != 0)
+        slot_of(l, key)->top = layer;
+}
+
+/* Who has the last word is known before anything is read. */
+static void find_tops(
+    struct loading *l, char *const *environment, const struct config_override *overrides, size_t n_overrides)
+{
+    const char *value;
+    for (; environment != NULL && *environment != NULL; environment++)
+        raise_top(l, match_variable(*environment, &value), LAYER_ENVIRONMENT);
+    for (size_t i = 0; i < n_overrides; i++)
+        raise_top(l, config_find_key(overrides[i].key), LAYER_OVERRIDE);
+}
+
 /* ---- what concerns several keys ---- */
 
-static void check(struct loading *l, bool wrong, const char *message)
+static bool is_given(struct loading *l, const char *name)
 {
-    if (wrong)
-        problems_add(
-            &l->problems, l->config->file == NULL ? "configuration" : l->config->file, 0, "%s", message);
+    return slot_named(l, name)->layer > LAYER_DEFAULT;
+}
+
+/* Names KEY where it was given, else the file. */
+static void blame(struct loading *l, const char *key, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void blame(struct loading *l, const char *key, const char *format, ...)
+{
+    const struct slot *slot = slot_named(l, key);
+    const char *file = l->config->file == NULL ? "configuration" : l->config->file;
+    bool given = is_given(l, key);
+    char text[400];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    problems_add(&l->problems, given ? slot->source : file, given ? slot->line : 0, "%s", text);
 }
 
 static void check_loopback(struct loading *l, const char *key, const struct endpoint *endpoint)
@@ -215,7 +323,7 @@ static void check_loopback(struct loading *l, const char *key, const struct endp
     char name[300];
     if (endpoint_resolve(endpoint, &addr, &len) && endpoint_is_loopback(&addr))
         return;
-    problems_add(&l->problems, key, 0, "%s is not on loopback: --dev hands out tokens to anybody",
+    blame(l, key, "%s: %s is not on loopback: --dev hands out tokens to anybody", key,
         endpoint_format(endpoint, name));
 }
 
@@ -229,28 +337,36 @@ static void check_dev(struct loading *l)
 
 static void check_production(struct loading *l)
 {
-    const struct config *config = l->config;
-    check(l, config->auth.session_keys.n == 0, "auth.session_key_file is missing");
-    check(l, config->auth.n_issuers == 0, "auth.issuers is missing: nobody could open a session");
-    check(l, config->catalog == NULL, "catalog is missing");
-    check(l, strcmp(config->kafka.brokers, "embedded") == 0,
-        "kafka.brokers: 'embedded' keeps nothing and is for --dev only");
+    if (!is_given(l, "auth.session_key_file"))
+        blame(l, "auth.session_key_file", "auth.session_key_file is missing");
+    if (!is_given(l, "auth.issuers"))
+        blame(l, "auth.issuers", "auth.issuers is missing: nobody could open a session");
+    else if (l->config->auth.n_issuers == 0 && l->problems.n == 0)
+        blame(l, "auth.issuers", "auth.issuers is empty: nobody could open a session");
+    if (!is_given(l, "catalog"))
+        blame(l, "catalog", "catalog is missing");
+    if (strcmp(l->config->kafka.brokers, "embedded") == 0)
+        blame(l, "kafka.brokers", "kafka.brokers: 'embedded' keeps nothing and is for --dev only");
 }
 
-static void check_all(struct loading *l, bool dev)
+/* A relation of two keys; the one that was given is named, by preference KEY. */
+static void check(struct loading *l, bool wrong, const char *key, const char *other, const char *message)
+{
+    if (wrong)
+        blame(l, is_given(l, key) ? key : other, "%s", message);
+}
+
+static void check_relations(struct loading *l)
 {
     const struct config *config = l->config;
-    check(l, config->heartbeats.interval_ms > config->heartbeats.max_interval_ms,
-        "heartbeats.interval is longer than heartbeats.max_interval");
-    check(l, config->publish.grace_ms < config->heartbeats.max_interval_ms + 10000,
+    check(l, config->heartbeats.interval_ms > config->heartbeats.max_interval_ms, "heartbeats.interval",
+        "heartbeats.max_interval", "heartbeats.interval is longer than heartbeats.max_interval");
+    check(l, config->publish.grace_ms < config->heartbeats.max_interval_ms + 10000, "publish.grace",
+        "heartbeats.max_interval",
         "publish.grace is shorter than heartbeats.max_interval + 10s: a minute would be due before its "
         "heartbeats came");
-    check(l, config->http.header_timeout_ms > config->http.request_timeout_ms,
-        "http.header_timeout is longer than http.request_timeout");
-    if (dev)
-        check_dev(l);
-    else
-        check_production(l);
+    check(l, config->http.header_timeout_ms > config->http.request_timeout_ms, "http.header_timeout",
+        "http.request_timeout", "http.header_timeout is longer than http.request_timeout");
 }
 
 /* ---- the interface ---- */
@@ -259,17 +375,23 @@ struct config *config_load(const char *file, char *const *environment,
     const struct config_override *overrides, size_t n_overrides, bool dev, char **error)
 {
     struct loading l = {.config = mem_zalloc(sizeof(*l.config))};
+    bool complete = true;
     read_defaults(&l);
+    find_tops(&l, environment, overrides, n_overrides);
     if (file != NULL) {
         l.config->file = mem_strdup(file);
-        read_file(&l, file);
+        complete = read_file(&l, file);
     }
     for (; environment != NULL && *environment != NULL; environment++)
         read_variable(&l, *environment);
     for (size_t i = 0; i < n_overrides; i++)
         read_override(&l, &overrides[i]);
-    if (l.problems.n == 0)
-        check_all(&l, dev);
+    if (l.problems.n == 0) /* a wrong value keeps its default, which says nothing of others */
+        check_relations(&l);
+    if (dev)
+        check_dev(&l);
+    else if (complete)
+        check_production(&l);
     arena_free(&l.arena);
     *error = problems_take(&l.problems);
     if (*error != NULL) {

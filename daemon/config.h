@@ -22,6 +22,8 @@ struct string_list {
     size_t n;
 };
 
+enum { ENDPOINTS_MAX = 16 };
+
 struct endpoint_list {
     struct endpoint *items;
     size_t n;
@@ -117,8 +119,10 @@ struct config_override {
 
 /*
  * Reads FILE (NULL: none), the environment ENVIRON ("NAME=value", NULL-terminated) and the OVERRIDES, then
- * checks what concerns several keys. On failure returns NULL and *ERROR gets a message ending in no
- * newline, one problem a line, to be freed by the caller.
+ * checks what concerns several keys. A value that another replaces is not read, nor is the file that it
+ * names; only kafka.properties are merged. Values outside of FILE are YAML too, and paths there are relative
+ * to the working directory; a list of words may be written "a,b". On failure returns NULL and *ERROR gets a
+ * message ending in no newline, one problem a line, to be freed by the caller.
  */
 struct config *config_load(const char *file, char *const *environ, const struct config_override *overrides,
     size_t n_overrides, bool dev, char **error);

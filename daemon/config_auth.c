@@ -8,12 +8,14 @@
 #include "config_schema.h"
 #include "credit/token.h"
 
-enum { SECRET_MIN = 32, SECRET_MAX = 65536 };
+enum { SECRET_MIN = 32, FILE_MAX = 65536 };
 
 /* ---- secrets ---- */
 
 static void free_secret(struct secret *secret)
 {
+    if (secret->bytes != NULL)
+        explicit_bzero(secret->bytes, secret->len);
     free(secret->bytes);
     *secret = (struct secret){0};
 }
@@ -39,27 +41,37 @@ static bool read_secret(
     return true;
 }
 
-bool config_read_secret_file(
-    struct config_reading *r, const struct yaml_node *node, const char *key, struct secret *out)
+bool config_read_file(
+    struct config_reading *r, const struct yaml_node *node, const char *key, struct buf *bytes)
 {
-    struct buf bytes = {0};
-    if (node->type != YAML_SCALAR) {
+    if (node->type != YAML_SCALAR || node->text[0] == '\0') {
         config_problem(r, node, "%s: a path is wanted", key);
         return false;
     }
     char *path = config_resolve_path(r->source, node->text);
-    bool good = file_read(path, SECRET_MAX, &bytes);
+    bool good = file_read(path, FILE_MAX, bytes);
     if (!good)
         config_problem(r, node, "%s: %s cannot be read: %s", key, path, strerror(errno));
-    else if (bytes.len > 0 && bytes.data[bytes.len - 1] == '\n')
-        bytes.len--;
-    good = good && long_enough(r, node, key, bytes.len);
     free(path);
-    if (good)
-        *out = (struct secret){bytes.data, bytes.len};
-    else
-        buf_free(&bytes);
+    if (!good)
+        buf_free(bytes);
+    else if (bytes->len > 0 && bytes->data[bytes->len - 1] == '\n')
+        bytes->len--;
     return good;
+}
+
+static bool read_secret_file(
+    struct config_reading *r, const struct yaml_node *node, const char *key, struct secret *out)
+{
+    struct buf bytes = {0};
+    if (!config_read_file(r, node, key, &bytes))
+        return false;
+    if (!long_enough(r, node, key, bytes.len)) {
+        buf_free(&bytes);
+        return false;
+    }
+    *out = (struct secret){bytes.data, bytes.len};
+    return true;
 }
 
 /* ---- session keys ---- */
@@ -96,7 +108,7 @@ void config_read_session_key_file(
     struct secret secret;
     clear_session_keys(r->config);
     for (size_t i = 0; i < n; i++)
-        if (config_read_secret_file(r, files[i], key->name, &secret))
+        if (read_secret_file(r, files[i], key->name, &secret))
             add_session_key(r->config, secret);
     if (n == 0)
         config_problem(r, node, "%s: at least one file is wanted", key->name);
@@ -147,11 +159,13 @@ static char *issuer_text(
     struct config_reading *r, const struct yaml_node *map, const char *key, bool required)
 {
     const struct yaml_node *node = yaml_get(map, key);
-    if (node != NULL && node->type == YAML_SCALAR && !yaml_is_null(node))
+    if (node != NULL && node->type == YAML_SCALAR && node->text[0] != '\0' && !yaml_is_null(node))
         return mem_strdup(node->text);
     if (required || node != NULL)
         config_problem(r, node != NULL ? node : map, "auth.issuers[]: '%s' is %s", key,
-            node == NULL ? "missing" : "not one value");
+            node == NULL                ? "missing"
+            : node->type == YAML_SCALAR ? "empty"
+                                        : "not one value");
     return NULL;
 }
 
@@ -172,7 +186,7 @@ static void read_issuer_secret(
     const struct yaml_node *file = yaml_get(map, "secret_file");
     bool good = true;
     if (file != NULL)
-        good = config_read_secret_file(r, file, "auth.issuers[].secret_file", &issuer->secret);
+        good = read_secret_file(r, file, "auth.issuers[].secret_file", &issuer->secret);
     else if (inline_secret != NULL)
         good = read_secret(r, inline_secret, "auth.issuers[].secret", &issuer->secret);
     (void)good; /* the problem was added, and so nothing is run with it */

@@ -1,7 +1,6 @@
 /* The configuration's schema. */
 #include "config_schema.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -64,10 +63,15 @@ static void read_path(struct config_reading *r, const struct config_key *key, co
     *field = config_resolve_path(r->source, node->text);
 }
 
+#define DIGITS "0123456789"
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 static bool base_path_valid(const char *path)
 {
     size_t len = strlen(path);
-    return len == 0 || (path[0] == '/' && len > 1 && path[len - 1] != '/' && strpbrk(path, "?#% ") == NULL);
+    return len == 0 || (path[0] == '/' && path[len - 1] != '/' && strstr(path, "//") == NULL &&
+                           path[strspn(path, DIGITS LOWER UPPER "._~-/")] == '\0');
 }
 
 static void read_base_path(
@@ -84,33 +88,40 @@ static void read_base_path(
 /* A deployment names a transactional id and a key in Kafka. */
 static void read_name(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
-    const char *bad = node->text;
-    while (isalnum((unsigned char)*bad) || (*bad != '\0' && strchr("._-", *bad) != NULL))
-        bad++;
-    size_t len = strlen(node->text);
-    if (node->type != YAML_SCALAR || *bad != '\0' || len == 0 || len > 64)
+    size_t len = strspn(node->text, DIGITS LOWER UPPER "._-");
+    if (!want_scalar(r, key, node))
+        return;
+    if (node->text[len] != '\0' || len == 0 || len > 64)
         config_problem(
             r, node, "%s: '%s' is not 1 to 64 letters, digits, '.', '_' or '-'", key->name, node->text);
     else
         read_string(r, key, node);
 }
 
-/* A number with a unit of UNITS ("ms=1 s=1000"); NAN when it is none. */
 struct unit {
     const char *name;
     double factor;
 };
 
+/* A number with one of UNITS; NAN when it is none. */
 static double read_quantity(const char *text, const struct unit *units)
 {
-    char *end;
-    if (!isdigit((unsigned char)text[0]))
-        return NAN;
-    double number = strtod(text, &end);
+    const char *rest;
+    double number = yaml_decimal(text, &rest);
     for (const struct unit *unit = units; unit->name != NULL; unit++)
-        if (strcmp(end, unit->name) == 0)
+        if (strcmp(rest, unit->name) == 0)
             return number * unit->factor;
     return NAN;
+}
+
+/* VALUE as people write it: with the largest unit that leaves it whole. */
+static void format_quantity(double value, const struct unit *units, char text[static 40])
+{
+    const struct unit *best = units;
+    for (const struct unit *unit = units; unit->name != NULL; unit++)
+        if (fmod(value, unit->factor) == 0 && (value > 0 || unit->factor <= 1))
+            best = unit;
+    snprintf(text, 40, "%.15g%s", value / best->factor, best->name);
 }
 
 static const struct unit durations_ms[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {NULL, 0}};
@@ -124,11 +135,15 @@ static double want_quantity(struct config_reading *r, const struct config_key *k
     if (!want_scalar(r, key, node))
         return NAN;
     double value = read_quantity(node->text, units);
-    if (isnan(value))
+    if (isnan(value) && key->min == 0 && strcmp(node->text, "0") == 0)
+        return 0; /* in whatever unit */
+    if (isnan(value)) {
         config_problem(r, node, "%s: '%s' is not %s", key->name, node->text, form);
-    else if (value < key->min || value > key->max) {
-        config_problem(r, node, "%s: '%s' is out of range (%.15g to %.15g%s)", key->name, node->text,
-            key->min, key->max, units == durations_ms ? " ms" : "");
+    } else if (value < key->min || value > key->max) {
+        char min[40], max[40];
+        format_quantity(key->min, units, min);
+        format_quantity(key->max, units, max);
+        config_problem(r, node, "%s: '%s' is out of range (%s to %s)", key->name, node->text, min, max);
         value = NAN;
     }
     return value;
@@ -139,16 +154,15 @@ static void read_duration(
 {
     double ms = want_quantity(r, key, node, durations_ms, "a duration such as 500ms, 15s, 10m or 24h");
     if (!isnan(ms))
-        *FIELD(r->config, key, int64_t) = (int64_t)ms;
+        *FIELD(r->config, key, int64_t) = llround(ms);
 }
 
 /* The linger alone is kept in microseconds; it is written as every duration. */
 static void read_linger(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
-    bool zero = node->type == YAML_SCALAR && strcmp(node->text, "0") == 0;
-    double ms = zero ? 0 : want_quantity(r, key, node, durations_ms, "a duration such as 1ms or 0.5ms");
+    double ms = want_quantity(r, key, node, durations_ms, "a duration such as 1ms or 0.5ms");
     if (!isnan(ms))
-        r->config->redis.linger_us = (int64_t)(ms * 1000);
+        *FIELD(r->config, key, int64_t) = llround(ms * 1000);
 }
 
 static void read_running_minutes(
@@ -164,7 +178,7 @@ static void read_size(struct config_reading *r, const struct config_key *key, co
 {
     double bytes = want_quantity(r, key, node, sizes, "a size such as 512, 64KiB or 1MiB");
     if (!isnan(bytes))
-        *FIELD(r->config, key, int64_t) = (int64_t)bytes;
+        *FIELD(r->config, key, int64_t) = llround(bytes);
 }
 
 static bool is_whole(
@@ -233,10 +247,10 @@ static void read_choice(struct config_reading *r, const struct config_key *key, 
 static void read_durability(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
-    char *end;
+    const char *rest;
     if (node->type == YAML_SCALAR && strncmp(node->text, "replicas:", 9) == 0) {
-        long n = strtol(node->text + 9, &end, 10);
-        if (n < 1 || n > 16 || *end != '\0') {
+        double n = yaml_decimal(node->text + 9, &rest);
+        if (!(n >= 1 && n <= 16) || n != floor(n) || *rest != '\0') {
             config_problem(r, node, "%s: '%s': 1 to 16 replicas may be asked for", key->name, node->text);
             return;
         }
@@ -265,14 +279,25 @@ static void read_items(
         config_problem(r, node, "%s: a value or a list is wanted, not a map", key->name);
 }
 
+static bool want_endpoint(struct config_reading *r, const struct config_key *key,
+    const struct yaml_node *node, struct endpoint *out)
+{
+    if (!want_scalar(r, key, node))
+        return false;
+    if (endpoint_parse(node->text, out))
+        return true;
+    config_problem(r, node, "%s: '%s' is not host:port, [::1]:port or unix:/path", key->name, node->text);
+    return false;
+}
+
 static void add_endpoint(struct config_reading *r, const struct config_key *key, const struct yaml_node *item)
 {
     struct endpoint_list *list = FIELD(r->config, key, struct endpoint_list);
     struct endpoint endpoint;
-    if (!want_scalar(r, key, item))
+    if (!want_endpoint(r, key, item, &endpoint))
         return;
-    if (!endpoint_parse(item->text, &endpoint)) {
-        config_problem(r, item, "%s: '%s' is not host:port, [::1]:port or unix:/path", key->name, item->text);
+    if (list->n == ENDPOINTS_MAX) {
+        config_problem(r, item, "%s: more than %d addresses", key->name, ENDPOINTS_MAX);
         return;
     }
     list->items = mem_realloc(list->items, (list->n + 1) * sizeof(*list->items));
@@ -292,15 +317,33 @@ static void read_endpoints(
 static void read_endpoint(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
-    if (want_scalar(r, key, node) && !endpoint_parse(node->text, FIELD(r->config, key, struct endpoint)))
-        config_problem(r, node, "%s: '%s' is not host:port, [::1]:port or unix:/path", key->name, node->text);
+    struct endpoint endpoint;
+    if (want_endpoint(r, key, node, &endpoint))
+        *FIELD(r->config, key, struct endpoint) = endpoint;
 }
 
-static void add_string(struct config_reading *r, const struct config_key *key, const struct yaml_node *item)
+/* As browsers write it: scheme and host in lower case, perhaps a port, and no path. */
+static bool origin_valid(const char *text)
+{
+    size_t scheme = strspn(text, LOWER DIGITS "+.-");
+    if (strcmp(text, "*") == 0)
+        return true;
+    if (scheme == 0 || strncmp(text + scheme, "://", 3) != 0)
+        return false;
+    size_t host = strspn(text + scheme + 3, LOWER DIGITS "._-:[]");
+    return host > 0 && text[scheme + 3 + host] == '\0';
+}
+
+static void add_origin(struct config_reading *r, const struct config_key *key, const struct yaml_node *item)
 {
     struct string_list *list = FIELD(r->config, key, struct string_list);
     if (!want_scalar(r, key, item))
         return;
+    if (!origin_valid(item->text)) {
+        config_problem(r, item, "%s: '%s' is not an origin such as https://training.example, nor '*'",
+            key->name, item->text);
+        return;
+    }
     list->items = mem_realloc(list->items, (list->n + 1) * sizeof(*list->items));
     list->items[list->n++] = mem_strdup(item->text);
 }
@@ -312,10 +355,10 @@ static void clear_strings(struct string_list *list)
     list->n = 0;
 }
 
-static void read_strings(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+static void read_origins(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
     clear_strings(FIELD(r->config, key, struct string_list));
-    read_items(r, key, node, add_string);
+    read_items(r, key, node, add_origin);
 }
 
 /* ---- kafka.properties ---- */
@@ -323,7 +366,8 @@ static void read_strings(struct config_reading *r, const struct config_key *key,
 static bool is_ours(const char *name)
 {
     static const char *const ours[] = {"bootstrap.servers", "metadata.broker.list", "transactional.id",
-        "enable.idempotence", "acks", "request.required.acks", "enable.gapless.guarantee"};
+        "enable.idempotence", "acks", "request.required.acks", "enable.gapless.guarantee",
+        "delivery.report.only.error"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (strcmp(ours[i], name) == 0)
             return true;
@@ -333,17 +377,8 @@ static bool is_ours(const char *name)
 static char *read_text_file(struct config_reading *r, const struct yaml_node *node, const char *name)
 {
     struct buf text = {0};
-    char *path = config_resolve_path(r->source, node->text);
-    bool good = file_read(path, YAML_BYTES_MAX, &text);
-    if (!good)
-        config_problem(r, node, "kafka.properties.%s: %s cannot be read: %s", name, path, strerror(errno));
-    free(path);
-    if (!good) {
-        buf_free(&text);
+    if (!config_read_file(r, node, name, &text))
         return NULL;
-    }
-    if (text.len > 0 && text.data[text.len - 1] == '\n')
-        text.len--;
     buf_append_char(&text, '\0');
     return text.data;
 }
@@ -371,11 +406,11 @@ static void add_property(struct config_reading *r, const struct yaml_pair *pair)
     char *name = mem_strndup(pair->key, from_file ? len - 5 : len);
     char *value = NULL;
     if (pair->value->type != YAML_SCALAR)
-        config_problem(r, pair->value, "kafka.properties.%s: one value is wanted", name);
+        config_problem(r, pair->value, "kafka.properties.%s: one value is wanted", pair->key);
     else if (is_ours(name))
         config_problem(r, pair->value, "kafka.properties.%s: minuted sets this one itself", name);
     else
-        value = from_file ? read_text_file(r, pair->value, name) : mem_strdup(pair->value->text);
+        value = from_file ? read_text_file(r, pair->value, pair->key) : mem_strdup(pair->value->text);
     if (value != NULL)
         set_property(r->config, name, value);
     else
@@ -400,16 +435,16 @@ const struct config_key config_keys[] = {
     {"http.listen", read_endpoints, AT(http.listen), "127.0.0.1:8080", 0, 0, NULL},
     {"http.base_path", read_base_path, AT(http.base_path), "''", 0, 0, NULL},
     {"http.workers", read_workers, AT(http.workers), "auto", 0, 64, NULL},
-    {"http.allowed_origins", read_strings, AT(http.allowed_origins), "[]", 0, 0, NULL},
+    {"http.allowed_origins", read_origins, AT(http.allowed_origins), "[]", 0, 0, NULL},
     {"http.max_connections", read_int, AT(http.max_connections), "16000", 1, 1000000, NULL},
     {"http.max_body", read_size, AT(http.max_body), "64KiB", 1024, 1048576, NULL},
     {"http.header_timeout", read_duration, AT(http.header_timeout_ms), "10s", 100, 300000, NULL},
     {"http.request_timeout", read_duration, AT(http.request_timeout_ms), "20s", 100, 300000, NULL},
     {"http.idle_timeout", read_duration, AT(http.idle_timeout_ms), "75s", 100, 3600000, NULL},
     {"admin.listen", read_endpoint, AT(admin.listen), "127.0.0.1:9180", 0, 0, NULL},
-    {"auth.session_key", config_read_session_key, AT(auth), NULL, 0, 0, NULL},
-    {"auth.session_key_file", config_read_session_key_file, AT(auth), NULL, 0, 0, NULL},
-    {"auth.issuers", config_read_issuers, AT(auth), NULL, 0, 0, NULL},
+    {"auth.session_key", config_read_session_key, AT(auth.session_keys), NULL, 0, 0, NULL},
+    {"auth.session_key_file", config_read_session_key_file, AT(auth.session_keys), NULL, 0, 0, NULL},
+    {"auth.issuers", config_read_issuers, AT(auth.issuers), NULL, 0, 0, NULL},
     {"heartbeats.interval", read_duration, AT(heartbeats.interval_ms), "15s", 1000, 60000, NULL},
     {"heartbeats.max_interval", read_duration, AT(heartbeats.max_interval_ms), "60s", 1000, 600000, NULL},
     {"heartbeats.max_run", read_duration, AT(heartbeats.max_run_ms), "10m", 1000, 600000, NULL},
@@ -434,6 +469,7 @@ const struct config_key config_keys[] = {
 };
 
 const size_t n_config_keys = sizeof(config_keys) / sizeof(config_keys[0]);
+_Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX, "tables of keys are larger");
 
 const struct config_key *config_find_key(const char *name)
 {
@@ -441,6 +477,12 @@ const struct config_key *config_find_key(const char *name)
         if (strcmp(config_keys[i].name, name) == 0)
             return &config_keys[i];
     return NULL;
+}
+
+bool config_key_is_list(const struct config_key *key)
+{
+    return key->read == read_endpoints || key->read == read_origins ||
+           key->read == config_read_session_key_file;
 }
 
 void config_free_values(struct config *config)

@@ -26,6 +26,7 @@ struct config_key;
 typedef void config_reader(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node);
 
+/* Keys that are kept in the same field are alternatives: a layer gives one of them. */
 struct config_key {
     const char *name; /* "http.listen" */
     config_reader *read;
@@ -36,11 +37,16 @@ struct config_key {
     const char *choices; /* of words: "auto single sentinel cluster" in the order of the enum */
 };
 
+enum { CONFIG_KEYS_MAX = 64 };
+
 extern const struct config_key config_keys[];
 extern const size_t n_config_keys;
 
 /* The row of NAME; NULL when there is none. */
 const struct config_key *config_find_key(const char *name);
+
+/* Whether the value is a list of words, which outside of files may be written "a,b". */
+bool config_key_is_list(const struct config_key *key);
 
 void config_problem(struct config_reading *r, const struct yaml_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -54,9 +60,9 @@ config_reader config_read_session_key_file;
 config_reader config_read_issuers;
 void config_free_auth(struct config *config);
 
-/* A secret from a file: raw bytes, one trailing newline dropped, at least 32. */
-bool config_read_secret_file(
-    struct config_reading *r, const struct yaml_node *node, const char *key, struct secret *out);
+/* The raw bytes of the file that NODE, the value of KEY, names; one trailing newline dropped. */
+bool config_read_file(struct config_reading *r, const struct yaml_node *node, const char *key,
+    struct buf *bytes) __attribute__((warn_unused_result));
 
 /* PATH as seen from the source's folder; to be freed. */
 char *config_resolve_path(const struct config_source *source, const char *path);

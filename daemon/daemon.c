@@ -28,11 +28,11 @@
 
 enum {
     WORKERS_MAX = 64,
-    LISTEN_MAX = 16,
     DEV_SECRET_BYTES = 32,
     REDIS_START_MS = 5000,
     DRAIN_NOTICE_MS = 500, /* not ready any more, still accepting: balancers look away */
     DRAIN_REQUESTS_MS = 10000,
+    DRAIN_CHECK_MS = 20,
     DRAIN_KAFKA_MS = 15000
 };
 
@@ -54,6 +54,7 @@ struct daemon {
     struct event *on_int;
     struct event *on_hup;
     struct event *notice;
+    struct event *drained;
     struct worker *workers[WORKERS_MAX];
     int n_workers;
     struct ops_state state;
@@ -65,12 +66,27 @@ struct daemon {
 
 /* ---- signals ---- */
 
-static void on_notice_over(evutil_socket_t fd, short what, void *ctx)
+/* Readiness and metrics go on being answered until the last request is. */
+static void on_drained(evutil_socket_t fd, short what, void *ctx)
 {
     struct daemon *d = ctx;
     (void)fd;
     (void)what;
+    for (int i = 0; i < d->n_workers; i++)
+        if (!worker_ended(d->workers[i]))
+            return;
     event_base_loopbreak(d->base);
+}
+
+static void on_notice_over(evutil_socket_t fd, short what, void *ctx)
+{
+    struct daemon *d = ctx;
+    struct timeval period = {0, DRAIN_CHECK_MS * 1000};
+    (void)fd;
+    (void)what;
+    for (int i = 0; i < d->n_workers; i++)
+        worker_drain(d->workers[i], DRAIN_REQUESTS_MS);
+    event_add(d->drained, &period);
 }
 
 static void on_end(evutil_socket_t signal_number, short what, void *ctx)
@@ -120,8 +136,8 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
         worker_set_policy(d->workers[i], policy);
     policy_unref(d->policy);
     d->policy = policy;
-    log_event(d->log, LOG_INFO, "reloaded", "program=%s courses=%zu", policy->catalog->program,
-        policy->catalog->n_courses);
+    log_event(d->log, LOG_INFO, "reloaded", "program=%s courses=%zu scope=catalog,auth,log.level",
+        policy->catalog->program, policy->catalog->n_courses);
 }
 
 static void follow_signals(struct daemon *d)
@@ -131,6 +147,7 @@ static void follow_signals(struct daemon *d)
     d->on_int = evsignal_new(d->base, SIGINT, on_end, d);
     d->on_hup = evsignal_new(d->base, SIGHUP, on_reload, d);
     d->notice = evtimer_new(d->base, on_notice_over, d);
+    d->drained = event_new(d->base, -1, EV_PERSIST, on_drained, d);
     event_add(d->on_term, NULL);
     event_add(d->on_int, NULL);
     event_add(d->on_hup, NULL);
@@ -250,15 +267,10 @@ static int count_workers(const struct config *config)
 
 static bool start_workers(struct daemon *d)
 {
-    struct endpoint endpoints[LISTEN_MAX];
-    int fds[WORKERS_MAX][LISTEN_MAX];
+    struct endpoint endpoints[ENDPOINTS_MAX];
+    int fds[WORKERS_MAX][ENDPOINTS_MAX];
     size_t n_listen = d->config->http.listen.n;
     int n = count_workers(d->config);
-    if (n_listen > LISTEN_MAX) {
-        log_event(d->log, LOG_ERROR, "start_failed", "error=\"http.listen names more than %d addresses\"",
-            LISTEN_MAX);
-        return false;
-    }
     memcpy(endpoints, d->config->http.listen.items, n_listen * sizeof(endpoints[0]));
     for (int i = 0; i < n; i++)
         if (!open_listeners(d, i, endpoints, fds[0], fds[i]))
@@ -336,6 +348,11 @@ static void unlink_sockets(const struct daemon *d)
 static void stop(struct daemon *d)
 {
     unlink_sockets(d);
+    /* From here on nothing is answered any more, so a second signal simply ends the process. */
+    free_event(d->on_term);
+    free_event(d->on_int);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
     for (int i = 0; i < d->n_workers; i++)
         worker_drain(d->workers[i], DRAIN_REQUESTS_MS);
     if (d->admin != NULL)
@@ -349,10 +366,9 @@ static void stop(struct daemon *d)
     monitor_stop(d->monitor);
     if (d->policy != NULL)
         policy_unref(d->policy);
-    free_event(d->on_term);
-    free_event(d->on_int);
     free_event(d->on_hup);
     free_event(d->notice);
+    free_event(d->drained);
     event_base_free(d->base);
 }
 

@@ -15,6 +15,7 @@ struct worker {
     struct worker_settings settings;
     pthread_t thread;
     struct event_base *base;
+    struct http_limits limits; /* the server borrows them */
     struct http_server *http;
     struct store *store;
     struct api *api;
@@ -22,6 +23,7 @@ struct worker {
     struct event *wake;
     struct event *drain_check;
     int64_t drain_until_ms;
+    _Atomic bool ended;
     pthread_mutex_t lock;
     struct policy *next_policy; /* under the lock; NULL: none */
     int64_t drain_deadline_ms;  /* under the lock; 0: go on */
@@ -76,6 +78,7 @@ static void *run(void *ctx)
 {
     struct worker *w = ctx;
     event_base_dispatch(w->base);
+    atomic_store(&w->ended, true);
     return NULL;
 }
 
@@ -114,8 +117,8 @@ struct worker *worker_start(
     w->store = store_new(w->base, settings->config, settings->monitor, settings->clock, settings->log);
     struct api_settings api = {settings->config, settings->clock, w->store, settings->dev, settings->log};
     w->api = api_new(&api, policy);
-    struct http_limits limits = limits_of(settings);
-    w->http = http_server_new(w->base, &limits, api_handle, api_write_error, w->api, settings->log);
+    w->limits = limits_of(settings);
+    w->http = http_server_new(w->base, &w->limits, api_handle, api_write_error, w->api, settings->log);
     for (size_t i = 0; i < n; i++)
         http_server_listen(w->http, fds[i]);
     w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -146,6 +149,11 @@ void worker_drain(struct worker *w, int64_t deadline_ms)
     w->drain_deadline_ms = deadline_ms;
     pthread_mutex_unlock(&w->lock);
     wake(w);
+}
+
+bool worker_ended(const struct worker *w)
+{
+    return atomic_load(&w->ended);
 }
 
 void worker_stop(struct worker *w)

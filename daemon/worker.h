@@ -1,5 +1,5 @@
 /*
- * A worker: one thread with an event loop, listeners, a Redis connection and an api of its own. Workers share
+ * A worker: one thread with an event loop, listeners, Redis connections and an api of its own. Workers share
  * nothing but what is immutable.
  */
 #pragma once
@@ -31,6 +31,9 @@ void worker_set_policy(struct worker *w, struct policy *policy);
 /* Stop accepting, answer what is under way; the thread ends when all is answered, at the latest after
  * DEADLINE_MS. */
 void worker_drain(struct worker *w, int64_t deadline_ms);
+
+/* Whether the thread has ended, or is about to. Any thread. */
+bool worker_ended(const struct worker *w);
 
 /* Waits for the thread to end and frees. Call worker_drain() before. */
 void worker_stop(struct worker *w);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@ void problems_add(struct problems *p, const char *source, int line, const char *
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
+    for (char *c = text; *c != '\0'; c++) /* what a value quotes must not look like another line */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = '?';
     if (line > 0)
         buf_printf(&p->text, "%s:%d: %s\n", source, line, text);
     else
@@ -62,6 +66,7 @@ bool file_read(const char *path, size_t max, struct buf *b)
 struct builder {
     yaml_parser_t parser;
     const char *source;
+    const char *text;
     struct arena *arena;
     struct problems *problems;
     int depth;
@@ -72,12 +77,23 @@ static int line_of(const yaml_event_t *event)
     return (int)event->start_mark.line + 1;
 }
 
+/* Bytes that are no text have an offset, all else has a mark. */
+static int line_of_failure(const struct builder *b)
+{
+    if (b->parser.error != YAML_READER_ERROR)
+        return (int)b->parser.problem_mark.line + 1;
+    int line = 1;
+    for (size_t i = 0; i < b->parser.problem_offset; i++)
+        line += b->text[i] == '\n';
+    return line;
+}
+
 static bool next_event(struct builder *b, yaml_event_t *event)
 {
     if (yaml_parser_parse(&b->parser, event) == 1)
         return true;
     const yaml_parser_t *parser = &b->parser;
-    problems_add(b->problems, b->source, (int)parser->problem_mark.line + 1, "not valid YAML: %s%s%s",
+    problems_add(b->problems, b->source, line_of_failure(b), "not valid YAML: %s%s%s",
         parser->problem == NULL ? "unreadable" : parser->problem, parser->context == NULL ? "" : " ",
         parser->context == NULL ? "" : parser->context);
     return false;
@@ -142,14 +158,17 @@ static struct yaml_node *build_list(struct builder *b, const yaml_event_t *start
 static bool key_is_new(struct builder *b, const struct buf *pairs, const struct yaml_node *key)
 {
     const struct yaml_pair *known = (const struct yaml_pair *)(const void *)pairs->data;
-    for (size_t i = 0; i < pairs->len / sizeof(*known); i++) {
+    size_t n = pairs->len / sizeof(*known);
+    if (n == YAML_PAIRS_MAX) /* each key is compared with all before it */
+        problems_add(b->problems, b->source, key->line, "more than %d keys in a map", YAML_PAIRS_MAX);
+    for (size_t i = 0; i < n; i++) {
         if (strcmp(known[i].key, key->text) == 0) {
             problems_add(b->problems, b->source, key->line, "'%s' is given twice, first in line %d",
                 key->text, known[i].line);
             return false;
         }
     }
-    return true;
+    return n < YAML_PAIRS_MAX;
 }
 
 static bool build_pair(struct builder *b, yaml_event_t *event, struct buf *pairs)
@@ -263,10 +282,14 @@ static bool ends_here(struct builder *b)
 struct yaml_node *yaml_read_text(
     const char *source, const char *text, size_t len, struct arena *arena, struct problems *problems)
 {
-    struct builder b = {.source = source, .arena = arena, .problems = problems};
+    struct builder b = {.source = source, .text = text, .arena = arena, .problems = problems};
     struct yaml_node *root = NULL;
     yaml_event_t event;
     bool empty;
+    if (len > YAML_BYTES_MAX) {
+        problems_add(problems, source, 0, "larger than %d bytes", YAML_BYTES_MAX);
+        return NULL;
+    }
     if (yaml_parser_initialize(&b.parser) != 1)
         abort();
     yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, len);
@@ -288,6 +311,8 @@ struct yaml_node *yaml_read_file(const char *path, struct arena *arena, struct p
     struct yaml_node *root = NULL;
     if (file_read(path, YAML_BYTES_MAX, &text))
         root = yaml_read_text(path, text.data, text.len, arena, problems);
+    else if (errno == EFBIG)
+        problems_add(problems, path, 0, "larger than %d bytes", YAML_BYTES_MAX);
     else
         problems_add(problems, path, 0, "cannot be read: %s", strerror(errno));
     buf_free(&text);
@@ -308,6 +333,21 @@ bool yaml_is_null(const struct yaml_node *node)
 {
     return node->type == YAML_SCALAR && !node->quoted &&
            (node->text[0] == '\0' || strcmp(node->text, "~") == 0 || strcmp(node->text, "null") == 0);
+}
+
+double yaml_decimal(const char *text, const char **rest)
+{
+    static const char digits[] = "0123456789";
+    size_t whole = strspn(text, digits);
+    size_t fraction = text[whole] == '.' ? strspn(text + whole + 1, digits) : 0;
+    size_t len = whole + (fraction > 0 ? fraction + 1 : 0);
+    char number[64];
+    *rest = text + len;
+    if (whole == 0 || len >= sizeof(number))
+        return NAN;
+    memcpy(number, text, len);
+    number[len] = '\0';
+    return strtod(number, NULL);
 }
 
 /* Letters to change, add or drop (Levenshtein); names beyond 63 letters are not compared. */

@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 
-enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 16, PROBLEMS_MAX = 50 };
+enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 16, YAML_PAIRS_MAX = 1000, PROBLEMS_MAX = 50 };
 
 enum yaml_type { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
@@ -38,15 +38,15 @@ struct problems {
     size_t n;
 };
 
-/* LINE 0 leaves the line out. Beyond PROBLEMS_MAX nothing is added. */
+/* LINE 0 leaves the line out. Control characters become '?'. Beyond PROBLEMS_MAX nothing is added. */
 void problems_add(struct problems *p, const char *source, int line, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* The text without its last newline, to be freed; NULL when there is none. Empties P. */
 char *problems_take(struct problems *p);
 
 /*
- * Reads TEXT; SOURCE names it in problems. The nodes live in ARENA. NULL after a problem was added. An empty
- * document is an empty map.
+ * Reads TEXT of at most YAML_BYTES_MAX bytes, each map of at most YAML_PAIRS_MAX keys; SOURCE names it in
+ * problems. The nodes live in ARENA. NULL after a problem was added. An empty document is an empty map.
  */
 struct yaml_node *yaml_read_text(
     const char *source, const char *text, size_t len, struct arena *arena, struct problems *problems);
@@ -58,6 +58,12 @@ struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 
 /* Whether a scalar says nothing: empty, ~ or null, unquoted. */
 bool yaml_is_null(const struct yaml_node *node);
+
+/*
+ * Reads the plain decimal number (digits, perhaps a point and digits) that TEXT begins with; *REST is what
+ * follows it. NAN when it begins with none.
+ */
+double yaml_decimal(const char *text, const char **rest);
 
 /* The NAMES entry most like NAME, for "did you mean"; NULL when none is near. */
 const char *yaml_nearest(const char *name, const char *const *names, size_t n);

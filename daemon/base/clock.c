@@ -1,8 +1,6 @@
 /* The server's clock. */
 #include "base/clock.h"
 
-#include <time.h>
-
 static int64_t read_us(clockid_t id)
 {
     struct timespec now;
@@ -28,4 +26,10 @@ int64_t clock_monotonic_ms(void)
 int64_t clock_monotonic_us(void)
 {
     return read_us(CLOCK_MONOTONIC);
+}
+
+struct timespec clock_deadline(int64_t ms)
+{
+    int64_t at_us = clock_monotonic_us() + ms * 1000;
+    return (struct timespec){.tv_sec = at_us / 1000000, .tv_nsec = at_us % 1000000 * 1000};
 }

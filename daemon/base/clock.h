@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
 struct clock {
     _Atomic int64_t offset_ms; /* added to the system's clock; 0 outside tests */
@@ -18,3 +19,6 @@ int64_t clock_system_ms(void);
 /* Milliseconds and microseconds of CLOCK_MONOTONIC. */
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
+
+/* The instant MS from now on CLOCK_MONOTONIC, for pthread_cond_timedwait(). */
+struct timespec clock_deadline(int64_t ms);

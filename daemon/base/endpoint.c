@@ -107,3 +107,13 @@ uint16_t endpoint_port(const struct sockaddr_storage *addr)
         return ntohs(((const struct sockaddr_in *)addr)->sin_port);
     return addr->ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)addr)->sin6_port) : 0;
 }
+
+char *endpoint_numeric_host(const struct sockaddr_storage *addr, char host[static ENDPOINT_NUMERIC_MAX])
+{
+    host[0] = '\0';
+    if (addr->ss_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, host, ENDPOINT_NUMERIC_MAX);
+    else if (addr->ss_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)addr)->sin6_addr, host, ENDPOINT_NUMERIC_MAX);
+    return host;
+}

@@ -34,3 +34,7 @@ bool endpoint_is_loopback(const struct sockaddr_storage *addr);
 
 /* The port of an IPv4 or IPv6 address, else 0. */
 uint16_t endpoint_port(const struct sockaddr_storage *addr);
+
+/* The numeric host of an IPv4 or IPv6 address into HOST; "" for others. Returns HOST. */
+enum { ENDPOINT_NUMERIC_MAX = 46 };
+char *endpoint_numeric_host(const struct sockaddr_storage *addr, char host[static ENDPOINT_NUMERIC_MAX]);

@@ -29,7 +29,11 @@ uint64_t mask_range(unsigned from, unsigned to);
 
 unsigned mask_count(uint64_t mask);
 
-/* CLAIM against a minute in which this lesson holds OWN and the learner's other lessons hold OTHERS. */
+/*
+ * CLAIM against a minute in which this lesson holds OWN and the learner's other lessons hold OTHERS. The
+ * rule's one statement in C: Redis applies it in functions.lua, and the tests hold both against a model of
+ * plain sets.
+ */
 struct mask_credit mask_judge(uint64_t claim, uint64_t own, uint64_t others);
 
 /*

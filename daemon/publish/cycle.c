@@ -122,8 +122,9 @@ enum cycle_status cycle_run(struct cycle *c, bool last)
     arena_reset(&c->arena);
     if (status != CYCLE_IDLE)
         return status;
-    if (s.more) /* where a server is away, what is left may be the same again and again: no hurry */
-        return s.complete ? CYCLE_MORE : CYCLE_IDLE;
+    if (s.more && s.complete)
+        return CYCLE_MORE;
+    /* where a server is away, what is left may be the same again and again: no hurry */
     if (s.running)
         c->running_due_ms = clock_monotonic_ms() + c->with.config->publish.running_minutes_ms;
     return CYCLE_IDLE;

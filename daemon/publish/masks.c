@@ -3,7 +3,7 @@
 #include "publish/minute_list.h"
 #include "publish/publish.h"
 
-enum { MINUTES_MAX = 4096 }; /* of a partition in one look: more than a day's */
+enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longest horizon's */
 
 struct taken_list {
     struct outbox_taken *items;
@@ -15,11 +15,16 @@ struct taken_list {
 static bool look(struct cycle *c, struct sweep *s, int partition, struct outbox_minutes *out)
 {
     int64_t oldest;
-    int64_t until_s = s->running ? INT64_MAX : s->now_s;
-    if (!outbox_minutes(c->with.outbox, partition, until_s, MINUTES_MAX, &c->arena, out, &oldest))
+    /* whether a minute is due is judged here: another daemon may have noted it with another grace */
+    if (!outbox_minutes(c->with.outbox, partition, INT64_MAX, MINUTES_MAX, &c->arena, out, &oldest))
         return false;
     if (out->n == MINUTES_MAX)
         cycle_leave(s, oldest);
+    size_t n = 0;
+    for (size_t i = 0; i < out->n; i++)
+        if (s->running || cycle_is_due(c, s, out->minutes[i]))
+            out->minutes[n++] = out->minutes[i];
+    out->n = n;
     return true;
 }
 

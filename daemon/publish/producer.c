@@ -13,7 +13,7 @@
 enum {
     CALL_MAX_MS = 30000, /* the longest that connecting or committing is tried */
     PAUSE_MS = 50,       /* after an error that comes at once and may be tried again */
-    ABORT_MAX_MS = 2000
+    REST_MAX_MS = 200
 };
 
 struct producer {
@@ -220,22 +220,21 @@ enum producer_status producer_connect(struct producer *p)
     return status;
 }
 
-static void abort_transaction(struct producer *p)
+/*
+ * Whoever publishes next connects first, and so aborts what is open. Only, what was sent just now has to come
+ * to rest: librdkafka 2.0 fails an assertion when it is closed while adding partitions to a transaction.
+ */
+static void come_to_rest(struct producer *p)
 {
-    int ms = p->patience.left_ms(p->patience.ctx);
-    if (p->open && ms > 0) /* a courtesy to readers, who wait for it; whoever connects next ends it else */
-        rd_kafka_error_destroy(rd_kafka_abort_transaction(p->kafka, ms < ABORT_MAX_MS ? ms : ABORT_MAX_MS));
-    p->open = false;
-    p->sent = 0;
+    if (p->open)
+        rd_kafka_flush(p->kafka, REST_MAX_MS);
 }
 
 void producer_disconnect(struct producer *p)
 {
     if (p->kafka == NULL)
         return;
-    abort_transaction(p);
-    rd_kafka_purge(p->kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    rd_kafka_poll(p->kafka, 0);
+    come_to_rest(p);
     for (int kind = 0; kind < RECORD_KINDS; kind++) {
         if (p->topics[kind] != NULL)
             rd_kafka_topic_destroy(p->topics[kind]);
@@ -243,6 +242,8 @@ void producer_disconnect(struct producer *p)
     }
     rd_kafka_destroy(p->kafka);
     p->kafka = NULL;
+    p->open = false;
+    p->sent = 0;
 }
 
 /* ---- transactions ---- */

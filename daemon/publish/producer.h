@@ -51,7 +51,7 @@ enum producer_status producer_commit(struct producer *p) __attribute__((warn_unu
 /* Lets the library report errors; never blocks. */
 void producer_poll(struct producer *p);
 
-/* Aborts what is open and closes; nothing that was sent is kept. */
+/* Closes. The records of an open transaction never become visible: the next to connect aborts it. */
 void producer_disconnect(struct producer *p);
 
 /* What the last failure was. */

@@ -23,6 +23,7 @@ enum {
     STANDBY_MS = 1000,
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 10000,
+    YIELD_SHARE = 4, /* of a catch-up round's length is paused after it */
     RELEASE_MS = 500 /* of the deadline, kept for giving up the lease */
 };
 
@@ -172,12 +173,15 @@ static bool connect(struct publisher *p)
 static int64_t publish(struct publisher *p, bool last)
 {
     producer_poll(p->producer);
+    int64_t began_ms = clock_monotonic_ms();
     enum cycle_status status = cycle_run(p->cycle, last);
     switch (status) {
-    case CYCLE_MORE:
+    case CYCLE_MORE: /* catching up yields to heartbeats: the busier Redis is, the longer the pause */
+        p->backoff_ms = BACKOFF_FIRST_MS;
+        return last ? 0 : (clock_monotonic_ms() - began_ms) / YIELD_SHARE;
     case CYCLE_IDLE:
         p->backoff_ms = BACKOFF_FIRST_MS;
-        return status == CYCLE_MORE ? 0 : cycle_wait_ms(p->cycle);
+        return cycle_wait_ms(p->cycle);
     case CYCLE_LEASE_LOST:
         lose_lease(p);
         break;
@@ -211,14 +215,7 @@ static void publish_last(struct publisher *p)
 
 static void wait_for(struct publisher *p, int64_t ms)
 {
-    struct timespec at;
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ms / 1000;
-    at.tv_nsec += ms % 1000 * 1000000;
-    if (at.tv_nsec >= 1000000000) {
-        at.tv_sec++;
-        at.tv_nsec -= 1000000000;
-    }
+    struct timespec at = clock_deadline(ms);
     pthread_mutex_lock(&p->lock);
     while (!stopping(p) && pthread_cond_timedwait(&p->wake, &p->lock, &at) == 0)
         ;

@@ -37,7 +37,8 @@ static void note_sent(struct cycle *c, int64_t published, int64_t final)
 enum cycle_status cycle_publish_watermark(struct cycle *c, const struct sweep *s)
 {
     int64_t published = published_through(c, s);
-    int64_t final = c->final_through;
+    /* never beyond what is published: a retired bucket's sums may still be on their way */
+    int64_t final = c->final_through < published ? c->final_through : published;
     enum producer_status status = PRODUCER_DONE;
     /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. */
     if (!is_news(c, published, final) || !outbox_watermark(c->with.outbox, &published, &final))

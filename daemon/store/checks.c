@@ -85,10 +85,28 @@ static enum check_result check_memory(const char *info, struct monitor_server *s
     return CHECK_WRONG;
 }
 
+/* Whether CONFIG GET says that NAME is WANTED. */
+static enum check_result check_directive(
+    redisContext *redis, const char *name, const char *wanted, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisReply *reply = client_words(redis, error, "CONFIG", "GET", name, NULL);
+    bool readable = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
+    bool good = readable && strcmp(reply->element[1]->str, wanted) == 0;
+    if (!readable)
+        problem(seen, "cannot be asked for %s: %.150s", name, reply == NULL ? error : "unexpected reply");
+    else if (!good)
+        problem(seen, "has %s %.30s; redis.durability fsync needs %s %s", name, reply->element[1]->str, name,
+            wanted);
+    freeReplyObject(reply);
+    if (good)
+        return CHECK_GOOD;
+    return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
+}
+
 static enum check_result check_fsync(
     const struct config *config, redisContext *redis, const char *info, struct monitor_server *seen)
 {
-    char error[CLIENT_ERROR_MAX];
     if (config->redis.durability != DURABILITY_FSYNC)
         return CHECK_GOOD;
     if (!info_is(info, "aof_enabled", "1")) {
@@ -96,15 +114,10 @@ static enum check_result check_fsync(
             seen, "has appendonly no; redis.durability fsync needs appendonly yes and appendfsync always");
         return CHECK_WRONG;
     }
-    redisReply *reply = client_words(redis, error, "CONFIG", "GET", "appendfsync", NULL);
-    bool always = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-                  strcmp(reply->element[1]->str, "always") == 0;
-    if (reply == NULL)
-        problem(seen, "cannot be asked for appendfsync: %.180s", error);
-    else if (!always)
-        problem(seen, "has not appendfsync always, which redis.durability fsync needs");
-    freeReplyObject(reply);
-    return always ? CHECK_GOOD : redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
+    enum check_result result = check_directive(redis, "appendfsync", "always", seen);
+    if (result == CHECK_GOOD) /* yes would answer before the disk does, for as long as the log is rewritten */
+        result = check_directive(redis, "no-appendfsync-on-rewrite", "no", seen);
+    return result;
 }
 
 static enum check_result check_clock(redisContext *redis, struct monitor_server *seen)

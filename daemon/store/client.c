@@ -1,27 +1,19 @@
 /* A blocking connection to Redis. */
 #include "store/client.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/un.h>
 
-#include "store/layout.h"
+#include "base/endpoint.h"
 
 static redisContext *open_context(const struct redis_server *server, struct timeval limit)
 {
-    char host[INET6_ADDRSTRLEN];
+    char host[ENDPOINT_NUMERIC_MAX];
     if (server->addr.ss_family == AF_UNIX)
         return redisConnectUnixWithTimeout(((const struct sockaddr_un *)&server->addr)->sun_path, limit);
-    if (server->addr.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&server->addr;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        return redisConnectWithTimeout(host, ntohs(in6->sin6_port), limit);
-    }
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&server->addr;
-    inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-    return redisConnectWithTimeout(host, ntohs(in->sin_port), limit);
+    return redisConnectWithTimeout(
+        endpoint_numeric_host(&server->addr, host), endpoint_port(&server->addr), limit);
 }
 
 static void copy_error(char error[static CLIENT_ERROR_MAX], const char *text)

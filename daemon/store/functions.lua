@@ -252,7 +252,6 @@ local function credit_run(batch, run)
     total.watched = total.watched + credited
     total.last = math.max(total.last, last)
     total.course = run.course
-    total.changed = true
     if credited == claimed then
       total.intervals = merge_interval(total.intervals, run.media_from, run.media_to)
     else

@@ -234,22 +234,10 @@ static void tell(struct monitor *m, struct look *look)
 
 /* ---- the thread ---- */
 
-static void deadline_in(struct timespec *at, int64_t ms)
-{
-    clock_gettime(CLOCK_MONOTONIC, at);
-    at->tv_sec += ms / 1000;
-    at->tv_nsec += ms % 1000 * 1000000;
-    if (at->tv_nsec >= 1000000000) {
-        at->tv_sec++;
-        at->tv_nsec -= 1000000000;
-    }
-}
-
 /* False when the monitor stops. */
 static bool wait_for_next(struct monitor *m)
 {
-    struct timespec at;
-    deadline_in(&at, LOOK_EVERY_MS);
+    struct timespec at = clock_deadline(LOOK_EVERY_MS);
     pthread_mutex_lock(&m->lock);
     while (!m->stopping && !m->look_wanted)
         if (pthread_cond_timedwait(&m->changed, &m->lock, &at) != 0)
@@ -313,8 +301,7 @@ void monitor_stop(struct monitor *m)
 
 enum monitor_state monitor_wait(struct monitor *m, int64_t timeout_ms, char message[static 512])
 {
-    struct timespec at;
-    deadline_in(&at, timeout_ms);
+    struct timespec at = clock_deadline(timeout_ms);
     pthread_mutex_lock(&m->lock);
     while (atomic_load(&m->looks) == 0)
         if (pthread_cond_timedwait(&m->changed, &m->lock, &at) != 0)

@@ -123,8 +123,7 @@ bool outbox_take(
 {
     const struct key_prefix *prefix = &o->prefixes[partition];
     *out = (struct outbox_taken){.partition = partition, .minute = minute};
-    struct take_call call = {
-        arena, out, o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0};
+    struct take_call call = {arena, out, outbox_replicas(o)};
     if (!take_learners(o, partition, minute, &call))
         return false;
     if (out->n_learners == 0)
@@ -137,12 +136,7 @@ bool outbox_take(
         resp_key_learner(b, prefix, out->learners[i].portal, out->learners[i].learner);
     resp_int(b, minute % BUCKET_MINUTES);
     resp_int(b, (int64_t)prefix->len + 2);
-    if (call.replicas > 0) {
-        resp_begin(b, 3);
-        resp_arg(b, SLICE_LITERAL("WAIT"));
-        resp_int(b, call.replicas);
-        resp_int(b, OUTBOX_WAIT_MS);
-    }
+    outbox_append_wait(o, call.replicas);
     return outbox_call(o, partition, call.replicas > 0 ? 2 : 1, "take", take_masks, &call);
 }
 

@@ -7,8 +7,8 @@
  *     outbox_grown   -> outbox_sums -> (produce, commit) -> outbox_settle_sums     lesson minutes
  *     outbox_retire: raise the floor, give memory back
  *
- * Every function that returns false could not reach a server or was refused by it: the failure is logged,
- * the connection is closed and made anew at the next call. Nothing is lost by giving up half-way.
+ * Every function that returns false could not reach a server or was refused by it: the failure is logged, and
+ * a broken connection is made anew at the next call. Nothing is lost by giving up half-way.
  */
 #pragma once
 

@@ -47,6 +47,21 @@ int outbox_partitions(const struct outbox *o)
     return o->config->redis.partitions;
 }
 
+int outbox_replicas(const struct outbox *o)
+{
+    return o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0;
+}
+
+void outbox_append_wait(struct outbox *o, int replicas)
+{
+    if (replicas == 0)
+        return;
+    resp_begin(&o->command, 3);
+    resp_arg(&o->command, SLICE_LITERAL("WAIT"));
+    resp_int(&o->command, replicas);
+    resp_int(&o->command, OUTBOX_WAIT_MS);
+}
+
 static bool follow_topology(struct outbox *o)
 {
     if (o->topology == NULL || o->topology->version != monitor_version(o->monitor)) {

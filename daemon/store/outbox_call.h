@@ -28,6 +28,12 @@ typedef bool take_reply(void *ctx, size_t index, const redisReply *reply);
 /* Sends o->command, N commands, to the server of PARTITION. WHAT names the action in the log. */
 bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, take_reply *take, void *ctx);
 
+/* Acknowledgements that the barrier asks of replicas; 0 where the reply itself is the barrier. */
+int outbox_replicas(const struct outbox *o);
+
+/* Appends WAIT to o->command where REPLICAS is not 0: one command more to be answered. */
+void outbox_append_wait(struct outbox *o, int replicas);
+
 /* The same, one command, to the server that holds KEY. */
 bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_reply *take, void *ctx);
 

@@ -10,7 +10,7 @@
 #include "store/outbox_call.h"
 
 enum {
-    RETIRE_MAX = 64,                  /* buckets a call */
+    RETIRE_MAX = 8,                   /* buckets a call: far less than a lease lasts */
     HORIZON_MIN_MS = 2 * 3600 * 1000, /* what early retirement leaves at least */
     HIGH_WATER_PERCENT = 80,          /* of maxmemory */
     BUCKET_KEYS = 2 + 2 * BUCKET_MINUTES

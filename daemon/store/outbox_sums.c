@@ -44,6 +44,7 @@ struct sums_call {
     struct outbox_sums *out;
     size_t room; /* of out->sums */
     int partition;
+    int replicas; /* acknowledgements asked for; 0: none */
 };
 
 static struct outbox_sum *find_sum(struct sums_call *call, struct slice lesson)
@@ -83,7 +84,8 @@ static bool add_sum(struct sums_call *call, const redisReply *field, const redis
 static bool take_sums(void *ctx, size_t index, const redisReply *reply)
 {
     struct sums_call *call = ctx;
-    (void)index;
+    if (index == 1) /* WAIT: the barrier before anything is produced */
+        return reply->type == REDIS_REPLY_INTEGER && reply->integer >= call->replicas;
     if (reply->type != REDIS_REPLY_ARRAY)
         return false;
     for (size_t i = 0; i + 1 < reply->elements; i += 2)
@@ -97,13 +99,14 @@ bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct o
     int partitions = o->config->redis.partitions;
     *out = (struct outbox_sums){.minute = minute};
     out->partition_seconds = arena_alloc(arena, (size_t)partitions * sizeof(*out->partition_seconds));
-    struct sums_call call = {.arena = arena, .out = out};
+    struct sums_call call = {.arena = arena, .out = out, .replicas = outbox_replicas(o)};
     for (call.partition = 0; call.partition < partitions; call.partition++) {
         buf_clear(&o->command);
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
         resp_key_int(&o->command, &o->prefixes[call.partition], "l", minute);
-        if (!outbox_call(o, call.partition, 1, "sums", take_sums, &call))
+        outbox_append_wait(o, call.replicas);
+        if (!outbox_call(o, call.partition, call.replicas > 0 ? 2 : 1, "sums", take_sums, &call))
             return false;
     }
     return true;
@@ -113,8 +116,6 @@ bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums)
 {
     int64_t left;
     for (int p = 0; p < o->config->redis.partitions; p++) {
-        if (sums->partition_seconds[p] == 0)
-            continue;
         buf_clear(&o->command);
         resp_fcall(&o->command, "FCALL", STORE_FUNCTION("settle_sums"), 2, 4);
         resp_key(&o->command, &o->prefixes[p], "ld");

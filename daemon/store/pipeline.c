@@ -358,7 +358,8 @@ static void on_connection_changed(void *ctx, bool ready)
     }
 }
 
-struct pipeline *pipeline_new(struct pipeline_context *context, const struct redis_server *where)
+struct pipeline *pipeline_new(
+    struct pipeline_context *context, const struct redis_server *where, uint64_t version)
 {
     struct pipeline *p = mem_zalloc(sizeof(*p));
     p->context = context;
@@ -372,7 +373,7 @@ struct pipeline *pipeline_new(struct pipeline_context *context, const struct red
     }
     p->linger = evtimer_new(context->base, on_linger, p);
     struct redis_connection_settings settings = {
-        context->base, context->monitor, context->log, where, on_connection_changed, p};
+        context->base, context->monitor, context->log, where, version, on_connection_changed, p};
     p->connection = redis_connection_new(&settings);
     return p;
 }
@@ -393,9 +394,9 @@ const char *pipeline_server(const struct pipeline *p)
     return p->where.name;
 }
 
-void pipeline_set_usable(struct pipeline *p, bool usable)
+void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version)
 {
-    redis_connection_set_usable(p->connection, usable);
+    redis_connection_set_usable(p->connection, usable, version);
 }
 
 int64_t pipeline_age_ms(const struct pipeline *p, int64_t now_us)

@@ -26,13 +26,15 @@ struct pipeline_context {
 
 struct pipeline;
 
-struct pipeline *pipeline_new(struct pipeline_context *context, const struct redis_server *where);
+/* WHERE is from the topology of VERSION. */
+struct pipeline *pipeline_new(
+    struct pipeline_context *context, const struct redis_server *where, uint64_t version);
 
 /* Completes what is queued and in flight as STORE_UNAVAILABLE, then frees. */
 void pipeline_free(struct pipeline *p);
 
 const char *pipeline_server(const struct pipeline *p);
-void pipeline_set_usable(struct pipeline *p, bool usable);
+void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version);
 
 /* Milliseconds that the oldest run has waited at NOW_US, monotonic microseconds. */
 int64_t pipeline_age_ms(const struct pipeline *p, int64_t now_us);

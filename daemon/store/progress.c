@@ -129,9 +129,11 @@ struct progress *progress_new(
 
 static void disconnect(struct progress *p)
 {
-    for (size_t i = 0; i < p->n_servers; i++)
-        redis_connection_free(p->connections[i]);
+    /* answering may bring further questions: they find no connection any more */
+    size_t n = p->n_servers;
     p->n_servers = 0;
+    for (size_t i = 0; i < n; i++)
+        redis_connection_free(p->connections[i]);
 }
 
 static bool same_places(const struct progress *p, const struct topology *t)
@@ -149,14 +151,14 @@ void progress_follow(struct progress *p, const struct topology *t)
         for (size_t i = 0; i < t->n_servers; i++) {
             p->places[i] = t->servers[i];
             struct redis_connection_settings settings = {
-                p->base, p->monitor, p->log, &p->places[i], NULL, NULL};
+                p->base, p->monitor, p->log, &p->places[i], t->version, NULL, NULL};
             p->connections[i] = redis_connection_new(&settings);
         }
         p->n_servers = t->n_servers;
     }
     memcpy(p->server_of, t->server_of, sizeof(p->server_of));
     for (size_t i = 0; i < t->n_servers; i++)
-        redis_connection_set_usable(p->connections[i], t->servers[i].usable);
+        redis_connection_set_usable(p->connections[i], t->servers[i].usable, t->version);
 }
 
 static bool send_question(struct progress *p, struct ask *ask, const struct key_prefix *prefix,

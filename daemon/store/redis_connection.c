@@ -1,7 +1,6 @@
 /* One asynchronous connection to one Redis server. */
 #include "store/redis_connection.h"
 
-#include <arpa/inet.h>
 #include <event2/event.h>
 #include <hiredis/adapters/libevent.h>
 #include <netinet/in.h>
@@ -9,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
-#include "base/clock.h"
+#include "base/endpoint.h"
 #include "base/mem.h"
 
 enum {
@@ -55,7 +54,10 @@ static void go_down(struct redis_connection *c)
 
 static void prove(struct redis_connection *c)
 {
-    if (c->server.usable && monitor_looks(c->settings.monitor) >= c->looks) {
+    bool vouched = monitor_looks(c->settings.monitor) >= c->looks;
+    /* the verdict of those looks, not of an earlier one */
+    bool current = c->settings.version == monitor_version(c->settings.monitor);
+    if (vouched && current && c->server.usable) {
         c->state = READY;
         c->backoff_ms = BACKOFF_FIRST_MS;
         event_del(c->timer);
@@ -64,7 +66,8 @@ static void prove(struct redis_connection *c)
             c->settings.changed(c->settings.ctx, true);
         return;
     }
-    monitor_look(c->settings.monitor);
+    if (!vouched)
+        monitor_look(c->settings.monitor);
     arm(c, PROVE_MS);
 }
 
@@ -105,17 +108,10 @@ static void on_disconnect(const redisAsyncContext *redis, int status)
 
 static redisAsyncContext *start_connecting(const struct redis_server *server)
 {
-    char host[INET6_ADDRSTRLEN];
+    char host[ENDPOINT_NUMERIC_MAX];
     if (server->addr.ss_family == AF_UNIX)
         return redisAsyncConnectUnix(((const struct sockaddr_un *)&server->addr)->sun_path);
-    if (server->addr.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&server->addr;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-        return redisAsyncConnect(host, ntohs(in6->sin6_port));
-    }
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&server->addr;
-    inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-    return redisAsyncConnect(host, ntohs(in->sin_port));
+    return redisAsyncConnect(endpoint_numeric_host(&server->addr, host), endpoint_port(&server->addr));
 }
 
 static void try_connect(struct redis_connection *c)
@@ -178,8 +174,9 @@ bool redis_connection_ready(const struct redis_connection *c)
     return c->state == READY && c->server.usable;
 }
 
-void redis_connection_set_usable(struct redis_connection *c, bool usable)
+void redis_connection_set_usable(struct redis_connection *c, bool usable, uint64_t version)
 {
+    c->settings.version = version;
     c->server.usable = usable;
 }
 

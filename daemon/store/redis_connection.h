@@ -25,6 +25,7 @@ struct redis_connection_settings {
     struct monitor *monitor;
     struct log *log;
     const struct redis_server *server; /* copied */
+    uint64_t version;                  /* of the topology that SERVER is from */
     /* Called when the connection has become ready, and when it has ceased to be; may be NULL. */
     void (*changed)(void *ctx, bool ready);
     void *ctx;
@@ -37,8 +38,8 @@ void redis_connection_free(struct redis_connection *c);
 
 bool redis_connection_ready(const struct redis_connection *c);
 
-/* Takes over what the monitor says of the server's usability. */
-void redis_connection_set_usable(struct redis_connection *c, bool usable);
+/* Takes over what VERSION of the topology says of the server's usability. */
+void redis_connection_set_usable(struct redis_connection *c, bool usable, uint64_t version);
 
 /*
  * Queues a RESP command; everything queued in one turn of the loop leaves in one write. False, and CALLBACK

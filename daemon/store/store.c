@@ -57,12 +57,12 @@ static void follow_topology(struct store *s)
     if (!same_servers(s, t)) {
         free_pipelines(s);
         for (size_t i = 0; i < t->n_servers; i++)
-            s->pipelines[i] = pipeline_new(&s->context, &t->servers[i]);
+            s->pipelines[i] = pipeline_new(&s->context, &t->servers[i], t->version);
         memcpy(s->pipeline_of, t->server_of, sizeof(s->pipeline_of));
         s->n_pipelines = t->n_servers;
     }
     for (size_t i = 0; i < t->n_servers; i++)
-        pipeline_set_usable(s->pipelines[i], t->servers[i].usable);
+        pipeline_set_usable(s->pipelines[i], t->servers[i].usable, t->version);
     progress_follow(s->progress, t);
     topology_unref(t);
 }

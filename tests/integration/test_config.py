@@ -40,7 +40,8 @@ def test_the_shipped_configurations_are_good(tmp_path):
         (tmp_path / name).write_text("x" * 40)
     code, output = run_minuted("--config", tmp_path / "minuted.yaml", "--check-config")
     assert code == 0, output
-    code, output = run_minuted("--set", f"catalog={tmp_path / 'demo.yaml'}", "--dev", "--check-config")
+    code, output = run_minuted("--set", f"catalog={tmp_path / 'demo.yaml'}", "--set",
+                               f"auth.session_key_file={tmp_path / 'session.key'}", "--dev", "--check-config")
     assert code == 0, output
 
 

@@ -1,6 +1,7 @@
 """SIGTERM under load: whatever was accepted is in Redis, and gets published by whoever comes next."""
 
 import signal
+import socket
 import threading
 import time
 
@@ -9,6 +10,7 @@ from harness.catalog import MINUTE_MS, NOW_MS
 from harness.http_client import HttpClient
 from harness.model import Model
 from harness.player import Player, run
+from harness.raw import RawConnection
 from harness.redis_truth import Truth
 from harness.service import wait_until
 
@@ -115,3 +117,24 @@ def test_sigterm_while_redis_and_kafka_are_away(new_minuted, redis):
 def test_sigint_is_a_stop_too(minuted):
     minuted.signal(signal.SIGINT)
     assert minuted.wait_exit(30) == 0
+
+
+def test_draining_is_told_until_the_end_and_a_second_signal_ends_it(minuted):
+    with RawConnection(minuted.port) as unfinished:
+        unfinished.send("POST /v1/heartbeats HTTP/1.1\r\nHost: x\r\n")
+        wait_until(lambda: b"minuted_http_open_connections 1" in minuted.admin_client.get("/metrics").body,
+                   "the request has begun")
+        minuted.signal(signal.SIGTERM)
+        wait_until(lambda: refuses(minuted.port), "new connections are refused")
+        status, text = minuted.readyz()
+        assert status == 503 and "[-] draining" in text
+        minuted.signal(signal.SIGTERM)
+        assert minuted.wait_exit(5) != 0
+
+
+def refuses(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except ConnectionRefusedError:
+        return True
+    return False

@@ -17,6 +17,7 @@
 #include "credit/mask.h"
 #include "redis_process.h"
 #include "store/client.h"
+#include "store/layout.h"
 #include "store/monitor.h"
 #include "store/outbox.h"
 #include "store/store.h"
@@ -317,6 +318,23 @@ static void test_sums_settle_compares(void **state)
     arena_free(&arena);
 }
 
+static void test_a_grown_minute_without_sums_is_settled(void **state)
+{
+    struct fixture *f = *state;
+    struct arena arena = {0};
+    struct key_prefix prefix;
+    struct outbox_minutes grown;
+    struct outbox_sums sums;
+    key_prefix_init(&prefix, 0, f->config.redis.partitions);
+    redis_process_command(&f->redis, "SADD %sld %lld", prefix.text, (long long)base_s / 60);
+    assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
+    assert_int_equal(sums.n, 0);
+    assert_true(outbox_settle_sums(f->outbox, &sums));
+    assert_true(outbox_grown(f->outbox, 0, 10, &arena, &grown));
+    assert_int_equal(grown.n, 0);
+    arena_free(&arena);
+}
+
 static void settle_everything(struct fixture *f)
 {
     struct arena arena = {0};
@@ -362,7 +380,7 @@ static void test_retire_raises_the_floor(void **state)
         outbox_retire(f->outbox, later_ms, &floor)); /* sums and masks are dirty: their bucket stays */
     assert_true(count_keys(f, "minuted:*:w:*") > 0);
     settle_everything(f);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 30; i++) /* some buckets a call */
         assert_true(outbox_retire(f->outbox, later_ms, &floor));
     assert_int_equal(count_keys(f, "minuted:*:w:*"), 0);
     assert_int_equal(count_keys(f, "minuted:*:l:*"), 0);
@@ -645,6 +663,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_key_of_a_wrong_type_credits_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_compares, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sums_settle_compares, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_grown_minute_without_sums_is_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_retire_raises_the_floor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lease, setup, teardown),
         cmocka_unit_test_setup_teardown(test_watermarks_never_fall, setup, teardown),

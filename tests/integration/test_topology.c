@@ -241,6 +241,17 @@ static void test_a_replica_is_not_written_to(void **state)
     assert_int_equal(submit_learners(f), 0);
 }
 
+/* With it Redis answers before the disk does while it rewrites its log, whatever appendfsync says. */
+static void test_fsync_must_not_pause_for_a_rewrite(void **state)
+{
+    struct fixture *f = *state;
+    char message[512];
+    const char *const extra[] = {"--no-appendfsync-on-rewrite", "yes", NULL};
+    struct redis_process *server = add_node(f, extra);
+    assert_int_equal(start_store(f, server, message), MONITOR_WRONG);
+    assert_non_null(strstr(message, "no-appendfsync-on-rewrite"));
+}
+
 static void test_several_single_servers_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -267,6 +278,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sentinels_name_the_primary, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replicas_are_a_barrier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replica_is_not_written_to, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fsync_must_not_pause_for_a_rewrite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_single_servers_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests_name("topology", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Both codecs: what a body says, whichever way it is written, and what is refused. */
+/* Both codecs: what a body of heartbeats says, whichever way it is written, and what is refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -447,46 +447,6 @@ static void test_protobuf_unknown_fields(void **state)
     }
 }
 
-/* ---- sessions ---- */
-
-static void test_sessions(void **state)
-{
-    static const struct {
-        const struct codec *codec;
-        const char *body;
-        int status;
-        const char *lesson, *device; /* NULL: missing */
-    } rows[] = {
-        {&codec_json, "{\"lesson_id\":\"a\",\"device_id\":\"b\"}", 0, "a", "b"},
-        {&codec_json, "{\"device_id\":\"\\u738b\",\"x\":{\"lesson_id\":1},\"lesson_id\":\"\"}", 0, "", "王"},
-        {&codec_json, "{}", 0, NULL, NULL},
-        {&codec_json, "{\"lesson_id\":1,\"device_id\":null}", 0, NULL, NULL},
-        {&codec_json, "{\"lesson_id\":1,\"lesson_id\":\"a\"}", 400, NULL, NULL},
-        {&codec_json, "{\"device_id\":\"a\",\"device_id\":\"a\"}", 400, NULL, NULL},
-        {&codec_json, "[]", 400, NULL, NULL},
-        {&codec_json, "", 400, NULL, NULL},
-        {&codec_json, "{\"lesson_id\":\"a\"", 400, NULL, NULL},
-        {&codec_protobuf, "\x0a\x01\x61\x12\x01\x62", 0, "a", "b"},
-        {&codec_protobuf, "", 0, NULL, NULL},
-        {&codec_protobuf, "\x0a", 400, NULL, NULL},
-    };
-    (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct arena arena = {0};
-        struct session_request request;
-        char detail[DETAIL_MAX];
-        assert_int_equal(
-            rows[i].codec->decode_session(slice_of(rows[i].body), &arena, &request, detail), rows[i].status);
-        if (rows[i].status == 0) {
-            assert_int_equal(request.lesson_id.ptr == NULL, rows[i].lesson == NULL);
-            assert_int_equal(request.device_id.ptr == NULL, rows[i].device == NULL);
-            assert_true(rows[i].lesson == NULL || slice_is(request.lesson_id, rows[i].lesson));
-            assert_true(rows[i].device == NULL || slice_is(request.device_id, rows[i].device));
-        }
-        arena_free(&arena);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,7 +461,6 @@ int main(void)
         cmocka_unit_test(test_protobuf_shapes),
         cmocka_unit_test(test_protobuf_refused),
         cmocka_unit_test(test_protobuf_unknown_fields),
-        cmocka_unit_test(test_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

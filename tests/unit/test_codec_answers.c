@@ -1,4 +1,4 @@
-/* Both codecs: which one an answer is for, and what it looks like. */
+/* Both codecs: requests for a session, which codec an answer is for, and what answers look like. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +11,46 @@
 #include "proto/player.pb-c.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
+
+/* ---- sessions ---- */
+
+static void test_sessions(void **state)
+{
+    static const struct {
+        const struct codec *codec;
+        const char *body;
+        int status;
+        const char *lesson, *device; /* NULL: missing */
+    } rows[] = {
+        {&codec_json, "{\"lesson_id\":\"a\",\"device_id\":\"b\"}", 0, "a", "b"},
+        {&codec_json, "{\"device_id\":\"\\u738b\",\"x\":{\"lesson_id\":1},\"lesson_id\":\"\"}", 0, "", "王"},
+        {&codec_json, "{}", 0, NULL, NULL},
+        {&codec_json, "{\"lesson_id\":1,\"device_id\":null}", 0, NULL, NULL},
+        {&codec_json, "{\"lesson_id\":1,\"lesson_id\":\"a\"}", 400, NULL, NULL},
+        {&codec_json, "{\"device_id\":\"a\",\"device_id\":\"a\"}", 400, NULL, NULL},
+        {&codec_json, "[]", 400, NULL, NULL},
+        {&codec_json, "", 400, NULL, NULL},
+        {&codec_json, "{\"lesson_id\":\"a\"", 400, NULL, NULL},
+        {&codec_protobuf, "\x0a\x01\x61\x12\x01\x62", 0, "a", "b"},
+        {&codec_protobuf, "", 0, NULL, NULL},
+        {&codec_protobuf, "\x0a", 400, NULL, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct arena arena = {0};
+        struct session_request request;
+        char detail[DETAIL_MAX];
+        assert_int_equal(
+            rows[i].codec->decode_session(slice_of(rows[i].body), &arena, &request, detail), rows[i].status);
+        if (rows[i].status == 0) {
+            assert_int_equal(request.lesson_id.ptr == NULL, rows[i].lesson == NULL);
+            assert_int_equal(request.device_id.ptr == NULL, rows[i].device == NULL);
+            assert_true(rows[i].lesson == NULL || slice_is(request.lesson_id, rows[i].lesson));
+            assert_true(rows[i].device == NULL || slice_is(request.device_id, rows[i].device));
+        }
+        arena_free(&arena);
+    }
+}
 
 /* ---- which codec ---- */
 
@@ -111,6 +151,7 @@ static void test_reasons_have_one_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sessions),
         cmocka_unit_test(test_accept),
         cmocka_unit_test(test_json_answers),
         cmocka_unit_test(test_protobuf_answers),

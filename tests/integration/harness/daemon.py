@@ -17,7 +17,7 @@ BUILD = Path(os.environ.get("MINUTED_BUILD", "build/release"))
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
 MINUTED = BUILD / "minuted"
 SANITIZERS = {
-    "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
+    "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:exitcode=99",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
 

@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from .service import Service, free_port, wait_until
@@ -75,12 +74,12 @@ class KafkaBroker(Service):
         return self
 
     def topic_settings(self, topic):
+        """name -> value; the broker may learn of a new topic a moment after it was made."""
         resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-        try:
-            entries = list(self.admin.describe_configs([resource]).values())[0].result()
-        except KafkaException as e:
-            raise AssertionError(f"settings of {topic}: {e}") from None
-        return {name: entry.value for name, entry in entries.items()}
+
+        def ask():
+            return list(self.admin.describe_configs([resource]).values())[0].result()
+        return {name: entry.value for name, entry in wait_until(ask, f"settings of {topic}").items()}
 
     def partitions(self, topic):
         return len(self.admin.list_topics(topic, timeout=10).topics[topic].partitions)
