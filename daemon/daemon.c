@@ -57,6 +57,7 @@ struct daemon {
     struct event *drained;
     struct worker *workers[WORKERS_MAX];
     int n_workers;
+    _Atomic int64_t connections;
     struct ops_state state;
     struct ops_sources sources;
     const struct http_counters *http_counters[WORKERS_MAX];
@@ -277,7 +278,7 @@ static bool start_workers(struct daemon *d)
             return false;
     for (int i = 0; i < n; i++) {
         struct worker_settings settings = {
-            d->config, &d->clock, d->monitor, d->options->dev ? &d->dev : NULL, d->log, i, n};
+            d->config, &d->clock, d->monitor, d->options->dev ? &d->dev : NULL, d->log, &d->connections};
         d->workers[i] = worker_start(&settings, d->policy, fds[i], n_listen);
         d->http_counters[i] = worker_http_counters(d->workers[i]);
         d->api_counters[i] = worker_api_counters(d->workers[i]);

@@ -1,6 +1,7 @@
 /* minuted: from the command line to a running daemon. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -40,6 +41,10 @@ static int check_config(const struct config *config, bool dev)
 static int create_topics(const struct config *config)
 {
     char *error = NULL;
+    if (strcmp(config->kafka.brokers, "embedded") == 0) {
+        fputs("minuted: kafka.brokers is 'embedded', which makes its topics itself\n", stderr);
+        return EXIT_FAILURE;
+    }
     return topics_create(config, config->kafka.brokers, &error) ? EXIT_SUCCESS : fail(error);
 }
 

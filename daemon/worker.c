@@ -98,7 +98,8 @@ static struct http_limits limits_of(const struct worker_settings *settings)
 {
     const struct config *config = settings->config;
     return (struct http_limits){
-        .max_connections = (config->http.max_connections + settings->of - 1) / settings->of,
+        .max_connections = config->http.max_connections,
+        .taken = settings->connections,
         .max_body = (size_t)config->http.max_body,
         .max_headers = MAX_HEADERS,
         .header_timeout_ms = config->http.header_timeout_ms,

@@ -16,8 +16,7 @@ struct worker_settings {
     struct monitor *monitor;
     const struct api_dev *dev; /* NULL without --dev */
     struct log *log;
-    int number; /* of this worker, from 0 */
-    int of;     /* workers in all */
+    _Atomic int64_t *connections; /* of all workers: http.max_connections is the daemon's */
 };
 
 /* Takes the N listening sockets in FDS and a reference to POLICY; the rest is borrowed until worker_stop().

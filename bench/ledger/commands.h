@@ -1,12 +1,17 @@
 /*
- * The ledger's commands. Each returns the exit status: 0 good, 1 failed or disagreeing, 2 wrong usage.
+ * The ledger's commands, each of which returns the exit status, and what they share.
  */
 #pragma once
 
-enum { EXIT_GOOD, EXIT_FAILED, EXIT_USAGE };
+#include "ledger/database.h"
+#include "ledger/options.h"
 
-/* ARGV[0] is the command's name. */
-int follow_command(int argc, char **argv);
-int hours_command(int argc, char **argv);
-int why_command(int argc, char **argv);
-int totals_command(int argc, char **argv);
+int follow_command(const struct options *o);
+int hours_command(const struct options *o);
+int why_command(const struct options *o);
+int totals_command(const struct options *o);
+
+/* Prints a problem that is to be freed, and returns false. */
+bool command_complain(char *problem);
+/* As database_open(), after printing the problem. */
+struct database *command_open_database(const char *path, bool writing);

@@ -7,59 +7,48 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "embedded/schema_sql.h"
+#include "embedded/upserts_sql.h"
 
-enum { SCHEMA_VERSION = 1, BUSY_MS = 10000 };
-
-enum statement {
-    STORE_LEARNER_LESSON,
-    STORE_LEARNER_MINUTE,
-    STORE_LESSON_MINUTE,
-    STORE_WATERMARK,
-    STORE_OFFSET,
-    READ_OFFSET,
-    STATEMENT_COUNT
-};
+/* "mntL" in the file's header says whose it is; user_version, which tables it has. */
+enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 1, BUSY_MS = 10000, SQL_MAX = 2048 };
 
 struct database {
     char *path;
+    char **error; /* while it is being opened: where what is wrong goes */
     sqlite3 *sqlite;
-    sqlite3_stmt *statements[STATEMENT_COUNT];
+    sqlite3_stmt *upserts[TOPIC_COUNT];
+    sqlite3_stmt *write_offset;
+    sqlite3_stmt *read_offset;
 };
 
-/*
- * The value that counts only grows. The last value, and whether it fell, follow the offset: a record that is
- * read again is older than what is stored, and changes nothing.
- */
-#define NEWER "excluded.kafka_offset > kafka_offset OR excluded.kafka_partition <> kafka_partition"
-#define LAST(column) #column " = CASE WHEN " NEWER " THEN excluded." #column " ELSE " #column " END"
-#define FELL(condition) "falls = falls + CASE WHEN (" NEWER ") AND (" condition ") THEN 1 ELSE 0 END"
-#define GREATEST(column) #column " = max(" #column ", excluded." #column ")"
+static bool complain(const struct database *db, const char *what)
+{
+    if (db->error == NULL) {
+        fprintf(stderr, "minuted-ledger: database %s: %s\n", db->path, what);
+        return false;
+    }
+    struct buf text = {0};
+    buf_printf(&text, "database %s: %s", db->path, what);
+    buf_append_char(&text, '\0');
+    free(*db->error);
+    *db->error = text.data;
+    return false;
+}
 
-static const char *const statement_sql[STATEMENT_COUNT] = {
-    [STORE_LEARNER_LESSON] =
-        "INSERT INTO learner_lessons VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5, ?6, 0, ?8, ?9) "
-        "ON CONFLICT DO UPDATE SET " FELL(
-            "excluded.last_watched < last_watched OR excluded.last_covered < "
-            "last_covered") ", " GREATEST(watched_seconds) ", " GREATEST(covered_seconds) ", " GREATEST(last_minute_start) ", " LAST(course_id) ", " LAST(last_watched) ", " LAST(last_covered) ", " LAST(kafka_partition) ", " LAST(kafka_offset),
-    [STORE_LEARNER_MINUTE] = "INSERT INTO learner_minutes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, 0, ?7, ?8) "
-                             "ON CONFLICT DO UPDATE SET " FELL("excluded.last_mask & last_mask <> last_mask") ", seconds_mask = seconds_mask | excluded.seconds_mask, " LAST(
-                                 course_id) ", " LAST(last_mask) ", " LAST(kafka_partition) ", " LAST(kafka_offset),
-    [STORE_LESSON_MINUTE] =
-        "INSERT INTO lesson_minutes VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?5, 0, ?6, ?7) "
-        "ON CONFLICT DO UPDATE SET " FELL(
-            "excluded.last_watched < last_watched OR excluded.last_learners < "
-            "last_learners") ", " GREATEST(watched_seconds) ", " GREATEST(learners) ", " LAST(course_id) ","
-                                                                                                         " " LAST(last_watched) ", " LAST(last_learners) ", " LAST(
-                                                                                                             kafka_partition) ", " LAST(kafka_offset),
-    [STORE_WATERMARK] =
-        "INSERT INTO watermarks VALUES (?1, ?2, ?3, 0, ?4, ?5) "
-        "ON CONFLICT DO UPDATE SET " FELL(
-            "excluded.published_through < published_through OR "
-            "excluded.final_through < final_through") ", " GREATEST(published_through) ", " GREATEST(final_through) ", " LAST(kafka_partition) ", " LAST(kafka_offset),
-    [STORE_OFFSET] = "INSERT INTO offsets VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET next_offset = "
-                     "max(next_offset, excluded.next_offset)",
-    [READ_OFFSET] = "SELECT next_offset FROM offsets WHERE topic = ?1 AND kafka_partition = ?2",
-};
+static bool complain_sqlite(const struct database *db)
+{
+    return complain(db, sqlite3_errmsg(db->sqlite));
+}
+
+static bool execute(struct database *db, const char *sql)
+{
+    return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK || complain_sqlite(db);
+}
+
+static bool prepare(struct database *db, const char *sql, sqlite3_stmt **statement, const char **rest)
+{
+    return sqlite3_prepare_v2(db->sqlite, sql, -1, statement, rest) == SQLITE_OK || complain_sqlite(db);
+}
 
 /* ---- opening ---- */
 
@@ -69,99 +58,82 @@ static void popcount(sqlite3_context *ctx, int n, sqlite3_value **values)
     sqlite3_result_int(ctx, __builtin_popcountll((unsigned long long)sqlite3_value_int64(values[0])));
 }
 
-/* The aggregate or_all(mask). */
-static void or_step(sqlite3_context *ctx, int n, sqlite3_value **values)
+static bool make_schema(struct database *db)
 {
-    sqlite3_int64 *all = sqlite3_aggregate_context(ctx, sizeof(*all));
-    (void)n;
-    if (all != NULL)
-        *all |= sqlite3_value_int64(values[0]);
+    char header[128];
+    snprintf(header, sizeof(header), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
+        SCHEMA_VERSION);
+    return execute(db, (const char *)schema_sql) && execute(db, header);
 }
 
-static void or_final(sqlite3_context *ctx)
+static bool check_header(struct database *db, int64_t application, int64_t version)
 {
-    const sqlite3_int64 *all = sqlite3_aggregate_context(ctx, sizeof(*all));
-    sqlite3_result_int64(ctx, all == NULL ? 0 : *all);
-}
-
-static bool execute(struct database *db, const char *sql)
-{
-    if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK)
+    char text[128];
+    if (application != APPLICATION_ID)
+        return complain(db, "is not a ledger of this version");
+    if (version == SCHEMA_VERSION)
         return true;
-    fprintf(stderr, "minuted-ledger: database %s: %s\n", db->path, sqlite3_errmsg(db->sqlite));
-    return false;
+    snprintf(text, sizeof(text), "has schema version %lld, and this program's is %d: read into a new file",
+        (long long)version, SCHEMA_VERSION);
+    return complain(db, text);
 }
 
-static int64_t read_number(struct database *db, const char *sql)
+/* Within a transaction: two that start at once must not both find it empty. */
+static bool check_schema(struct database *db, bool writing)
 {
-    sqlite3_stmt *statement = NULL;
-    int64_t number = -1;
-    if (sqlite3_prepare_v2(db->sqlite, sql, -1, &statement, NULL) == SQLITE_OK &&
-        sqlite3_step(statement) == SQLITE_ROW)
-        number = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return number;
+    int64_t application = 0;
+    int64_t version = 0;
+    int64_t tables = 0;
+    if (!database_number(db, "PRAGMA application_id", &application) ||
+        !database_number(db, "PRAGMA user_version", &version) ||
+        !database_number(db, "SELECT count(*) FROM sqlite_schema", &tables))
+        return false;
+    bool empty = application == 0 && version == 0 && tables == 0;
+    if (!empty)
+        return check_header(db, application, version);
+    return writing ? make_schema(db) : complain(db, "is empty: 'minuted-ledger follow' fills it");
 }
 
-static char *describe(const char *path, const char *what)
+static bool prepare_all(struct database *db)
 {
-    struct buf text = {0};
-    buf_printf(&text, "database %s: %s", path, what);
-    buf_append_char(&text, '\0');
-    return text.data;
+    const char *rest = (const char *)upserts_sql;
+    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
+        if (!prepare(db, rest, &db->upserts[topic], &rest))
+            return false;
+    return prepare(db,
+               "INSERT INTO offsets VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "
+               "next_offset = max(next_offset, excluded.next_offset), missed = missed + excluded.missed",
+               &db->write_offset, NULL) &&
+           prepare(db, "SELECT next_offset FROM offsets WHERE topic = ?1 AND kafka_partition = ?2",
+               &db->read_offset, NULL);
 }
 
-/* Version 0 with tables is somebody else's file. NULL when the schema is ours, else what is wrong. */
-static const char *check_schema(struct database *db, bool write)
+/* The file is touched only when it is known to be ours. */
+static bool open_writing(struct database *db)
 {
-    int64_t version = read_number(db, "PRAGMA user_version");
-    int64_t tables = read_number(db, "SELECT count(*) FROM sqlite_master");
-    if (version < 0 || tables < 0)
-        return sqlite3_errmsg(db->sqlite);
-    if (version == SCHEMA_VERSION && !write)
-        return NULL;
-    if (version != SCHEMA_VERSION && (tables > 0 || version != 0))
-        return "is not a ledger of this version";
-    if (version == 0 && !write)
-        return "is empty: run 'minuted-ledger follow' first";
-    if (sqlite3_exec(db->sqlite, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", NULL, NULL, NULL) !=
-            SQLITE_OK ||
-        sqlite3_exec(db->sqlite, (const char *)schema_sql, NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(db->sqlite, "PRAGMA user_version = 1", NULL, NULL, NULL) != SQLITE_OK)
-        return sqlite3_errmsg(db->sqlite);
-    return NULL;
+    return (sqlite3_db_readonly(db->sqlite, "main") == 0 || complain(db, "cannot be written")) &&
+           database_begin(db) && check_schema(db, true) && database_commit(db) &&
+           execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL") && prepare_all(db);
 }
 
-static const char *prepare_all(struct database *db)
-{
-    for (int i = 0; i < STATEMENT_COUNT; i++)
-        if (sqlite3_prepare_v2(db->sqlite, statement_sql[i], -1, &db->statements[i], NULL) != SQLITE_OK)
-            return sqlite3_errmsg(db->sqlite);
-    return NULL;
-}
-
-struct database *database_open(const char *path, bool write, char **error)
+struct database *database_open(const char *path, bool writing, char **error)
 {
     struct database *db = mem_zalloc(sizeof(*db));
-    int flags = write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE;
+    *error = NULL;
+    db->error = error;
+    int flags = SQLITE_OPEN_READWRITE | (writing ? SQLITE_OPEN_CREATE : 0);
     db->path = mem_strdup(path);
-    const char *problem = NULL;
-    if (sqlite3_open_v2(path, &db->sqlite, flags, NULL) != SQLITE_OK)
-        problem = sqlite3_errmsg(db->sqlite);
-    if (problem == NULL && write && sqlite3_db_readonly(db->sqlite, "main") == 1)
-        problem = "cannot be written";
-    sqlite3_busy_timeout(db->sqlite, BUSY_MS);
-    sqlite3_create_function(
-        db->sqlite, "popcount", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, popcount, NULL, NULL);
-    sqlite3_create_function(
-        db->sqlite, "or_all", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, NULL, or_step, or_final);
-    if (problem == NULL)
-        problem = check_schema(db, write);
-    if (problem == NULL && write)
-        problem = prepare_all(db);
-    if (problem == NULL)
+    bool opened = sqlite3_open_v2(path, &db->sqlite, flags, NULL) == SQLITE_OK || complain_sqlite(db);
+    if (opened) {
+        sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+        sqlite3_create_function(
+            db->sqlite, "popcount", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, popcount, NULL, NULL);
+        /* A report reads one snapshot, however much is written meanwhile. */
+        opened = writing ? open_writing(db) : execute(db, "BEGIN") && check_schema(db, false);
+    }
+    db->error = NULL;
+    if (opened)
         return db;
-    *error = describe(path, problem);
     database_close(db);
     return NULL;
 }
@@ -170,8 +142,10 @@ void database_close(struct database *db)
 {
     if (db == NULL)
         return;
-    for (int i = 0; i < STATEMENT_COUNT; i++)
-        sqlite3_finalize(db->statements[i]);
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        sqlite3_finalize(db->upserts[i]);
+    sqlite3_finalize(db->write_offset);
+    sqlite3_finalize(db->read_offset);
     sqlite3_close(db->sqlite);
     free(db->path);
     free(db);
@@ -189,119 +163,95 @@ bool database_commit(struct database *db)
     return execute(db, "COMMIT");
 }
 
-void bind_text(sqlite3_stmt *statement, int i, struct slice text)
+static bool run(struct database *db, sqlite3_stmt *statement)
+{
+    bool done = sqlite3_step(statement) == SQLITE_DONE || complain_sqlite(db);
+    sqlite3_reset(statement);
+    return done;
+}
+
+static void bind_text(sqlite3_stmt *statement, int i, struct slice text)
 {
     sqlite3_bind_text(statement, i, text.ptr == NULL ? "" : text.ptr, (int)text.len, SQLITE_TRANSIENT);
 }
 
-static bool run(struct database *db, sqlite3_stmt *statement)
+static void bind_place(sqlite3_stmt *statement, enum topic topic, int partition)
 {
-    int rc = sqlite3_step(statement);
-    if (rc != SQLITE_DONE)
-        fprintf(stderr, "minuted-ledger: database %s: %s\n", db->path, sqlite3_errmsg(db->sqlite));
-    sqlite3_reset(statement);
-    return rc == SQLITE_DONE;
+    sqlite3_bind_text(statement, 1, topic_names[topic], -1, SQLITE_STATIC);
+    sqlite3_bind_int(statement, 2, partition);
 }
 
-static sqlite3_stmt *bind_learner_lesson(struct database *db, const struct record *r)
+static bool write_offset(struct database *db, enum topic topic, int partition, int64_t next, int64_t missed)
 {
-    sqlite3_stmt *s = db->statements[STORE_LEARNER_LESSON];
-    bind_text(s, 1, r->portal);
-    bind_text(s, 2, r->lesson);
-    bind_text(s, 3, r->learner);
-    bind_text(s, 4, r->course);
-    sqlite3_bind_int64(s, 5, r->watched_seconds);
-    sqlite3_bind_int64(s, 6, r->covered_seconds);
-    sqlite3_bind_int64(s, 7, r->minute_start);
-    sqlite3_bind_int(s, 8, r->partition);
-    sqlite3_bind_int64(s, 9, r->offset);
-    return s;
+    bind_place(db->write_offset, topic, partition);
+    sqlite3_bind_int64(db->write_offset, 3, next);
+    sqlite3_bind_int64(db->write_offset, 4, missed);
+    return run(db, db->write_offset);
 }
 
-static sqlite3_stmt *bind_learner_minute(struct database *db, const struct record *r)
+/* A statement names the parameters that its topic has; the others have index 0, which binds nothing. */
+static void bind_record(sqlite3_stmt *s, const struct record *r, bool fresh)
 {
-    sqlite3_stmt *s = db->statements[STORE_LEARNER_MINUTE];
-    sqlite3_bind_int64(s, 1, r->minute_start);
-    bind_text(s, 2, r->portal);
-    bind_text(s, 3, r->lesson);
-    bind_text(s, 4, r->learner);
-    bind_text(s, 5, r->course);
-    sqlite3_bind_int64(s, 6, (sqlite3_int64)r->mask);
-    sqlite3_bind_int(s, 7, r->partition);
-    sqlite3_bind_int64(s, 8, r->offset);
-    return s;
-}
-
-static sqlite3_stmt *bind_lesson_minute(struct database *db, const struct record *r)
-{
-    sqlite3_stmt *s = db->statements[STORE_LESSON_MINUTE];
-    sqlite3_bind_int64(s, 1, r->minute_start);
-    bind_text(s, 2, r->lesson);
-    bind_text(s, 3, r->course);
-    sqlite3_bind_int64(s, 4, r->watched_seconds);
-    sqlite3_bind_int64(s, 5, r->learners);
-    sqlite3_bind_int(s, 6, r->partition);
-    sqlite3_bind_int64(s, 7, r->offset);
-    return s;
-}
-
-static sqlite3_stmt *bind_watermark(struct database *db, const struct record *r)
-{
-    sqlite3_stmt *s = db->statements[STORE_WATERMARK];
-    bind_text(s, 1, r->deployment);
-    sqlite3_bind_int64(s, 2, r->published_through);
-    sqlite3_bind_int64(s, 3, r->final_through);
-    sqlite3_bind_int(s, 4, r->partition);
-    sqlite3_bind_int64(s, 5, r->offset);
-    return s;
-}
-
-bool database_skip(struct database *db, enum topic topic, int partition, int64_t offset)
-{
-    sqlite3_stmt *s = db->statements[STORE_OFFSET];
-    bind_text(s, 1, slice_of(topic_names[topic]));
-    sqlite3_bind_int(s, 2, partition);
-    sqlite3_bind_int64(s, 3, offset + 1);
-    return run(db, s);
+    const struct {
+        const char *name;
+        struct slice text;
+    } texts[] = {{":portal", r->portal}, {":learner", r->learner}, {":course", r->course},
+        {":lesson", r->lesson}, {":deployment", r->deployment}};
+    const struct {
+        const char *name;
+        int64_t number;
+    } numbers[] = {{":minute", r->minute_start}, {":watched", r->watched_seconds},
+        {":covered", r->covered_seconds}, {":learners", r->learners}, {":mask", (int64_t)r->mask},
+        {":published", r->published_through}, {":final", r->final_through}, {":partition", r->partition},
+        {":offset", r->offset}, {":fresh", fresh}};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        bind_text(s, sqlite3_bind_parameter_index(s, texts[i].name), texts[i].text);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sqlite3_bind_int64(s, sqlite3_bind_parameter_index(s, numbers[i].name), numbers[i].number);
 }
 
 bool database_store(struct database *db, const struct record *r)
 {
-    static sqlite3_stmt *(*const binders[TOPIC_COUNT])(struct database *, const struct record *) = {
-        [TOPIC_LEARNER_LESSONS] = bind_learner_lesson,
-        [TOPIC_LEARNER_MINUTES] = bind_learner_minute,
-        [TOPIC_LESSON_MINUTES] = bind_lesson_minute,
-        [TOPIC_WATERMARKS] = bind_watermark,
-    };
-    return run(db, binders[r->topic](db, r)) && database_skip(db, r->topic, r->partition, r->offset);
+    int64_t next;
+    if (!database_offset(db, r->topic, r->partition, &next))
+        return false;
+    bind_record(db->upserts[r->topic], r, r->offset >= next);
+    return run(db, db->upserts[r->topic]) && database_pass(db, r->topic, r->partition, r->offset);
+}
+
+bool database_pass(struct database *db, enum topic topic, int partition, int64_t offset)
+{
+    return write_offset(db, topic, partition, offset + 1, 0);
 }
 
 bool database_offset(struct database *db, enum topic topic, int partition, int64_t *next)
 {
-    sqlite3_stmt *s = db->statements[READ_OFFSET];
-    bind_text(s, 1, slice_of(topic_names[topic]));
-    sqlite3_bind_int(s, 2, partition);
+    sqlite3_stmt *s = db->read_offset;
+    bind_place(s, topic, partition);
     int rc = sqlite3_step(s);
     *next = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        fprintf(stderr, "minuted-ledger: database %s: %s\n", db->path, sqlite3_errmsg(db->sqlite));
+    bool done = rc == SQLITE_ROW || rc == SQLITE_DONE || complain_sqlite(db);
     sqlite3_reset(s);
-    return rc == SQLITE_ROW || rc == SQLITE_DONE;
+    return done;
+}
+
+bool database_miss(struct database *db, enum topic topic, int partition, int64_t low)
+{
+    int64_t next;
+    return database_offset(db, topic, partition, &next) &&
+           (next >= low || write_offset(db, topic, partition, low, low - next));
 }
 
 bool database_forget_offsets(struct database *db, enum topic topic, int partition)
 {
     static const char *const tables[TOPIC_COUNT] = {
         "learner_lessons", "learner_minutes", "lesson_minutes", "watermarks"};
-    struct buf sql = {0};
-    buf_printf(&sql,
+    char sql[256];
+    snprintf(sql, sizeof(sql),
         "DELETE FROM offsets WHERE topic = '%s' AND kafka_partition = %d; "
         "UPDATE %s SET kafka_offset = -1 WHERE kafka_partition = %d",
         topic_names[topic], partition, tables[topic], partition);
-    buf_append_char(&sql, '\0');
-    bool done = execute(db, sql.data);
-    buf_free(&sql);
-    return done;
+    return execute(db, sql);
 }
 
 /* ---- reading ---- */
@@ -309,13 +259,54 @@ bool database_forget_offsets(struct database *db, enum topic topic, int partitio
 sqlite3_stmt *database_query(struct database *db, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(db->sqlite, sql, -1, &statement, NULL) == SQLITE_OK)
-        return statement;
-    fprintf(stderr, "minuted-ledger: database %s: %s\n", db->path, sqlite3_errmsg(db->sqlite));
-    return NULL;
+    return prepare(db, sql, &statement, NULL) ? statement : NULL;
 }
 
-struct slice column_text(sqlite3_stmt *statement, int i)
+static const char *condition(struct learner_filter filter)
+{
+    if (filter.portal != NULL && filter.learner != NULL)
+        return "portal = :portal AND learner_id = :learner";
+    if (filter.portal != NULL)
+        return "portal = :portal";
+    return filter.learner != NULL ? "learner_id = :learner" : "true";
+}
+
+static void bind_filter(sqlite3_stmt *s, const char *name, const char *value)
+{
+    if (s != NULL && value != NULL)
+        sqlite3_bind_text(s, sqlite3_bind_parameter_index(s, name), value, -1, SQLITE_TRANSIENT);
+}
+
+sqlite3_stmt *database_query_learners(struct database *db, const char *sql, struct learner_filter filter)
+{
+    char text[SQL_MAX];
+    const char *where = condition(filter);
+    sqlite3_snprintf(sizeof(text), text, sql, where, where);
+    sqlite3_stmt *statement = database_query(db, text);
+    bind_filter(statement, ":portal", filter.portal);
+    bind_filter(statement, ":learner", filter.learner);
+    return statement;
+}
+
+bool database_next_row(struct database *db, sqlite3_stmt *statement, bool *failed)
+{
+    int rc = sqlite3_step(statement);
+    *failed = rc != SQLITE_ROW && rc != SQLITE_DONE && !complain_sqlite(db);
+    return rc == SQLITE_ROW;
+}
+
+bool database_number(struct database *db, const char *sql, int64_t *number)
+{
+    sqlite3_stmt *s = NULL;
+    bool failed = false;
+    if (!prepare(db, sql, &s, NULL))
+        return false;
+    *number = database_next_row(db, s, &failed) ? sqlite3_column_int64(s, 0) : 0;
+    sqlite3_finalize(s);
+    return !failed;
+}
+
+struct slice database_text(sqlite3_stmt *statement, int i)
 {
     const char *text = (const char *)sqlite3_column_text(statement, i);
     return (struct slice){text == NULL ? "" : text, (size_t)sqlite3_column_bytes(statement, i)};

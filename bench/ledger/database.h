@@ -1,5 +1,7 @@
 /*
- * The ledger's SQLite file: records by key, and the offset to go on from, written together.
+ * The ledger's SQLite file: records by key, and the offsets to go on from, written together. Not thread-safe.
+ *
+ * Functions that return false, or no statement, have printed what failed to standard error, naming the file.
  */
 #pragma once
 
@@ -7,42 +9,63 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ledger/record.h"
+#include "ledger/decode.h"
 
 struct database;
 
-/* Opens PATH, making it with WRITE where it is missing. NULL with *ERROR set (to be freed) on failure. */
-struct database *database_open(const char *path, bool write, char **error);
+/*
+ * Opens PATH; for WRITING it is made where it is missing. NULL with *ERROR set ("database PATH: what", to be
+ * freed): it cannot be opened or written, is no database, not a ledger's, or has another schema version.
+ */
+struct database *database_open(const char *path, bool writing, char **error);
+/* What was not committed is gone. */
 void database_close(struct database *db);
 
-/* Each returns false after printing what failed to standard error, naming the file. */
+/* ---- writing ---- */
+
 bool database_begin(struct database *db) __attribute__((warn_unused_result));
 bool database_commit(struct database *db) __attribute__((warn_unused_result));
 
-/*
- * Stores a record and that the next one of its partition follows it. A record that was stored before changes
- * nothing.
- */
+/* Stores a record and that it was read. One that was read before changes nothing. */
 bool database_store(struct database *db, const struct record *r) __attribute__((warn_unused_result));
 
-/* The offset after a record that is none of ours. */
-bool database_skip(struct database *db, enum topic topic, int partition, int64_t offset)
+/* The record at OFFSET was read and is none that can be stored. */
+bool database_pass(struct database *db, enum topic topic, int partition, int64_t offset)
     __attribute__((warn_unused_result));
 
-/* Where to go on; 0 for a partition never read. */
+/* The offset to go on from; 0 for a partition never read. */
 bool database_offset(struct database *db, enum topic topic, int partition, int64_t *next)
     __attribute__((warn_unused_result));
 
-/* The topic was made anew: its offsets count from the beginning again. */
+/* The partition begins at LOW now: what lay before and was not read is missed. */
+bool database_miss(struct database *db, enum topic topic, int partition, int64_t low)
+    __attribute__((warn_unused_result));
+
+/* The topic was made anew: the partition's offsets count from the beginning again, and so do last records. */
 bool database_forget_offsets(struct database *db, enum topic topic, int partition)
     __attribute__((warn_unused_result));
 
-/*
- * For the commands that read: a statement, finalized by the caller; NULL after printing what failed. SQL may
- * use popcount(mask) and the aggregate or_all(mask).
- */
+/* ---- reading ---- */
+
+/* A statement, finalized by the caller. SQL may use popcount(mask). */
 sqlite3_stmt *database_query(struct database *db, const char *sql);
 
-/* Column I of the statement's row as text, "" for NULL. Lives until the next step. */
-struct slice column_text(sqlite3_stmt *statement, int i);
-void bind_text(sqlite3_stmt *statement, int i, struct slice text);
+/* Which learners a report is about; NULL: all. */
+struct learner_filter {
+    const char *portal;
+    const char *learner;
+};
+
+/* A statement too; each of at most two `%s` in SQL becomes a condition on portal and learner_id by FILTER. */
+sqlite3_stmt *database_query_learners(struct database *db, const char *sql, struct learner_filter filter);
+
+/* True with the next row. False at the end, and with *FAILED set after printing an error. */
+bool database_next_row(struct database *db, sqlite3_stmt *statement, bool *failed)
+    __attribute__((warn_unused_result));
+
+/* The single number that SQL selects; 0 for NULL. */
+bool database_number(struct database *db, const char *sql, int64_t *number)
+    __attribute__((warn_unused_result));
+
+/* Column I of the row as text, "" for NULL. Lives until the next row. */
+struct slice database_text(sqlite3_stmt *statement, int i);

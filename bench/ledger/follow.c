@@ -1,12 +1,10 @@
 /*
  * minuted-ledger follow: the topics into SQLite.
  *
- *     offsets from SQLite -> assign every partition -> poll -> decode -> record and offset in one transaction
+ *     offsets from SQLite -> start every partition -> [ take a batch -> decode -> store in one transaction ]
  *
- * No consumer group: the database alone knows how far it has come, so there is nothing to get out of step.
+ * The database alone knows how far it has come, so there is nothing that could get out of step with it.
  */
-#include <getopt.h>
-#include <librdkafka/rdkafka.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,36 +13,233 @@
 #include "base/mem.h"
 #include "ledger/commands.h"
 #include "ledger/database.h"
-#include "ledger/record.h"
+#include "ledger/reader.h"
 
-enum { BATCH_RECORDS = 1000, BATCH_MS = 200, POLL_MS = 50, ANSWER_MS = 15000, PROPERTIES_MAX = 64 };
+enum { BATCH_RECORDS = 1000, BATCH_MS = 200, LOOK_AGAIN_MS = 60000, RECORD_MEMORY = 4 << 20 };
 
-struct options {
-    const char *brokers;
-    const char *database;
-    const char *properties[PROPERTIES_MAX];
-    int n_properties;
-    double until_idle_s; /* negative: follow for ever */
-    bool from_start;
+struct partition {
+    bool started;
+    bool at_end;
+    int64_t low;  /* the first offset that Kafka had, and where to go on, */
+    int64_t next; /* both as of the start */
 };
 
 struct follow {
     const struct options *options;
+    struct log *log;
     struct database *db;
-    rd_kafka_t *kafka;
-    rd_kafka_topic_partition_list_t *assignment;
-    bool *at_end; /* of each partition assigned */
-    int partitions_at_end;
-    struct arena arena; /* of one batch's records */
-    int batched;
-    int64_t batch_since_ms;
+    struct reader *reader;
+    struct partition *partitions[TOPIC_COUNT];
+    int n_partitions[TOPIC_COUNT];
+    struct arena arena; /* of the record being decoded */
     int64_t last_record_ms;
+    int64_t last_look_ms;
     uint64_t stored;
-    uint64_t skipped;
-    sigset_t signals;
+    uint64_t passed;
 };
 
-/* SIGINT and SIGTERM are blocked, and looked for between two polls. */
+/* ---- where to start ---- */
+
+static void grow(struct follow *f, enum topic topic)
+{
+    int n = reader_partitions(f->reader, topic);
+    if (n <= f->n_partitions[topic])
+        return;
+    f->partitions[topic] = mem_realloc(f->partitions[topic], (size_t)n * sizeof(struct partition));
+    for (int p = f->n_partitions[topic]; p < n; p++)
+        f->partitions[topic][p] = (struct partition){0};
+    f->n_partitions[topic] = n;
+}
+
+/* A stored offset beyond the end is one of a topic that is no more. */
+static bool find_bounds(struct follow *f, enum topic topic, bool *made_anew)
+{
+    *made_anew = false;
+    for (int i = 0; i < f->n_partitions[topic]; i++) {
+        struct partition *p = &f->partitions[topic][i];
+        int64_t end;
+        if (p->started)
+            continue;
+        if (!database_offset(f->db, topic, i, &p->next) || !reader_bounds(f->reader, topic, i, &p->low, &end))
+            return false;
+        *made_anew = *made_anew || p->next > end;
+    }
+    return true;
+}
+
+/* The offsets of a topic made anew are forgotten, those of all its partitions. */
+static bool forget_offsets(struct follow *f, enum topic topic)
+{
+    log_event(f->log, LOG_WARN, "topic_made_anew", "topic=%s action=%s", topic_names[topic],
+        LOG_QUOTE("reading it from the beginning"));
+    for (int i = 0; i < f->n_partitions[topic]; i++) {
+        f->partitions[topic][i].next = 0;
+        if (!database_forget_offsets(f->db, topic, i))
+            return false;
+    }
+    return true;
+}
+
+static bool place(struct follow *f, enum topic topic, int partition, bool from_start)
+{
+    struct partition *p = &f->partitions[topic][partition];
+    bool missed = p->next < p->low;
+    if (missed)
+        log_event(f->log, p->next == 0 ? LOG_INFO : LOG_WARN, "records_missed",
+            "topic=%s partition=%d offsets=%lld-%lld reason=%s", topic_names[topic], partition,
+            (long long)p->next, (long long)p->low - 1, LOG_QUOTE("deleted before they were read"));
+    if (missed && !database_miss(f->db, topic, partition, p->low))
+        return false;
+    if (missed || from_start)
+        p->next = p->low;
+    return true;
+}
+
+/* Where to go on in each partition that was not started yet. */
+static bool place_topic(struct follow *f, enum topic topic, bool from_start)
+{
+    bool made_anew;
+    grow(f, topic);
+    if (!find_bounds(f, topic, &made_anew) || (made_anew && !forget_offsets(f, topic)))
+        return false;
+    for (int p = 0; p < f->n_partitions[topic]; p++)
+        if (!f->partitions[topic][p].started && !place(f, topic, p, from_start))
+            return false;
+    return true;
+}
+
+static bool start_topic(struct follow *f, enum topic topic)
+{
+    for (int i = 0; i < f->n_partitions[topic]; i++) {
+        struct partition *p = &f->partitions[topic][i];
+        if (!p->started && !reader_start(f->reader, topic, i, p->next))
+            return false;
+        p->started = true;
+    }
+    return true;
+}
+
+/* All places first: once there are fetches, a broker answers other questions only after each. */
+static bool start_all(struct follow *f, bool from_start)
+{
+    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
+        if (!place_topic(f, topic, from_start))
+            return false;
+    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
+        if (!start_topic(f, topic))
+            return false;
+    return true;
+}
+
+/* Kafka has not the offset that was to be read next. */
+static bool restart_topic(struct follow *f, enum topic topic)
+{
+    for (int i = 0; i < f->n_partitions[topic]; i++)
+        f->partitions[topic][i] = (struct partition){0};
+    return place_topic(f, topic, false) && start_topic(f, topic);
+}
+
+static bool start_added(struct follow *f)
+{
+    if (clock_monotonic_ms() - f->last_look_ms < LOOK_AGAIN_MS)
+        return true;
+    reader_look_again(f->reader);
+    f->last_look_ms = clock_monotonic_ms();
+    return start_all(f, false);
+}
+
+/* ---- records ---- */
+
+static struct slice content_type_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t size;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "content-type", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        value == NULL)
+        return (struct slice){"", 0};
+    return (struct slice){value, size};
+}
+
+static bool store_record(struct follow *f, const rd_kafka_message_t *message)
+{
+    struct record r = {.topic = reader_topic_of(f->reader, message),
+        .partition = message->partition,
+        .offset = message->offset};
+    struct slice key = {message->key, message->key_len};
+    struct slice value = {message->payload, message->len};
+    f->last_record_ms = clock_monotonic_ms();
+    f->partitions[r.topic][r.partition].at_end = false;
+    arena_reset(&f->arena);
+    if (record_decode(content_type_of(message), key, value, &f->arena, &r) && !record_has_key(&r, key))
+        r.problem = "its key is another's";
+    if (r.problem == NULL) {
+        f->stored++;
+        return database_store(f->db, &r);
+    }
+    f->passed++;
+    log_event(f->log, LOG_WARN, "record_passed_over", "topic=%s partition=%d offset=%lld reason=%s",
+        topic_names[r.topic], r.partition, (long long)r.offset, LOG_QUOTE(r.problem));
+    return database_pass(f->db, r.topic, r.partition, r.offset);
+}
+
+/* What librdkafka does not get over by itself ends the following, or starts the topic again. */
+static bool take_error(struct follow *f, const rd_kafka_message_t *message)
+{
+    enum topic topic = reader_topic_of(f->reader, message);
+    bool fatal = message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                 message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+                 message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+    if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+        message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+        return restart_topic(f, topic);
+    log_event(f->log, fatal ? LOG_ERROR : LOG_WARN, "topic_error", "topic=%s partition=%d error=%s",
+        topic_names[topic], message->partition, LOG_QUOTE(rd_kafka_message_errstr(message)));
+    return !fatal;
+}
+
+static bool is_record(const rd_kafka_message_t *message)
+{
+    return message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static bool is_end(const rd_kafka_message_t *message)
+{
+    return message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+}
+
+static bool store_batch(struct follow *f, rd_kafka_message_t **messages, size_t n)
+{
+    size_t records = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (is_end(messages[i]))
+            f->partitions[reader_topic_of(f->reader, messages[i])][messages[i]->partition].at_end = true;
+        if (!is_record(messages[i]))
+            continue;
+        if ((records++ == 0 && !database_begin(f->db)) || !store_record(f, messages[i]))
+            return false;
+    }
+    return records == 0 || database_commit(f->db);
+}
+
+/* Errors wait until the batch's records are stored: what starts a topic again also forgets its offsets. */
+static bool take_batch(struct follow *f)
+{
+    rd_kafka_message_t *messages[BATCH_RECORDS];
+    size_t n = reader_take(f->reader, messages, BATCH_RECORDS, BATCH_MS);
+    bool good = store_batch(f, messages, n);
+    for (size_t i = 0; i < n; i++) {
+        if (good && !is_record(messages[i]) && !is_end(messages[i]))
+            good = take_error(f, messages[i]);
+        rd_kafka_message_destroy(messages[i]);
+    }
+    return good;
+}
+
+/* ---- following ---- */
+
+/* Blocked, so that they are looked for between two batches. */
 static void block_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -59,320 +254,64 @@ static bool signal_came(const sigset_t *set)
     return sigtimedwait(set, NULL, &at_once) > 0;
 }
 
-static bool complain(const char *what, const char *why)
+static bool all_at_end(const struct follow *f)
 {
-    fprintf(stderr, "minuted-ledger: %s: %s\n", what, why);
-    return false;
-}
-
-/* ---- connecting ---- */
-
-static bool set_property(rd_kafka_conf_t *conf, const char *name, const char *value)
-{
-    char error[256];
-    if (rd_kafka_conf_set(conf, name, value, error, sizeof(error)) == RD_KAFKA_CONF_OK)
-        return true;
-    return complain("property", error);
-}
-
-static bool set_given_property(rd_kafka_conf_t *conf, const char *given)
-{
-    const char *equals = strchr(given, '=');
-    if (equals == NULL)
-        return complain(given, "--property NAME=VALUE is wanted");
-    char *name = mem_strndup(given, (size_t)(equals - given));
-    bool set = set_property(conf, name, equals + 1);
-    free(name);
-    return set;
-}
-
-static bool connect_kafka(struct follow *f)
-{
-    char error[256];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    bool good = set_property(conf, "bootstrap.servers", f->options->brokers) &&
-                set_property(conf, "group.id", "minuted-ledger") &&
-                set_property(conf, "enable.auto.commit", "false") &&
-                set_property(conf, "isolation.level", "read_committed") &&
-                set_property(conf, "enable.partition.eof", "true") &&
-                set_property(conf, "auto.offset.reset", "earliest") && set_property(conf, "log_level", "3") &&
-                set_property(conf, "fetch.wait.max.ms", "100");
-    for (int i = 0; good && i < f->options->n_properties; i++)
-        good = set_given_property(conf, f->options->properties[i]);
-    if (good) {
-        f->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
-        if (f->kafka != NULL)
-            return rd_kafka_poll_set_consumer(f->kafka) == RD_KAFKA_RESP_ERR_NO_ERROR;
-        complain("kafka", error);
-    }
-    rd_kafka_conf_destroy(conf);
-    return false;
-}
-
-/* ---- where to start ---- */
-
-/* A stored offset that the topic does not have any more, or not yet, belongs to another topic of that name.
- */
-static bool check_offset(struct follow *f, enum topic topic, int partition, int64_t *next)
-{
-    int64_t low = 0;
-    int64_t high = 0;
-    rd_kafka_resp_err_t err =
-        rd_kafka_query_watermark_offsets(f->kafka, topic_names[topic], partition, &low, &high, ANSWER_MS);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return complain(topic_names[topic], rd_kafka_err2str(err));
-    if (*next > high) {
-        fprintf(stderr,
-            "minuted-ledger: topic %s partition %d was made anew: reading it from the beginning\n",
-            topic_names[topic], partition);
-        *next = low;
-        return database_forget_offsets(f->db, topic, partition);
-    }
-    if (*next < low)
-        *next = low;
+    for (int topic = 0; topic < TOPIC_COUNT; topic++)
+        for (int p = 0; p < f->n_partitions[topic]; p++)
+            if (!f->partitions[topic][p].at_end)
+                return false;
     return true;
 }
-
-static bool assign_partition(struct follow *f, enum topic topic, int partition)
-{
-    int64_t next = 0;
-    if (!f->options->from_start && !database_offset(f->db, topic, partition, &next))
-        return false;
-    if (!check_offset(f, topic, partition, &next))
-        return false;
-    rd_kafka_topic_partition_list_add(f->assignment, topic_names[topic], partition)->offset = next;
-    return true;
-}
-
-static bool assign_topic(struct follow *f, enum topic topic)
-{
-    const rd_kafka_metadata_t *metadata = NULL;
-    rd_kafka_topic_t *handle = rd_kafka_topic_new(f->kafka, topic_names[topic], NULL);
-    rd_kafka_resp_err_t err = rd_kafka_metadata(f->kafka, 0, handle, &metadata, ANSWER_MS);
-    rd_kafka_topic_destroy(handle);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return complain(f->options->brokers, rd_kafka_err2str(err));
-    const rd_kafka_metadata_topic_t *found = &metadata->topics[0];
-    bool good = found->err == RD_KAFKA_RESP_ERR_NO_ERROR && found->partition_cnt > 0;
-    if (!good)
-        fprintf(stderr, "minuted-ledger: topic %s: %s; 'minuted --create-topics' makes it\n",
-            topic_names[topic], rd_kafka_err2str(found->err));
-    for (int p = 0; good && p < found->partition_cnt; p++)
-        good = assign_partition(f, topic, p);
-    rd_kafka_metadata_destroy(metadata);
-    return good;
-}
-
-static bool assign_all(struct follow *f)
-{
-    f->assignment = rd_kafka_topic_partition_list_new(TOPIC_COUNT);
-    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
-        if (!assign_topic(f, topic))
-            return false;
-    f->at_end = mem_zalloc((size_t)f->assignment->cnt * sizeof(*f->at_end));
-    rd_kafka_resp_err_t err = rd_kafka_assign(f->kafka, f->assignment);
-    return err == RD_KAFKA_RESP_ERR_NO_ERROR || complain("assignment", rd_kafka_err2str(err));
-}
-
-/* ---- records ---- */
-
-static enum topic topic_of(const rd_kafka_message_t *message)
-{
-    enum topic topic = 0;
-    while (topic < TOPIC_COUNT - 1 && strcmp(topic_names[topic], rd_kafka_topic_name(message->rkt)) != 0)
-        topic++;
-    return topic;
-}
-
-static struct slice content_type_of(const rd_kafka_message_t *message)
-{
-    rd_kafka_headers_t *headers;
-    const void *value;
-    size_t size;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "content-type", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return (struct slice){"", 0};
-    return (struct slice){value, size};
-}
-
-static bool store(struct follow *f, const rd_kafka_message_t *message)
-{
-    struct record r = {
-        .topic = topic_of(message), .partition = message->partition, .offset = message->offset};
-    struct slice key = {message->key, message->key_len};
-    struct slice value = {message->payload, message->len};
-    if (record_decode(content_type_of(message), key, value, &f->arena, &r)) {
-        f->stored++;
-        return database_store(f->db, &r);
-    }
-    f->skipped++;
-    fprintf(stderr, "minuted-ledger: %s partition %d offset %lld is not a record of minuted: passed over\n",
-        topic_names[r.topic], r.partition, (long long)r.offset);
-    return database_skip(f->db, r.topic, r.partition, r.offset);
-}
-
-static bool end_batch(struct follow *f)
-{
-    if (f->batched == 0)
-        return true;
-    f->batched = 0;
-    arena_reset(&f->arena);
-    return database_commit(f->db);
-}
-
-static bool add_to_batch(struct follow *f, const rd_kafka_message_t *message)
-{
-    f->last_record_ms = clock_monotonic_ms();
-    if (f->batched == 0) {
-        f->batch_since_ms = f->last_record_ms;
-        if (!database_begin(f->db))
-            return false;
-    }
-    f->batched++;
-    return store(f, message) && (f->batched < BATCH_RECORDS || end_batch(f));
-}
-
-static int place_of(const struct follow *f, const rd_kafka_message_t *message)
-{
-    for (int i = 0; i < f->assignment->cnt; i++)
-        if (f->assignment->elems[i].partition == message->partition &&
-            strcmp(f->assignment->elems[i].topic, rd_kafka_topic_name(message->rkt)) == 0)
-            return i;
-    return 0;
-}
-
-static void mark_end(struct follow *f, const rd_kafka_message_t *message, bool at_end)
-{
-    bool *was = &f->at_end[place_of(f, message)];
-    f->partitions_at_end += (at_end ? 1 : 0) - (*was ? 1 : 0);
-    *was = at_end;
-}
-
-/* False when following must end. */
-static bool take(struct follow *f, const rd_kafka_message_t *message)
-{
-    switch (message->err) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        mark_end(f, message, false);
-        return add_to_batch(f, message);
-    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-        mark_end(f, message, true);
-        return true;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-        return complain("kafka", rd_kafka_message_errstr(message));
-    default: /* librdkafka goes on by itself */
-        complain("kafka", rd_kafka_message_errstr(message));
-        return true;
-    }
-}
-
-/* ---- following ---- */
 
 static bool is_idle(const struct follow *f)
 {
     double idle_s = (double)(clock_monotonic_ms() - f->last_record_ms) / 1000.0;
-    return f->options->until_idle_s >= 0 && f->partitions_at_end == f->assignment->cnt &&
-           idle_s >= f->options->until_idle_s;
+    return f->options->until_idle_s >= 0 && idle_s >= f->options->until_idle_s && all_at_end(f);
 }
 
-static bool follow(struct follow *f)
+static bool follow(struct follow *f, const sigset_t *signals)
 {
-    f->last_record_ms = clock_monotonic_ms();
-    while (!signal_came(&f->signals) && !is_idle(f)) {
-        rd_kafka_message_t *message = rd_kafka_consumer_poll(f->kafka, POLL_MS);
-        bool good = message == NULL || take(f, message);
-        if (message != NULL)
-            rd_kafka_message_destroy(message);
-        if (good && f->batched > 0 && clock_monotonic_ms() - f->batch_since_ms >= BATCH_MS)
-            good = end_batch(f);
-        if (!good)
+    f->last_look_ms = clock_monotonic_ms();
+    f->last_record_ms = f->last_look_ms;
+    while (!signal_came(signals) && !is_idle(f))
+        if (!take_batch(f) || !start_added(f))
             return false;
-    }
-    return end_batch(f);
+    return true;
+}
+
+static bool print_sums(struct follow *f)
+{
+    int64_t seconds;
+    int64_t learners;
+    if (!database_number(f->db, "SELECT sum(watched_seconds) FROM learner_lessons", &seconds) ||
+        !database_number(f->db,
+            "SELECT count(*) FROM (SELECT DISTINCT portal, learner_id FROM learner_lessons)", &learners))
+        return false;
+    printf("%llu records stored, %llu passed over; the ledger has %lld seconds of %lld learners\n",
+        (unsigned long long)f->stored, (unsigned long long)f->passed, (long long)seconds,
+        (long long)learners);
+    return true;
 }
 
 static void close_follow(struct follow *f)
 {
-    if (f->kafka != NULL) {
-        rd_kafka_consumer_close(f->kafka);
-        rd_kafka_destroy(f->kafka);
-    }
-    if (f->assignment != NULL)
-        rd_kafka_topic_partition_list_destroy(f->assignment);
-    free(f->at_end);
-    arena_free(&f->arena);
+    reader_close(f->reader);
     database_close(f->db);
+    arena_free(&f->arena);
+    for (int i = 0; i < TOPIC_COUNT; i++)
+        free(f->partitions[i]);
+    log_free(f->log);
 }
 
-/* ---- the command line ---- */
-
-static const char usage[] =
-    "Usage: minuted-ledger follow --brokers HOST:PORT[,...] --db FILE [options]\n"
-    "\n"
-    "Reads minuted's topics into SQLite: records by key, each with its offset in one transaction. Reading\n"
-    "everything again changes nothing.\n"
-    "\n"
-    "  -b, --brokers LIST          Kafka's brokers\n"
-    "  -d, --db FILE               the database; made when missing\n"
-    "  -p, --property NAME=VALUE   any property of librdkafka; may be repeated\n"
-    "  -u, --until-idle SECONDS    end when every partition was read and nothing came for so long\n"
-    "  -s, --from-start            read from the beginning, whatever was read before\n"
-    "  -h, --help                  print this\n";
-
-static bool parse_seconds(const char *text, double *seconds)
+int follow_command(const struct options *o)
 {
-    char *end;
-    *seconds = strtod(text, &end);
-    return end != text && *end == '\0' && *seconds >= 0;
-}
-
-static int parse(int argc, char **argv, struct options *o)
-{
-    static const struct option long_options[] = {{"brokers", required_argument, NULL, 'b'},
-        {"db", required_argument, NULL, 'd'}, {"property", required_argument, NULL, 'p'},
-        {"until-idle", required_argument, NULL, 'u'}, {"from-start", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
-    int option;
-    *o = (struct options){.until_idle_s = -1};
-    while ((option = getopt_long(argc, argv, "b:d:p:u:sh", long_options, NULL)) != -1) {
-        if (option == 'b')
-            o->brokers = optarg;
-        else if (option == 'd')
-            o->database = optarg;
-        else if (option == 'p' && o->n_properties < PROPERTIES_MAX)
-            o->properties[o->n_properties++] = optarg;
-        else if (option == 's')
-            o->from_start = true;
-        else if (option == 'h')
-            return EXIT_GOOD;
-        else if (option != 'u' || !parse_seconds(optarg, &o->until_idle_s))
-            return EXIT_USAGE;
-    }
-    return o->brokers != NULL && o->database != NULL && optind == argc ? -1 : EXIT_USAGE;
-}
-
-int follow_command(int argc, char **argv)
-{
-    struct options options;
-    char *error = NULL;
-    int status = parse(argc, argv, &options);
-    if (status >= 0) {
-        fputs(usage, status == EXIT_GOOD ? stdout : stderr);
-        return status;
-    }
-    struct follow f = {.options = &options, .db = database_open(options.database, true, &error)};
-    if (f.db == NULL) {
-        fprintf(stderr, "minuted-ledger: %s\n", error);
-        free(error);
-        return EXIT_FAILED;
-    }
-    block_signals(&f.signals);
-    bool good = connect_kafka(&f) && assign_all(&f) && follow(&f);
+    struct follow f = {.options = o, .log = log_new(o->log_level), .arena = {.limit = RECORD_MEMORY}};
+    sigset_t signals;
+    block_signals(&signals);
+    f.db = command_open_database(o->database, true);
+    if (f.db != NULL)
+        f.reader = reader_open(o->brokers, o->properties, o->n_properties, f.log);
+    bool good = f.reader != NULL && start_all(&f, o->from_start) && follow(&f, &signals) && print_sums(&f);
     close_follow(&f);
-    if (good)
-        printf("%llu records stored, %llu passed over\n", (unsigned long long)f.stored,
-            (unsigned long long)f.skipped);
     return good ? EXIT_GOOD : EXIT_FAILED;
 }

@@ -1,20 +1,84 @@
-/* From watched seconds to hours. */
+/* From seconds to hours. */
 #include "ledger/hours.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "credit/mask.h"
+
+enum { SECONDS_PER_MINUTE = 60, LESSONS_AT_FIRST = 32 };
+
+/* ---- which seconds count ---- */
+
+/* A learner has a few dozen lessons at most: looking through them beats an index. */
+static struct tally_lesson *find(struct tally *t, const struct lesson *lesson)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->lessons[i].lesson == lesson)
+            return &t->lessons[i];
+    if (t->n == t->cap) {
+        t->cap = t->cap == 0 ? LESSONS_AT_FIRST : t->cap * 2;
+        t->lessons = mem_realloc(t->lessons, t->cap * sizeof(*t->lessons));
+    }
+    t->lessons[t->n] = (struct tally_lesson){.lesson = lesson};
+    return &t->lessons[t->n++];
+}
+
+void tally_add_total(struct tally *t, const struct lesson *lesson, int64_t seconds)
+{
+    find(t, lesson)->total += seconds;
+}
+
+void tally_add_evidence(struct tally *t, const struct lesson *lesson, int64_t minute_start, uint64_t mask)
+{
+    struct tally_lesson *l = find(t, lesson);
+    if (minute_start != t->minute)
+        t->taken = 0;
+    t->minute = minute_start;
+    l->evidence += mask_count(mask);
+    l->doubled += mask_count(mask & t->taken);
+    t->taken |= mask;
+}
+
+void tally_courses(const struct tally *t, const struct catalog *catalog, int64_t *seconds)
+{
+    memset(seconds, 0, catalog->n_courses * sizeof(*seconds));
+    for (size_t i = 0; i < t->n; i++) {
+        const struct tally_lesson *l = &t->lessons[i];
+        int64_t credited = l->total > l->evidence ? l->total : l->evidence;
+        seconds[l->lesson->course - catalog->courses] += credited - l->doubled;
+    }
+}
+
+void tally_clear(struct tally *t)
+{
+    t->n = 0;
+    t->minute = 0;
+    t->taken = 0;
+}
+
+void tally_free(struct tally *t)
+{
+    free(t->lessons);
+    *t = (struct tally){0};
+}
+
+/* ---- what they give ---- */
 
 static struct hours_course judge_course(const struct catalog *catalog, const struct portal *portal,
     const struct course *course, struct hours_input input)
 {
-    double hour_seconds = 60.0 * (double)catalog->minutes_per_hour;
+    double hour_seconds = (double)(SECONDS_PER_MINUTE * catalog->minutes_per_hour);
     struct hours_course result = {
-        .watched_seconds = input.watched_seconds,
-        .needed_seconds = (int64_t)llround(ceil(course->hours * hour_seconds)),
+        .watched_seconds = input.seconds,
+        .needed_seconds = llround(course->hours * hour_seconds),
         .test_missing = portal->tests == TESTS_REQUIRED && !input.test_passed,
-        .learned = (double)input.watched_seconds / hour_seconds,
+        .learned = (double)input.seconds / hour_seconds,
     };
-    if (input.watched_seconds < result.needed_seconds)
-        result.missing_seconds = result.needed_seconds - input.watched_seconds;
+    if (input.seconds < result.needed_seconds)
+        result.missing_seconds = result.needed_seconds - input.seconds;
     if (result.missing_seconds == 0 && !result.test_missing)
         result.certified = course->hours;
     return result;
@@ -28,7 +92,7 @@ struct hours_result hours_judge(const struct catalog *catalog, const struct port
         courses[i] = judge_course(catalog, portal, &catalog->courses[i], inputs[i]);
         result.learned += courses[i].learned;
         result.certified += courses[i].certified;
-        result.complete = result.complete && courses[i].certified > 0;
+        result.complete = result.complete && courses[i].missing_seconds == 0 && !courses[i].test_missing;
     }
     if (result.certified > catalog->hours_max)
         result.certified = catalog->hours_max;

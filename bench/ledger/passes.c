@@ -2,96 +2,167 @@
 #include "ledger/passes.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "yaml_reader.h"
 
-enum { FILE_MAX = 256 << 20, FIELDS = 4 };
+enum { FILE_MAX = 256 << 20, FIELDS_NEEDED = 3, FIELDS_MAX = 4, SHOWN_MAX = 200 };
 
-/* Sorted "portal,learner,course". */
-struct passes {
-    char **rows;
-    size_t n;
+/* Slices of the file's text. */
+struct pass {
+    struct slice portal;
+    struct slice learner;
+    struct slice course;
 };
 
+struct passes {
+    struct buf text;
+    struct pass *rows; /* sorted */
+    size_t n;
+    size_t cap;
+};
+
+/* ---- a line ---- */
+
 struct line {
-    struct slice fields[FIELDS];
+    struct slice fields[FIELDS_MAX];
     size_t n;
 };
 
 static struct slice trim(struct slice s)
 {
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '"'))
+    while (s.len > 0 && s.ptr[0] == ' ')
         s = (struct slice){s.ptr + 1, s.len - 1};
-    while (s.len > 0 && strchr(" \"\r", s.ptr[s.len - 1]) != NULL)
+    while (s.len > 0 && strchr(" \r", s.ptr[s.len - 1]) != NULL)
         s.len--;
     return s;
 }
 
-static bool split(struct slice text, struct line *line)
+/* A field in quotes: `""` becomes `"`, in place. Returns where it goes on, NULL when it never ends. */
+static char *unquote(char *at, const char *end, struct slice *field)
 {
-    line->n = 0;
-    for (;;) {
-        const char *comma = text.len == 0 ? NULL : memchr(text.ptr, ',', text.len);
-        size_t len = comma == NULL ? text.len : (size_t)(comma - text.ptr);
-        if (line->n == FIELDS)
-            return false;
-        line->fields[line->n++] = trim((struct slice){text.ptr, len});
-        if (comma == NULL)
-            return line->n >= 3;
-        text = (struct slice){comma + 1, text.len - len - 1};
+    char *out = ++at;
+    *field = (struct slice){out, 0};
+    for (; at < end; at++) {
+        if (*at == '"' && (at + 1 == end || at[1] != '"')) {
+            field->len = (size_t)(out - field->ptr);
+            return at + 1;
+        }
+        if (*at == '"')
+            at++;
+        *out++ = *at;
     }
+    return NULL;
+}
+
+static char *read_field(char *at, const char *end, struct slice *field)
+{
+    while (at < end && *at == ' ')
+        at++;
+    if (at < end && *at == '"') {
+        at = unquote(at, end, field);
+        while (at != NULL && at < end && (*at == ' ' || *at == '\r'))
+            at++;
+        return at;
+    }
+    char *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
+    char *stop = comma == NULL ? at + (end - at) : comma;
+    *field = trim((struct slice){at, (size_t)(stop - at)});
+    return stop;
+}
+
+static bool split(char *at, const char *end, struct line *line)
+{
+    for (line->n = 0; line->n < FIELDS_MAX;) {
+        at = read_field(at, end, &line->fields[line->n++]);
+        if (at == NULL || (at < end && *at != ','))
+            return false;
+        if (at == end)
+            return line->n >= FIELDS_NEEDED;
+        at++;
+    }
+    return false;
+}
+
+static bool is_one_of(struct slice s, const char *const *words)
+{
+    while (*words != NULL && !slice_is(s, *words))
+        words++;
+    return *words != NULL;
 }
 
 static bool says_yes(struct slice s)
 {
-    return slice_is(s, "1") || slice_is(s, "true") || slice_is(s, "yes") || slice_is(s, "passed");
+    static const char *const words[] = {"1", "true", "yes", "passed", NULL};
+    return is_one_of(s, words);
 }
 
 static bool says_no(struct slice s)
 {
-    return slice_is(s, "0") || slice_is(s, "false") || slice_is(s, "no") || slice_is(s, "failed") ||
-           s.len == 0;
+    static const char *const words[] = {"", "0", "false", "no", "failed", NULL};
+    return is_one_of(s, words);
 }
 
-static void add(struct passes *p, const struct line *line)
+/* ---- the file ---- */
+
+static void add(struct passes *p, struct pass pass)
 {
-    p->rows = mem_realloc(p->rows, (p->n + 1) * sizeof(*p->rows));
-    struct buf row = {0};
-    buf_printf(&row, "%.*s,%.*s,%.*s", SLICE_ARG(line->fields[0]), SLICE_ARG(line->fields[1]),
-        SLICE_ARG(line->fields[2]));
-    buf_append_char(&row, '\0');
-    p->rows[p->n++] = row.data;
+    if (p->n == p->cap) {
+        p->cap = p->cap == 0 ? 256 : p->cap * 2;
+        p->rows = mem_realloc(p->rows, p->cap * sizeof(*p->rows));
+    }
+    p->rows[p->n++] = pass;
 }
 
 /* What is wrong with a line, NULL when it is good. */
-static const char *take(struct passes *p, struct slice text, bool first, const struct catalog *catalog)
+static const char *take(
+    struct passes *p, char *at, const char *end, bool first, const struct catalog *catalog)
 {
     struct line line;
-    if (trim(text).len == 0)
+    if (trim((struct slice){at, (size_t)(end - at)}).len == 0)
         return NULL;
-    if (!split(text, &line))
+    if (!split(at, end, &line))
         return "portal,learner,course[,passed] is wanted";
     if (first && slice_is(line.fields[0], "portal"))
         return NULL;
-    if (catalog_find_course(catalog, line.fields[2]) == NULL)
+    struct pass pass = {line.fields[0], line.fields[1], line.fields[2]};
+    if (catalog_find_portal(catalog, pass.portal) == NULL)
+        return "the catalog has no such portal";
+    if (pass.learner.len == 0)
+        return "the learner is missing";
+    if (catalog_find_course(catalog, pass.course) == NULL)
         return "the catalog has no such course";
-    if (line.n == FIELDS && !says_yes(line.fields[3]) && !says_no(line.fields[3]))
+    bool passed = line.n == FIELDS_NEEDED || says_yes(line.fields[3]);
+    if (!passed && !says_no(line.fields[3]))
         return "'passed' is none of 1, true, yes, passed, 0, false, no, failed";
-    if (line.n < FIELDS || says_yes(line.fields[3]))
-        add(p, &line);
+    if (passed)
+        add(p, pass);
     return NULL;
 }
 
-static int by_text(const void *a, const void *b)
+/* Any order will do. */
+static int compare_slices(struct slice a, struct slice b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return memcmp(a.ptr, b.ptr, a.len);
 }
 
-static char *describe_line(const char *path, int number, const char *what, struct slice line)
+static int compare(const void *a, const void *b)
+{
+    const struct pass *x = a;
+    const struct pass *y = b;
+    int order = compare_slices(x->learner, y->learner);
+    if (order == 0)
+        order = compare_slices(x->course, y->course);
+    return order != 0 ? order : compare_slices(x->portal, y->portal);
+}
+
+/* LINE is shown as it was before it was read, which moves its quoted fields. */
+static char *describe(const char *path, int number, const char *what, struct slice line)
 {
     struct buf text = {0};
     buf_printf(&text, "%s:%d: %s: '%.*s'", path, number, what, SLICE_ARG(line));
@@ -99,26 +170,24 @@ static char *describe_line(const char *path, int number, const char *what, struc
     return text.data;
 }
 
-static char *describe_file(const char *path, const char *what)
+static char *take_all(struct passes *p, const char *path, const struct catalog *catalog)
 {
-    struct buf text = {0};
-    buf_printf(&text, "%s: cannot be read: %s", path, what);
-    buf_append_char(&text, '\0');
-    return text.data;
-}
-
-static char *take_all(struct passes *p, const char *path, struct slice rest, const struct catalog *catalog)
-{
-    for (int number = 1; rest.len > 0; number++) {
-        const char *end = memchr(rest.ptr, '\n', rest.len);
-        size_t len = end == NULL ? rest.len : (size_t)(end - rest.ptr);
-        struct slice line = {rest.ptr, len < 200 ? len : 200};
-        const char *problem = take(p, (struct slice){rest.ptr, len}, number == 1, catalog);
+    char shown[SHOWN_MAX];
+    char *at = p->text.data;
+    const char *end = at + p->text.len;
+    if (p->text.len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) /* as spreadsheets write it */
+        at += 3;
+    for (int number = 1; at < end; number++) {
+        char *stop = memchr(at, '\n', (size_t)(end - at));
+        if (stop == NULL)
+            stop = p->text.data + p->text.len;
+        struct slice line = trim((struct slice){at, (size_t)(stop - at)});
+        size_t n = line.len < SHOWN_MAX ? line.len : SHOWN_MAX;
+        memcpy(shown, line.ptr, n);
+        const char *problem = take(p, at, stop, number == 1, catalog);
         if (problem != NULL)
-            return describe_line(path, number, problem, line);
-        rest = (struct slice){rest.ptr + len, rest.len - len};
-        if (end != NULL)
-            rest = (struct slice){rest.ptr + 1, rest.len - 1};
+            return describe(path, number, problem, (struct slice){shown, n});
+        at = stop + 1;
     }
     return NULL;
 }
@@ -126,18 +195,21 @@ static char *take_all(struct passes *p, const char *path, struct slice rest, con
 struct passes *passes_load(const char *path, const struct catalog *catalog, char **error)
 {
     struct passes *p = mem_zalloc(sizeof(*p));
-    struct buf text = {0};
-    if (!file_read(path, FILE_MAX, &text))
-        *error = describe_file(path, strerror(errno));
-    else
-        *error = take_all(p, path, buf_slice(&text), catalog);
-    buf_free(&text);
+    *error = NULL;
+    if (!file_read(path, FILE_MAX, &p->text)) {
+        struct buf text = {0};
+        buf_printf(&text, "%s: cannot be read: %s", path, strerror(errno));
+        buf_append_char(&text, '\0');
+        *error = text.data;
+    } else if (p->text.len > 0) {
+        *error = take_all(p, path, catalog);
+    }
     if (*error != NULL) {
         passes_free(p);
         return NULL;
     }
     if (p->n > 1)
-        qsort(p->rows, p->n, sizeof(*p->rows), by_text);
+        qsort(p->rows, p->n, sizeof(*p->rows), compare);
     return p;
 }
 
@@ -145,20 +217,13 @@ void passes_free(struct passes *p)
 {
     if (p == NULL)
         return;
-    for (size_t i = 0; i < p->n; i++)
-        free(p->rows[i]);
+    buf_free(&p->text);
     free(p->rows);
     free(p);
 }
 
 bool passes_has(const struct passes *p, struct slice portal, struct slice learner, const char *course)
 {
-    struct buf key = {0};
-    if (p == NULL || p->n == 0)
-        return false;
-    buf_printf(&key, "%.*s,%.*s,%s", SLICE_ARG(portal), SLICE_ARG(learner), course);
-    buf_append_char(&key, '\0');
-    bool found = bsearch(&key.data, p->rows, p->n, sizeof(*p->rows), by_text) != NULL;
-    buf_free(&key);
-    return found;
+    struct pass key = {portal, learner, slice_of(course)};
+    return p->n > 0 && bsearch(&key, p->rows, p->n, sizeof(*p->rows), compare) != NULL;
 }

@@ -105,6 +105,8 @@ void sessions_handle(struct api *api, struct http_exchange *x)
     const struct lesson *lesson = catalog_find_lesson(api->policy->catalog, request.lesson_id);
     if (lesson == NULL)
         answer_problem(api, x, 404, "there is no such lesson", NULL);
+    else if (!store_clock_trusted(api->settings.store))
+        answer_problem(api, x, 503, "this server's clock is wrong: try another one, or later", NULL);
     else if (now_ms < lesson->allows.opens_ms || now_ms >= lesson->allows.closes_ms)
         answer_closed(api, x, lesson->course);
     else

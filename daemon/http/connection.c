@@ -103,6 +103,8 @@ static void unlink_connection(struct connection *c)
     server->open--;
     if (c->refused)
         server->refused--;
+    else
+        atomic_fetch_sub(server->taken, 1);
     atomic_fetch_sub_explicit(&server->counters.open, 1, memory_order_relaxed);
 }
 

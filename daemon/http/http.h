@@ -44,7 +44,8 @@ enum http_header {
 };
 
 struct http_limits {
-    int max_connections;        /* of this server; one more is answered 503 and closed */
+    int max_connections;        /* one more is answered 503 and closed */
+    _Atomic int64_t *taken;     /* connections counted against it by servers that share it; NULL: its own */
     size_t max_body;            /* bytes; more is 413 */
     size_t max_headers;         /* bytes of request line and headers, at most 64 KiB; more is 431 */
     int64_t header_timeout_ms;  /* from a request's first byte to the end of its headers: 408 */

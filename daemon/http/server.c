@@ -41,6 +41,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
     struct http_server *server = mem_zalloc(sizeof(*server));
     server->base = base;
     server->limits = limits;
+    server->taken = limits->taken != NULL ? limits->taken : &server->own_taken;
     server->handler = handler;
     server->error_writer = error_writer;
     server->ctx = ctx;
@@ -57,6 +58,15 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
 
 /* --- accepting ------------------------------------------------------------------------------------------ */
 
+/* Workers accept at once: whoever raises the count beyond the limit gives its place back. */
+static bool take_place(struct http_server *server)
+{
+    if (atomic_fetch_add(server->taken, 1) < server->limits->max_connections)
+        return true;
+    atomic_fetch_sub(server->taken, 1);
+    return false;
+}
+
 static void on_accept(
     struct evconnlistener *evconn, evutil_socket_t fd, struct sockaddr *addr, int len, void *arg)
 {
@@ -65,10 +75,10 @@ static void on_accept(
     (void)len;
     struct listener *l = arg;
     struct http_server *server = l->server;
-    if (server->open - server->refused >= (size_t)server->limits->max_connections)
-        connection_refuse(server, fd);
-    else
+    if (take_place(server))
         connection_accept(server, fd);
+    else
+        connection_refuse(server, fd);
 }
 
 /* The connection stays in the kernel's queue: without a pause the loop would find it again at once. */

@@ -35,8 +35,10 @@ struct http_server {
     struct listener *listeners;
     struct connection *connections;
     size_t open;
-    size_t refused;    /* of these, those that only get their 503 */
-    size_t unanswered; /* exchanges that the handler owes an answer */
+    _Atomic int64_t own_taken;
+    _Atomic int64_t *taken; /* limits->taken or own_taken */
+    size_t refused;         /* of these, those that only get their 503 */
+    size_t unanswered;      /* exchanges that the handler owes an answer */
     struct exchange_pool exchanges;
     int64_t timeouts_ms[HTTP_TIMEOUTS];
     const struct timeval *timeouts[HTTP_TIMEOUTS]; /* the same, as the loop's common timeouts */

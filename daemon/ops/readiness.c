@@ -72,9 +72,9 @@ static void check_clocks(struct report *r, struct monitor *monitor)
             continue; /* check_redis() says so */
         struct buf what = {0};
         buf_printf(&what, "%s is %+lld ms off this machine, at most %d are allowed", servers[i].name,
-            (long long)servers[i].clock_skew_ms, READINESS_SKEW_MAX_MS);
+            (long long)servers[i].clock_skew_ms, CLOCK_SKEW_MAX_MS);
         buf_append_char(&what, '\0');
-        report_check(r, llabs(servers[i].clock_skew_ms) <= READINESS_SKEW_MAX_MS, "clock", what.data);
+        report_check(r, llabs(servers[i].clock_skew_ms) <= CLOCK_SKEW_MAX_MS, "clock", what.data);
         buf_free(&what);
     }
     free(servers);

@@ -9,8 +9,6 @@
 #include "base/buf.h"
 #include "ops/ops.h"
 
-enum { READINESS_SKEW_MAX_MS = 2000 };
-
 /*
  * OUT gets a line a check, "[+] name: what" or "[-] name: why not"; VERBOSE adds the publisher's, which
  * decides nothing, and shows the checks that passed; without it only those that failed. OUT may be NULL.

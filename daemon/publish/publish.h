@@ -57,9 +57,9 @@ bool topics_create(const struct config *config, const char *brokers, char **erro
 struct publisher;
 
 /*
- * Starts the thread. BROKERS is kafka.brokers or the embedded one's. HOLDER names this daemon in the lease.
- * Borrows everything until publisher_stop(). A broker that cannot be reached or a missing topic is logged by
- * name and tried again; it never keeps the daemon from accepting.
+ * Starts the thread. BROKERS is kafka.brokers or the embedded one's. HOLDER, copied, names this daemon in the
+ * lease. Borrows the rest until publisher_stop(). A broker that cannot be reached or a missing topic is
+ * logged by name and tried again; it never keeps the daemon from accepting.
  */
 struct publisher *publisher_start(const struct config *config, const char *brokers, const char *holder,
     struct monitor *monitor, const struct clock *clock, struct log *log);

@@ -133,8 +133,13 @@ static enum check_result check_clock(redisContext *redis, struct monitor_server 
     }
     int64_t theirs = atoll(reply->element[0]->str) * 1000 + atoll(reply->element[1]->str) / 1000;
     freeReplyObject(reply);
-    seen->clock_skew_ms = theirs - before - (after - before) / 2;
-    return CHECK_GOOD;
+    int64_t half_trip_ms = (after - before) / 2;
+    seen->clock_skew_ms = theirs - before - half_trip_ms;
+    if (llabs(seen->clock_skew_ms) - half_trip_ms <= CLOCK_SKEW_MAX_MS)
+        return CHECK_GOOD;
+    problem(seen, "has a clock %+lld ms off this machine's, at most %d are allowed",
+        (long long)seen->clock_skew_ms, CLOCK_SKEW_MAX_MS);
+    return CHECK_PASSING;
 }
 
 /* The code of our library in FUNCTION LIST's reply; NULL when it is not loaded. */

@@ -16,6 +16,7 @@
 local FORMAT = '\1'
 local MASKS = 80          -- bytes of a lesson's ten masks
 local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a further one is not covered
+local JOIN = 5            -- ms between two intervals that players' rounding accounts for
 
 -- Redis 7.0 has no `string`, `struct` and `bit` while a library loads: they are fetched at the first call.
 local byte, sub, rep, floor, concat, band, bor, bnot, pack, unpack_struct
@@ -51,22 +52,22 @@ local function find_masks(value, lesson, slot)
   return at, others_lo, others_hi
 end
 
--- The intervals with [from, to) merged in.
+-- The intervals with [from, to) merged in; what lies within JOIN of another is joined with it.
 local function merge_interval(intervals, from, to)
   if to <= from then return intervals end
   local size = #intervals
   if size == 0 then return pack('<I4I4', from, to) end
   local last_from, last_to = unpack_struct('<I4I4', intervals, size - 7)
-  if from > last_to and size < INTERVALS_MAX * 8 then return intervals .. pack('<I4I4', from, to) end
+  if from > last_to + JOIN and size < INTERVALS_MAX * 8 then return intervals .. pack('<I4I4', from, to) end
   if from >= last_from then
-    if from > last_to or to <= last_to then return intervals end
+    if from > last_to + JOIN or to <= last_to then return intervals end
     return sub(intervals, 1, size - 8) .. pack('<I4I4', last_from, to)
   end
   local head, pos = 0, 1 -- bytes that stay before, first byte that stays behind
   while pos < size do
     local a, b = unpack_struct('<I4I4', intervals, pos)
-    if a > to then break end
-    if b < from then
+    if a > to + JOIN then break end
+    if b + JOIN < from then
       head = pos + 7
     else
       from, to = a < from and a or from, b > to and b or to
@@ -92,33 +93,33 @@ local function read_total(value)
   return watched, last, course, sub(value, pos)
 end
 
--- The media of the credited seconds only, so that coverage never grows faster than time: the image of each
--- stretch of them on the run's line from time to media.
+-- Adds the media of Unix seconds [first, stop): their image on the run's line from time to media. A second's image
+-- is a second long at the run's speed, whichever run it came with, so coverage never grows faster than time; and
+-- the images of seconds that follow each other meet.
+local function cover(run, intervals, first, stop)
+  local speed = (run.media_to - run.media_from) / run.length
+  local from = run.media_from + floor((first * 1000 - run.start) * speed + 0.5)
+  local to = run.media_from + floor((stop * 1000 - run.start) * speed + 0.5)
+  return merge_interval(intervals, from, to)
+end
+
+-- Adds the media of the credited seconds where they are not all of the run's.
 local function cover_parts(run, intervals)
-  local function media(ms)
-    return run.media_from + floor((ms - run.start) / run.length * (run.media_to - run.media_from) + 0.5)
-  end
-  local stretch
-  local function close(second)
-    local from = stretch == run.first and run.media_from or media(stretch * 1000)
-    local to = second == run.last + 1 and run.media_to or media(second * 1000)
-    intervals = merge_interval(intervals, from, to)
-    stretch = nil
-  end
+  local first, stop -- the stretch being gathered
   for _, piece in ipairs(run.credited) do
     for i = 0, 59 do
       local word = i < 30 and piece.lo or piece.hi
-      local second = piece.second + i
-      local watched = band(floor(word / 2 ^ (i % 30)), 1) == 1
-      if stretch and (not watched or second ~= run.expect) then close(run.expect) end
-      if watched then
-        stretch = stretch or second
-        run.expect = second + 1
+      if band(floor(word / 2 ^ (i % 30)), 1) == 1 then
+        local second = piece.second + i
+        if first and second ~= stop then
+          intervals = cover(run, intervals, first, stop)
+          first = nil
+        end
+        first, stop = first or second, second + 1
       end
     end
   end
-  if stretch then close(run.expect) end
-  return intervals
+  return first and cover(run, intervals, first, stop) or intervals
 end
 
 -- Everything an apply knows: its arguments and what it read, changed in memory until write() puts it back.
@@ -253,10 +254,9 @@ local function credit_run(batch, run)
     total.last = math.max(total.last, last)
     total.course = run.course
     if credited == claimed then
-      total.intervals = merge_interval(total.intervals, run.media_from, run.media_to)
+      local first = floor((run.start + 999) / 1000)
+      total.intervals = cover(run, total.intervals, first, first + claimed)
     else
-      run.first = floor((run.start + 999) / 1000)
-      run.last = run.first + claimed - 1
       total.intervals = cover_parts(run, total.intervals)
     end
   end

@@ -43,6 +43,7 @@ struct monitor {
     /* read without it */
     _Atomic uint64_t version;
     _Atomic uint64_t looks;
+    _Atomic bool clock_wrong;
     /* the thread's own */
     struct seen_server connections[SERVERS_MAX];
     size_t n_connections;
@@ -170,6 +171,19 @@ static void look_around(struct monitor *m, struct look *look)
 
 /* ---- telling ---- */
 
+/* A server that cannot be asked leaves the verdict as it was. */
+static void tell_clock(struct monitor *m, const struct look *look)
+{
+    bool asked = false;
+    bool wrong = false;
+    for (size_t i = 0; i < look->topology->n_servers; i++) {
+        asked = asked || look->servers[i].reached;
+        wrong = wrong || llabs(look->servers[i].clock_skew_ms) > CLOCK_SKEW_MAX_MS;
+    }
+    if (asked)
+        atomic_store(&m->clock_wrong, wrong);
+}
+
 static void tell_servers(struct monitor *m, const struct look *look)
 {
     int64_t now = clock_monotonic_ms();
@@ -218,6 +232,7 @@ static void tell(struct monitor *m, struct look *look)
     m->state = look->state;
     memcpy(m->message, look->message, sizeof(m->message));
     if (look->topology != NULL) {
+        tell_clock(m, look);
         tell_servers(m, look);
         tell_topology(m, look->topology);
     } else {
@@ -332,6 +347,11 @@ struct topology *monitor_topology(struct monitor *m)
 uint64_t monitor_version(const struct monitor *m)
 {
     return atomic_load_explicit(&m->version, memory_order_relaxed);
+}
+
+bool monitor_clock_trusted(const struct monitor *m)
+{
+    return !atomic_load_explicit(&m->clock_wrong, memory_order_relaxed);
 }
 
 uint64_t monitor_looks(const struct monitor *m)

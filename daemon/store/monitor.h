@@ -20,6 +20,13 @@ struct monitor;
 
 enum { PARTITIONS_MAX = 256, SERVERS_MAX = 64 };
 
+/*
+ * A daemon whose clock is further from a server's judges nothing: it would anchor sessions in the past,
+ * refuse live runs for good, or raise the floor for everybody. Its store admits nothing and its publisher
+ * stands by.
+ */
+enum { CLOCK_SKEW_MAX_MS = 2000 };
+
 /* Where a server is; the address is numeric, so connecting to it does not block. */
 struct redis_server {
     char name[300]; /* as endpoint_format() */
@@ -88,6 +95,10 @@ uint64_t monitor_looks(const struct monitor *m);
 
 /* A server answered that a key is elsewhere, or cannot be reached: look again soon. Any thread. */
 void monitor_look(struct monitor *m);
+
+/* Whether no server that was asked contradicts this machine's clock; true while none could be asked. Any
+ * thread. */
+bool monitor_clock_trusted(const struct monitor *m);
 
 /* Copies up to MAX servers' conditions; returns how many. */
 size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max);

@@ -69,7 +69,7 @@ static void spawn(struct redis_process *r, const char *const *args)
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, STDOUT_FILENO);
         dup2(fd, STDERR_FILENO);
-        execvp("redis-server", (char *const *)args);
+        execvp(args[0], (char *const *)args);
         _exit(127);
     }
     assert_true(r->pid > 0);
@@ -88,18 +88,37 @@ static void connect_when_up(struct redis_process *r)
     fail_msg("redis-server on port %d does not answer; see %s/log", r->endpoint.port, r->dir);
 }
 
-void redis_process_start(struct redis_process *r, const char *const *extra)
+/* BEFORE: words that stand before the command, NULL-terminated; or NULL. */
+static void start(struct redis_process *r, const char *const *before, const char *const *extra)
 {
     prepare(r);
     char port[8];
     snprintf(port, sizeof(port), "%d", r->endpoint.port);
-    const char *args[ARGS_MAX] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
+    const char *const command[] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
         "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"};
-    size_t n = 15;
+    const char *args[ARGS_MAX] = {NULL};
+    size_t n = 0;
+    while (before != NULL && *before != NULL && n < ARGS_MAX / 2)
+        args[n++] = *before++;
+    memcpy(args + n, command, sizeof(command));
+    n += sizeof(command) / sizeof(command[0]);
     while (extra != NULL && *extra != NULL && n < ARGS_MAX - 1)
         args[n++] = *extra++;
     spawn(r, args);
     connect_when_up(r);
+}
+
+void redis_process_start(struct redis_process *r, const char *const *extra)
+{
+    start(r, NULL, extra);
+}
+
+void redis_process_start_at_offset(struct redis_process *r, const char *offset)
+{
+    char seconds[64];
+    snprintf(seconds, sizeof(seconds), "CLOCK_SHIM_SECONDS=%s", offset);
+    const char *const before[] = {"env", "LD_PRELOAD=" CLOCK_SHIM, seconds, NULL};
+    start(r, before, NULL);
 }
 
 void redis_process_start_sentinel(struct redis_process *r, const struct redis_process *primary)

@@ -20,6 +20,9 @@ struct redis_process {
  * EXTRA: further arguments, NULL-terminated. */
 void redis_process_start(struct redis_process *r, const char *const *extra);
 
+/* The same with a clock that is OFFSET seconds ("-10") away from this machine's. */
+void redis_process_start_at_offset(struct redis_process *r, const char *offset);
+
 /* The same as `redis-server FILE --sentinel` that watches PRIMARY as "minuted". */
 void redis_process_start_sentinel(struct redis_process *r, const struct redis_process *primary);
 

@@ -196,3 +196,40 @@ def test_rounds_in_any_order_give_one_total(minuted, redis):
         for sent in claims:
             expected |= set(claimed_seconds(session.anchor_ms, sent))
         assert player.progress()["total"]["watched_seconds"] == len(expected)
+
+
+class Stream(threading.Thread):
+    """Sends two overlapping runs for one learner after another, as fast as they are answered."""
+
+    def __init__(self, daemon, sessions):
+        super().__init__(daemon=True)
+        self.client, self.sessions, self.sent, self.problems = HttpClient(daemon.port), sessions, [], []
+
+    def run(self):
+        try:
+            for i, session in enumerate(self.sessions):
+                start = i % 9 * MINUTE_MS
+                for sent in (run(start, start + 7000), run(start + 5000, start + 12_000)):
+                    response = self.client.post("/v1/heartbeats", session.heartbeat(sent))
+                    assert response.json()["results"][0]["status"] == "accepted", response
+                    self.sent.append((session, sent))
+        except Exception as e:  # noqa: BLE001 - told by the test
+            self.problems.append(e)
+
+
+def test_what_grows_between_take_and_commit_is_published_again(kafka, new_minuted, redis):
+    """Late runs are due at once: thousands come while the publisher takes, commits and settles, and none may be settled
+    unpublished."""
+    minuted = new_minuted(redis, kafka.brokers).start(NOW_MS)
+    sessions = [Player(minuted, f"teacher-{i}").open("open-1") for i in range(2000)]
+    minuted.advance(10 * MINUTE_MS)
+    streams = [Stream(minuted, sessions[i::4]) for i in range(4)]
+    for stream in streams:
+        stream.start()
+    model = Model()
+    for stream in streams:
+        stream.join(120)
+        assert not stream.problems, stream.problems
+        for session, sent in stream.sent:
+            model.claim(session.name, "open-1", session.anchor_ms, sent)
+    check_published(model, redis.client, kafka.brokers)

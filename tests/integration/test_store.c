@@ -22,7 +22,7 @@
 #include "store/outbox.h"
 #include "store/store.h"
 
-enum { LEARNERS = 5, LESSONS = 3, SECONDS = 1500, MEDIA_MS = 400000 };
+enum { LEARNERS = 5, LESSONS = 3, SECONDS = 1500, MEDIA_MS = 400000, JOIN_MS = 5 };
 
 /* A round minute in 2023; the clock stands two hours later. */
 static const int64_t base_s = 1675000800;
@@ -191,6 +191,34 @@ static void test_a_second_is_credited_once(void **state)
     assert_int_equal(total_of(&totals, 0)->covered_seconds, 25);
     assert_int_equal(total_of(&totals, 1)->watched_seconds, 10);
     assert_int_equal(total_of(&totals, 1)->covered_seconds, 10); /* the media of its own seconds only */
+}
+
+/* Each run claims one second that no other has, and plays two: one is covered. */
+static void test_coverage_is_never_faster_than_time(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 60; i++) {
+        struct store_run run = make_run(0, 0, (base_s + i) * 1000 - 999, 1999, 2000LL * i, 2000LL * i + 1999);
+        submit(f, &run, 1);
+        assert_counts(&run, 1, 0, 0, 0);
+    }
+    struct totals totals = ask_totals(f, 0);
+    assert_int_equal(total_of(&totals, 0)->watched_seconds, 60);
+    assert_true(total_of(&totals, 0)->covered_seconds <= 60);
+}
+
+/* Heartbeats that meet, at whatever part of a second: nothing of the media is lost between them. */
+static void test_coverage_has_no_gaps(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 20; i++) {
+        struct store_run run =
+            make_run(0, 0, base_s * 1000 + 314 + 15300LL * i, 15300, 15300LL * i, 15300LL * (i + 1));
+        submit(f, &run, 1);
+    }
+    struct totals totals = ask_totals(f, 0);
+    assert_int_equal(total_of(&totals, 0)->watched_seconds, 306);
+    assert_int_equal(total_of(&totals, 0)->covered_seconds, 306);
 }
 
 static void test_too_late_below_the_horizon(void **state)
@@ -455,11 +483,10 @@ static int64_t media_at(const struct random_run *r, int64_t ms)
     return r->media_from + (ms - r->start) * (r->media_to - r->media_from) / r->length; /* rate 1: exact */
 }
 
-static void cover(
-    struct model *m, const struct random_run *r, int64_t from_s, int64_t end_s, int64_t first, int64_t end)
+static void cover(struct model *m, const struct random_run *r, int64_t from_s, int64_t end_s)
 {
-    int64_t from = from_s == first ? r->media_from : media_at(r, from_s * 1000);
-    int64_t to = end_s == end ? r->media_to : media_at(r, end_s * 1000);
+    int64_t from = media_at(r, from_s * 1000);
+    int64_t to = media_at(r, end_s * 1000);
     for (int64_t ms = from; ms < to; ms++)
         m->covered[r->learner][r->lesson][ms] = 1;
 }
@@ -483,7 +510,7 @@ static void model_credit(struct model *m, const struct random_run *r, unsigned c
         if (credited && stretch < 0)
             stretch = s;
         if (!credited && stretch >= 0) {
-            cover(m, r, stretch, s, first, end);
+            cover(m, r, stretch, s);
             stretch = -1;
         }
     }
@@ -497,8 +524,9 @@ static int64_t model_covered(const struct model *m, int learner, int lesson)
         if (!covered[from])
             continue;
         int64_t to = from;
-        while (to < MEDIA_MS && covered[to])
-            to++;
+        for (int64_t ms = from; ms < MEDIA_MS && ms <= to + JOIN_MS; ms++)
+            if (covered[ms])
+                to = ms + 1;
         sum += to / 1000 - from / 1000;
         from = to;
     }
@@ -658,6 +686,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_second_is_credited_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_coverage_is_never_faster_than_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_coverage_has_no_gaps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_late_below_the_horizon, setup, teardown),
         cmocka_unit_test_setup_teardown(test_functions_are_loaded_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_key_of_a_wrong_type_credits_nothing, setup, teardown),

@@ -241,6 +241,26 @@ static void test_a_replica_is_not_written_to(void **state)
     assert_int_equal(submit_learners(f), 0);
 }
 
+/* It would anchor sessions in the past, refuse live runs for good and raise the floor for every other daemon.
+ */
+static void test_a_daemon_whose_clock_is_wrong_stands_by(void **state)
+{
+    struct fixture *f = *state;
+    char message[512];
+    redis_process_start_at_offset(&f->nodes[f->n_nodes++], "-10");
+    assert_int_equal(start_store(f, &f->nodes[0], message), MONITOR_UNREACHABLE);
+    assert_non_null(strstr(message, "clock"));
+    assert_false(monitor_clock_trusted(f->monitor));
+    assert_false(store_clock_trusted(f->store));
+    turn(f, 300000);
+    assert_false(store_admits(f->store));
+    bool held;
+    char owner[128];
+    assert_false(outbox_lease(f->outbox, "me", 1000, &held, owner));
+    int64_t floor;
+    assert_false(outbox_retire(f->outbox, clock_now_ms(&f->clock), &floor));
+}
+
 /* With it Redis answers before the disk does while it rewrites its log, whatever appendfsync says. */
 static void test_fsync_must_not_pause_for_a_rewrite(void **state)
 {
@@ -278,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sentinels_name_the_primary, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replicas_are_a_barrier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replica_is_not_written_to, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_daemon_whose_clock_is_wrong_stands_by, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fsync_must_not_pause_for_a_rewrite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_single_servers_are_refused, setup, teardown),
     };

@@ -121,6 +121,7 @@ void http_respond(struct http_exchange *x, const struct http_response *response)
 /* ---- the store ---- */
 
 struct store {
+    bool clock_wrong;
     bool admits;
     int64_t age_ms;
     struct store_batch *batch; /* submitted and not yet done */
@@ -136,6 +137,11 @@ struct store {
 bool store_admits(struct store *s)
 {
     return s->admits;
+}
+
+bool store_clock_trusted(const struct store *s)
+{
+    return !s->clock_wrong;
 }
 
 int64_t store_age_ms(struct store *s)

@@ -20,6 +20,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 log.dirs={directory}/data
 auto.create.topics.enable=false
 log.retention.check.interval.ms=86400000
+log.initial.task.delay.ms=86400000
 log.cleaner.backoff.ms=86400000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1

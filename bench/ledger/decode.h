@@ -1,5 +1,5 @@
 /*
- * minuted's records as plain structs, whichever way they were written.
+ * minuted's records as plain structs, whichever way they were written. Pure.
  */
 #pragma once
 
@@ -38,11 +38,19 @@ struct record {
     int64_t published_through;
     int64_t final_through;
     uint64_t mask;
+    const char *problem; /* why it could not be decoded, a literal */
 };
 
 /*
- * Decodes VALUE by its `content-type` header into *R, whose topic is set; strings live in ARENA. False when
- * it is no such record.
+ * Decodes VALUE by its `content-type` header (empty: protobuf) into *R, whose topic, partition and offset are
+ * set; strings live in ARENA, KEY or VALUE. False with `problem` set when it is no record of the topic, or
+ * says what none does, such as a mask and a sum that differ.
  */
 bool record_decode(struct slice content_type, struct slice key, struct slice value, struct arena *arena,
     struct record *r) __attribute__((warn_unused_result));
+
+/*
+ * Whether KEY is the one that the record's values make. Kafka compacts by key, and so do readers that upsert:
+ * under another's key a record would take its place.
+ */
+bool record_has_key(const struct record *r, struct slice key);

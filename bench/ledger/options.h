@@ -1,0 +1,44 @@
+/*
+ * The command line: minuted-ledger COMMAND [options].
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+/* Wrong usage is 2; 1 also says that what should agree does not. */
+enum exit_status { EXIT_GOOD, EXIT_FAILED, EXIT_USAGE };
+
+enum command { COMMAND_FOLLOW, COMMAND_HOURS, COMMAND_WHY, COMMAND_TOTALS, COMMAND_COUNT };
+
+enum format { FORMAT_AS_TEXT, FORMAT_AS_JSON, FORMAT_AS_CSV };
+
+enum { PROPERTIES_MAX = 64 };
+
+/* What was not given is NULL, zero or as said. */
+struct options {
+    enum command command;
+    const char *brokers;
+    const char *database;
+    const char *properties[PROPERTIES_MAX]; /* NAME=VALUE */
+    size_t n_properties;
+    double until_idle_s; /* negative: follow for ever */
+    bool from_start;
+    enum log_level log_level; /* LOG_INFO */
+    const char *catalog;
+    const char *passes;
+    const char *portal;
+    const char *learner;
+    int64_t minute; /* Unix seconds of its start; negative: not given */
+    enum format format;
+};
+
+/*
+ * Parses ARGV, which *OPTIONS then points into. True when the command is to be run; else *STATUS is what to
+ * exit with, and help, version or the problem was printed.
+ */
+bool options_parse(int argc, char **argv, struct options *options, enum exit_status *status)
+    __attribute__((warn_unused_result));

@@ -1,0 +1,150 @@
+/* What `hours` says of a learner. */
+#include "ledger/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+
+/* ---- text ---- */
+
+static void append_minutes(struct buf *b, int64_t seconds)
+{
+    buf_printf(b, "%" PRId64 ":%02" PRId64, seconds / 60, seconds % 60);
+}
+
+static void append_course_text(struct buf *b, const struct course *course, const struct hours_course *c)
+{
+    buf_printf(b, "    %-24s ", course->id);
+    append_minutes(b, c->watched_seconds);
+    buf_append_string(b, " of ");
+    append_minutes(b, c->needed_seconds);
+    buf_append_string(b, " minutes");
+    if (c->certified > 0)
+        buf_printf(b, ", %g h", c->certified);
+    if (c->missing_seconds > 0) {
+        buf_append_string(b, ", missing ");
+        append_minutes(b, c->missing_seconds);
+    }
+    buf_append_string(b, c->test_missing ? ", test not passed\n" : "\n");
+}
+
+static void append_text(struct buf *b, const struct report *r, const struct report_learner *l)
+{
+    buf_printf(b, "%s/%.*s: ", l->portal->id, SLICE_ARG(l->learner));
+    if (l->result.certified > 0)
+        buf_printf(b, "may be certified, %g of %g hours", l->result.certified, r->catalog->hours_max);
+    else
+        buf_append_string(b, "nothing to certify");
+    if (l->portal->certificate == CERTIFICATE_ALL_HOURS && !l->result.complete)
+        buf_append_string(b, " (this portal certifies all hours or none)");
+    buf_printf(b, "; %.2f hours learned\n", l->result.learned);
+    for (size_t i = 0; i < r->catalog->n_courses; i++)
+        append_course_text(b, &r->catalog->courses[i], &l->courses[i]);
+}
+
+/* ---- JSON ---- */
+
+static void append_member(struct buf *b, const char *name, struct slice value)
+{
+    buf_append_string(b, name);
+    json_write_string(b, value);
+}
+
+static void append_number(struct buf *b, const char *name, double value)
+{
+    buf_append_string(b, name);
+    json_write_number(b, value, 4);
+}
+
+static void append_course_json(struct buf *b, const struct course *course, const struct hours_course *c)
+{
+    append_member(b, "{\"course_id\":", slice_of(course->id));
+    buf_printf(b,
+        ",\"watched_seconds\":%" PRId64 ",\"needed_seconds\":%" PRId64 ",\"missing_seconds\":%" PRId64
+        ",\"test_missing\":%s",
+        c->watched_seconds, c->needed_seconds, c->missing_seconds, c->test_missing ? "true" : "false");
+    append_number(b, ",\"hours_learned\":", c->learned);
+    append_number(b, ",\"hours_certified\":", c->certified);
+    buf_append_char(b, '}');
+}
+
+static void append_json(struct buf *b, const struct report *r, const struct report_learner *l)
+{
+    append_member(b, r->learners == 0 ? "\n{\"portal\":" : ",\n{\"portal\":", slice_of(l->portal->id));
+    append_member(b, ",\"learner_id\":", l->learner);
+    buf_printf(b, ",\"certified\":%s,\"complete\":%s", l->result.certified > 0 ? "true" : "false",
+        l->result.complete ? "true" : "false");
+    append_number(b, ",\"hours_certified\":", l->result.certified);
+    append_number(b, ",\"hours_learned\":", l->result.learned);
+    for (size_t i = 0; i < r->catalog->n_courses; i++) {
+        buf_append_string(b, i == 0 ? ",\"courses\":[" : ",");
+        append_course_json(b, &r->catalog->courses[i], &l->courses[i]);
+    }
+    buf_append_string(b, "]}");
+}
+
+/* ---- CSV ---- */
+
+/* In quotes where RFC 4180 wants them. */
+static void append_field(struct buf *b, struct slice text)
+{
+    bool quoted = memchr(text.ptr, ',', text.len) != NULL || memchr(text.ptr, '"', text.len) != NULL;
+    if (quoted)
+        buf_append_char(b, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '"')
+            buf_append_char(b, '"');
+        buf_append_char(b, text.ptr[i]);
+    }
+    if (quoted)
+        buf_append_char(b, '"');
+    buf_append_char(b, ',');
+}
+
+static void append_csv(struct buf *b, const struct report *r, const struct report_learner *l)
+{
+    for (size_t i = 0; i < r->catalog->n_courses; i++) {
+        const struct hours_course *c = &l->courses[i];
+        append_field(b, slice_of(l->portal->id));
+        append_field(b, l->learner);
+        append_field(b, slice_of(r->catalog->courses[i].id));
+        buf_printf(b, "%" PRId64 ",%" PRId64 ",%d,%g,%.4f,%g\n", c->watched_seconds, c->missing_seconds,
+            c->test_missing, c->certified, l->result.learned, l->result.certified);
+    }
+}
+
+/* ---- the report ---- */
+
+void report_begin(const struct report *r)
+{
+    if (r->format == FORMAT_AS_JSON)
+        fputs("[", stdout);
+    else if (r->format == FORMAT_AS_CSV)
+        puts("portal,learner_id,course_id,watched_seconds,missing_seconds,test_missing,course_hours,"
+             "hours_learned,hours_certified");
+}
+
+void report_learner(struct report *r, const struct report_learner *l)
+{
+    static void (*const append[])(struct buf *, const struct report *, const struct report_learner *) = {
+        [FORMAT_AS_TEXT] = append_text,
+        [FORMAT_AS_JSON] = append_json,
+        [FORMAT_AS_CSV] = append_csv,
+    };
+    struct buf b = {0};
+    append[r->format](&b, r, l);
+    fwrite(b.data, 1, b.len, stdout);
+    buf_free(&b);
+    r->learners++;
+    r->certified += l->result.certified > 0;
+}
+
+void report_end(const struct report *r)
+{
+    if (r->format == FORMAT_AS_JSON)
+        fputs("\n]\n", stdout);
+    else if (r->format == FORMAT_AS_TEXT)
+        printf("%ld of %ld learners may be certified (%s)\n", r->certified, r->learners, r->catalog->program);
+}

@@ -1,0 +1,334 @@
+/* The ledger's file: greatest, OR and last record; reading again changes nothing; files that are none of
+ * ours. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "ledger/database.h"
+
+enum { PATH_SIZE = 300, MINUTE_A = 1672900800 };
+
+struct fixture {
+    char directory[64];
+    char path[PATH_SIZE];
+    struct database *db;
+};
+
+static struct database *open_ledger(const char *path, bool writing)
+{
+    char *error = NULL;
+    struct database *db = database_open(path, writing, &error);
+    if (db == NULL)
+        print_error("%s\n", error);
+    free(error);
+    return db;
+}
+
+static int make_directory(void **state)
+{
+    static struct fixture f;
+    snprintf(f.directory, sizeof(f.directory), "/tmp/ledger-XXXXXX");
+    if (mkdtemp(f.directory) == NULL)
+        return 1;
+    snprintf(f.path, sizeof(f.path), "%s/ledger.db", f.directory);
+    f.db = open_ledger(f.path, true);
+    *state = &f;
+    return f.db == NULL;
+}
+
+static int remove_directory(void **state)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+    struct fixture *f = *state;
+    database_close(f->db);
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        char path[PATH_SIZE + 16];
+        snprintf(path, sizeof(path), "%s%s", f->path, endings[i]);
+        unlink(path);
+    }
+    return rmdir(f->directory);
+}
+
+/* ---- records ---- */
+
+static struct record lesson_record(int64_t offset, int64_t watched, int64_t covered)
+{
+    return (struct record){.topic = TOPIC_LEARNER_LESSONS,
+        .partition = 3,
+        .offset = offset,
+        .portal = slice_of("higher"),
+        .learner = slice_of("t-1"),
+        .course = slice_of("c"),
+        .lesson = slice_of("c-1"),
+        .minute_start = MINUTE_A + 60 * offset,
+        .watched_seconds = watched,
+        .covered_seconds = covered};
+}
+
+static struct record minute_record(int64_t offset, uint64_t mask)
+{
+    struct record r = lesson_record(offset, __builtin_popcountll(mask), 0);
+    r.topic = TOPIC_LEARNER_MINUTES;
+    r.minute_start = MINUTE_A;
+    r.mask = mask;
+    return r;
+}
+
+static struct record sum_record(int64_t offset, int64_t watched, int64_t learners)
+{
+    struct record r = lesson_record(offset, watched, 0);
+    r.topic = TOPIC_LESSON_MINUTES;
+    r.minute_start = MINUTE_A;
+    r.learners = learners;
+    return r;
+}
+
+static struct record watermark_record(int64_t offset, int64_t published, int64_t final)
+{
+    return (struct record){.topic = TOPIC_WATERMARKS,
+        .offset = offset,
+        .deployment = slice_of("d"),
+        .published_through = published,
+        .final_through = final};
+}
+
+static void store(struct fixture *f, const struct record *records, size_t n)
+{
+    assert_true(database_begin(f->db));
+    for (size_t i = 0; i < n; i++)
+        assert_true(database_store(f->db, &records[i]));
+    assert_true(database_commit(f->db));
+}
+
+#define STORE(f, ...)                                                                                        \
+    do {                                                                                                     \
+        const struct record records_[] = {__VA_ARGS__};                                                      \
+        store(f, records_, sizeof(records_) / sizeof(records_[0]));                                          \
+    } while (0)
+
+/* Every row of TABLE, columns by '|', rows by newlines. */
+static struct buf dump(struct fixture *f, const char *table)
+{
+    struct buf text = {0};
+    char sql[64];
+    bool failed;
+    snprintf(sql, sizeof(sql), "SELECT * FROM %s", table);
+    sqlite3_stmt *s = database_query(f->db, sql);
+    assert_non_null(s);
+    while (database_next_row(f->db, s, &failed)) {
+        for (int i = 0; i < sqlite3_column_count(s); i++) {
+            buf_append_string(&text, i == 0 ? "" : "|");
+            buf_append_slice(&text, database_text(s, i));
+        }
+        buf_append_char(&text, '\n');
+    }
+    sqlite3_finalize(s);
+    assert_false(failed);
+    buf_append_char(&text, '\0');
+    return text;
+}
+
+static void assert_rows(struct fixture *f, const char *table, const char *expected)
+{
+    struct buf text = dump(f, table);
+    assert_string_equal(text.data, expected);
+    buf_free(&text);
+}
+
+/* ---- storing ---- */
+
+static void test_greatest_and_last(void **state)
+{
+    STORE(*state, lesson_record(0, 10, 9), lesson_record(1, 25, 20));
+    assert_rows(*state, "learner_lessons", "higher|t-1|c-1|c|25|20|1672900860|25|20|0|3|1\n");
+    STORE(*state, lesson_record(2, 12, 21)); /* fell */
+    assert_rows(*state, "learner_lessons", "higher|t-1|c-1|c|25|21|1672900920|12|21|1|3|2\n");
+    STORE(*state, lesson_record(3, 30, 21)); /* and rose again: what fell is not forgotten */
+    assert_rows(*state, "learner_lessons", "higher|t-1|c-1|c|30|21|1672900980|30|21|1|3|3\n");
+}
+
+static void test_or_of_masks(void **state)
+{
+    STORE(*state, minute_record(0, 0x3), minute_record(1, 0x7));
+    assert_rows(*state, "learner_minutes", "higher|t-1|1672900800|c-1|c|7|7|0|3|1\n");
+    STORE(*state, minute_record(2, 0x9)); /* has lost two bits */
+    assert_rows(*state, "learner_minutes", "higher|t-1|1672900800|c-1|c|15|9|1|3|2\n");
+}
+
+static void test_sums_and_watermarks(void **state)
+{
+    STORE(*state, sum_record(0, 100, 3), sum_record(1, 120, 2), watermark_record(0, 600, 0),
+        watermark_record(1, 660, 60), watermark_record(2, 600, 60));
+    assert_rows(*state, "lesson_minutes", "1672900800|c-1|c|120|3|120|2|1|3|1\n");
+    assert_rows(*state, "watermarks", "d|660|60|600|60|1|0|2\n");
+}
+
+static void test_reading_again_changes_nothing(void **state)
+{
+    static const char *const tables[] = {
+        "learner_lessons", "learner_minutes", "lesson_minutes", "watermarks", "offsets"};
+    const struct record records[] = {lesson_record(0, 10, 9), minute_record(0, 0x3), lesson_record(1, 25, 20),
+        minute_record(1, 0x7), sum_record(0, 100, 3), sum_record(1, 90, 4), lesson_record(2, 20, 20),
+        watermark_record(7, 60, 0), watermark_record(8, 120, 60)};
+    struct record moved = lesson_record(0, 28, 20);
+    moved.partition = 4; /* partitions were added: another order among them is no reason to differ */
+    enum { RECORDS = sizeof(records) / sizeof(records[0]), TABLES = sizeof(tables) / sizeof(tables[0]) };
+    struct buf before[TABLES];
+    store(*state, records, RECORDS);
+    STORE(*state, moved);
+    for (int i = 0; i < TABLES; i++)
+        before[i] = dump(*state, tables[i]);
+    STORE(*state, moved);
+    for (int again = 0; again < 2; again++)
+        for (size_t i = 0; i < RECORDS; i++)
+            store(*state, &records[i], 1);
+    for (int i = 0; i < TABLES; i++) {
+        assert_rows(*state, tables[i], before[i].data);
+        buf_free(&before[i]);
+    }
+}
+
+/* ---- offsets ---- */
+
+static int64_t next_offset(struct fixture *f, enum topic topic, int partition)
+{
+    int64_t next = -1;
+    assert_true(database_offset(f->db, topic, partition, &next));
+    return next;
+}
+
+static void test_offsets(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 0);
+    STORE(f, lesson_record(41, 10, 9));
+    assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 42);
+    assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 2), 0);
+    assert_int_equal(next_offset(f, TOPIC_LEARNER_MINUTES, 3), 0);
+    assert_true(database_pass(f->db, TOPIC_LEARNER_LESSONS, 3, 42));
+    assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 43);
+    assert_true(database_miss(f->db, TOPIC_LEARNER_LESSONS, 3, 50));
+    assert_true(database_miss(f->db, TOPIC_LEARNER_LESSONS, 3, 50));
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|50|7\n");
+}
+
+/* What was not committed is gone, record and offset. */
+static void test_one_transaction(void **state)
+{
+    struct fixture *f = *state;
+    struct record r = lesson_record(5, 10, 9);
+    assert_true(database_begin(f->db));
+    assert_true(database_store(f->db, &r));
+    database_close(f->db);
+    f->db = open_ledger(f->path, true);
+    assert_rows(f, "learner_lessons", "");
+    assert_rows(f, "offsets", "");
+}
+
+static void test_a_topic_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    STORE(f, lesson_record(9, 25, 20), minute_record(9, 0x7));
+    assert_true(database_forget_offsets(f->db, TOPIC_LEARNER_LESSONS, 3));
+    assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 0);
+    assert_int_equal(next_offset(f, TOPIC_LEARNER_MINUTES, 3), 10);
+    STORE(f, lesson_record(0, 12, 12)); /* the first of a new topic does not fall */
+    assert_rows(f, "learner_lessons", "higher|t-1|c-1|c|25|20|1672901340|12|12|0|3|0\n");
+    STORE(f, lesson_record(1, 11, 12));
+    assert_rows(f, "learner_lessons", "higher|t-1|c-1|c|25|20|1672901340|11|12|1|3|1\n");
+}
+
+/* ---- files ---- */
+
+static void write_text(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    for (int i = 0; i < 100; i++)
+        fputs("this is a text and no database\n", file);
+    fclose(file);
+}
+
+static void run_sql(const char *path, const char *sql)
+{
+    sqlite3 *sqlite;
+    assert_int_equal(sqlite3_open(path, &sqlite), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(sqlite, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(sqlite);
+}
+
+static void assert_refused(const char *path, bool writing, const char *what)
+{
+    char *error = NULL;
+    char expected[PATH_SIZE + 200];
+    assert_null(database_open(path, writing, &error));
+    snprintf(expected, sizeof(expected), "database %s: %s", path, what);
+    assert_string_equal(error, expected);
+    free(error);
+}
+
+static void test_files_that_are_none(void **state)
+{
+    static const char cannot_open[] = "unable to open database file";
+    static const char other[] = "is not a ledger of this version";
+    struct fixture *f = *state;
+    database_close(f->db);
+    f->db = NULL;
+    assert_refused(f->directory, true, cannot_open);
+    assert_refused("/proc/ledger.db", true, cannot_open);
+    run_sql(f->path, "PRAGMA user_version = 7");
+    for (int writing = 0; writing < 2; writing++)
+        assert_refused(
+            f->path, writing, "has schema version 7, and this program's is 1: read into a new file");
+    unlink(f->path);
+    assert_refused(f->path, false, cannot_open);
+    assert_int_equal(access(f->path, F_OK), -1);
+    run_sql(f->path, "CREATE TABLE somebody (x)");
+    assert_refused(f->path, true, other);
+    assert_refused(f->path, false, other);
+    unlink(f->path);
+    write_text(f->path);
+    assert_refused(f->path, true, "file is not a database");
+    unlink(f->path);
+    run_sql(f->path, "PRAGMA user_version = 0"); /* an empty file */
+    assert_refused(f->path, false, "is empty: 'minuted-ledger follow' fills it");
+}
+
+/* Before anything was read, and while somebody writes. */
+static void test_reading_beside_writing(void **state)
+{
+    struct fixture *f = *state;
+    int64_t rows = -1;
+    assert_true(database_begin(f->db));
+    struct database *reader = open_ledger(f->path, false);
+    assert_non_null(reader);
+    assert_true(database_number(reader, "SELECT count(*) FROM learner_lessons", &rows));
+    assert_int_equal(rows, 0);
+    database_close(reader);
+    assert_true(database_commit(f->db));
+}
+
+#define ON_FILE(test) cmocka_unit_test_setup_teardown(test, make_directory, remove_directory)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_FILE(test_greatest_and_last),
+        ON_FILE(test_or_of_masks),
+        ON_FILE(test_sums_and_watermarks),
+        ON_FILE(test_reading_again_changes_nothing),
+        ON_FILE(test_offsets),
+        ON_FILE(test_one_transaction),
+        ON_FILE(test_a_topic_made_anew),
+        ON_FILE(test_files_that_are_none),
+        ON_FILE(test_reading_beside_writing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
