@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name): the header's are reserved */
 int gettimeofday(struct timeval *restrict tv, void *restrict zone)
 {
     struct timespec now;

@@ -573,30 +573,38 @@ struct consumer {
     uint64_t masks[LEARNERS][LESSONS][SECONDS / 60 + 1];
 };
 
+static void note_masks(
+    const struct model *m, struct consumer *c, const struct outbox_learner *taken, int64_t minute)
+{
+    int learner = index_of(taken->learner, learner_names, LEARNERS);
+    for (size_t i = 0; i < taken->n_masks; i++) {
+        int lesson = index_of(taken->masks[i].lesson, lesson_names, LESSONS);
+        assert_true(taken->masks[i].mask == model_mask(m, learner, lesson, minute));
+        c->masks[learner][lesson][minute - base_s / 60] = taken->masks[i].mask;
+    }
+}
+
+static void consume_partition(
+    struct fixture *f, const struct model *m, struct consumer *c, int p, bool settle, struct arena *arena)
+{
+    struct outbox_minutes minutes;
+    int64_t oldest;
+    assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, arena, &minutes, &oldest));
+    for (size_t i = 0; i < minutes.n; i++) {
+        struct outbox_taken taken;
+        assert_true(outbox_take(f->outbox, p, minutes.minutes[i], arena, &taken));
+        for (size_t k = 0; k < taken.n_learners; k++)
+            note_masks(m, c, &taken.learners[k], minutes.minutes[i]);
+        if (settle)
+            assert_true(outbox_settle(f->outbox, &taken));
+    }
+}
+
 static void consume(struct fixture *f, const struct model *m, struct consumer *c, bool settle)
 {
     struct arena arena = {0};
-    for (int p = 0; p < f->config.redis.partitions; p++) {
-        struct outbox_minutes minutes;
-        int64_t oldest;
-        assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
-        for (size_t i = 0; i < minutes.n; i++) {
-            struct outbox_taken taken;
-            int64_t minute = minutes.minutes[i];
-            assert_true(outbox_take(f->outbox, p, minute, &arena, &taken));
-            for (size_t k = 0; k < taken.n_learners; k++) {
-                int learner = index_of(taken.learners[k].learner, learner_names, LEARNERS);
-                for (size_t j = 0; j < taken.learners[k].n_masks; j++) {
-                    int lesson = index_of(taken.learners[k].masks[j].lesson, lesson_names, LESSONS);
-                    uint64_t mask = taken.learners[k].masks[j].mask;
-                    assert_true(mask == model_mask(m, learner, lesson, minute));
-                    c->masks[learner][lesson][minute - base_s / 60] = mask;
-                }
-            }
-            if (settle)
-                assert_true(outbox_settle(f->outbox, &taken));
-        }
-    }
+    for (int p = 0; p < f->config.redis.partitions; p++)
+        consume_partition(f, m, c, p, settle, &arena);
     arena_free(&arena);
 }
 
