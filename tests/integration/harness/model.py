@@ -1,7 +1,9 @@
 """What must come out, kept as plain sets: nothing here knows of masks, minutes or batches."""
 
 from collections import defaultdict
-from math import floor
+from math import ceil, floor
+
+JOIN_MS = 5  # stretches that players' rounding parts are one
 
 
 class Model:
@@ -19,7 +21,7 @@ class Model:
         duplicate = sum(1 for s in seconds if owner.get(s) == lesson)
         for second in fresh:
             owner[second] = lesson
-        self.media[learner, lesson] += played_media(anchor_ms, run, seconds, fresh)
+        self.media[learner, lesson] += played_media(anchor_ms, run, fresh)
         return len(fresh), duplicate, len(seconds) - len(fresh) - duplicate
 
     def totals(self):
@@ -58,19 +60,13 @@ def claimed_seconds(anchor_ms, run):
     return range(first, end)
 
 
-def played_media(anchor_ms, run, seconds, fresh):
-    """The media stretches of the FRESH ones among a run's SECONDS; the whole run's when all are."""
-    if len(fresh) == len(seconds):
-        return [(run["media_from_ms"], run["media_to_ms"])] if fresh else []
-    start = anchor_ms + run["from_ms"]
-    per_ms = (run["media_to_ms"] - run["media_from_ms"]) / (run["to_ms"] - run["from_ms"])
+def played_media(anchor_ms, run, fresh):
+    """The media of the FRESH seconds: a second's is a second long at the run's speed, which is the rate's at most."""
+    start, length = anchor_ms + run["from_ms"], run["to_ms"] - run["from_ms"]
+    advance = min(run["media_to_ms"] - run["media_from_ms"], ceil(length * run["rate"]))
 
     def media(second):
-        if second <= seconds[0]:
-            return run["media_from_ms"]
-        if second > seconds[-1]:
-            return run["media_to_ms"]
-        return run["media_from_ms"] + floor((second * 1000 - start) * per_ms + 0.5)
+        return run["media_from_ms"] + floor((second * 1000 - start) * (advance / length) + 0.5)
     return [(media(a), media(b)) for a, b in stretches(fresh) if media(b) > media(a)]
 
 
@@ -89,7 +85,7 @@ def covered_seconds(parts):
     """The length of the merged intervals, each end rounded down to a whole second."""
     total, end, start = 0, None, None
     for a, b in sorted(parts):
-        if end is None or a > end:
+        if end is None or a > end + JOIN_MS:
             total += (end // 1000 - start // 1000) if end is not None else 0
             start, end = a, b
         end = max(end, b)
