@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { ANSWER_MS = 15000, LOOK_AGAIN_MS = 1000, LEADER_WAIT_MS = 200 };
+enum { ANSWER_MS = 15000, LOOK_AGAIN_MS = 1000, LEADER_WAIT_MS = 200, LEADER_TRIES = 50 };
 
 struct reader_topic {
     rd_kafka_topic_t *handle;
@@ -213,10 +213,18 @@ static bool complain(
     return false;
 }
 
+static bool waits_for_leader(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+}
+
 bool reader_bounds(struct reader *r, enum topic topic, int partition, int64_t *low, int64_t *end)
 {
-    rd_kafka_resp_err_t err =
-        rd_kafka_query_watermark_offsets(r->kafka, topic_names[topic], partition, low, end, ANSWER_MS);
+    rd_kafka_resp_err_t err;
+    int tries = 0;
+    do /* topics just made, or a broker just gone, have a new leader in a moment */
+        err = rd_kafka_query_watermark_offsets(r->kafka, topic_names[topic], partition, low, end, ANSWER_MS);
+    while (waits_for_leader(err) && ++tries < LEADER_TRIES && rd_kafka_poll(r->kafka, LEADER_WAIT_MS) >= 0);
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || complain(r, topic, partition, "offsets_unknown", err);
 }
 
