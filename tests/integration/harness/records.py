@@ -23,10 +23,13 @@ MESSAGES = {LEARNER_LESSONS: "LearnerLesson", LEARNER_MINUTES: "LearnerMinute", 
 @cache
 def proto(name):
     """The Python module of proto/NAME.proto, compiled afresh."""
-    out = tempfile.mkdtemp(prefix="minuted-proto-")
-    subprocess.run(["protoc", f"-I{ROOT / 'proto'}", f"--python_out={out}", f"{name}.proto"], check=True)
-    sys.path.insert(0, out)
-    return importlib.import_module(f"{name}_pb2")
+    with tempfile.TemporaryDirectory(prefix="minuted-proto-") as out:
+        subprocess.run(["protoc", f"-I{ROOT / 'proto'}", f"--python_out={out}", f"{name}.proto"], check=True)
+        sys.path.insert(0, out)
+        try:
+            return importlib.import_module(f"{name}_pb2")
+        finally:
+            sys.path.remove(out)
 
 
 @dataclass
