@@ -1,6 +1,6 @@
 /*
  * A worker: one thread with an event loop, listeners, Redis connections and an api of its own. Workers share
- * nothing but what is immutable.
+ * nothing but what is immutable, and the count of connections that one limit holds for all.
  */
 #pragma once
 

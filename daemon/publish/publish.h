@@ -71,6 +71,6 @@ void publisher_describe(struct publisher *p, char text[static 256]);
 
 /*
  * Stops the thread: finishes the transaction in hand, publishes what is due once more, gives up the lease;
- * all within DEADLINE_MS, then aborts. What is unsettled stays dirty in Redis for the next publisher.
+ * all within DEADLINE_MS, then lets go. What is unsettled stays dirty in Redis for the next publisher.
  */
 void publisher_stop(struct publisher *p, int64_t deadline_ms);

@@ -1,7 +1,7 @@
 #!lua name=minuted_1
 
 -- What minuted does inside Redis. A change of a stored form or of a function's arguments is a new version:
--- the library's name and every function's prefix, and STORE_FUNCTIONS in store/layout.h.
+-- the library's name and every function's prefix, and STORE_LIBRARY in store/layout.h.
 --
 -- Stored forms (little-endian; every value begins with a format byte, 1):
 --   w:<bucket>  learner -> 1, then for each lesson: length, id, ten masks of 8 bytes (one a minute)
@@ -16,6 +16,7 @@
 local FORMAT = '\1'
 local MASKS = 80          -- bytes of a lesson's ten masks
 local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a further one is not covered
+local MEDIA_MAX = 4294967295 -- ms; what an interval's ends can hold
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
 
 -- Redis 7.0 has no `string`, `struct` and `bit` while a library loads: they are fetched at the first call.
@@ -100,7 +101,7 @@ local function cover(run, intervals, first, stop)
   local speed = (run.media_to - run.media_from) / run.length
   local from = run.media_from + floor((first * 1000 - run.start) * speed + 0.5)
   local to = run.media_from + floor((stop * 1000 - run.start) * speed + 0.5)
-  return merge_interval(intervals, from, to)
+  return merge_interval(intervals, from, to < MEDIA_MAX and to or MEDIA_MAX)
 end
 
 -- Adds the media of the credited seconds where they are not all of the run's.

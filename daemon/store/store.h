@@ -60,7 +60,8 @@ struct store_run {
     STAILQ_ENTRY(store_run) link;
 };
 
-/* Runs that are answered together. `done` is called exactly once: from the loop, or within store_submit()
+/*
+ * Runs that are answered together. `done` is called exactly once: from the loop, or within store_submit()
  * when nothing can be sent.
  */
 struct store_batch {

@@ -207,6 +207,17 @@ static void test_coverage_is_never_faster_than_time(void **state)
     assert_true(total_of(&totals, 0)->covered_seconds <= 60);
 }
 
+/* A second's media may end beyond what an interval can hold: it is cut there, and never counted round. */
+static void test_coverage_at_the_end_of_media_time(void **state)
+{
+    struct fixture *f = *state;
+    struct store_run run = make_run(0, 0, base_s * 1000 - 500, 2600, UINT32_MAX - 2600, UINT32_MAX);
+    submit(f, &run, 1);
+    assert_counts(&run, 3, 0, 0, 0);
+    struct totals totals = ask_totals(f, 0);
+    assert_in_range(total_of(&totals, 0)->covered_seconds, 1, 3);
+}
+
 /* Heartbeats that meet, at whatever part of a second: nothing of the media is lost between them. */
 static void test_coverage_has_no_gaps(void **state)
 {
@@ -695,6 +706,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_second_is_credited_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_coverage_is_never_faster_than_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_coverage_at_the_end_of_media_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_coverage_has_no_gaps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_late_below_the_horizon, setup, teardown),
         cmocka_unit_test_setup_teardown(test_functions_are_loaded_again, setup, teardown),
