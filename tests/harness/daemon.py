@@ -12,7 +12,7 @@ import yaml
 from .http_client import HttpClient
 from .service import Service, environment, free_port, wait_until
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 BUILD = Path(os.environ.get("MINUTED_BUILD", "build/release"))
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
 MINUTED = BUILD / "minuted"
