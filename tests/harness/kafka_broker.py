@@ -15,8 +15,10 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{advertised_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=PLAINTEXT
 log.dirs={directory}/data
 auto.create.topics.enable=false
 log.retention.check.interval.ms=86400000
@@ -41,18 +43,26 @@ class KafkaBroker(Service):
 
     def __init__(self, directory, jars):
         super().__init__(directory)
-        self.port, self.controller_port = free_port(), free_port()
+        self.port, self.controller_port, self.proxied_port = free_port(), free_port(), free_port()
+        self.advertised_port = self.proxied_port
         self.java = [*JAVA, "-cp", f"{jars}/*"]
         self.properties = self.directory / "server.properties"
-        self.properties.write_text(PROPERTIES.format(
-            port=self.port, controller_port=self.controller_port, directory=self.directory))
         self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
 
     @property
     def brokers(self):
         return f"127.0.0.1:{self.port}"
 
+    def behind(self, proxies):
+        """Advertises a proxy to those who come through it; before format(). Gives back the proxy."""
+        proxy = proxies.proxy(self.proxied_port)
+        self.advertised_port = proxy.port
+        return proxy
+
     def format(self):
+        self.properties.write_text(PROPERTIES.format(
+            port=self.port, controller_port=self.controller_port, proxied_port=self.proxied_port,
+            advertised_port=self.advertised_port, directory=self.directory))
         subprocess.run([*self.java, "kafka.tools.StorageTool", "format", "-t", "bWludXRlZC10ZXN0cy0wMQ",
                         "-c", str(self.properties)], check=True, capture_output=True)
         return self

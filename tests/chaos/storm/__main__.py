@@ -1,0 +1,190 @@
+"""tests/proof: plays a storm and prints the table of who holds what."""
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from harness.ledger import Ledger
+from harness.records import Merged, read_topics
+from harness.redis_truth import Truth
+
+from . import players
+from .faults import PARTS, Faults
+from .learners import Learner
+from .post import Post, Report
+from .theatre import Theatre
+from .verdict import Held, judge, table
+from .web import Web
+
+DRAIN_S = 120    # all claims are answered within, once everything runs again
+SETTLE_S = 120   # and all is published
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser(
+        prog="tests/proof", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Plays honest and dishonest learners against two daemons, a Redis and an Apache Kafka at real speed, while\n"
+                    "each part is killed, stopped and cut off; then compares what was sent with what is held, to the second.",
+        epilog="Parts: " + ", ".join(PARTS) + ".\nThe seed repeats who does what and when; how real processes interleave is never the same.\n"
+               "Exit status: 0 every invariant holds, 1 one does not, 2 wrong usage.")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000), help="repeats a storm")
+    parser.add_argument("--kills", type=int, default=20, metavar="K", help="of each part (20)")
+    parser.add_argument("--minutes", type=float, default=15, metavar="M", help="how long the storm lasts (15)")
+    parser.add_argument("--learners", type=int, default=120, metavar="N", help="who play at once (120)")
+    parser.add_argument("--keep", metavar="DIR", help="keep the servers' files and logs there")
+    arguments = parser.parse_args(argv)
+    if arguments.kills < 0 or arguments.minutes <= 0 or arguments.learners < 20:
+        parser.error("--kills is at least 0, --minutes above 0, --learners at least 20")
+    return arguments
+
+
+def say(text):
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+class Cast:
+    """Who plays: seven tenths honest, the rest not."""
+
+    def __init__(self, stage, ports, seed, report, n):
+        self.stage, self.ports, self.seed, self.report = stage, ports, seed, report
+        self.learners, self.posts, self.plays = [], [], []
+        shares = ((self.add_browser, 40), (self.add_phone, 20), (self.add_gateway, 1), (self.add_tabs, 10),
+                  (self.add_repeater, 10), (self.add_forger, 10))
+        for add, share in shares:
+            for _ in range(max(1, n * share // 100)):
+                add()
+
+    def learner(self, kind, honest):
+        """Each has a die of its own, so that nobody's fortune depends on who is served first."""
+        rng = random.Random(f"{self.seed} learner {len(self.learners)}")
+        x = Learner(f"{kind}-{len(self.learners)}", rng.choice(("higher", "basic")), honest, rng)
+        self.learners.append(x)
+        return x
+
+    def post(self, form=None):
+        rng = random.Random(f"{self.seed} post {len(self.posts)}")
+        post = Post(Web(self.ports, rng), rng, self.report, form or rng.choice(("json", "protobuf")))
+        self.posts.append(post)
+        return post
+
+    def add_browser(self):
+        self.plays.append(players.browser(self.stage, self.post(), self.learner("browser", True)))
+
+    def add_phone(self):
+        self.plays.append(players.phone(self.stage, self.post("protobuf"), self.learner("手机", True)))
+
+    def add_gateway(self):
+        behind = [self.learner("behind a gateway", True) for _ in range(10)]
+        self.plays.append(players.gateway(self.stage, self.post(), behind))
+
+    def add_tabs(self):
+        posts = [self.post() for _ in range(3)]
+        self.plays.append(players.tabs(self.stage, posts, self.learner("tabs", False)))
+
+    def add_repeater(self):
+        self.plays.append(players.repeater(self.stage, self.post(), self.learner("repeater", False)))
+
+    def add_forger(self):
+        self.plays.append(players.forger(self.stage, self.post("json"), self.learner("forger", False)))
+
+    def waiting(self):
+        return sum(len(post.queue) for post in self.posts)
+
+
+async def storm(theatre, arguments, report):
+    """Plays until the faults are over, heals everything, and lets every claim have its answer."""
+    stage = players.Stage()
+    cast = Cast(stage, theatre.ports, arguments.seed, report, arguments.learners)
+    play = asyncio.gather(*cast.plays)
+    faults = Faults(theatre, arguments.seed, arguments.kills, arguments.minutes, report)
+    faults.start()
+    await follow(faults, arguments.minutes * 60, report, play)
+    say("the storm is over: everything runs again, and players deliver what they have left")
+    await asyncio.to_thread(theatre.heal)
+    stage.over.set()
+    try:
+        await asyncio.wait_for(play, DRAIN_S)
+    except asyncio.TimeoutError:
+        report.problem(f"{cast.waiting()} claims had no final answer {DRAIN_S} s after the storm")
+    for post in cast.posts:
+        post.web.close()
+    return cast.learners, faults
+
+
+async def follow(faults, seconds, report, play):
+    """A line every half a minute, until the time is over and every part was struck as often as it should be."""
+    began = time.monotonic()
+    told = began
+    while time.monotonic() - began < seconds or faults.alive():
+        await asyncio.sleep(0.5)
+        if play.done():
+            await play   # a player that ends early has failed: its error is ours
+        if time.monotonic() - told >= 30:
+            told = time.monotonic()
+            answers = report.answers
+            say(f"{told - began:5.0f} s  struck {sum(faults.struck().values())}  accepted {answers['accepted']}  "
+                f"503 {answers['503 heartbeat']}  lost {answers['lost heartbeat']}  problems {len(report.problems)}")
+
+
+def compare(theatre, learners, directory):
+    """Waits until all is published, and reads what everybody holds."""
+    theatre.let_minutes_end(300_000)
+    theatre.wait_settled(SETTLE_S)
+    merged = Merged(read_topics(theatre.kafka.brokers))
+    ledger = Ledger(directory / "ledger.db", theatre.kafka.brokers, theatre.catalog).follow()
+    return judge(learners, Held.read(Truth(theatre.redis.client), merged, ledger.totals()), time.time())
+
+
+def print_report(arguments, faults, report, verdict, seconds):
+    print()
+    print(f"seed {arguments.seed}: {arguments.learners} learners, 2 daemons, {seconds / 60:.1f} minutes")
+    print("struck:   " + ", ".join(f"{part} {n}" for part, n in faults.struck().items()))
+    print("answers:  " + ", ".join(f"{what} {n:,}" for what, n in sorted(report.answers.items())))
+    print()
+    if verdict is not None:
+        print(table(verdict))
+    for problem in report.problems:
+        print(f"PROBLEM {problem}")
+
+
+def play(arguments, directory):
+    report = Report()
+    theatre = Theatre(directory, report)
+    verdict, began = None, time.monotonic()
+    try:
+        theatre.start()
+        say(f"seed {arguments.seed}: {arguments.kills} times each of: {', '.join(PARTS)}; logs are in {directory}")
+        learners, faults = asyncio.run(storm(theatre, arguments, report))
+        try:
+            verdict = compare(theatre, learners, directory)
+        except AssertionError as e:
+            report.problem(str(e))
+    finally:
+        theatre.stop()
+    print_report(arguments, faults, report, verdict, time.monotonic() - began)
+    return verdict is not None and verdict.holds and not report.problems and min(
+        faults.struck().values()) == arguments.kills
+
+
+def main(argv=None):
+    arguments = parse_arguments(argv)
+    directory = Path(arguments.keep or tempfile.mkdtemp(prefix="minuted-proof-")).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    holds = play(arguments, directory)
+    print()
+    if holds:
+        print(f"proof: every invariant holds after {arguments.kills} of each fault; --seed {arguments.seed} repeats it")
+        if not arguments.keep:
+            shutil.rmtree(directory)
+    else:
+        print(f"proof: BROKEN; --seed {arguments.seed} repeats it; logs are in {directory}")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""A TCP proxy that a test can cut: connections reset, gone silent, or losing only what comes back.
+
+Proxies share a network thread; each listens on a port of its own and connects to TARGET for every connection.
+"""
+
+import asyncio
+import socket
+import struct
+import threading
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
+
+
+class ProxyThread:
+    """The loop that all proxies of a test run in."""
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True, name="proxies")
+        self.thread.start()
+        self.proxies = []
+
+    def proxy(self, target):
+        proxy = self.call(Proxy.open(target))
+        self.proxies.append(proxy)
+        return proxy
+
+    def call(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+
+    def stop(self):
+        for proxy in self.proxies:
+            proxy.reset()
+            self.call(proxy.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+
+
+class Proxy:
+    """Methods may be called from any thread."""
+
+    def __init__(self, target):
+        self.loop = asyncio.get_running_loop()
+        self.target, self.port, self.server = target, None, None
+        self.forwards, self.answers = True, True  # what reaches the target, what comes back
+        self.writers, self.tasks = set(), set()
+
+    @classmethod
+    async def open(cls, target):
+        proxy = cls(target)
+        proxy.server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+        proxy.port = proxy.server.sockets[0].getsockname()[1]
+        return proxy
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def reset(self):
+        """Every connection ends at once with a reset, on both sides."""
+        self.loop.call_soon_threadsafe(self._reset)
+
+    def silence(self):
+        """Half-open: connections stay, and nothing passes either way until heal(), which resets them."""
+        self.forwards = self.answers = False
+
+    def lose_answers(self):
+        """What is sent arrives, and nothing comes back until heal()."""
+        self.answers = False
+
+    def heal(self):
+        """Lets everything through again, on new connections: what was swallowed is gone."""
+        self.forwards = self.answers = True
+        self.reset()
+
+    async def close(self):
+        self.server.close()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def _reset(self):
+        for writer in self.writers:
+            reset(writer)
+
+    async def _serve(self, reader, writer):
+        self.tasks.add(asyncio.current_task())
+        target = None
+        try:
+            self.writers.add(writer)
+            target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
+            self.writers.add(target)
+            await asyncio.gather(self._pass(reader, target, lambda: self.forwards),
+                                 self._pass(target_reader, writer, lambda: self.answers))
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            for end in filter(None, (writer, target)):
+                reset(end)
+                self.writers.discard(end)
+            self.tasks.discard(asyncio.current_task())
+
+    async def _pass(self, reader, writer, passes):
+        """Until either side ends; an end is passed on, so that the other way can finish."""
+        while data := await reader.read(65536):
+            if passes():
+                writer.write(data)
+                await writer.drain()
+        if passes() and writer.can_write_eof():
+            writer.write_eof()
+
+
+def reset(writer):
+    raw = writer.get_extra_info("socket")
+    if raw is not None and raw.fileno() >= 0:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    writer.transport.abort()
