@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -140,11 +141,15 @@ def compare(theatre, learners, directory):
     return judge(learners, Held.read(Truth(theatre.redis.client), merged, ledger.totals()), time.time())
 
 
-def print_report(arguments, faults, report, verdict, seconds):
+def print_report(arguments, theatre, faults, report, verdict, seconds):
+    def counts(title, found):
+        print(textwrap.fill(", ".join(f"{what} {n:,}" for what, n in found), 110, break_long_words=False,
+                            initial_indent=f"{title:<10}", subsequent_indent=" " * 10))
     print()
     print(f"seed {arguments.seed}: {arguments.learners} learners, 2 daemons, {seconds / 60:.1f} minutes")
-    print("struck:   " + ", ".join(f"{part} {n}" for part, n in faults.struck().items()))
-    print("answers:  " + ", ".join(f"{what} {n:,}" for what, n in sorted(report.answers.items())))
+    counts("struck", faults.struck().items())
+    counts("answers", sorted(report.answers.items()))
+    counts("daemons", theatre.events().items())
     print()
     if verdict is not None:
         print(table(verdict))
@@ -160,13 +165,15 @@ def play(arguments, directory):
         theatre.start()
         say(f"seed {arguments.seed}: {arguments.kills} times each of: {', '.join(PARTS)}; logs are in {directory}")
         learners, faults = asyncio.run(storm(theatre, arguments, report))
+        if theatre.events()["history_gone"]:
+            report.problem("a daemon says that history is gone; no Redis was emptied")
         try:
             verdict = compare(theatre, learners, directory)
         except AssertionError as e:
             report.problem(str(e))
     finally:
         theatre.stop()
-    print_report(arguments, faults, report, verdict, time.monotonic() - began)
+    print_report(arguments, theatre, faults, report, verdict, time.monotonic() - began)
     return verdict is not None and verdict.holds and not report.problems and min(
         faults.struck().values()) == arguments.kills
 

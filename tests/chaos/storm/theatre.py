@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections import Counter
 
 from harness.catalog import CATALOG
 from harness.daemon import Minuted, run_minuted
@@ -15,6 +16,8 @@ from harness.service import wait_until
 
 DAEMONS = 2
 LEASE_S = 10.0   # LEASE_TTL_MS of daemon/publish/lease.h
+EVENTS = ("lease_taken", "lease_lost", "publisher_fenced", "publish_failed", "apply_refused", "redis_disconnected",
+          "history_gone")
 RUNNING = "1s"   # minutes are published while they run, so that something is always on its way to Kafka
 
 
@@ -89,6 +92,11 @@ class Theatre:
         finally:
             daemon.busy.release()
         return True
+
+    def events(self):
+        """How often the daemons said what a storm is about."""
+        text = "".join(daemon.log_text() for daemon in self.daemons)
+        return Counter({name: text.count(f"event={name} ") for name in EVENTS})
 
     # --- the end --------------------------------------------------------------------------------
 
