@@ -9,7 +9,8 @@ from .service import Service, free_port, wait_until
 
 TOPICS = ("minuted.learner-lessons", "minuted.learner-minutes", "minuted.lesson-minutes", "minuted.watermarks")
 
-# Records are as old as the minutes that they tell of, and the tests play in 2023: nothing may be cleaned up.
+# Records are as old as the minutes that they tell of, and the tests play in 2023: nothing may be cleaned up. A broker
+# that was killed is let in again when its last session has run out.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -32,6 +33,8 @@ transaction.state.log.num.partitions=2
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
 """
 
 JAVA = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
@@ -53,9 +56,9 @@ class KafkaBroker(Service):
     def brokers(self):
         return f"127.0.0.1:{self.port}"
 
-    def behind(self, proxies):
+    def behind(self, proxies, latency=0.0):
         """Advertises a proxy to those who come through it; before format(). Gives back the proxy."""
-        proxy = proxies.proxy(self.proxied_port)
+        proxy = proxies.proxy(self.proxied_port, latency)
         self.advertised_port = proxy.port
         return proxy
 

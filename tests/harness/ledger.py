@@ -18,6 +18,12 @@ def run_ledger(*argv, seconds=60):
     return done.returncode, done.stdout, done.stderr
 
 
+def totals_by_key(report):
+    """(learner, lesson) -> watched seconds of a report of totals in JSON."""
+    return {(f"{row['portal']}/{row['learner_id']}", row["lesson_id"]): row["watched_seconds"]
+            for row in json.loads(report)}
+
+
 class Ledger:
     """One database."""
 
@@ -40,8 +46,7 @@ class Ledger:
 
     def totals(self):
         """(learner, lesson) -> watched seconds; last record, greatest and evidence agree."""
-        rows = json.loads(self.report("totals", "--format", "json"))
-        return {(f"{row['portal']}/{row['learner_id']}", row["lesson_id"]): row["watched_seconds"] for row in rows}
+        return totals_by_key(self.report("totals", "--format", "json"))
 
     def hours(self, *argv):
         """learner -> its part of the report."""

@@ -1,4 +1,4 @@
-"""A TCP proxy that a test can cut: connections reset, gone silent, or losing only what comes back.
+"""A TCP proxy that a test can cut: connections reset, gone silent, losing only what comes back, or slow.
 
 Proxies share a network thread; each listens on a port of its own and connects to TARGET for every connection.
 """
@@ -20,8 +20,9 @@ class ProxyThread:
         self.thread.start()
         self.proxies = []
 
-    def proxy(self, target):
-        proxy = self.call(Proxy.open(target))
+    def proxy(self, target, latency=0.0):
+        """Each way always takes LATENCY seconds."""
+        proxy = self.call(Proxy.open(target, latency))
         self.proxies.append(proxy)
         return proxy
 
@@ -39,15 +40,16 @@ class ProxyThread:
 class Proxy:
     """Methods may be called from any thread."""
 
-    def __init__(self, target):
+    def __init__(self, target, latency):
         self.loop = asyncio.get_running_loop()
         self.target, self.port, self.server = target, None, None
         self.forwards, self.answers = True, True  # what reaches the target, what comes back
+        self.latency, self.slowness = latency, 0.0
         self.writers, self.tasks = set(), set()
 
     @classmethod
-    async def open(cls, target):
-        proxy = cls(target)
+    async def open(cls, target, latency):
+        proxy = cls(target, latency)
         proxy.server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
         proxy.port = proxy.server.sockets[0].getsockname()[1]
         return proxy
@@ -68,9 +70,14 @@ class Proxy:
         """What is sent arrives, and nothing comes back until heal()."""
         self.answers = False
 
+    def slow(self, seconds):
+        """Everything arrives, SECONDS later than else; 0 ends it."""
+        self.slowness = seconds
+
     def heal(self):
         """Lets everything through again, on new connections: what was swallowed is gone."""
         self.forwards = self.answers = True
+        self.slowness = 0.0
         self.reset()
 
     async def close(self):
@@ -103,6 +110,7 @@ class Proxy:
     async def _pass(self, reader, writer, passes):
         """Until either side ends; an end is passed on, so that the other way can finish."""
         while data := await reader.read(65536):
+            await asyncio.sleep(self.latency + self.slowness)
             if passes():
                 writer.write(data)
                 await writer.drain()

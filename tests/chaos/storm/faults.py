@@ -57,7 +57,9 @@ class Faults:
     # --- one of each ----------------------------------------------------------------------------
 
     def daemon(self, rng):
-        daemon = rng.choice(self.theatre.daemons)
+        """More often the one that publishes, since more can go wrong with it."""
+        publisher = self.theatre.holder() if rng.random() < 0.5 else None
+        daemon = publisher or rng.choice(self.theatre.daemons)
         with daemon.busy:
             self.theatre.kill(daemon)
             time.sleep(rng.uniform(0, 1.5))
@@ -86,7 +88,7 @@ class Faults:
         self.cut(rng, rng.choice(self.theatre.ways))
 
     def cut(self, rng, way):
-        rng.choice((self.reset, self.silence, self.lose_answers))(rng, way)
+        rng.choice((self.reset, self.silence, self.lose_answers, self.slow))(rng, way)
 
     def reset(self, rng, way):
         for _ in range(rng.randint(1, 5)):
@@ -102,3 +104,9 @@ class Faults:
         way.lose_answers()
         time.sleep(rng.uniform(0.05, 2))
         way.heal()
+
+    def slow(self, rng, way):
+        """The more is on its way at once, the more can come in between."""
+        way.slow(rng.uniform(0.05, 0.4))
+        time.sleep(rng.uniform(2, 8))
+        way.slow(0)

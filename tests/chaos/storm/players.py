@@ -121,6 +121,18 @@ async def gateway(stage, post, learners):
     await post.drain()
 
 
+async def passers_by(stage, post, new_learner):
+    """One after another who watches once and never comes back: nothing later hides what was lost of them."""
+    while stage.playing:
+        learner = new_learner()
+        session = await open_session(post, learner, learner.rng.choice(LESSONS), "browser")
+        watching = Watching(learner.rng, session)
+        await asyncio.sleep(learner.rng.uniform(1, 3))
+        post.put(claim_of(learner.rng, session, watching.take()))
+        await post.send()
+    await post.drain()
+
+
 # --- dishonest ----------------------------------------------------------------------------------
 
 async def tabs(stage, posts, learner):
