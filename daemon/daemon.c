@@ -16,11 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "embedded/dev_html.h"
+#include "http/descriptors.h"
 #include "ops/admin.h"
 #include "publish/publish.h"
 #include "store/monitor.h"
@@ -57,6 +57,7 @@ struct daemon {
     struct event *drained;
     struct worker *workers[WORKERS_MAX];
     int n_workers;
+    int64_t max_descriptors;
     _Atomic int64_t connections;
     struct ops_state state;
     struct ops_sources sources;
@@ -162,15 +163,6 @@ static void report(struct daemon *d, const char *event, char *error)
     free(error);
 }
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 static bool start_policy(struct daemon *d)
 {
     char *error = NULL;
@@ -266,19 +258,31 @@ static int count_workers(const struct config *config)
     return n < WORKERS_MAX ? n : WORKERS_MAX;
 }
 
+/* Of http.max_connections, as many as there are descriptors for. */
+static int count_places(struct daemon *d, int workers)
+{
+    int wanted = d->config->http.max_connections;
+    int places = descriptors_for_players(d->max_descriptors, wanted, workers);
+    if (places < wanted)
+        log_event(d->log, LOG_WARN, "few_descriptors",
+            "limit=%" PRId64 " http.max_connections=%d taken_as=%d", d->max_descriptors, wanted, places);
+    return places;
+}
+
 static bool start_workers(struct daemon *d)
 {
     struct endpoint endpoints[ENDPOINTS_MAX];
     int fds[WORKERS_MAX][ENDPOINTS_MAX];
     size_t n_listen = d->config->http.listen.n;
     int n = count_workers(d->config);
+    int places = count_places(d, n);
     memcpy(endpoints, d->config->http.listen.items, n_listen * sizeof(endpoints[0]));
     for (int i = 0; i < n; i++)
         if (!open_listeners(d, i, endpoints, fds[0], fds[i]))
             return false;
     for (int i = 0; i < n; i++) {
-        struct worker_settings settings = {
-            d->config, &d->clock, d->monitor, d->options->dev ? &d->dev : NULL, d->log, &d->connections};
+        struct worker_settings settings = {d->config, &d->clock, d->monitor, d->options->dev ? &d->dev : NULL,
+            d->log, places, &d->connections};
         d->workers[i] = worker_start(&settings, d->policy, fds[i], n_listen);
         d->http_counters[i] = worker_http_counters(d->workers[i]);
         d->api_counters[i] = worker_api_counters(d->workers[i]);
@@ -316,7 +320,7 @@ static bool start_admin(struct daemon *d)
 static bool start(struct daemon *d)
 {
     d->base = event_base_new();
-    raise_descriptor_limit();
+    d->max_descriptors = descriptors_raise_limit();
     follow_signals(d);
     if (!start_policy(d) || !start_monitor(d) || !start_publisher(d))
         return false;

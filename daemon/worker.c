@@ -98,7 +98,7 @@ static struct http_limits limits_of(const struct worker_settings *settings)
 {
     const struct config *config = settings->config;
     return (struct http_limits){
-        .max_connections = config->http.max_connections,
+        .max_connections = settings->max_connections,
         .taken = settings->connections,
         .max_body = (size_t)config->http.max_body,
         .max_headers = MAX_HEADERS,

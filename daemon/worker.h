@@ -16,7 +16,8 @@ struct worker_settings {
     struct monitor *monitor;
     const struct api_dev *dev; /* NULL without --dev */
     struct log *log;
-    _Atomic int64_t *connections; /* of all workers: http.max_connections is the daemon's */
+    int max_connections;          /* of all workers together */
+    _Atomic int64_t *connections; /* that they have now */
 };
 
 /* Takes the N listening sockets in FDS and a reference to POLICY; the rest is borrowed until worker_stop().

@@ -20,7 +20,7 @@ enum bearer_verdict bearer_verify_session(
 {
     if (token.ptr == NULL || token.len > TOKEN_MAX)
         return BEARER_INVALID;
-    char *storage = arena_alloc(http_arena(x), TOKEN_MAX);
+    char *storage = arena_alloc(http_arena(x), token.len);
     if (!token_verify(api->signer, token, session, storage))
         return BEARER_INVALID;
     int64_t taken_until_ms = session->time.expiry_ms + api->settings.config->heartbeats.horizon_ms;

@@ -258,8 +258,7 @@ static bool mac_agrees(EVP_MAC_CTX *mac, struct slice signed_text, const char *m
     return CRYPTO_memcmp(given, computed, MAC_BYTES) == 0;
 }
 
-bool token_verify(
-    struct token_signer *signer, struct slice token, struct session *session, char storage[static TOKEN_MAX])
+bool token_verify(struct token_signer *signer, struct slice token, struct session *session, char *storage)
 {
     if (token.len > TOKEN_MAX || token.len < HEAD_CHARS + 1 + MAC_CHARS ||
         memcmp(token.ptr, PREFIX, sizeof(PREFIX) - 1) != 0 || token.ptr[HEAD_CHARS - 1] != '.')

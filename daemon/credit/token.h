@@ -54,8 +54,9 @@ void token_signer_free(struct token_signer *signer);
 size_t token_sign(struct token_signer *signer, const struct session *session, char out[static TOKEN_MAX + 1]);
 
 /*
- * Verifies TOKEN and fills *SESSION; its slices point into STORAGE. False when it is malformed, signed by
- * no key of the ring or altered. Expiry is not judged here. The mac is compared in constant time.
+ * Verifies TOKEN and fills *SESSION; its slices point into STORAGE, which has TOKEN's length. False when it
+ * is malformed, signed by no key of the ring or altered. Expiry is not judged here. The mac is compared in
+ * constant time.
  */
-bool token_verify(struct token_signer *signer, struct slice token, struct session *session,
-    char storage[static TOKEN_MAX]) __attribute__((warn_unused_result));
+bool token_verify(struct token_signer *signer, struct slice token, struct session *session, char *storage)
+    __attribute__((warn_unused_result));

@@ -55,7 +55,7 @@ class Minuted(Service):
         super().__init__(directory)
         self.port, self.admin_port = free_port(), free_port()
         self.dev = dev
-        self.arguments, self.environment = [], {}
+        self.arguments = []
         self.config_path = self.directory / "minuted.yaml"
         self.session_key = self.file("session.key", SESSION_KEY)
         self.secret_file = self.file("platform.secret", SECRET)
@@ -100,7 +100,7 @@ class Minuted(Service):
         """Starts it without waiting."""
         self.write_config()
         argv = [MINUTED, "--config", self.config_path, *(["--dev"] if self.dev else []), *self.arguments]
-        self.spawn(argv, env={**SANITIZERS, **self.environment})
+        self.spawn(argv, env=SANITIZERS)
         return self
 
     def start(self, now_ms=None, seconds=30):
@@ -118,6 +118,9 @@ class Minuted(Service):
 
     def is_ready(self):
         return self.admin_client.get("/readyz").status == 200
+
+    def is_live(self):
+        return self.admin_client.get("/livez").status == 200
 
     def readyz(self):
         response = self.admin_client.get("/readyz?verbose")

@@ -60,6 +60,9 @@ class Player:
     def open(self, lesson, device="phone"):
         response = self.try_open(lesson, device)
         assert response.status == 201, response
+        return self.session_of(response, lesson)
+
+    def session_of(self, response, lesson):
         answer = response.json()
         return Session(self.learner, self.portal, lesson, answer["session_token"], answer["server_time_ms"],
                        answer["expires_at_ms"], answer["session_id"])

@@ -45,13 +45,15 @@ class Service:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log_path = self.directory / f"{self.name}.log"
         self.process = None
+        self.prefix = []  # a program that sets limits and then becomes this one: prlimit, env
+        self.environment = {}
 
     def spawn(self, argv, env=None):
         assert not self.running(), f"{self.name} is running already"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
-                env=environment(env), start_new_session=True)
+                [str(a) for a in [*self.prefix, *argv]], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self.directory, env=environment({**(env or {}), **self.environment}), start_new_session=True)
 
     def running(self):
         return self.process is not None and self.process.poll() is None

@@ -1,0 +1,115 @@
+"""Full load: hundreds of kept-alive connections that send one second of watching after another, as fast as they can.
+
+Every request is accounted for: answered, or sent and cut off before the first byte of its answer, so that its player
+must send it again. Anything else is a torn answer.
+"""
+
+import asyncio
+import json
+import threading
+from collections import Counter, deque
+
+from .model import Model
+from .player import run
+from .raw import post
+from .service import wait_until
+
+
+class Client:
+    """One connection of one learner; keeps DEPTH requests under way (pipelined when more than one)."""
+
+    def __init__(self, session, depth=1):
+        self.session, self.depth = session, depth
+        self.next_ms = 0
+        self.under_way = deque()    # runs sent and not answered, oldest first
+        self.accepted = []
+        self.unfinished = []        # retry or 503: the daemon has not taken it
+        self.statuses, self.torn, self.said_close = Counter(), None, False
+
+    @property
+    def unanswered(self):
+        """What the player has to send again."""
+        return [*self.unfinished, *self.under_way]
+
+    async def play(self, port, stop):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            while not self.said_close and not (stop.is_set() and not self.under_way):
+                self._send(writer, stop)
+                await self._receive(reader)
+        except (asyncio.IncompleteReadError, ConnectionError) as e:
+            partial = getattr(e, "partial", b"")
+            self.torn = partial or None
+        finally:
+            writer.close()
+
+    def _send(self, writer, stop):
+        while len(self.under_way) < self.depth and not stop.is_set():
+            sent = run(self.next_ms, self.next_ms + 1000)
+            self.next_ms += 1000
+            self.under_way.append(sent)
+            writer.write(post("/v1/heartbeats", json.dumps(self.session.heartbeat(sent))))
+
+    async def _receive(self, reader):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.split("content-length:")[1].split("\r\n")[0])
+        try:
+            body = await reader.readexactly(length)
+        except asyncio.IncompleteReadError as e:
+            raise asyncio.IncompleteReadError(head.encode() + e.partial, length) from None
+        self._take(int(head.split()[1]), body)
+        self.said_close = "connection: close" in head
+
+    def _take(self, status, body):
+        sent = self.under_way.popleft()
+        self.statuses[status] += 1
+        result = json.loads(body)["results"][0] if status == 200 else {"status": "retry"}
+        assert result["status"] in ("accepted", "retry"), result
+        (self.accepted if result["status"] == "accepted" else self.unfinished).append(sent)
+
+
+class Load:
+    """Plays CLIENTS against PORT in a thread of its own until stop() or until the daemon goes away."""
+
+    def __init__(self, port, clients):
+        self.port, self.clients = port, clients
+        self.loop, self.stopping, self.problems = asyncio.new_event_loop(), asyncio.Event(), []
+        self.thread = threading.Thread(target=self._run, daemon=True, name="load")
+
+    def _run(self):
+        self.problems = [e for e in self.loop.run_until_complete(self._play()) if e is not None]
+        self.loop.close()
+
+    async def _play(self):
+        return await asyncio.gather(*(c.play(self.port, self.stopping) for c in self.clients), return_exceptions=True)
+
+    def start(self, each=10):
+        """Returns when every client has been answered EACH times."""
+        self.thread.start()
+        wait_until(lambda: all(c.statuses.total() >= each for c in self.clients), "the load runs", 60)
+        return self
+
+    def wait(self, seconds=60):
+        self.thread.join(seconds)
+        assert not self.thread.is_alive(), "the load does not end"
+        assert not self.problems, self.problems
+        return self
+
+    def stop(self, seconds=60):
+        """Lets what is under way be answered."""
+        self.loop.call_soon_threadsafe(self.stopping.set)
+        return self.wait(seconds)
+
+    def statuses(self):
+        return sum((c.statuses for c in self.clients), Counter())
+
+    def torn(self):
+        return [c.torn for c in self.clients if c.torn]
+
+    def model(self):
+        """What was accepted."""
+        model = Model()
+        for client in self.clients:
+            for sent in client.accepted:
+                model.claim(client.session.name, client.session.lesson, client.session.anchor_ms, sent)
+        return model

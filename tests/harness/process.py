@@ -1,0 +1,74 @@
+"""What the kernel knows of a running process: processor time, memory, descriptors; and limits set on it."""
+
+import os
+import resource
+import struct
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from .daemon import BUILD, SANITIZERS
+
+CLOCK_SHIM = BUILD / "tests" / "libclock-shim.so"
+
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    """User and system time so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def cpu_share(pid, seconds=1.0):
+    """Processor time over the next SECONDS, as a share of one processor."""
+    before, began = cpu_seconds(pid), time.monotonic()
+    time.sleep(seconds)
+    return (cpu_seconds(pid) - before) / (time.monotonic() - began)
+
+
+def memory(pid, field="VmRSS"):
+    """Bytes: VmRSS now, VmHWM the most ever resident, VmSize mapped."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"no {field} of {pid}")
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def limit(pid, what, value):
+    """Sets the soft limit of WHAT (resource.RLIMIT_…), which the process could raise itself."""
+    resource.prlimit(pid, what, (value, resource.prlimit(pid, what)[1]))
+
+
+@contextmanager
+def limited(pid, what, value):
+    """The soft limit of WHAT for a while."""
+    before = resource.prlimit(pid, what)
+    limit(pid, what, value)
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, what, before)
+
+
+class WallClock:
+    """The wall clock of the services that it is given to: the machine's, and so many milliseconds away from it."""
+
+    def __init__(self, path, ms=0):
+        self.path = path
+        self.set(ms)
+
+    def set(self, ms):
+        """In place: the processes have the file mapped."""
+        with open(self.path, "r+b" if self.path.exists() else "wb") as file:
+            file.write(struct.pack("q", ms))
+
+    def give_to(self, service):
+        """Before it is started. A sanitizer would rather come before a preloaded library, and need not."""
+        service.environment = {"LD_PRELOAD": str(CLOCK_SHIM), "CLOCK_SHIM_FILE": str(self.path),
+                               "ASAN_OPTIONS": SANITIZERS["ASAN_OPTIONS"] + ":verify_asan_link_order=0"}
+        return service
