@@ -22,13 +22,17 @@ void problems_add(struct problems *p, const char *source, int line, const char *
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (char *c = text; *c != '\0'; c++) /* what a value quotes must not look like another line */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = '?';
+    size_t start = p->text.len;
     if (line > 0)
-        buf_printf(&p->text, "%s:%d: %s\n", source, line, text);
+        buf_printf(&p->text, "%s:%d: %s", source, line, text);
     else
-        buf_printf(&p->text, "%s: %s\n", source, text);
+        buf_printf(&p->text, "%s: %s", source, text);
+    for (size_t i = start; i < p->text.len; i++) { /* what is quoted must not look like another line */
+        unsigned char c = (unsigned char)p->text.data[i];
+        if (c < 0x20 || c == 0x7f)
+            p->text.data[i] = '?';
+    }
+    buf_append_char(&p->text, '\n');
 }
 
 char *problems_take(struct problems *p)

@@ -9,10 +9,7 @@
 #include "base/base64url.h"
 #include "base/json.h"
 
-enum {
-    COORDINATE_BYTES = 32,
-    NUMBER_CHARS_MAX = BASE64URL_LEN(16384 / 8) /* an RSA key of 16,384 bits, OpenSSL's limit */
-};
+enum { COORDINATE_BYTES = 32, NUMBER_CHARS_MAX = BASE64URL_LEN(RSA_BITS_MAX / 8) };
 
 struct jwk {
     struct slice kty, use, alg, kid, crv, n, e, x, y;

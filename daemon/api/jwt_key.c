@@ -51,6 +51,8 @@ static const char *unusable(EVP_PKEY *key)
         return "neither an RSA key nor one of the curve P-256";
     if (rsa && EVP_PKEY_get_bits(key) < RSA_BITS_MIN)
         return "the RSA key has fewer than 2048 bits";
+    if (rsa && EVP_PKEY_get_bits(key) > RSA_BITS_MAX)
+        return "the RSA key has more than 8192 bits";
     return is_sound(key) ? NULL : "the key's numbers are not a valid key";
 }
 

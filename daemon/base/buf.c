@@ -9,7 +9,7 @@
 
 char *buf_reserve(struct buf *b, size_t extra)
 {
-    if (b->cap - b->len < extra) {
+    if (b->cap == 0 || b->cap - b->len < extra) {
         size_t cap = b->cap == 0 ? 256 : b->cap;
         while (cap - b->len < extra)
             cap *= 2;

@@ -30,6 +30,17 @@ static bool parse_port(const char *text, uint16_t *port)
     return *end == '\0' && value <= UINT16_MAX;
 }
 
+/* Brackets are around an IPv6 address and nowhere else, so that what is formatted is parsed as the same. */
+static bool host_valid(const char *host, size_t len, bool bracketed)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)host[i];
+        if (c <= ' ' || c == 0x7f || c == '[' || c == ']')
+            return false;
+    }
+    return len > 0 && len <= ENDPOINT_HOST_MAX && (memchr(host, ':', len) != NULL) == bracketed;
+}
+
 bool endpoint_parse(const char *text, struct endpoint *out)
 {
     *out = (struct endpoint){0};
@@ -40,13 +51,12 @@ bool endpoint_parse(const char *text, struct endpoint *out)
     if (colon == NULL)
         return false;
     size_t len = (size_t)(colon - text);
-    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+    bool bracketed = len >= 2 && text[0] == '[' && text[len - 1] == ']';
+    if (bracketed) {
         host++;
         len -= 2;
-    } else if (memchr(text, ':', len) != NULL) {
-        return false; /* an IPv6 address without brackets */
     }
-    if (len == 0 || len > ENDPOINT_HOST_MAX || memchr(host, ' ', len) != NULL)
+    if (!host_valid(host, len, bracketed))
         return false;
     memcpy(out->host, host, len);
     return parse_port(colon + 1, &out->port);

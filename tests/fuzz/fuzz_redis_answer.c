@@ -1,25 +1,144 @@
-/* Any bytes as the answers of Redis's functions: refused or read, never beyond their end. */
+/*
+ * Any bytes as the packed answers of Redis's functions: refused, or read to values that could have been
+ * credited, which packed again are the same bytes.
+ *
+ *     [which][n runs] the answer
+ */
+#include <assert.h>
 #include <stdint.h>
 
+#include "budget.h"
+#include "credit/mask.h"
 #include "store/layout.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { RUNS = 16, FORMAT = 1 };
+
+static const struct budget budget = {64 * 1024, 64, 50000, 20};
+
+/* ---- apply ---- */
+
+static void check_applied(const struct store_run *run, uint32_t claimed)
+{
+    uint64_t sum =
+        (uint64_t)run->credited_seconds + run->duplicate_seconds + run->contested_seconds + run->late_seconds;
+    assert(sum == claimed);
+    assert((run->status == STORE_TOO_LATE) == (run->late_seconds == claimed));
+    assert(run->status == STORE_TOO_LATE || run->status == STORE_WRITTEN);
+}
+
+static void append_applied(struct buf *b, const struct store_run *run, uint32_t claimed, bool whole)
+{
+    buf_append_u8(b, whole);
+    assert(!whole || run->credited_seconds == claimed);
+    if (whole)
+        return;
+    buf_append_u16(b, (uint16_t)run->credited_seconds);
+    buf_append_u16(b, (uint16_t)run->contested_seconds);
+    buf_append_u16(b, (uint16_t)run->late_seconds);
+}
+
+static void check_apply(struct slice answer, size_t n)
+{
+    struct store_run runs[RUNS] = {0};
+    struct store_run_queue queue = STAILQ_HEAD_INITIALIZER(queue);
+    struct buf again = {0};
+    for (size_t i = 0; i < n; i++) {
+        runs[i].claim = (struct claim){.first_second = 1000, .end_second = 1001 + (int64_t)i * 40};
+        STAILQ_INSERT_TAIL(&queue, &runs[i], link);
+    }
+    bool good = apply_decode(answer, &queue);
+    for (size_t i = 0; good && i < n; i++) {
+        uint32_t claimed = (uint32_t)(i * 40 + 1);
+        check_applied(&runs[i], claimed);
+        assert(again.len < answer.len);
+        append_applied(&again, &runs[i], claimed, answer.ptr[again.len] == 1);
+    }
+    /* the byte that says "not whole" may be any but 1 */
+    assert(!good || again.len == answer.len);
+    buf_free(&again);
+}
+
+/* ---- take ---- */
+
+static void append_text(struct buf *b, struct slice s)
+{
+    buf_append_u8(b, (uint8_t)s.len);
+    buf_append_slice(b, s);
+}
+
+static void append_taken(struct buf *b, const struct outbox_mask *mask)
+{
+    assert((mask->mask & ~MASK_FULL) == 0);
+    assert(mask->watched_seconds >= 0 && mask->covered_seconds >= 0 && mask->last_minute >= 0);
+    mask_encode(b, mask->lesson, mask->mask);
+    buf_append_u32(b, (uint32_t)mask->watched_seconds);
+    buf_append_u32(b, (uint32_t)mask->covered_seconds);
+    buf_append_u32(b, (uint32_t)mask->last_minute);
+    append_text(b, mask->course);
+}
+
+static void check_take(struct slice answer)
+{
+    struct arena arena = {0};
+    struct outbox_learner learner = {0};
+    struct buf again = {0};
+    if (take_decode(answer, &arena, &learner)) {
+        for (size_t i = 0; i < learner.n_masks; i++)
+            append_taken(&again, &learner.masks[i]);
+        assert(slice_equal(buf_slice(&again), answer));
+    }
+    buf_free(&again);
+    arena_free(&arena);
+}
+
+/* ---- totals and sums ---- */
+
+static void check_total(struct slice answer)
+{
+    struct store_lesson lesson = {0};
+    if (!total_decode(answer, &lesson))
+        return;
+    assert(lesson.watched_seconds >= 0 && lesson.covered_seconds >= 0 && lesson.last_minute >= 0);
+    assert(lesson.course.ptr >= answer.ptr && lesson.course.len <= UINT8_MAX);
+    assert(lesson.course.ptr + lesson.course.len <= answer.ptr + answer.len);
+}
+
+static void check_sum(struct slice answer)
+{
+    struct outbox_sum sum = {0};
+    struct buf again = {0};
+    if (sum_decode(answer, &sum)) {
+        assert(sum.watched_seconds >= 0 && sum.learners >= 0);
+        buf_append_u8(&again, FORMAT);
+        buf_append_u32(&again, (uint32_t)sum.watched_seconds);
+        buf_append_u32(&again, (uint32_t)sum.learners);
+        buf_append_slice(&again, sum.course);
+        assert(slice_equal(buf_slice(&again), answer));
+    }
+    buf_free(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct slice answer = {(const char *)data, size};
-    struct arena arena = {0};
-    struct store_run run = {.claim = {.first_second = 0, .end_second = 15}};
-    struct store_run_queue runs = STAILQ_HEAD_INITIALIZER(runs);
-    STAILQ_INSERT_TAIL(&runs, &run, link);
-    struct outbox_learner learner = {0};
-    struct store_lesson lesson = {0};
-    struct outbox_sum sum = {0};
-    bool read = apply_decode(answer, &runs);
-    read = take_decode(answer, &arena, &learner) || read;
-    read = total_decode(answer, &lesson) || read;
-    read = sum_decode(answer, &sum) || read;
-    (void)read;
-    arena_free(&arena);
+    if (size < 2)
+        return 0;
+    struct slice answer = {(const char *)data + 2, size - 2};
+    budget_begin();
+    switch (data[0] % 4) {
+    case 0:
+        check_apply(answer, data[1] % RUNS);
+        break;
+    case 1:
+        check_take(answer);
+        break;
+    case 2:
+        check_total(answer);
+        break;
+    default:
+        check_sum(answer);
+    }
+    budget_end(&budget, size);
     return 0;
 }

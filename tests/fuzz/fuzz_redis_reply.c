@@ -1,0 +1,247 @@
+/*
+ * Any bytes as what a Redis server sends: to the publisher's calls and to the monitor's look at a server.
+ * Each ends in a failure or in values that can be used; what take gives can be settled.
+ *
+ *     [which call] the server's bytes, until it hangs up
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "budget.h"
+#include "config.h"
+#include "credit/mask.h"
+#include "store/checks.h"
+#include "store/outbox_call.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { PARTITIONS = 2, DIGITS_MAX = 3, NOW_S = 1673000000 };
+
+/* hiredis takes 48 bytes and more for an element of four, and first of all an array's announced length. */
+static const struct budget budget = {1024 * 1024, 128, 100000, 40};
+
+/* ---- the monitor, which knows one server and never another, and a clock that stands ---- */
+
+uint64_t __wrap_monitor_version(const struct monitor *m);
+struct topology *__wrap_monitor_topology(struct monitor *m);
+void __wrap_monitor_look(struct monitor *m);
+size_t __wrap_monitor_servers(struct monitor *m, struct monitor_server *out, size_t max);
+int64_t __wrap_clock_system_ms(void);
+
+uint64_t __wrap_monitor_version(const struct monitor *m)
+{
+    (void)m;
+    return 1;
+}
+
+struct topology *__wrap_monitor_topology(struct monitor *m)
+{
+    (void)m;
+    return NULL;
+}
+
+void __wrap_monitor_look(struct monitor *m)
+{
+    (void)m;
+}
+
+size_t __wrap_monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
+{
+    (void)m;
+    assert(max > 0);
+    *out = (struct monitor_server){.used_memory = 90, .max_memory = 100};
+    return 1;
+}
+
+int64_t __wrap_clock_system_ms(void)
+{
+    return NOW_S * INT64_C(1000);
+}
+
+/* ---- a server that sends what the input says ---- */
+
+/* Made once but for the outbox. */
+struct scene {
+    struct config *config;
+    struct log *log;
+    struct outbox *outbox;
+    int server; /* its end of the connection */
+};
+
+/* hiredis makes room for as many elements as an array announces: of a server that lies we know nothing. */
+static bool announces_too_much(struct slice bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++) {
+        size_t n = 0;
+        while (bytes.ptr[i] == '*' && i + 1 + n < bytes.len && bytes.ptr[i + 1 + n] >= '0' &&
+               bytes.ptr[i + 1 + n] <= '9')
+            n++;
+        if (n > DIGITS_MAX)
+            return true;
+    }
+    return false;
+}
+
+static redisContext *connect_to(int *server, struct slice bytes)
+{
+    int ends[2];
+    int rc = socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    assert(rc == 0 && send(ends[1], bytes.ptr, bytes.len, MSG_DONTWAIT) == (ssize_t)bytes.len);
+    shutdown(ends[1], SHUT_WR);
+    *server = ends[1];
+    redisContext *redis = redisConnectFd(ends[0]);
+    assert(redis != NULL && redis->err == 0);
+    return redis;
+}
+
+static struct topology *topology_new(void)
+{
+    struct topology *t = mem_zalloc(sizeof(*t));
+    struct sockaddr_un *un = (struct sockaddr_un *)&t->servers[0].addr;
+    t->references = 1;
+    t->version = 1;
+    t->n_servers = 1;
+    un->sun_family = AF_UNIX;
+    strcpy(un->sun_path, "/nowhere/redis.sock"); /* a broken connection is not made anew */
+    t->servers[0].addr_len = sizeof(*un);
+    strcpy(t->servers[0].name, "unix:/nowhere/redis.sock");
+    t->servers[0].usable = true;
+    return t;
+}
+
+static struct config *config_new(bool with_replicas)
+{
+    const struct config_override overrides[] = {
+        {"redis.partitions", "2"}, {"redis.durability", with_replicas ? "replicas:1" : "fsync"}};
+    char *error;
+    struct config *config = config_load(NULL, NULL, overrides, 2, true, &error);
+    assert(config != NULL && config->redis.partitions == PARTITIONS);
+    return config;
+}
+
+/* ---- the calls ---- */
+
+typedef void call(struct scene *s, struct arena *arena);
+
+static void call_minutes(struct scene *s, struct arena *arena)
+{
+    struct outbox_minutes minutes;
+    int64_t oldest = INT64_MAX;
+    if (!outbox_minutes(s->outbox, 1, NOW_S, 10, arena, &minutes, &oldest))
+        return;
+    for (size_t i = 0; i < minutes.n; i++)
+        oldest = minutes.minutes[i] < oldest ? minutes.minutes[i] : oldest;
+}
+
+static void call_take(struct scene *s, struct arena *arena)
+{
+    struct outbox_taken taken;
+    if (!outbox_take(s->outbox, 1, NOW_S / 60, arena, &taken))
+        return;
+    for (size_t i = 0; i < taken.n_learners; i++) {
+        assert(memchr(taken.learners[i].portal.ptr, '/', taken.learners[i].portal.len) == NULL);
+        for (size_t k = 0; k < taken.learners[i].n_masks; k++)
+            assert((taken.learners[i].masks[k].mask & ~MASK_FULL) == 0);
+    }
+    bool settled = outbox_settle(s->outbox, &taken);
+    (void)settled;
+}
+
+static void call_sums(struct scene *s, struct arena *arena)
+{
+    struct outbox_sums sums;
+    if (!outbox_sums(s->outbox, NOW_S / 60, arena, &sums))
+        return;
+    int64_t seconds = 0;
+    for (size_t i = 0; i < sums.n; i++) {
+        assert(sums.sums[i].watched_seconds >= 0 && sums.sums[i].learners >= 0);
+        seconds += sums.sums[i].watched_seconds;
+    }
+    for (int p = 0; p < PARTITIONS; p++)
+        seconds -= sums.partition_seconds[p];
+    assert(seconds == 0);
+    bool settled = outbox_settle_sums(s->outbox, &sums);
+    (void)settled;
+}
+
+static void call_grown(struct scene *s, struct arena *arena)
+{
+    struct outbox_minutes minutes;
+    if (!outbox_grown(s->outbox, 0, 10, arena, &minutes))
+        return;
+    assert(minutes.n <= 10);
+    for (size_t i = 1; i < minutes.n; i++)
+        assert(minutes.minutes[i - 1] >= minutes.minutes[i]);
+}
+
+static void call_lease(struct scene *s, struct arena *arena)
+{
+    char owner[128];
+    bool held = false;
+    (void)arena;
+    bool good = outbox_lease(s->outbox, "me", 1000, &held, owner);
+    assert(memchr(owner, '\0', sizeof(owner)) != NULL);
+    assert(held == (good && strcmp(owner, "me") == 0));
+}
+
+static void call_watermark(struct scene *s, struct arena *arena)
+{
+    int64_t published = 1;
+    int64_t final = 2;
+    (void)arena;
+    if (!outbox_watermark(s->outbox, &published, &final))
+        assert(published == 1 && final == 2);
+}
+
+static void call_retire(struct scene *s, struct arena *arena)
+{
+    int64_t first_claimable = -1;
+    (void)arena;
+    bool good = outbox_retire(s->outbox, NOW_S * INT64_C(1000), &first_claimable);
+    (void)good;
+}
+
+static void call_check(struct scene *s, struct arena *arena)
+{
+    struct monitor_server seen = {0};
+    (void)arena;
+    enum check_result result = check_server(
+        s->config, s->outbox->connections[0], &s->outbox->topology->servers[0], true, s->log, &seen);
+    assert(memchr(seen.problem, '\0', sizeof(seen.problem)) != NULL);
+    assert(result == CHECK_GOOD || seen.problem[0] != '\0');
+    if (result == CHECK_GOOD)
+        assert(seen.reached && seen.max_memory >= 0 && seen.used_memory >= 0);
+}
+
+static void run(struct scene *s, call *function, struct slice bytes)
+{
+    struct arena arena = {0};
+    s->outbox = outbox_new(s->config, NULL, s->log);
+    s->outbox->topology = topology_new();
+    s->outbox->connections[0] = connect_to(&s->server, bytes);
+    function(s, &arena);
+    arena_free(&arena);
+    outbox_free(s->outbox);
+    close(s->server);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static call *const calls[] = {
+        call_minutes, call_take, call_sums, call_grown, call_lease, call_watermark, call_retire, call_check};
+    static struct scene scenes[2]; /* with and without replicas */
+    struct slice bytes = {(const char *)data + 1, size - 1};
+    if (size == 0 || announces_too_much(bytes))
+        return 0;
+    for (size_t i = 0; i < 2 && scenes[i].config == NULL; i++)
+        scenes[i] = (struct scene){.config = config_new(i == 1), .log = log_new(LOG_ERROR)};
+    budget_begin();
+    run(&scenes[data[0] / 128], calls[data[0] % 8], bytes);
+    budget_end(&budget, size);
+    return 0;
+}
