@@ -100,12 +100,14 @@ void metrics_collect_servers(struct metrics *m)
     for (size_t i = 0; i < m->n_servers; i++) {
         const struct monitor_server *server = &m->servers[i];
         m->value[METRIC_server_reached][i] = server->reached;
-        m->value[METRIC_server_usable][i] = server->problem[0] == '\0';
+        m->value[METRIC_server_usable][i] =
+            !server->away && server->problem[0] == '\0' && server->refusal[0] == '\0';
         if (!server->reached)
             continue; /* what it said long ago would look like now */
         m->value[METRIC_server_clock_skew][i] = (double)server->clock_skew_ms / 1000;
         m->value[METRIC_server_used_memory][i] = (double)server->used_memory;
         m->value[METRIC_server_max_memory][i] = (double)server->max_memory;
+        m->value[METRIC_server_history_losses][i] = (double)server->history_losses;
     }
 }
 

@@ -80,6 +80,24 @@ static void check_clocks(struct report *r, struct monitor *monitor)
     free(servers);
 }
 
+/* For the reader only: every daemon is refused alike, and each can still say when to come again. */
+static void describe_servers(struct report *r, struct monitor *monitor)
+{
+    if (r->out == NULL || !r->verbose || monitor == NULL)
+        return;
+    struct monitor_server *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
+    size_t n = monitor_servers(monitor, servers, SERVERS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        if (servers[i].refusal[0] != '\0')
+            buf_printf(r->out, "[i] redis: server %s refuses heartbeats: %s (never makes unready)\n",
+                servers[i].name, servers[i].refusal);
+        if (servers[i].history_losses > 0)
+            buf_printf(r->out, "[i] redis: server %s came back without the history of %lld partitions\n",
+                servers[i].name, (long long)servers[i].history_losses);
+    }
+    free(servers);
+}
+
 /* For the reader only. */
 static void describe_publisher(struct report *r, struct publisher *publisher)
 {
@@ -98,6 +116,7 @@ bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf
     check_redis(&r, sources->monitor);
     check_workers(&r, sources);
     check_clocks(&r, sources->monitor);
+    describe_servers(&r, sources->monitor);
     describe_publisher(&r, sources->publisher);
     return r.ready;
 }

@@ -72,6 +72,9 @@ static enum producer_status take_minute(
     list->n++;
     if (taken->more)
         cycle_leave(s, m->minute);
+    /* no hurry with those who cannot be read: they stay the same until an operator mends them */
+    if (taken->n_unreadable > 0 && m->minute < s->oldest_left)
+        s->oldest_left = m->minute;
     for (size_t i = 0; i < taken->n_learners; i++)
         send_learner(c, m->minute, &taken->learners[i], &status);
     return status;

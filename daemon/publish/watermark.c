@@ -19,6 +19,11 @@ static int64_t published_through(const struct cycle *c, const struct sweep *s)
     return (due_minute < s->oldest_left ? due_minute : s->oldest_left) * MINUTE_SECONDS;
 }
 
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static bool is_news(const struct cycle *c, int64_t published, int64_t final)
 {
     return c->watermark_sent_ms == 0 || published > c->sent_published_through ||
@@ -39,6 +44,9 @@ enum cycle_status cycle_publish_watermark(struct cycle *c, const struct sweep *s
     int64_t published = published_through(c, s);
     /* never beyond what is published: a retired bucket's sums may still be on their way */
     int64_t final = c->final_through < published ? c->final_through : published;
+    /* a Redis that came back empty knows of no watermark and of no floor */
+    published = greater(published, c->sent_published_through);
+    final = greater(final, c->sent_final_through);
     enum producer_status status = PRODUCER_DONE;
     /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. */
     if (!is_news(c, published, final) || !outbox_watermark(c->with.outbox, &published, &final))

@@ -11,6 +11,9 @@
 #include "embedded/functions_lua.h"
 #include "store/layout.h"
 
+/* What no clock says: seconds beyond it do not fit into milliseconds. */
+#define SECONDS_MAX ((int64_t)1 << 40)
+
 static void problem(struct monitor_server *seen, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -85,6 +88,13 @@ static enum check_result check_memory(const char *info, struct monitor_server *s
     return CHECK_WRONG;
 }
 
+/* The text that element I of an array reply is; "" when it is none. */
+static const char *text_at(const redisReply *array, size_t i)
+{
+    const redisReply *element = array->element[i];
+    return element->type == REDIS_REPLY_STRING ? element->str : "";
+}
+
 /* Whether CONFIG GET says that NAME is WANTED. */
 static enum check_result check_directive(
     redisContext *redis, const char *name, const char *wanted, struct monitor_server *seen)
@@ -92,12 +102,12 @@ static enum check_result check_directive(
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "CONFIG", "GET", name, NULL);
     bool readable = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
-    bool good = readable && strcmp(reply->element[1]->str, wanted) == 0;
+    bool good = readable && strcmp(text_at(reply, 1), wanted) == 0;
     if (!readable)
         problem(seen, "cannot be asked for %s: %.150s", name, reply == NULL ? error : "unexpected reply");
     else if (!good)
-        problem(seen, "has %s %.30s; redis.durability fsync needs %s %s", name, reply->element[1]->str, name,
-            wanted);
+        problem(
+            seen, "has %s %.30s; redis.durability fsync needs %s %s", name, text_at(reply, 1), name, wanted);
     freeReplyObject(reply);
     if (good)
         return CHECK_GOOD;
@@ -126,13 +136,16 @@ static enum check_result check_clock(redisContext *redis, struct monitor_server 
     int64_t before = clock_system_ms();
     redisReply *reply = client_words(redis, error, "TIME", NULL);
     int64_t after = clock_system_ms();
-    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
-        problem(seen, "does not tell its time: %.180s", reply == NULL ? error : "unexpected reply");
-        freeReplyObject(reply);
+    bool readable = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
+    int64_t seconds = readable ? atoll(text_at(reply, 0)) : 0;
+    int64_t us = readable ? atoll(text_at(reply, 1)) : 0;
+    const char *why = reply == NULL ? error : "unexpected reply";
+    freeReplyObject(reply);
+    if (seconds <= 0 || seconds > SECONDS_MAX || us < 0 || us >= 1000000) {
+        problem(seen, "does not tell its time: %.180s", why);
         return CHECK_PASSING;
     }
-    int64_t theirs = atoll(reply->element[0]->str) * 1000 + atoll(reply->element[1]->str) / 1000;
-    freeReplyObject(reply);
+    int64_t theirs = seconds * 1000 + us / 1000;
     int64_t half_trip_ms = (after - before) / 2;
     seen->clock_skew_ms = theirs - before - half_trip_ms;
     if (llabs(seen->clock_skew_ms) - half_trip_ms <= CLOCK_SKEW_MAX_MS)
@@ -149,8 +162,8 @@ static const redisReply *loaded_code(const redisReply *list)
         return NULL;
     const redisReply *library = list->element[0];
     for (size_t i = 0; i + 1 < library->elements; i += 2)
-        if (library->element[i]->type == REDIS_REPLY_STRING &&
-            strcmp(library->element[i]->str, "library_code") == 0)
+        if (strcmp(text_at(library, i), "library_code") == 0 &&
+            library->element[i + 1]->type == REDIS_REPLY_STRING)
             return library->element[i + 1];
     return NULL;
 }
@@ -244,11 +257,29 @@ static enum check_result check_info(
     return result;
 }
 
+/*
+ * A server that refuses heartbeats for now (it is full, misses its replicas, …) is still used: settling and
+ * retiring are what may mend it.
+ */
+static enum check_result check_writes(redisContext *redis, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisReply *reply = client_words(redis, error, "FCALL", STORE_FUNCTION("probe"), "0", NULL);
+    if (reply == NULL)
+        snprintf(seen->refusal, sizeof(seen->refusal), "%.250s", error);
+    freeReplyObject(reply);
+    if (redis->err == 0)
+        return CHECK_GOOD;
+    problem(seen, "does not answer a write: %.200s", error);
+    return CHECK_PASSING;
+}
+
 enum check_result check_server(const struct config *config, redisContext *redis,
     const struct redis_server *server, bool holds_settings, struct log *log, struct monitor_server *seen)
 {
     snprintf(seen->name, sizeof(seen->name), "%s", server->name);
     seen->problem[0] = '\0';
+    seen->refusal[0] = '\0';
     enum check_result result = check_info(config, redis, seen);
     seen->reached = redis->err == 0;
     if (result == CHECK_GOOD)
@@ -257,5 +288,7 @@ enum check_result check_server(const struct config *config, redisContext *redis,
         result = check_functions(redis, log, seen);
     if (result == CHECK_GOOD && holds_settings)
         result = check_settings(config, redis, seen);
+    if (result == CHECK_GOOD)
+        result = check_writes(redis, seen);
     return result;
 }

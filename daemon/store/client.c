@@ -18,7 +18,7 @@ static redisContext *open_context(const struct redis_server *server, struct time
 
 static void copy_error(char error[static CLIENT_ERROR_MAX], const char *text)
 {
-    snprintf(error, CLIENT_ERROR_MAX, "%s", text);
+    snprintf(error, CLIENT_ERROR_MAX, "%s", text[0] != '\0' ? text : "an error without a text");
 }
 
 redisContext *client_connect(const struct redis_server *server, char error[static CLIENT_ERROR_MAX])

@@ -18,22 +18,6 @@ static bool resolve(const struct endpoint *endpoint, struct redis_server *out, c
     return false;
 }
 
-/* The first configured server that answers. */
-static redisContext *connect_any(
-    const struct config *config, struct redis_server *server, char error[static 512])
-{
-    for (size_t i = 0; i < config->redis.servers.n; i++) {
-        char why[CLIENT_ERROR_MAX];
-        if (!resolve(&config->redis.servers.items[i], server, error))
-            continue;
-        redisContext *redis = client_connect(server, why);
-        if (redis != NULL)
-            return redis;
-        snprintf(error, 512, "redis server %.200s: %.200s", server->name, why);
-    }
-    return NULL;
-}
-
 static bool add_server(
     struct topology *t, const char *host, long long port, int *index, char error[static 512])
 {
@@ -149,52 +133,94 @@ static enum discovery discover_sentinel(
     return result;
 }
 
-static bool info_says(redisContext *redis, const char *line)
+static enum redis_mode mode_of(const char *info)
 {
-    char why[CLIENT_ERROR_MAX];
-    redisReply *info = client_words(redis, why, "INFO", "server", NULL);
-    bool says = info != NULL && info->type == REDIS_REPLY_STRING && strstr(info->str, line) != NULL;
-    freeReplyObject(info);
-    return says;
+    if (strstr(info, "redis_mode:cluster") != NULL)
+        return REDIS_CLUSTER;
+    return strstr(info, "redis_mode:sentinel") != NULL ? REDIS_SENTINEL : REDIS_SINGLE;
 }
 
-static enum redis_mode find_mode(const struct config *config, redisContext *redis)
+/* False when the server does not say what it is: to take it for a single one would move every partition to
+ * it. */
+static bool find_mode(const struct config *config, redisContext *redis, const char *asked,
+    enum redis_mode *mode, char error[static 512])
 {
-    if (config->redis.mode != REDIS_AUTO)
-        return config->redis.mode;
-    if (info_says(redis, "redis_mode:cluster"))
-        return REDIS_CLUSTER;
-    return info_says(redis, "redis_mode:sentinel") ? REDIS_SENTINEL : REDIS_SINGLE;
+    char why[CLIENT_ERROR_MAX];
+    *mode = config->redis.mode;
+    if (*mode != REDIS_AUTO)
+        return true;
+    redisReply *info = client_words(redis, why, "INFO", "server", NULL);
+    bool told = info != NULL && info->type == REDIS_REPLY_STRING;
+    if (told)
+        *mode = mode_of(info->str);
+    else
+        snprintf(error, 512, "redis server %.200s does not answer: %.200s", asked,
+            info == NULL ? why : "unexpected reply");
+    freeReplyObject(info);
+    return told;
+}
+
+static enum discovery take_single(
+    const struct config *config, const struct redis_server *asked, struct topology *t, char error[static 512])
+{
+    if (config->redis.servers.n > 1) {
+        snprintf(error, 512,
+            "redis.servers names %zu servers, but %s is a single one: name one server, or a cluster's "
+            "or sentinels' addresses",
+            config->redis.servers.n, asked->name);
+        return DISCOVERY_WRONG;
+    }
+    t->servers[t->n_servers++] = *asked;
+    return DISCOVERY_FOUND;
 }
 
 static enum discovery discover_by(const struct config *config, redisContext *redis,
     const struct redis_server *asked, struct topology *t, char error[static 512])
 {
-    switch (find_mode(config, redis)) {
+    enum redis_mode mode;
+    if (!find_mode(config, redis, asked->name, &mode, error))
+        return DISCOVERY_UNREACHABLE;
+    switch (mode) {
     case REDIS_CLUSTER:
         return discover_cluster(config, redis, asked->name, t, error);
     case REDIS_SENTINEL:
         return discover_sentinel(redis, asked->name, t, error);
     default:
-        if (config->redis.servers.n > 1) {
-            snprintf(error, 512,
-                "redis.servers names %zu servers, but %s is a single one: name one server, or a cluster's "
-                "or sentinels' addresses",
-                config->redis.servers.n, asked->name);
-            return DISCOVERY_WRONG;
-        }
-        t->servers[t->n_servers++] = *asked;
-        return DISCOVERY_FOUND;
+        return take_single(config, asked, t, error);
     }
 }
 
-enum discovery discover(const struct config *config, struct topology *t, char error[static 512])
+static enum discovery ask(
+    const struct config *config, const struct endpoint *endpoint, struct topology *t, char error[static 512])
 {
     struct redis_server asked;
-    redisContext *redis = connect_any(config, &asked, error);
-    if (redis == NULL)
+    char why[CLIENT_ERROR_MAX];
+    if (!resolve(endpoint, &asked, error))
         return DISCOVERY_UNREACHABLE;
+    redisContext *redis = client_connect(&asked, why);
+    if (redis == NULL) {
+        snprintf(error, 512, "redis server %.200s: %.200s", asked.name, why);
+        return DISCOVERY_UNREACHABLE;
+    }
     enum discovery result = discover_by(config, redis, &asked, t, error);
     redisFree(redis);
+    return result;
+}
+
+static void forget(struct topology *t)
+{
+    t->n_servers = 0;
+    memset(t->server_of, 0, sizeof(t->server_of));
+    memset(t->server_of_slot, 0, sizeof(t->server_of_slot));
+}
+
+/* The first configured server that can tell is believed. */
+enum discovery discover(const struct config *config, struct topology *t, char error[static 512])
+{
+    enum discovery result = DISCOVERY_UNREACHABLE;
+    for (size_t i = 0; i < config->redis.servers.n && result == DISCOVERY_UNREACHABLE; i++) {
+        forget(t);
+        result = ask(config, &config->redis.servers.items[i], t, error);
+    }
     return result;
 }

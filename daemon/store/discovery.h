@@ -13,5 +13,8 @@ struct config;
 
 enum discovery { DISCOVERY_FOUND, DISCOVERY_UNREACHABLE, DISCOVERY_WRONG };
 
-/* Fills T's servers and who holds what. ERROR says what is wrong otherwise, naming the server. */
+/*
+ * Fills T's servers and who holds what, as the first configured server says that can tell. ERROR says what is
+ * wrong otherwise, naming the server.
+ */
 enum discovery discover(const struct config *config, struct topology *t, char error[static 512]);

@@ -281,9 +281,9 @@ local function write_dirty(batch, minute)
   local names = {}
   for name in pairs(minute.dirty) do names[#names + 1] = name end
   if #names == 0 then return end
-  if redis.call('SADD', minute.dirty_key, unpack(names)) > 0 then
-    redis.call('ZADD', batch.keys[2], 'NX', (minute.minute + 1) * 60 + batch.grace, minute.minute)
-  end
+  -- due first, whether it seems needed or not: who is dirty in a minute that is never due would not be published
+  redis.call('ZADD', batch.keys[2], 'NX', (minute.minute + 1) * 60 + batch.grace, minute.minute)
+  redis.call('SADD', minute.dirty_key, unpack(names))
   redis.call('SADD', batch.keys[3], minute.minute)
 end
 
@@ -333,10 +333,35 @@ local function apply(keys, args)
   return concat(answers)
 end
 
+-- Does nothing, and is refused whenever `apply` would be: over maxmemory, without replicas, when the disk fails.
+local function probe()
+  return redis.status_reply('OK')
+end
+
+-- What is published of a learner in one minute: for each lesson with a mask: length, id, lo, hi, watched, covered, last
+-- minute, length, course.
+local function records_of(value, slot, total_key)
+  local records = {}
+  local at, size = 2, #value
+  while at < size do
+    local lesson, masks = unpack_struct('<Bc0', value, at)
+    local lo, hi = unpack_struct('<I4I4', value, masks + slot * 8)
+    if lo ~= 0 or hi ~= 0 then
+      local total = redis.call('HGET', total_key, lesson)
+      if not total then error('there are masks of a lesson that has no total', 0) end
+      local watched, last, course, intervals = read_total(total)
+      records[#records + 1] = pack('<Bc0I4I4I4I4I4Bc0', #lesson, lesson, lo, hi, watched,
+        covered_seconds(intervals), last, #course, course)
+    end
+    at = masks + MASKS
+  end
+  return concat(records)
+end
+
 -- The masks of dirty learners in one minute, with their totals.
 -- KEYS w of the minute's bucket, then t of each learner
 -- ARGV slot (minute % 10), length of a t key's prefix
--- -> for each learner: for each lesson with a mask: length, id, lo, hi, watched, covered, last minute, length, course
+-- -> for each learner the records, or the error of one who cannot be read: the others do not wait for them
 local function take(keys, args)
   fetch_libraries()
   local slot, prefix = tonumber(args[1]), tonumber(args[2])
@@ -344,19 +369,8 @@ local function take(keys, args)
   for i = 2, #keys do names[i - 1] = sub(keys[i], prefix + 1) end
   local values = redis.call('HMGET', keys[1], unpack(names))
   for i = 1, #names do
-    local value, records = values[i] or FORMAT, {}
-    local at, size = 2, #value
-    while at < size do
-      local lesson, masks = unpack_struct('<Bc0', value, at)
-      local lo, hi = unpack_struct('<I4I4', value, masks + slot * 8)
-      if lo ~= 0 or hi ~= 0 then
-        local watched, last, course, intervals = read_total(redis.call('HGET', keys[i + 1], lesson))
-        records[#records + 1] = pack('<Bc0I4I4I4I4I4Bc0', #lesson, lesson, lo, hi, watched,
-          covered_seconds(intervals), last, #course, course)
-      end
-      at = masks + MASKS
-    end
-    answers[i] = concat(records)
+    local good, answer = pcall(records_of, values[i] or FORMAT, slot, keys[i + 1])
+    answers[i] = good and answer or {err = tostring(answer)}
   end
   return answers
 end
@@ -456,6 +470,7 @@ local function register(name, callback, flags)
 end
 
 register('apply', apply, {})
+register('probe', probe, {})
 register('take', take, {'no-writes'})
 register('settle', settle, {'allow-oom'})
 register('settle_sums', settle_sums, {'allow-oom'})

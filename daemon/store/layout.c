@@ -299,6 +299,7 @@ static void decode_mask(struct cursor *c, struct outbox_mask *mask)
     uint64_t lo = take_number(c, 4);
     uint64_t hi = take_number(c, 4);
     mask->mask = lo | hi << HALF_BITS;
+    c->ok = c->ok && lo <= HALF_MASK && hi <= HALF_MASK;
     mask->watched_seconds = take_number(c, 4);
     mask->covered_seconds = take_number(c, 4);
     mask->last_minute = take_number(c, 4);
@@ -328,6 +329,7 @@ static int64_t covered_seconds(struct cursor *c)
     while (c->ok && c->at < c->end) {
         int64_t from = take_number(c, 4);
         int64_t to = take_number(c, 4);
+        c->ok = c->ok && from <= to;
         sum += to / 1000 - from / 1000;
     }
     return sum;

@@ -14,6 +14,7 @@
 #include "store/checks.h"
 #include "store/client.h"
 #include "store/discovery.h"
+#include "store/history.h"
 #include "store/layout.h"
 
 enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000 };
@@ -47,6 +48,7 @@ struct monitor {
     /* the thread's own */
     struct seen_server connections[SERVERS_MAX];
     size_t n_connections;
+    struct history history;
 };
 
 /* ---- topology ---- */
@@ -119,6 +121,10 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
     bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == (int)i;
     enum check_result result =
         check_server(m->config, connection->redis, &t->servers[i], holds_settings, m->log, seen);
+    int partitions = m->config->redis.partitions;
+    if (result == CHECK_GOOD && !history_look(&m->history, connection->redis, t, i, partitions, m->log, seen))
+        result = CHECK_PASSING;
+    seen->history_losses = history_losses(&m->history, t, i, partitions);
     seen->away = connection->redis->err != 0;
     if (seen->away) {
         redisFree(connection->redis);

@@ -53,12 +53,14 @@ void topology_unref(struct topology *t);
 /* One server's condition at the last look; copied out. */
 struct monitor_server {
     char name[300];
-    bool reached;          /* within the last 10 s */
-    bool away;             /* not reached at the last look */
-    char problem[256];     /* why it may not be used; "" when it may */
-    int64_t clock_skew_ms; /* the server's TIME less this machine's */
-    int64_t used_memory;   /* bytes */
-    int64_t max_memory;    /* bytes; 0: no limit */
+    bool reached;      /* within the last 10 s */
+    bool away;         /* not reached at the last look */
+    char problem[256]; /* why it may not be used; "" when it may */
+    char refusal[256]; /* why it would refuse heartbeats now, though it may be used; "" when it would not */
+    int64_t clock_skew_ms;  /* the server's TIME less this machine's */
+    int64_t used_memory;    /* bytes */
+    int64_t max_memory;     /* bytes; 0: no limit */
+    int64_t history_losses; /* partitions there that lost what they held while this process looked */
 };
 
 enum monitor_state {

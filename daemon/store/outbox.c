@@ -54,6 +54,7 @@ bool outbox_minutes(struct outbox *o, int partition, int64_t now_s, size_t max, 
 /* ---- take ---- */
 
 struct take_call {
+    const struct outbox *outbox;
     struct arena *arena;
     struct outbox_taken *out;
     int replicas; /* acknowledgements asked for; 0: none */
@@ -95,16 +96,42 @@ static bool read_learner(struct arena *arena, const redisReply *records, struct 
     return take_decode(copy, arena, out);
 }
 
+static void report_unreadable(
+    const struct take_call *call, const struct outbox_learner *learner, const redisReply *error)
+{
+    int partition = call->out->partition;
+    struct buf name = {0};
+    buf_append_slice(&name, learner->portal);
+    buf_append_char(&name, '/');
+    buf_append_slice(&name, learner->learner);
+    buf_append_char(&name, '\0');
+    log_event(call->outbox->log, LOG_ERROR, "learner_unreadable",
+        "server=%s partition=%d minute=%lld learner=%s error=%s", outbox_server(call->outbox, partition),
+        partition, (long long)call->out->minute, LOG_QUOTE(name.data), LOG_QUOTE(error->str));
+    buf_free(&name);
+}
+
+/* A learner whose keys cannot be read stays dirty; the others of the minute go on. */
 static bool take_masks(void *ctx, size_t index, const redisReply *reply)
 {
     struct take_call *call = ctx;
+    struct outbox_taken *out = call->out;
     if (index == 1) /* WAIT: the barrier before anything is produced */
         return reply->type == REDIS_REPLY_INTEGER && reply->integer >= call->replicas;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != call->out->n_learners)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != out->n_learners)
         return false;
-    for (size_t i = 0; i < reply->elements; i++)
-        if (!read_learner(call->arena, reply->element[i], &call->out->learners[i]))
+    size_t n = 0;
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct outbox_learner learner = out->learners[i];
+        if (reply->element[i]->type == REDIS_REPLY_ERROR)
+            report_unreadable(call, &learner, reply->element[i]);
+        else if (!read_learner(call->arena, reply->element[i], &learner))
             return false;
+        else
+            out->learners[n++] = learner;
+    }
+    out->n_unreadable = reply->elements - n;
+    out->n_learners = n;
     return true;
 }
 
@@ -123,7 +150,7 @@ bool outbox_take(
 {
     const struct key_prefix *prefix = &o->prefixes[partition];
     *out = (struct outbox_taken){.partition = partition, .minute = minute};
-    struct take_call call = {arena, out, outbox_replicas(o)};
+    struct take_call call = {o, arena, out, outbox_replicas(o)};
     if (!take_learners(o, partition, minute, &call))
         return false;
     if (out->n_learners == 0)

@@ -74,7 +74,8 @@ struct outbox_taken {
     int64_t minute;
     struct outbox_learner *learners;
     size_t n_learners;
-    bool more; /* the minute has further dirty learners */
+    bool more;           /* the minute has further dirty learners */
+    size_t n_unreadable; /* left out, since their keys are of a wrong type or gone: they stay dirty */
 };
 
 /*

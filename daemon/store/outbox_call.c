@@ -47,6 +47,11 @@ int outbox_partitions(const struct outbox *o)
     return o->config->redis.partitions;
 }
 
+const char *outbox_server(const struct outbox *o, int partition)
+{
+    return o->topology->servers[o->topology->server_of[partition]].name;
+}
+
 int outbox_replicas(const struct outbox *o)
 {
     return o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0;
@@ -75,26 +80,32 @@ static bool follow_topology(struct outbox *o)
     return true;
 }
 
-static void report(struct outbox *o, const char *server, const char *what, const char *error)
+/* Whom a call is for: what the log names when it fails. */
+struct addressee {
+    size_t server;
+    int partition; /* -1: none */
+    const char *what;
+};
+
+static void report(struct outbox *o, const struct addressee *to, const char *error)
 {
-    log_event(
-        o->log, LOG_WARN, "outbox_failed", "server=%s action=%s error=%s", server, what, LOG_QUOTE(error));
+    log_event(o->log, LOG_WARN, "outbox_failed", "server=%s action=%s partition=%d error=%s",
+        o->topology->servers[to->server].name, to->what, to->partition, LOG_QUOTE(error));
     monitor_look(o->monitor);
 }
 
-static redisContext *connection_of(struct outbox *o, size_t server, const char *what)
+static redisContext *connection_of(struct outbox *o, const struct addressee *to)
 {
     char error[CLIENT_ERROR_MAX];
-    const struct redis_server *where = &o->topology->servers[server];
-    if (!where->usable) {
-        report(o, where->name, what, "the server may not be used now");
+    const struct redis_server *where = &o->topology->servers[to->server];
+    redisContext **connection = &o->connections[to->server];
+    if (!where->usable) /* the monitor has said why, and looks on */
         return NULL;
-    }
-    if (o->connections[server] == NULL)
-        o->connections[server] = client_connect(where, error);
-    if (o->connections[server] == NULL)
-        report(o, where->name, what, error);
-    return o->connections[server];
+    if (*connection == NULL)
+        *connection = client_connect(where, error);
+    if (*connection == NULL)
+        report(o, to, error);
+    return *connection;
 }
 
 struct call {
@@ -109,40 +120,45 @@ static void judge_reply(void *ctx, size_t index, const redisReply *reply)
     struct call *call = ctx;
     if (call->failed)
         return;
+    call->failed = true;
     if (reply->type == REDIS_REPLY_ERROR)
         snprintf(call->error, sizeof(call->error), "%s", reply->str);
     else if (!call->take(call->ctx, index, reply))
         snprintf(call->error, sizeof(call->error), "reply %zu is malformed", index);
-    call->failed = call->error[0] != '\0';
+    else
+        call->failed = false;
 }
 
-/* Sends o->command, N commands, to SERVER. WHAT names the action in the log. */
-static bool call_server(
-    struct outbox *o, size_t server, size_t n, const char *what, take_reply *take, void *ctx)
+/* Sends o->command, N commands. */
+static bool call_server(struct outbox *o, const struct addressee *to, size_t n, take_reply *take, void *ctx)
 {
-    redisContext *redis = connection_of(o, server, what);
+    redisContext *redis = connection_of(o, to);
     if (redis == NULL)
         return false;
     struct call call = {.take = take, .ctx = ctx};
     if (!client_pipeline(redis, &o->command, n, judge_reply, &call, call.error)) {
-        disconnect(o, server);
+        disconnect(o, to->server);
         call.failed = true;
     }
     if (call.failed)
-        report(o, o->topology->servers[server].name, what, call.error);
+        report(o, to, call.error);
     return !call.failed;
 }
 
 bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, take_reply *take, void *ctx)
 {
-    return follow_topology(o) &&
-           call_server(o, (size_t)o->topology->server_of[partition], n, what, take, ctx);
+    if (!follow_topology(o))
+        return false;
+    struct addressee to = {(size_t)o->topology->server_of[partition], partition, what};
+    return call_server(o, &to, n, take, ctx);
 }
 
 bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_reply *take, void *ctx)
 {
-    return follow_topology(o) &&
-           call_server(o, (size_t)topology_server_of_key(o->topology, key), 1, what, take, ctx);
+    if (!follow_topology(o))
+        return false;
+    struct addressee to = {(size_t)topology_server_of_key(o->topology, key), -1, what};
+    return call_server(o, &to, 1, take, ctx);
 }
 
 bool outbox_take_integer(void *ctx, size_t index, const redisReply *reply)

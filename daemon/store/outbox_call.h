@@ -28,6 +28,9 @@ typedef bool take_reply(void *ctx, size_t index, const redisReply *reply);
 /* Sends o->command, N commands, to the server of PARTITION. WHAT names the action in the log. */
 bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, take_reply *take, void *ctx);
 
+/* The name of the server that the last call for PARTITION went to. */
+const char *outbox_server(const struct outbox *o, int partition);
+
 /* Acknowledgements that the barrier asks of replicas; 0 where the reply itself is the barrier. */
 int outbox_replicas(const struct outbox *o);
 

@@ -40,6 +40,8 @@ static bool take_floor(void *ctx, size_t index, const redisReply *reply)
     if (reply->type != REDIS_REPLY_ARRAY)
         return false;
     for (size_t i = 0; i < reply->elements; i++) {
+        if (reply->element[i]->type != REDIS_REPLY_STRING)
+            return false;
         int64_t minute = strtoll(reply->element[i]->str, NULL, 10);
         if (minute < *call->oldest_grown)
             *call->oldest_grown = minute;
@@ -106,6 +108,57 @@ static bool retire_partition(struct outbox *o, int partition, int64_t bucket, in
     return outbox_call(o, partition, 1, "retire", outbox_take_integer, floor);
 }
 
+static bool take_existing(void *ctx, size_t index, const redisReply *reply)
+{
+    bool *dirty = ctx;
+    dirty[index] = reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
+    return reply->type == REDIS_REPLY_INTEGER;
+}
+
+static bool find_dirty(struct outbox *o, int partition, int64_t bucket, bool dirty[static BUCKET_MINUTES])
+{
+    struct buf *b = &o->command;
+    buf_clear(b);
+    for (int64_t i = 0; i < BUCKET_MINUTES; i++) {
+        resp_begin(b, 2);
+        resp_arg(b, SLICE_LITERAL("EXISTS"));
+        resp_key_int(b, &o->prefixes[partition], "d", bucket * BUCKET_MINUTES + i);
+    }
+    return outbox_call(o, partition, BUCKET_MINUTES, "find_dirty", take_existing, dirty);
+}
+
+static bool make_due(struct outbox *o, int partition, int64_t minute)
+{
+    struct buf *b = &o->command;
+    int64_t added;
+    buf_clear(b);
+    resp_begin(b, 5);
+    resp_arg(b, SLICE_LITERAL("ZADD"));
+    resp_key(b, &o->prefixes[partition], "due");
+    resp_arg(b, SLICE_LITERAL("NX"));
+    resp_int(b, (minute + 1) * MINUTE_SECONDS + o->config->publish.grace_ms / 1000);
+    resp_int(b, minute);
+    if (!outbox_call(o, partition, 1, "make_due", outbox_take_integer, &added))
+        return false;
+    if (added > 0)
+        log_event(o->log, LOG_WARN, "due_again", "server=%s partition=%d minute=%lld",
+            outbox_server(o, partition), partition, (long long)minute);
+    return true;
+}
+
+/*
+ * What is still dirty at the horizon is due, or it would never be published and its bucket never retired:
+ * `due` may have been lost. A minute that is settled meanwhile leaves it again at the next round.
+ */
+static bool make_dirty_due(struct outbox *o, int partition, int64_t bucket)
+{
+    bool dirty[BUCKET_MINUTES];
+    bool done = find_dirty(o, partition, bucket, dirty);
+    for (int64_t i = 0; done && i < BUCKET_MINUTES; i++)
+        done = !dirty[i] || make_due(o, partition, bucket * BUCKET_MINUTES + i);
+    return done;
+}
+
 /* Retires one bucket everywhere. *DONE turns false when some partition is not ready for it. */
 static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t bucket, bool *done)
 {
@@ -115,7 +168,11 @@ static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t buck
             continue;
         if (!retire_partition(o, p, bucket, &floor))
             return false;
-        *done = *done && floor > bucket * BUCKET_MINUTES;
+        if (floor > bucket * BUCKET_MINUTES)
+            continue;
+        *done = false;
+        if (!make_dirty_due(o, p, bucket))
+            return false;
     }
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -41,6 +42,8 @@ struct pipeline {
     bool functions_missing;
     bool replicas_missing;
     int loads;
+    char refusal[128]; /* the beginning of the error that was logged last */
+    int64_t refusal_ms;
 };
 
 static int partitions(const struct pipeline *p)
@@ -176,14 +179,26 @@ static void one_reply_less(struct pipeline *p)
         finish(p);
 }
 
+/* Said once while it lasts: another error that follows must not drown in the same one's repetitions. */
+static bool is_news(struct pipeline *p, const char *error)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - p->refusal_ms < LOG_WINDOW_MS && strncmp(p->refusal, error, sizeof(p->refusal) - 1) == 0)
+        return false;
+    snprintf(p->refusal, sizeof(p->refusal), "%s", error);
+    p->refusal_ms = now_ms;
+    return true;
+}
+
 static void refuse_sent(struct lane *lane, const char *error)
 {
-    const struct pipeline *p = lane->pipeline;
+    struct pipeline *p = lane->pipeline;
     mark(&lane->sent, STORE_UNAVAILABLE);
     if (error == NULL)
         return;
-    log_event(
-        p->context->log, LOG_WARN, "apply_refused", "server=%s error=%s", p->where.name, LOG_QUOTE(error));
+    if (is_news(p, error))
+        log_event(p->context->log, LOG_WARN, "apply_refused", "server=%s partition=%d error=%s",
+            p->where.name, (int)(lane - p->lanes), LOG_QUOTE(error));
     monitor_look(p->context->monitor);
 }
 

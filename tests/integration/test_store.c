@@ -10,79 +10,27 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-#include <event2/event.h>
 #include <time.h>
 
-#include "config.h"
 #include "credit/mask.h"
-#include "redis_process.h"
-#include "store/client.h"
-#include "store/layout.h"
-#include "store/monitor.h"
-#include "store/outbox.h"
-#include "store/store.h"
+#include "store_fixture.h"
 
 enum { LEARNERS = 5, LESSONS = 3, SECONDS = 1500, MEDIA_MS = 400000, JOIN_MS = 5 };
 
 /* A round minute in 2023; the clock stands two hours later. */
 static const int64_t base_s = 1675000800;
 
-struct fixture {
-    struct redis_process redis;
-    struct config config;
-    struct clock clock;
-    struct log *log;
-    struct event_base *base;
-    struct monitor *monitor;
-    struct store *store;
-    struct outbox *outbox;
-};
-
-static void turn_until_ready(struct fixture *f)
-{
-    for (int i = 0; i < 1000 && !store_admits(f->store); i++) {
-        struct timeval pause = {0, 10000};
-        event_base_loopexit(f->base, &pause);
-        event_base_dispatch(f->base);
-    }
-    assert_true(store_admits(f->store));
-}
-
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    struct fixture *f = fixture_new(4, (base_s + 7200) * 1000);
     *state = f;
-    redis_process_start(&f->redis, NULL);
-    f->config.redis.servers.items = &f->redis.endpoint;
-    f->config.redis.servers.n = 1;
-    f->config.redis.durability = DURABILITY_FSYNC;
-    f->config.redis.partitions = 4;
-    f->config.redis.linger_us = 1000;
-    f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;
-    f->config.publish.grace_ms = 70000;
-    atomic_store(&f->clock.offset_ms, (base_s + 7200) * 1000 - clock_system_ms());
-    f->log = log_new(LOG_WARN);
-    f->base = event_base_new();
-    f->monitor = monitor_start(&f->config, &f->clock, f->log);
-    char message[512];
-    if (monitor_wait(f->monitor, 5000, message) != MONITOR_READY)
-        fail_msg("%s", message);
-    f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
-    f->outbox = outbox_new(&f->config, f->monitor, f->log);
-    turn_until_ready(f);
+    fixture_start_ready(f, fixture_add_node(f, NULL));
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    store_free(f->store);
-    outbox_free(f->outbox);
-    monitor_stop(f->monitor);
-    event_base_free(f->base);
-    log_free(f->log);
-    redis_process_stop(&f->redis);
-    free(f);
+    fixture_free(*state);
     return 0;
 }
 
@@ -94,33 +42,8 @@ static const char *const lesson_names[LESSONS] = {"l1", "lesson-2", "x"};
 static struct store_run make_run(
     int learner, int lesson, int64_t start_ms, int64_t length_ms, int64_t media_from_ms, int64_t media_to_ms)
 {
-    struct store_run run = {
-        .claim = {.start_ms = start_ms,
-            .length_ms = length_ms,
-            .media_from_ms = media_from_ms,
-            .media_to_ms = media_to_ms},
-        .portal = SLICE_LITERAL("basic"),
-        .learner = slice_of(learner_names[learner]),
-        .lesson = slice_of(lesson_names[lesson]),
-        .course = SLICE_LITERAL("course"),
-    };
-    run.claim.first_second = (start_ms + 999) / 1000;
-    run.claim.end_second = (start_ms + length_ms + 999) / 1000;
-    return run;
-}
-
-static void on_done(struct store_batch *batch, void *ctx)
-{
-    (void)batch;
-    event_base_loopbreak(ctx);
-}
-
-static void submit(struct fixture *f, struct store_run *runs, size_t n)
-{
-    struct store_batch batch = {.done = on_done, .ctx = f->base};
-    store_submit(f->store, &batch, runs, n);
-    event_base_dispatch(f->base);
-    assert_int_equal(batch.pending, 0);
+    return fixture_run(
+        learner_names[learner], lesson_names[lesson], start_ms, length_ms, media_from_ms, media_to_ms);
 }
 
 static void assert_counts(
@@ -174,16 +97,16 @@ static void test_a_second_is_credited_once(void **state)
 {
     struct fixture *f = *state;
     struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
-    submit(f, &run, 1);
+    fixture_submit(f, &run, 1);
     assert_int_equal(run.status, STORE_WRITTEN);
     assert_counts(&run, 15, 0, 0, 0);
-    submit(f, &run, 1);
+    fixture_submit(f, &run, 1);
     assert_counts(&run, 0, 15, 0, 0);
     struct store_run longer = make_run(0, 0, base_s * 1000 + 10000, 15000, 10000, 25000);
-    submit(f, &longer, 1);
+    fixture_submit(f, &longer, 1);
     assert_counts(&longer, 10, 5, 0, 0);
     struct store_run other = make_run(0, 1, base_s * 1000 + 20000, 15000, 0, 15000);
-    submit(f, &other, 1);
+    fixture_submit(f, &other, 1);
     assert_counts(&other, 10, 0, 5, 0);
 
     struct totals totals = ask_totals(f, 0);
@@ -199,7 +122,7 @@ static void test_coverage_is_never_faster_than_time(void **state)
     struct fixture *f = *state;
     for (int i = 0; i < 60; i++) {
         struct store_run run = make_run(0, 0, (base_s + i) * 1000 - 999, 1999, 2000LL * i, 2000LL * i + 1999);
-        submit(f, &run, 1);
+        fixture_submit(f, &run, 1);
         assert_counts(&run, 1, 0, 0, 0);
     }
     struct totals totals = ask_totals(f, 0);
@@ -212,7 +135,7 @@ static void test_coverage_at_the_end_of_media_time(void **state)
 {
     struct fixture *f = *state;
     struct store_run run = make_run(0, 0, base_s * 1000 - 500, 2600, UINT32_MAX - 2600, UINT32_MAX);
-    submit(f, &run, 1);
+    fixture_submit(f, &run, 1);
     assert_counts(&run, 3, 0, 0, 0);
     struct totals totals = ask_totals(f, 0);
     assert_in_range(total_of(&totals, 0)->covered_seconds, 1, 3);
@@ -225,7 +148,7 @@ static void test_coverage_has_no_gaps(void **state)
     for (int i = 0; i < 20; i++) {
         struct store_run run =
             make_run(0, 0, base_s * 1000 + 314 + 15300LL * i, 15300, 15300LL * i, 15300LL * (i + 1));
-        submit(f, &run, 1);
+        fixture_submit(f, &run, 1);
     }
     struct totals totals = ask_totals(f, 0);
     assert_int_equal(total_of(&totals, 0)->watched_seconds, 306);
@@ -237,10 +160,10 @@ static void test_too_late_below_the_horizon(void **state)
     struct fixture *f = *state;
     int64_t floor_ms = (base_s + 7200 - 24 * 3600) * 1000;
     struct store_run late = make_run(0, 0, floor_ms - 120000, 60000, 0, 60000);
-    submit(f, &late, 1);
+    fixture_submit(f, &late, 1);
     assert_int_equal(late.status, STORE_TOO_LATE);
     struct store_run clipped = make_run(0, 0, floor_ms - 30000, 60000, 0, 60000);
-    submit(f, &clipped, 1);
+    fixture_submit(f, &clipped, 1);
     assert_int_equal(clipped.status, STORE_WRITTEN);
     assert_counts(&clipped, 30, 0, 0, 30);
     struct totals totals = ask_totals(f, 0);
@@ -250,9 +173,9 @@ static void test_too_late_below_the_horizon(void **state)
 static void test_functions_are_loaded_again(void **state)
 {
     struct fixture *f = *state;
-    redis_process_command(&f->redis, "FUNCTION FLUSH");
+    redis_process_command(&f->nodes[0], "FUNCTION FLUSH");
     struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
-    submit(f, &run, 1);
+    fixture_submit(f, &run, 1);
     assert_int_equal(run.status, STORE_WRITTEN);
     assert_counts(&run, 15, 0, 0, 0);
 }
@@ -261,13 +184,13 @@ static void test_a_key_of_a_wrong_type_credits_nothing(void **state)
 {
     struct fixture *f = *state;
     struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
-    submit(f, &run, 1);
-    redisReply *keys = redisCommand(f->redis.client, "KEYS minuted:*:t:*");
+    fixture_submit(f, &run, 1);
+    redisReply *keys = redisCommand(f->nodes[0].client, "KEYS minuted:*:t:*");
     assert_int_equal(keys->elements, 1);
-    redis_process_command(&f->redis, "SET %s x", keys->element[0]->str);
+    redis_process_command(&f->nodes[0], "SET %s x", keys->element[0]->str);
     freeReplyObject(keys);
     struct store_run next = make_run(0, 0, base_s * 1000 + 15000, 15000, 15000, 30000);
-    submit(f, &next, 1);
+    fixture_submit(f, &next, 1);
     assert_int_equal(next.status, STORE_UNAVAILABLE);
 }
 
@@ -287,24 +210,18 @@ static size_t count_dirty(struct fixture *f, int64_t now_s)
     return n;
 }
 
-static int partition_of(struct fixture *f, int learner)
-{
-    return partition_of_hash(
-        learner_hash(SLICE_LITERAL("basic"), slice_of(learner_names[learner])), f->config.redis.partitions);
-}
-
 static void test_settle_compares(void **state)
 {
     struct fixture *f = *state;
     struct arena arena = {0};
     struct store_run run = make_run(2, 0, base_s * 1000, 15000, 0, 15000);
-    submit(f, &run, 1);
+    fixture_submit(f, &run, 1);
     assert_int_equal(count_dirty(f, base_s + 60), 0);      /* not due yet */
     assert_int_equal(count_dirty(f, base_s + 60 + 70), 1); /* end of the minute + grace */
     assert_int_equal(count_dirty(f, INT64_MAX), 1);
 
     struct outbox_taken taken;
-    int p = partition_of(f, 2);
+    int p = fixture_partition_of(f, learner_names[2]);
     assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
     assert_int_equal(taken.n_learners, 1);
     assert_true(slice_is(taken.learners[0].portal, "basic"));
@@ -316,14 +233,59 @@ static void test_settle_compares(void **state)
     assert_int_equal(taken.learners[0].masks[0].last_minute, base_s / 60);
 
     struct store_run more = make_run(2, 1, base_s * 1000 + 15000, 15000, 0, 15000);
-    submit(f, &more, 1);
+    fixture_submit(f, &more, 1);
     assert_true(outbox_settle(f->outbox, &taken));
     assert_int_equal(count_dirty(f, INT64_MAX), 1); /* a mask grew after it was taken */
     assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
     assert_int_equal(taken.learners[0].n_masks, 2);
     assert_true(outbox_settle(f->outbox, &taken));
     assert_int_equal(count_dirty(f, INT64_MAX), 0);
-    submit(f, &run, 1); /* a duplicate makes nothing dirty */
+    fixture_submit(f, &run, 1); /* a duplicate makes nothing dirty */
+    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    arena_free(&arena);
+}
+
+/* A learner of the same partition as learner 0. */
+static const char *mate_of_first(struct fixture *f, char name[static 16])
+{
+    int i = 0;
+    do
+        snprintf(name, 16, "mate%d", i++);
+    while (fixture_partition_of(f, name) != fixture_partition_of(f, learner_names[0]));
+    return name;
+}
+
+/* Its total is of a wrong type, or gone: it is left out and stays dirty, and the others of the minute go on.
+ */
+static void test_an_unreadable_learner_is_left_out(void **state)
+{
+    struct fixture *f = *state;
+    struct arena arena = {0};
+    struct outbox_taken taken;
+    struct key_prefix prefix;
+    char name[16];
+    int p = fixture_partition_of(f, learner_names[0]);
+    key_prefix_init(&prefix, p, f->config.redis.partitions);
+    struct store_run runs[2] = {make_run(0, 0, base_s * 1000, 15000, 0, 15000),
+        fixture_run(mate_of_first(f, name), "l1", base_s * 1000, 15000, 0, 15000)};
+    fixture_submit(f, runs, 2);
+    redis_process_command(&f->nodes[0], "RENAME %st:basic/%s saved", prefix.text, learner_names[0]);
+    redis_process_command(&f->nodes[0], "SET %st:basic/%s x", prefix.text, learner_names[0]);
+    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    assert_int_equal(taken.n_unreadable, 1);
+    assert_int_equal(taken.n_learners, 1);
+    assert_true(slice_is(taken.learners[0].learner, name));
+    assert_true(outbox_settle(f->outbox, &taken));
+    redis_process_command(&f->nodes[0], "DEL %st:basic/%s", prefix.text, learner_names[0]);
+    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    assert_int_equal(taken.n_unreadable, 1);
+    assert_int_equal(taken.n_learners, 0);
+    assert_true(outbox_settle(f->outbox, &taken));
+    assert_int_equal(count_dirty(f, INT64_MAX), 1);
+    redis_process_command(&f->nodes[0], "RENAME saved %st:basic/%s", prefix.text, learner_names[0]);
+    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    assert_int_equal(taken.n_learners, 1);
+    assert_true(outbox_settle(f->outbox, &taken));
     assert_int_equal(count_dirty(f, INT64_MAX), 0);
     arena_free(&arena);
 }
@@ -334,17 +296,17 @@ static void test_sums_settle_compares(void **state)
     struct arena arena = {0};
     struct store_run runs[2] = {
         make_run(0, 0, base_s * 1000, 15000, 0, 15000), make_run(1, 0, base_s * 1000, 20000, 0, 20000)};
-    submit(f, runs, 2);
+    fixture_submit(f, runs, 2);
     struct outbox_sums sums;
     assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.n, 1);
     assert_int_equal(sums.sums[0].watched_seconds, 35);
     assert_int_equal(sums.sums[0].learners, 2);
     struct store_run more = make_run(0, 0, base_s * 1000 + 15000, 1000, 15000, 16000);
-    submit(f, &more, 1);
+    fixture_submit(f, &more, 1);
     assert_true(outbox_settle_sums(f->outbox, &sums));
     struct outbox_minutes grown;
-    assert_true(outbox_grown(f->outbox, partition_of(f, 0), 10, &arena, &grown));
+    assert_true(outbox_grown(f->outbox, fixture_partition_of(f, learner_names[0]), 10, &arena, &grown));
     assert_int_equal(grown.n, 1);
     assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.sums[0].watched_seconds, 36);
@@ -365,7 +327,7 @@ static void test_a_grown_minute_without_sums_is_settled(void **state)
     struct outbox_minutes grown;
     struct outbox_sums sums;
     key_prefix_init(&prefix, 0, f->config.redis.partitions);
-    redis_process_command(&f->redis, "SADD %sld %lld", prefix.text, (long long)base_s / 60);
+    redis_process_command(&f->nodes[0], "SADD %sld %lld", prefix.text, (long long)base_s / 60);
     assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.n, 0);
     assert_true(outbox_settle_sums(f->outbox, &sums));
@@ -400,7 +362,7 @@ static void settle_everything(struct fixture *f)
 
 static long long count_keys(struct fixture *f, const char *pattern)
 {
-    redisReply *keys = redisCommand(f->redis.client, "KEYS %s", pattern);
+    redisReply *keys = redisCommand(f->nodes[0].client, "KEYS %s", pattern);
     long long n = (long long)keys->elements;
     freeReplyObject(keys);
     return n;
@@ -413,7 +375,7 @@ static void test_retire_raises_the_floor(void **state)
     struct store_run runs[LEARNERS];
     for (int i = 0; i < LEARNERS; i++)
         runs[i] = make_run(i, 0, base_s * 1000, 15000, 0, 15000);
-    submit(f, runs, LEARNERS);
+    fixture_submit(f, runs, LEARNERS);
     int64_t later_ms = (base_s + 26 * 3600) * 1000;
     assert_true(
         outbox_retire(f->outbox, later_ms, &floor)); /* sums and masks are dirty: their bucket stays */
@@ -425,7 +387,7 @@ static void test_retire_raises_the_floor(void **state)
     assert_int_equal(count_keys(f, "minuted:*:l:*"), 0);
     assert_int_equal(floor, (base_s + 2 * 3600) / 600 * 10);
     struct store_run late = make_run(0, 0, base_s * 1000 + 15000, 15000, 15000, 30000);
-    submit(f, &late, 1);
+    fixture_submit(f, &late, 1);
     assert_int_equal(
         late.status, STORE_TOO_LATE); /* by the floor: this store's clock would still let it in */
     struct totals totals = ask_totals(f, 0);
@@ -656,7 +618,7 @@ static void submit_and_check(struct fixture *f, struct model *m, const struct ra
     for (size_t i = 0; i < n; i++)
         store_runs[i] = make_run(runs[i].learner, runs[i].lesson, base_s * 1000 + runs[i].start,
             runs[i].length, runs[i].media_from, runs[i].media_to);
-    submit(f, store_runs, n);
+    fixture_submit(f, store_runs, n);
     for (size_t i = 0; i < n; i++) {
         unsigned counts[3];
         model_credit(m, &runs[i], counts);
@@ -674,7 +636,7 @@ static void test_random_runs_match_plain_sets(void **state)
     unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
     print_message("MINUTED_TEST_SEED=%u\n", seed);
     for (int round = 0; round < ROUNDS; round++) {
-        redis_process_command(&f->redis, "FLUSHALL");
+        redis_process_command(&f->nodes[0], "FLUSHALL");
         struct model *m = calloc(1, sizeof(*m));
         struct consumer *c = calloc(1, sizeof(*c));
         memset(m->owner, -1, sizeof(m->owner));
@@ -712,6 +674,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_functions_are_loaded_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_key_of_a_wrong_type_credits_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_compares, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_unreadable_learner_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sums_settle_compares, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_grown_minute_without_sums_is_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_retire_raises_the_floor, setup, teardown),

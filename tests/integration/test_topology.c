@@ -10,121 +10,38 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
-#include <event2/event.h>
 #include <signal.h>
 #include <string.h>
 
-#include "config.h"
-#include "redis_process.h"
-#include "store/monitor.h"
-#include "store/outbox.h"
 #include "store/partition.h"
-#include "store/store.h"
+#include "store_fixture.h"
 
-enum { SHARDS = 3, LEARNERS = 40 };
+enum { SHARDS = FIXTURE_NODES, LEARNERS = 40 };
 
 static const int64_t base_s = 1675000800;
 
-struct fixture {
-    struct redis_process nodes[SHARDS];
-    int n_nodes;
-    struct endpoint endpoint;
-    struct config config;
-    struct clock clock;
-    struct log *log;
-    struct event_base *base;
-    struct monitor *monitor;
-    struct store *store;
-    struct outbox *outbox;
-};
-
 static int setup(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
-    *state = f;
-    f->config.redis.servers.items = &f->endpoint;
-    f->config.redis.servers.n = 1;
-    f->config.redis.durability = DURABILITY_FSYNC;
-    f->config.redis.replicas = 1;
-    f->config.redis.partitions = 16;
-    f->config.redis.linger_us = 1000;
-    f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;
-    f->config.publish.grace_ms = 70000;
-    atomic_store(&f->clock.offset_ms, (base_s + 7200) * 1000 - clock_system_ms());
-    f->log = log_new(LOG_ERROR);
-    f->base = event_base_new();
+    *state = fixture_new(16, (base_s + 7200) * 1000);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fixture *f = *state;
-    store_free(f->store);
-    outbox_free(f->outbox);
-    monitor_stop(f->monitor);
-    event_base_free(f->base);
-    log_free(f->log);
-    for (int i = 0; i < f->n_nodes; i++)
-        redis_process_stop(&f->nodes[i]);
-    free(f);
+    fixture_free(*state);
     return 0;
-}
-
-static struct redis_process *add_node(struct fixture *f, const char *const *extra)
-{
-    struct redis_process *node = &f->nodes[f->n_nodes++];
-    redis_process_start(node, extra);
-    return node;
-}
-
-static enum monitor_state start_store(
-    struct fixture *f, const struct redis_process *asked, char message[static 512])
-{
-    f->endpoint = asked->endpoint;
-    f->monitor = monitor_start(&f->config, &f->clock, f->log);
-    enum monitor_state found = monitor_wait(f->monitor, 5000, message);
-    f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
-    f->outbox = outbox_new(&f->config, f->monitor, f->log);
-    return found;
-}
-
-static void turn(struct fixture *f, long us)
-{
-    event_base_loopexit(f->base, &(struct timeval){0, us});
-    event_base_dispatch(f->base);
-}
-
-static void turn_until_admits(struct fixture *f, bool wanted)
-{
-    for (int i = 0; i < 1000 && store_admits(f->store) != wanted; i++)
-        turn(f, 10000);
-    assert_int_equal(store_admits(f->store), wanted);
-}
-
-static void on_done(struct store_batch *batch, void *ctx)
-{
-    (void)batch;
-    event_base_loopbreak(ctx);
 }
 
 /* One 15-second run of each learner; how many were written. */
 static int submit_learners(struct fixture *f)
 {
     char names[LEARNERS][8];
-    struct store_run runs[LEARNERS] = {0};
+    struct store_run runs[LEARNERS];
     for (int i = 0; i < LEARNERS; i++) {
         snprintf(names[i], sizeof(names[i]), "t%d", i);
-        runs[i] = (struct store_run){
-            .claim = {base_s, base_s + 15, base_s * 1000, 15000, 0, 15000},
-            .portal = SLICE_LITERAL("basic"),
-            .learner = slice_of(names[i]),
-            .lesson = SLICE_LITERAL("l"),
-            .course = SLICE_LITERAL("c"),
-        };
+        runs[i] = fixture_run(names[i], "l", base_s * 1000, 15000, 0, 15000);
     }
-    struct store_batch batch = {.done = on_done, .ctx = f->base};
-    store_submit(f->store, &batch, runs, LEARNERS);
-    event_base_dispatch(f->base);
+    fixture_submit(f, runs, LEARNERS);
     int written = 0;
     for (int i = 0; i < LEARNERS; i++)
         written += runs[i].status == STORE_WRITTEN;
@@ -156,12 +73,12 @@ static void test_a_cluster_holds_partitions_by_slot(void **state)
     char message[512];
     const char *const extra[] = {"--cluster-enabled", "yes", NULL};
     for (int i = 0; i < SHARDS; i++)
-        add_node(f, extra);
+        fixture_add_node(f, extra);
     redis_process_join_cluster(f->nodes, SHARDS);
-    if (start_store(f, &f->nodes[1], message) != MONITOR_READY)
+    if (fixture_start(f, &f->nodes[1], message) != MONITOR_READY)
         fail_msg("%s", message);
-    turn_until_admits(f, true);
-    turn(f, 300000); /* the other shards' connections */
+    fixture_turn_until_admits(f, true);
+    fixture_turn(f, 300000); /* the other shards' connections */
     assert_int_equal(submit_learners(f), LEARNERS);
     assert_int_equal(count_owed(f), LEARNERS);
     bool held;
@@ -181,27 +98,61 @@ static void test_a_lost_shard_refuses_only_its_own(void **state)
     char message[512];
     const char *const extra[] = {"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", NULL};
     for (int i = 0; i < SHARDS; i++)
-        add_node(f, extra);
+        fixture_add_node(f, extra);
     redis_process_join_cluster(f->nodes, SHARDS);
-    assert_int_equal(start_store(f, &f->nodes[0], message), MONITOR_READY);
-    turn_until_admits(f, true);
-    turn(f, 300000);
+    assert_int_equal(fixture_start(f, &f->nodes[0], message), MONITOR_READY);
+    fixture_turn_until_admits(f, true);
+    fixture_turn(f, 300000);
     kill(f->nodes[2].pid, SIGKILL);
-    turn(f, 500000);
+    fixture_turn(f, 500000);
     int written = submit_learners(f);
     assert_true(written > 0 && written < LEARNERS);
+}
+
+/* The first one of the configuration hangs: another tells, and it is never taken for a single server. */
+static void test_a_silent_node_does_not_turn_the_cluster_into_a_server(void **state)
+{
+    struct fixture *f = *state;
+    const char *const extra[] = {"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", NULL};
+    for (int i = 0; i < SHARDS; i++)
+        fixture_add_node(f, extra);
+    redis_process_join_cluster(f->nodes, SHARDS);
+    struct endpoint endpoints[SHARDS];
+    for (int i = 0; i < SHARDS; i++)
+        endpoints[i] = f->nodes[i].endpoint;
+    f->config.redis.servers.items = endpoints;
+    f->config.redis.servers.n = SHARDS;
+    fixture_start_ready(f, &f->nodes[0]);
+    fixture_turn(f, 300000);
+    kill(f->nodes[0].pid, SIGSTOP);
+    fixture_turn(f, 4500000); /* by then the first one was asked and gave no answer */
+    struct topology *t = monitor_topology(f->monitor);
+    assert_int_equal(t->n_servers, SHARDS);
+    topology_unref(t);
+    char message[512];
+    assert_int_not_equal(monitor_state(f->monitor, message), MONITOR_WRONG);
+    int written = submit_learners(f);
+    assert_true(written > 0 && written < LEARNERS);
+    kill(f->nodes[0].pid, SIGCONT);
+    for (int i = 0; i < 200 && written < LEARNERS; i++) {
+        fixture_turn(f, 50000);
+        written = submit_learners(f);
+    }
+    assert_int_equal(written, LEARNERS);
+    monitor_stop(f->monitor); /* before its configuration goes */
+    f->monitor = NULL;
 }
 
 static void test_sentinels_name_the_primary(void **state)
 {
     struct fixture *f = *state;
     char message[512];
-    struct redis_process *primary = add_node(f, NULL);
+    struct redis_process *primary = fixture_add_node(f, NULL);
     struct redis_process *sentinel = &f->nodes[f->n_nodes++];
     redis_process_start_sentinel(sentinel, primary);
-    if (start_store(f, sentinel, message) != MONITOR_READY)
+    if (fixture_start(f, sentinel, message) != MONITOR_READY)
         fail_msg("%s", message);
-    turn_until_admits(f, true);
+    fixture_turn_until_admits(f, true);
     assert_int_equal(submit_learners(f), LEARNERS);
     assert_int_equal(count_owed(f), LEARNERS);
 }
@@ -211,19 +162,19 @@ static void test_replicas_are_a_barrier(void **state)
     struct fixture *f = *state;
     char message[512];
     f->config.redis.durability = DURABILITY_REPLICAS;
-    struct redis_process *primary = add_node(f, NULL);
-    assert_int_equal(start_store(f, primary, message), MONITOR_UNREACHABLE); /* no replica yet */
+    struct redis_process *primary = fixture_add_node(f, NULL);
+    assert_int_equal(fixture_start(f, primary, message), MONITOR_UNREACHABLE); /* no replica yet */
     assert_non_null(strstr(message, "replicas"));
-    struct redis_process *replica = add_node(f, NULL);
+    struct redis_process *replica = fixture_add_node(f, NULL);
     redis_process_command(replica, "REPLICAOF 127.0.0.1 %d", primary->endpoint.port);
-    turn_until_admits(f, true);
+    fixture_turn_until_admits(f, true);
     assert_int_equal(submit_learners(f), LEARNERS);
     assert_int_equal(count_owed(f), LEARNERS);
     kill(replica->pid, SIGSTOP); /* connected, and acknowledges nothing */
     assert_int_equal(submit_learners(f), 0);
     kill(replica->pid, SIGCONT);
     for (int i = 0; i < 100 && submit_learners(f) < LEARNERS; i++)
-        turn(f, 50000);
+        fixture_turn(f, 50000);
     assert_int_equal(submit_learners(f), LEARNERS);
 }
 
@@ -231,12 +182,12 @@ static void test_a_replica_is_not_written_to(void **state)
 {
     struct fixture *f = *state;
     char message[512];
-    struct redis_process *primary = add_node(f, NULL);
-    struct redis_process *replica = add_node(f, NULL);
+    struct redis_process *primary = fixture_add_node(f, NULL);
+    struct redis_process *replica = fixture_add_node(f, NULL);
     redis_process_command(replica, "REPLICAOF 127.0.0.1 %d", primary->endpoint.port);
-    assert_int_equal(start_store(f, replica, message), MONITOR_UNREACHABLE);
+    assert_int_equal(fixture_start(f, replica, message), MONITOR_UNREACHABLE);
     assert_true(strstr(message, "replica") != NULL || strstr(message, "loading") != NULL);
-    turn(f, 300000);
+    fixture_turn(f, 300000);
     assert_false(store_admits(f->store));
     assert_int_equal(submit_learners(f), 0);
 }
@@ -248,11 +199,11 @@ static void test_a_daemon_whose_clock_is_wrong_stands_by(void **state)
     struct fixture *f = *state;
     char message[512];
     redis_process_start_at_offset(&f->nodes[f->n_nodes++], "-10");
-    assert_int_equal(start_store(f, &f->nodes[0], message), MONITOR_UNREACHABLE);
+    assert_int_equal(fixture_start(f, &f->nodes[0], message), MONITOR_UNREACHABLE);
     assert_non_null(strstr(message, "clock"));
     assert_false(monitor_clock_trusted(f->monitor));
     assert_false(store_clock_trusted(f->store));
-    turn(f, 300000);
+    fixture_turn(f, 300000);
     assert_false(store_admits(f->store));
     bool held;
     char owner[128];
@@ -267,8 +218,8 @@ static void test_fsync_must_not_pause_for_a_rewrite(void **state)
     struct fixture *f = *state;
     char message[512];
     const char *const extra[] = {"--no-appendfsync-on-rewrite", "yes", NULL};
-    struct redis_process *server = add_node(f, extra);
-    assert_int_equal(start_store(f, server, message), MONITOR_WRONG);
+    struct redis_process *server = fixture_add_node(f, extra);
+    assert_int_equal(fixture_start(f, server, message), MONITOR_WRONG);
     assert_non_null(strstr(message, "no-appendfsync-on-rewrite"));
 }
 
@@ -276,11 +227,11 @@ static void test_several_single_servers_are_refused(void **state)
 {
     struct fixture *f = *state;
     char message[512];
-    struct redis_process *one = add_node(f, NULL);
+    struct redis_process *one = fixture_add_node(f, NULL);
     struct endpoint two[2] = {one->endpoint, one->endpoint};
     f->config.redis.servers.items = two;
     f->config.redis.servers.n = 2;
-    assert_int_equal(start_store(f, one, message), MONITOR_WRONG);
+    assert_int_equal(fixture_start(f, one, message), MONITOR_WRONG);
     assert_non_null(strstr(message, "redis.servers"));
     monitor_stop(f->monitor); /* before its configuration goes */
     store_free(f->store);
@@ -295,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_cluster_holds_partitions_by_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_shard_refuses_only_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_silent_node_does_not_turn_the_cluster_into_a_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sentinels_name_the_primary, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replicas_are_a_barrier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replica_is_not_written_to, setup, teardown),

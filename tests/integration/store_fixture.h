@@ -1,0 +1,63 @@
+/*
+ * One daemon's way into Redis, for tests against real servers: configuration, clock, monitor, store and
+ * outbox, and the servers that it started. A second fixture may be started on the servers of a first one.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "config.h"
+#include "redis_process.h"
+#include "store/layout.h"
+#include "store/monitor.h"
+#include "store/outbox.h"
+#include "store/store.h"
+
+enum { FIXTURE_NODES = 3 };
+
+struct fixture {
+    struct redis_process nodes[FIXTURE_NODES];
+    int n_nodes;
+    struct endpoint endpoint; /* that the daemon is configured with */
+    struct config config;
+    struct clock clock;
+    struct log *log;
+    struct event_base *base;
+    struct monitor *monitor;
+    struct store *store;
+    struct outbox *outbox;
+};
+
+/* With PARTITIONS, durability fsync, a horizon of 24 h, and a clock that stands at NOW_MS. */
+struct fixture *fixture_new(int partitions, int64_t now_ms);
+/* Ends what was started, the servers too. */
+void fixture_free(struct fixture *f);
+
+struct redis_process *fixture_add_node(struct fixture *f, const char *const *extra);
+
+/* Starts monitor, store and outbox on ASKED; MESSAGE says what is wrong unless it is ready. */
+enum monitor_state fixture_start(
+    struct fixture *f, const struct redis_process *asked, char message[static 512]);
+
+/* The same, and waits until runs are admitted; fails the test when they never are. */
+void fixture_start_ready(struct fixture *f, const struct redis_process *asked);
+
+/* The clock stands at NOW_MS, and goes on from there. */
+void fixture_set_clock(struct fixture *f, int64_t now_ms);
+
+/* Turns the loop for US. */
+void fixture_turn(struct fixture *f, long us);
+void fixture_turn_until_admits(struct fixture *f, bool wanted);
+
+/* Until the monitor has looked at the servers as they are now. */
+void fixture_wait_for_look(struct fixture *f);
+
+/* A run of portal "basic" and course "course" that claims every whole second of its stretch. */
+struct store_run fixture_run(const char *learner, const char *lesson, int64_t start_ms, int64_t length_ms,
+    int64_t media_from_ms, int64_t media_to_ms);
+
+/* Submits and turns the loop until all are done. */
+void fixture_submit(struct fixture *f, struct store_run *runs, size_t n);
+
+/* The partition of a learner of portal "basic". */
+int fixture_partition_of(const struct fixture *f, const char *learner);

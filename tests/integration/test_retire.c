@@ -1,0 +1,245 @@
+/*
+ * The floor: what the horizon lets in, what retiring leaves, and what is made up for. Against a real
+ * redis-server.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "retire_model.h"
+
+static struct fixture *first_of(void **state)
+{
+    const struct retire_pair *pair = *state;
+    return pair->daemons[0];
+}
+
+static int setup(void **state)
+{
+    *state = retire_pair_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    retire_pair_free(*state);
+    return 0;
+}
+
+static struct store_run submit_one(
+    struct fixture *f, int learner, int lesson, int64_t start_s, int64_t length_s)
+{
+    struct store_run run = retire_run(learner, lesson, start_s, length_s);
+    fixture_submit(f, &run, 1);
+    return run;
+}
+
+/* Some buckets a call: until nothing moves any more. */
+static int64_t retire_all(struct fixture *f)
+{
+    int64_t floor = retire_some(f);
+    for (int64_t before = -1; before != floor;) {
+        before = floor;
+        floor = retire_some(f);
+    }
+    return floor;
+}
+
+static bool is_dirty(struct fixture *f, int partition, int64_t now_s)
+{
+    struct arena arena = {0};
+    struct outbox_minutes minutes;
+    int64_t oldest;
+    assert_true(outbox_minutes(f->outbox, partition, now_s, 1, &arena, &minutes, &oldest));
+    arena_free(&arena);
+    return minutes.n > 0;
+}
+
+/* ---- cases ---- */
+
+static void test_a_run_at_exactly_the_horizon(void **state)
+{
+    struct fixture *f = first_of(state); /* half a minute past a full one: it stays for the test */
+    int64_t first = retire_horizon_minute(f);
+    assert_int_equal(submit_one(f, 0, 0, first * 60 - 60, 60).status, STORE_TOO_LATE);
+    assert_int_equal(submit_one(f, 0, 0, first * 60 - 1, 1).status, STORE_TOO_LATE);
+    struct store_run both = submit_one(f, 0, 0, first * 60 - 1, 2);
+    assert_int_equal(both.status, STORE_WRITTEN);
+    assert_int_equal(both.credited_seconds, 1);
+    assert_int_equal(both.late_seconds, 1);
+    assert_int_equal(submit_one(f, 0, 0, first * 60, 60).credited_seconds, 59);
+}
+
+static void test_a_partition_where_nothing_was_ever_written(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int written = fixture_partition_of(f, retire_learner_names[0]);
+    int other = 1;
+    while (fixture_partition_of(f, retire_learner_names[other]) == written)
+        other++;
+    int64_t start_s = retire_horizon_minute(f) * 60 + 600;
+    struct store_run run = submit_one(f, 0, 0, start_s, 30);
+    retire_model_credit(m, 0, 0, &run, 0);
+    assert_int_equal(retire_some(f), 0); /* no word about partitions that have no floor */
+    retire_publish_all(f, m);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    int64_t floor = retire_all(f);
+    assert_true(floor > run.claim.first_second / 60 && floor <= retire_horizon_minute(f));
+    for (int p = 0; p < RETIRE_PARTITIONS; p++)
+        assert_int_equal(retire_floor_of(f, p), floor);
+    assert_int_equal(submit_one(f, other, 0, start_s, 30).status, STORE_TOO_LATE);
+    free(m);
+}
+
+/* A worker has worked out its horizon, then everything is retired, then its call arrives. */
+static void test_a_horizon_of_before_the_retiring(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int64_t old_horizon = retire_horizon_minute(f);
+    struct store_run run = submit_one(f, 0, 0, old_horizon * 60, 60);
+    assert_int_equal(run.credited_seconds, 60);
+    retire_model_credit(m, 0, 0, &run, 0);
+    retire_publish_all(f, m);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    assert_true(retire_all(f) > old_horizon);
+
+    struct key_prefix prefix;
+    struct buf command = {0};
+    struct apply_scratch scratch = {0};
+    struct store_run again = retire_run(0, 1, old_horizon * 60, 60);
+    struct store_run_queue queue = STAILQ_HEAD_INITIALIZER(queue);
+    STAILQ_INSERT_TAIL(&queue, &again, link);
+    key_prefix_init(&prefix, fixture_partition_of(f, retire_learner_names[0]), RETIRE_PARTITIONS);
+    apply_encode(&command, &scratch, &prefix, &queue, old_horizon, 70);
+    redisReply *reply;
+    assert_int_equal(redisAppendFormattedCommand(f->nodes[0].client, command.data, command.len), REDIS_OK);
+    assert_int_equal(redisGetReply(f->nodes[0].client, (void **)&reply), REDIS_OK);
+    assert_true(apply_decode((struct slice){reply->str, reply->len}, &queue));
+    assert_int_equal(again.status, STORE_TOO_LATE);
+    assert_int_equal(again.late_seconds, 60);
+    freeReplyObject(reply);
+    buf_free(&command);
+    apply_scratch_free(&scratch);
+    free(m);
+}
+
+static void retire_bucket(struct fixture *f, int partition, int64_t bucket)
+{
+    struct key_prefix prefix;
+    key_prefix_init(&prefix, partition, RETIRE_PARTITIONS);
+    redis_process_command(&f->nodes[0],
+        "FCALL " STORE_FUNCTION("retire") " 13 %sfloor %sw:%lld a b c d e f g h i j %sl:%lld %lld",
+        prefix.text, prefix.text, (long long)bucket, prefix.text, (long long)bucket * 10 - 10,
+        (long long)bucket);
+}
+
+/* A sweep ends half-way: one partition has retired the bucket, another still takes claims on it. */
+static void test_a_sweep_that_ends_half_way(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int other = 1;
+    while (fixture_partition_of(f, retire_learner_names[other]) ==
+           fixture_partition_of(f, retire_learner_names[0]))
+        other++;
+    int64_t start_s = retire_horizon_minute(f) * 60;
+    struct store_run runs[2] = {retire_run(0, 0, start_s, 30), retire_run(other, 0, start_s, 30)};
+    fixture_submit(f, runs, 2);
+    retire_model_credit(m, 0, 0, &runs[0], 0);
+    retire_model_credit(m, other, 0, &runs[1], 0);
+    retire_publish_all(f, m);
+
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    int64_t bucket = start_s / 600;
+    retire_bucket(f, p, bucket);
+    assert_int_equal(retire_floor_of(f, p), (bucket + 1) * 10);
+    retire_bucket(f, p, bucket); /* another daemon, which has not seen it */
+    retire_bucket(f, p, bucket + 5);
+    assert_int_equal(retire_floor_of(f, p), (bucket + 1) * 10);
+    assert_int_equal(submit_one(f, 0, 0, start_s + 30, 10).status, STORE_TOO_LATE);
+    struct store_run more = submit_one(f, other, 0, start_s + 30, 10);
+    assert_int_equal(more.credited_seconds, 10);
+    retire_model_credit(m, other, 0, &more, 0);
+    retire_publish_all(f, m); /* both partitions' part is in the sum */
+    retire_check_consumer(m);
+    free(m);
+}
+
+/* Memory is short: down to 2 h, no further. */
+static void test_early_retirement_leaves_two_hours(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int64_t now_s = clock_now_ms(&f->clock) / 1000;
+    for (int i = 0; i < RETIRE_LEARNERS; i++) {
+        struct store_run run = submit_one(f, i, 0, now_s - 6LL * 3600, 30);
+        retire_model_credit(m, i, 0, &run, 0);
+    }
+    retire_publish_all(f, m);
+    int64_t before = retire_all(f);
+    retire_set_memory_short(f, true);
+    fixture_wait_for_look(f);
+    int64_t floor = retire_all(f);
+    assert_true(floor > before);
+    assert_in_range(floor, now_s / 60 - 120 - 10, now_s / 60 - 120);
+    assert_int_equal(submit_one(f, 0, 1, now_s - 6LL * 3600, 30).status, STORE_TOO_LATE);
+    assert_int_equal(submit_one(f, 0, 1, now_s - 2LL * 3600, 30).credited_seconds, 30);
+    free(m);
+}
+
+/* `due` was lost, by an operator's hand: what it named is still published before its bucket goes. */
+static void test_a_lost_due_is_made_up_for_at_the_horizon(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    struct store_run run = submit_one(f, 0, 0, retire_horizon_minute(f) * 60, 30);
+    retire_model_credit(m, 0, 0, &run, 0);
+    struct key_prefix prefix;
+    key_prefix_init(&prefix, p, RETIRE_PARTITIONS);
+    redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
+    assert_false(is_dirty(f, p, INT64_MAX));
+    retire_publish_all(f, m); /* the sums only */
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    retire_all(f);
+    assert_true(retire_floor_of(f, p) <= run.claim.first_second / 60);
+    assert_true(is_dirty(f, p, clock_now_ms(&f->clock) / 1000));
+    retire_publish_all(f, m);
+    retire_check_consumer(m);
+    assert_true(retire_all(f) > run.claim.first_second / 60);
+    free(m);
+}
+
+/* The same, where the minute is still being watched: the next second makes it due again. */
+static void test_a_lost_due_is_made_up_for_by_the_next_second(void **state)
+{
+    struct fixture *f = first_of(state);
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    int64_t start_s = retire_horizon_minute(f) * 60;
+    submit_one(f, 0, 0, start_s, 30);
+    struct key_prefix prefix;
+    key_prefix_init(&prefix, p, RETIRE_PARTITIONS);
+    redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
+    submit_one(f, 0, 0, start_s + 30, 1);
+    assert_true(is_dirty(f, p, INT64_MAX));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_run_at_exactly_the_horizon, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_partition_where_nothing_was_ever_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_horizon_of_before_the_retiring, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_sweep_that_ends_half_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_early_retirement_leaves_two_hours, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_at_the_horizon, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_by_the_next_second, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("retire", tests, NULL, NULL);
+}
