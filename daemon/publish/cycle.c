@@ -10,9 +10,9 @@
 #include "publish/lease.h"
 #include "publish/publish.h"
 
-enum { RECORDS_MAX = 10000, LOOK_EVERY_MS = 1000, RETIRE_EVERY_MS = 5000 };
+enum { RECORDS_MAX = 10000, SMALLER_BY = 4, LOOK_EVERY_MS = 1000, RETIRE_EVERY_MS = 5000 };
 
-static size_t records_max(int64_t rate)
+static size_t records_most(int64_t rate)
 {
     return rate > 0 && rate < RECORDS_MAX ? (size_t)rate : RECORDS_MAX;
 }
@@ -23,7 +23,8 @@ struct cycle *cycle_new(const struct cycle_parts *parts)
     c->with = *parts;
     c->writer.format = parts->config->kafka.format;
     c->grace_s = parts->config->publish.grace_ms / 1000;
-    c->records_max = records_max(parts->config->publish.max_rate);
+    c->records_most = records_most(parts->config->publish.max_rate);
+    c->records_max = c->records_most;
     return c;
 }
 
@@ -96,6 +97,16 @@ static bool running_is_due(const struct cycle *c, bool last)
            (last || clock_monotonic_ms() >= c->running_due_ms);
 }
 
+/* What Kafka does not take in time, for a quota or a slow way there, it may take in smaller portions. */
+static void size_transactions(struct cycle *c, enum cycle_status status)
+{
+    size_t sent = producer_pending(c->with.producer);
+    if (status == CYCLE_IDLE)
+        c->records_max = c->records_max > c->records_most / 2 ? c->records_most : 2 * c->records_max;
+    else if (status == CYCLE_FAILED && sent > 0 && sent / SMALLER_BY < c->records_max)
+        c->records_max = sent > SMALLER_BY ? sent / SMALLER_BY : 1;
+}
+
 static enum cycle_status publish(struct cycle *c, struct sweep *s)
 {
     enum cycle_status status = cycle_publish_masks(c, s);
@@ -119,6 +130,7 @@ enum cycle_status cycle_run(struct cycle *c, bool last)
         return cycle_publish_watermark(c, &s);
     }
     enum cycle_status status = publish(c, &s);
+    size_transactions(c, status);
     arena_reset(&c->arena);
     if (status != CYCLE_IDLE)
         return status;

@@ -14,7 +14,8 @@ struct cycle {
     struct arena arena; /* what one round allocates */
     struct record_writer writer;
     int64_t grace_s;
-    size_t records_max; /* in a transaction, as a rule: a take is never cut */
+    size_t records_most; /* in a transaction, as a rule: a take is never cut */
+    size_t records_max;  /* the same as long as all goes well */
     /* monotonic ms */
     int64_t paced_until_ms;
     int64_t running_due_ms; /* when minutes still running are published next */

@@ -11,9 +11,11 @@
 #include "publish/records.h"
 
 enum {
-    CALL_MAX_MS = 30000, /* the longest that connecting or committing is tried */
+    CALL_MAX_MS = 20000, /* the longest that connecting or committing is tried */
     PAUSE_MS = 50,       /* after an error that comes at once and may be tried again */
-    REST_MAX_MS = 200
+    REST_MAX_MS = 200,
+    BATCH_SHARE = 16, /* what is tried of a size of batches that a topic has refused */
+    BATCH_MIN = 200   /* bytes; one record each, however small */
 };
 
 struct producer {
@@ -27,6 +29,8 @@ struct producer {
     bool open;        /* a transaction is */
     size_t sent;      /* in it */
     size_t delivered; /* of those, as reported */
+    bool fenced;      /* the broker has said so, since connecting */
+    int batch_max;    /* bytes; 0: as configured */
     char error[512];
 };
 
@@ -43,7 +47,7 @@ struct producer *producer_new(
 
 void producer_free(struct producer *p)
 {
-    producer_disconnect(p);
+    (void)producer_disconnect(p);
     free(p);
 }
 
@@ -76,6 +80,20 @@ static bool is_fencing(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
+/*
+ * Limits of topics (max.message.bytes) count whole batches, and librdkafka does not part a refused one. The
+ * next producer makes smaller ones, down to single records; where not even these pass, sizes start from above
+ * again.
+ */
+static void make_batches_smaller(struct producer *p)
+{
+    char now[32] = "";
+    size_t size = sizeof(now);
+    rd_kafka_conf_get(rd_kafka_conf(p->kafka), "batch.size", now, &size);
+    long smaller = strtol(now, NULL, 10) / BATCH_SHARE;
+    p->batch_max = smaller < BATCH_MIN ? 0 : (int)smaller;
+}
+
 /* Whatever cannot be tried again ends the producer; a fatal error behind CODE is the one that counts. */
 static enum producer_status fail(
     struct producer *p, const char *action, rd_kafka_resp_err_t code, const char *reason)
@@ -83,8 +101,13 @@ static enum producer_status fail(
     char fatal[256];
     rd_kafka_resp_err_t fatal_code = rd_kafka_fatal_error(p->kafka, fatal, sizeof(fatal));
     bool is_fatal = fatal_code != RD_KAFKA_RESP_ERR_NO_ERROR;
-    snprintf(p->error, sizeof(p->error), "%s: %s", action, is_fatal ? fatal : reason);
-    return is_fencing(is_fatal ? fatal_code : code) ? PRODUCER_FENCED : PRODUCER_FAILED;
+    bool too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    snprintf(p->error, sizeof(p->error), "%s: %s%s", action,
+        too_large ? "over the topic's max.message.bytes: " : "", is_fatal ? fatal : reason);
+    p->fenced = is_fencing(is_fatal ? fatal_code : code);
+    if (too_large)
+        make_batches_smaller(p);
+    return p->fenced ? PRODUCER_FENCED : PRODUCER_FAILED;
 }
 
 /*
@@ -116,6 +139,35 @@ static int step_ms(struct producer *p, int64_t start_ms)
     return left_ms < patience_ms ? (int)left_ms : patience_ms;
 }
 
+/* ---- topics ---- */
+
+static bool has_topics(struct producer *p, const struct rd_kafka_metadata *found)
+{
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        const char *name = record_topic((enum record_kind)kind);
+        p->partitions[kind] = kafka_client_partitions(found, name);
+        if (p->partitions[kind] == 0) {
+            snprintf(p->error, sizeof(p->error),
+                "topic %s is missing on %s; minuted --create-topics makes it", name, p->brokers);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* For a topic that has been deleted librdkafka waits without a word. */
+static bool topic_is_gone(struct producer *p, int ms)
+{
+    const struct rd_kafka_metadata *found;
+    if (ms == 0 || kafka_client_topics(p->kafka, ms, &found) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false; /* not known */
+    bool gone = !has_topics(p, found);
+    rd_kafka_metadata_destroy(found);
+    return gone;
+}
+
+/* ---- calls ---- */
+
 /*
  * Makes CALL until it succeeds, fails for good, or patience ends. A retriable call that was given up keeps
  * the reason of its last try.
@@ -132,6 +184,8 @@ static enum producer_status persist(
             return PRODUCER_FAILED;
         if (!try_again(p, action, call(p->kafka, ms), &status))
             return status;
+        if (topic_is_gone(p, step_ms(p, start_ms)))
+            return PRODUCER_FAILED;
     }
 }
 
@@ -156,6 +210,11 @@ static rd_kafka_conf_t *producer_conf(struct producer *p, char **error)
     kafka_client_set(conf, "transactional.id", id);
     kafka_client_set(conf, "enable.idempotence", "true");
     kafka_client_set(conf, "acks", "all");
+    if (p->batch_max > 0) {
+        char size[32];
+        snprintf(size, sizeof(size), "%d", p->batch_max);
+        kafka_client_set(conf, "batch.size", size);
+    }
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     return conf;
 }
@@ -173,21 +232,6 @@ static enum producer_status create(struct producer *p)
     return PRODUCER_FAILED;
 }
 
-static enum producer_status use_topics(struct producer *p, const struct rd_kafka_metadata *found)
-{
-    for (int kind = 0; kind < RECORD_KINDS; kind++) {
-        const char *name = record_topic((enum record_kind)kind);
-        p->partitions[kind] = kafka_client_partitions(found, name);
-        if (p->partitions[kind] == 0) {
-            snprintf(p->error, sizeof(p->error),
-                "topic %s is missing on %s; minuted --create-topics makes it", name, p->brokers);
-            return PRODUCER_FAILED;
-        }
-        p->topics[kind] = rd_kafka_topic_new(p->kafka, name, NULL);
-    }
-    return PRODUCER_DONE;
-}
-
 static enum producer_status find_topics(struct producer *p)
 {
     const struct rd_kafka_metadata *found;
@@ -203,21 +247,11 @@ static enum producer_status find_topics(struct producer *p)
     } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "metadata", code, rd_kafka_err2str(code));
-    enum producer_status status = use_topics(p, found);
+    bool good = has_topics(p, found);
     rd_kafka_metadata_destroy(found);
-    return status;
-}
-
-enum producer_status producer_connect(struct producer *p)
-{
-    enum producer_status status = create(p);
-    if (status == PRODUCER_DONE)
-        status = find_topics(p);
-    if (status == PRODUCER_DONE)
-        status = persist(p, "init_transactions", rd_kafka_init_transactions);
-    if (status != PRODUCER_DONE)
-        producer_disconnect(p);
-    return status;
+    for (int kind = 0; good && kind < RECORD_KINDS; kind++)
+        p->topics[kind] = rd_kafka_topic_new(p->kafka, record_topic((enum record_kind)kind), NULL);
+    return good ? PRODUCER_DONE : PRODUCER_FAILED;
 }
 
 /*
@@ -230,11 +264,21 @@ static void come_to_rest(struct producer *p)
         rd_kafka_flush(p->kafka, REST_MAX_MS);
 }
 
-void producer_disconnect(struct producer *p)
+/* A publisher that is late learns from Redis that the lease is gone; what the broker says comes on its own.
+ */
+static void note_fatal(struct producer *p)
 {
-    if (p->kafka == NULL)
-        return;
+    char fatal[256];
+    if (!p->fenced && is_fencing(rd_kafka_fatal_error(p->kafka, fatal, sizeof(fatal)))) {
+        p->fenced = true;
+        snprintf(p->error, sizeof(p->error), "%s", fatal);
+    }
+}
+
+static void close_client(struct producer *p)
+{
     come_to_rest(p);
+    note_fatal(p);
     for (int kind = 0; kind < RECORD_KINDS; kind++) {
         if (p->topics[kind] != NULL)
             rd_kafka_topic_destroy(p->topics[kind]);
@@ -244,6 +288,29 @@ void producer_disconnect(struct producer *p)
     p->kafka = NULL;
     p->open = false;
     p->sent = 0;
+}
+
+enum producer_status producer_connect(struct producer *p)
+{
+    p->fenced = false;
+    enum producer_status status = create(p);
+    if (status != PRODUCER_DONE)
+        return status;
+    status = find_topics(p);
+    if (status == PRODUCER_DONE)
+        status = persist(p, "init_transactions", rd_kafka_init_transactions);
+    if (status != PRODUCER_DONE)
+        close_client(p);
+    return status;
+}
+
+bool producer_disconnect(struct producer *p)
+{
+    if (p->kafka != NULL)
+        close_client(p);
+    bool fenced = p->fenced;
+    p->fenced = false;
+    return fenced;
 }
 
 /* ---- transactions ---- */
@@ -273,6 +340,13 @@ static rd_kafka_resp_err_t enqueue(struct producer *p, const struct record *r)
         RD_KAFKA_V_OPAQUE(p), RD_KAFKA_V_END);
 }
 
+/* A transaction that an earlier record has broken off takes no more; only committing says what it was. */
+static enum producer_status say_why_broken(struct producer *p)
+{
+    enum producer_status status = persist(p, "produce", rd_kafka_commit_transaction);
+    return status == PRODUCER_DONE ? PRODUCER_FAILED : status;
+}
+
 enum producer_status producer_send(struct producer *p, const struct record *record)
 {
     rd_kafka_resp_err_t code;
@@ -288,6 +362,8 @@ enum producer_status producer_send(struct producer *p, const struct record *reco
             break;
         rd_kafka_poll(p->kafka, ms);
     }
+    if (code == RD_KAFKA_RESP_ERR__STATE)
+        return say_why_broken(p);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "produce", code, rd_kafka_err2str(code));
     p->sent++;

@@ -51,8 +51,11 @@ enum producer_status producer_commit(struct producer *p) __attribute__((warn_unu
 /* Lets the library report errors; never blocks. */
 void producer_poll(struct producer *p);
 
-/* Closes. The records of an open transaction never become visible: the next to connect aborts it. */
-void producer_disconnect(struct producer *p);
+/*
+ * Closes. The records of an open transaction never become visible: the next to connect aborts it. True when
+ * the broker has said since the connecting that another one has connected, be it only in these last moments.
+ */
+bool producer_disconnect(struct producer *p);
 
 /* What the last failure was. */
 const char *producer_error(const struct producer *p);

@@ -23,8 +23,10 @@ enum {
     STANDBY_MS = 1000,
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 10000,
-    YIELD_SHARE = 4, /* of a catch-up round's length is paused after it */
-    RELEASE_MS = 500 /* of the deadline, kept for giving up the lease */
+    YIELD_SHARE = 4,        /* of a catch-up round's length is paused after it */
+    FAILING_MAX_MS = 20000, /* after that a daemon that may reach Kafka gets its chance */
+    LEAVE_MS = 3000,        /* to take the lease: it looks every STANDBY_MS */
+    RELEASE_MS = 500        /* of the deadline, kept for giving up the lease */
 };
 
 struct publisher {
@@ -39,6 +41,7 @@ struct publisher {
     int64_t backoff_ms;
     int64_t connect_from_ms; /* monotonic; no producer is made before */
     int64_t lease_from_ms;   /* monotonic; the lease is left to others until then */
+    int64_t good_ms;         /* monotonic; the lease was taken, or a round went well */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -67,8 +70,10 @@ static void set_state(struct publisher *p, const char *format, ...)
 static bool hold(struct publisher *p)
 {
     bool held = clock_monotonic_ms() >= p->lease_from_ms && lease_keep(&p->lease);
-    if (held && atomic_exchange(&p->counters.holds_lease, 1) == 0)
+    if (held && atomic_exchange(&p->counters.holds_lease, 1) == 0) {
+        p->good_ms = clock_monotonic_ms();
         log_event(p->log, LOG_INFO, "lease_taken", "holder=%s", p->holder);
+    }
     return held;
 }
 
@@ -88,7 +93,10 @@ static void close_producer(struct publisher *p)
 {
     if (producer_pending(p->producer) > 0)
         atomic_fetch_add(&p->counters.aborts, 1);
-    producer_disconnect(p->producer);
+    if (!producer_disconnect(p->producer))
+        return;
+    atomic_fetch_add(&p->counters.fenced, 1);
+    log_event(p->log, LOG_WARN, "publisher_fenced", "error=%s", LOG_QUOTE(producer_error(p->producer)));
 }
 
 static void give_up_lease(struct publisher *p)
@@ -98,10 +106,10 @@ static void give_up_lease(struct publisher *p)
         log_event(p->log, LOG_INFO, "lease_given_up", "holder=%s", p->holder);
 }
 
-static void leave_lease_to_others(struct publisher *p)
+static void leave_lease_to_others(struct publisher *p, int64_t ms)
 {
     give_up_lease(p);
-    p->lease_from_ms = clock_monotonic_ms() + LEASE_TTL_MS;
+    p->lease_from_ms = clock_monotonic_ms() + ms;
 }
 
 static void lose_lease(struct publisher *p)
@@ -119,14 +127,12 @@ static void lose_lease(struct publisher *p)
 
 static void be_fenced(struct publisher *p)
 {
-    log_event(p->log, LOG_WARN, "publisher_fenced", "error=%s", LOG_QUOTE(producer_error(p->producer)));
-    atomic_fetch_add(&p->counters.fenced, 1);
     close_producer(p);
     set_state(p, "standing by: another daemon has taken over");
-    leave_lease_to_others(p);
+    leave_lease_to_others(p, LEASE_TTL_MS);
 }
 
-/* Waits longer each time; after that a daemon that may reach Kafka gets its chance. */
+/* Waits longer each time. */
 static void fail(struct publisher *p)
 {
     log_event(p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld",
@@ -134,8 +140,8 @@ static void fail(struct publisher *p)
     close_producer(p);
     set_state(p, "cannot publish: %.200s", producer_error(p->producer));
     p->connect_from_ms = clock_monotonic_ms() + p->backoff_ms;
-    if (p->backoff_ms == BACKOFF_MAX_MS)
-        leave_lease_to_others(p);
+    if (clock_monotonic_ms() - p->good_ms >= FAILING_MAX_MS)
+        leave_lease_to_others(p, LEAVE_MS);
     p->backoff_ms = p->backoff_ms * 2 < BACKOFF_MAX_MS ? p->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
@@ -169,6 +175,12 @@ static bool connect(struct publisher *p)
     return status == PRODUCER_DONE;
 }
 
+static void note_good(struct publisher *p)
+{
+    p->backoff_ms = BACKOFF_FIRST_MS;
+    p->good_ms = clock_monotonic_ms();
+}
+
 /* Returns how long to wait before the next step. */
 static int64_t publish(struct publisher *p, bool last)
 {
@@ -177,10 +189,10 @@ static int64_t publish(struct publisher *p, bool last)
     enum cycle_status status = cycle_run(p->cycle, last);
     switch (status) {
     case CYCLE_MORE: /* catching up yields to heartbeats: the busier Redis is, the longer the pause */
-        p->backoff_ms = BACKOFF_FIRST_MS;
+        note_good(p);
         return last ? 0 : (clock_monotonic_ms() - began_ms) / YIELD_SHARE;
     case CYCLE_IDLE:
-        p->backoff_ms = BACKOFF_FIRST_MS;
+        note_good(p);
         return cycle_wait_ms(p->cycle);
     case CYCLE_LEASE_LOST:
         lose_lease(p);

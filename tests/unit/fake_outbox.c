@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "credit/mask.h"
@@ -211,6 +212,7 @@ bool outbox_take(
     struct monitor *redis = o->redis;
     *out = (struct outbox_taken){.partition = partition, .minute = minute};
     out->learners = arena_alloc(arena, FAKE_ROWS_MAX * sizeof(*out->learners));
+    nanosleep(&(struct timespec){0, redis->take_ms * 1000000}, NULL);
     pthread_mutex_lock(&redis->lock);
     redis->takes++;
     for (size_t i = 0; i < redis->n_rows && out->n_learners < redis->take_max; i++) {
@@ -230,7 +232,8 @@ static void settle_row(struct monitor *redis, int64_t minute, const struct outbo
         if (row->minute == minute && slice_is(learner->learner, row->learner) &&
             slice_is(learner->masks[0].lesson, row->lesson) && (row->mask & ~learner->masks[0].mask) == 0) {
             row->dirty = false;
-            redis->settles++;
+            if (redis->settles++ == 0)
+                redis->takes_to_first_settle = redis->takes;
         }
     }
 }

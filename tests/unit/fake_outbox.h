@@ -29,6 +29,7 @@ struct monitor {
     struct fake_row rows[FAKE_ROWS_MAX];
     size_t n_rows;
     size_t take_max; /* learners a take gives, always the first dirty ones */
+    int64_t take_ms; /* how long a take needs */
     char owner[128];
     int64_t marks[2];                        /* published_through, final_through */
     int64_t published_asked[FAKE_MARKS_MAX]; /* what each call wished published_through to be */
@@ -36,7 +37,8 @@ struct monitor {
     int64_t floor;
     bool away[FAKE_PARTITIONS]; /* the partition's server does not answer */
     size_t takes;
-    size_t settles; /* learners settled */
+    size_t settles;               /* learners settled */
+    size_t takes_to_first_settle; /* and with the first of them */
 };
 
 void fake_init(struct monitor *redis, int64_t grace_s);

@@ -12,23 +12,34 @@ static struct config_property properties[] = {
     {(char[]){"linger.ms"}, (char[]){"0"}},
 };
 
+const char *const fixture_topics[TOPICS] = {
+    TOPIC_LEARNER_LESSONS, TOPIC_LEARNER_MINUTES, TOPIC_LESSON_MINUTES, TOPIC_WATERMARKS};
+
 void fixture_set_now(struct fixture *f, int64_t now_s)
 {
     atomic_store(&f->clock.offset_ms, now_s * 1000 - clock_system_ms());
 }
 
-void fixture_make_cluster(struct fixture *f, const char *without)
+static void make_cluster(struct fixture *f, int brokers, const char *without)
 {
-    static const char *const topics[] = {
-        TOPIC_LEARNER_LESSONS, TOPIC_LEARNER_MINUTES, TOPIC_LESSON_MINUTES, TOPIC_WATERMARKS};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     assert_int_equal(rd_kafka_conf_set(conf, "log_level", "2", NULL, 0), RD_KAFKA_CONF_OK);
     f->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, NULL, 0);
-    f->cluster = rd_kafka_mock_cluster_new(f->handle, 1);
+    f->cluster = rd_kafka_mock_cluster_new(f->handle, brokers);
     f->brokers = rd_kafka_mock_cluster_bootstraps(f->cluster);
-    for (size_t i = 0; i < 4; i++)
-        if (without == NULL || strcmp(topics[i], without) != 0)
-            assert_int_equal(rd_kafka_mock_topic_create(f->cluster, topics[i], PARTITIONS, 1), 0);
+    for (size_t i = 0; i < TOPICS; i++)
+        if (without == NULL || strcmp(fixture_topics[i], without) != 0)
+            assert_int_equal(rd_kafka_mock_topic_create(f->cluster, fixture_topics[i], PARTITIONS, 1), 0);
+}
+
+void fixture_make_cluster(struct fixture *f, const char *without)
+{
+    make_cluster(f, 1, without);
+}
+
+void fixture_make_cluster_of(struct fixture *f, int n)
+{
+    make_cluster(f, n, NULL);
 }
 
 int fixture_begin(void **state)

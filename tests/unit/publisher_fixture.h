@@ -19,10 +19,12 @@
 #include "kafka_reader.h"
 #include "publish/publish.h"
 
-enum { GRACE_S = 70, PARTITIONS = 4, WAIT_MS = 15000, STOP_MS = 5000 };
+enum { GRACE_S = 70, TOPICS = 4, PARTITIONS = 4, WAIT_MS = 15000, STOP_MS = 5000 };
 enum { MINUTE = 27903120, MINUTE_START = MINUTE * 60 };
 /* MINUTE has just become due, the next one has not. */
 enum { NOW_S = MINUTE_START + 60 + GRACE_S + 5 };
+
+extern const char *const fixture_topics[TOPICS];
 
 struct fixture {
     struct monitor redis;
@@ -43,6 +45,8 @@ int fixture_end(void **state);
 
 /* A broker with the topics but WITHOUT (NULL: all). */
 void fixture_make_cluster(struct fixture *f, const char *without);
+/* Brokers 1 to N with all topics. */
+void fixture_make_cluster_of(struct fixture *f, int n);
 void fixture_start(struct fixture *f);
 void fixture_stop(struct fixture *f);
 

@@ -1,0 +1,59 @@
+"""A proxy before Kafka that can hold a client at a step of its transaction, as a slow network would."""
+
+import asyncio
+import threading
+
+from .proxy import Proxy, reset
+
+PRODUCE, ADD_PARTITIONS, END_TXN = 0, 24, 26  # api keys of Kafka's protocol
+
+
+class Gate(Proxy):
+    """A request that hold() waits for, and all that come after it, stand here until release()."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self.awaited = None
+        self.caught = threading.Event()
+        self.free = asyncio.Event()
+        self.free.set()
+
+    def hold(self, api_key):
+        self.caught.clear()
+        self.awaited = api_key
+
+    def wait_caught(self, seconds=20):
+        assert self.caught.wait(seconds), f"no request {self.awaited} within {seconds} s"
+
+    def release(self):
+        """What is held goes on its way, in order."""
+        self.awaited = None
+        self.loop.call_soon_threadsafe(self.free.set)
+
+    async def _serve(self, reader, writer):
+        self.tasks.add(asyncio.current_task())
+        target = None
+        try:
+            self.writers.add(writer)
+            target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
+            self.writers.add(target)
+            await asyncio.gather(self._pass_requests(reader, target),
+                                 self._pass(target_reader, writer, lambda: self.answers))
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            for end in filter(None, (writer, target)):
+                reset(end)
+                self.writers.discard(end)
+            self.tasks.discard(asyncio.current_task())
+
+    async def _pass_requests(self, reader, writer):
+        while True:
+            size = await reader.readexactly(4)
+            request = await reader.readexactly(int.from_bytes(size, "big"))
+            if int.from_bytes(request[:2], "big") == self.awaited and not self.caught.is_set():
+                self.free.clear()
+                self.caught.set()
+            await self.free.wait()
+            writer.write(size + request)
+            await writer.drain()
