@@ -99,7 +99,10 @@ struct outbox_sum {
     int64_t learners;
 };
 
-/* A minute's sums over every partition. `partition_seconds[p]` is what settle compares. In the arena. */
+/*
+ * A minute's sums over every partition. `partition_seconds[p]` is what settle compares. In the arena. Empty
+ * where another daemon has begun to retire them since the minute was listed: all of it is published then.
+ */
 struct outbox_sums {
     int64_t minute;
     struct outbox_sum *sums;

@@ -198,6 +198,10 @@ bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
         if (f.lowest == NO_FLOOR || (bucket + 1) * BUCKET_MINUTES > keep ||
             f.oldest_grown < bucket * BUCKET_MINUTES)
             break;
+        /* a partition that was never used closes first what the others have closed: else it could let a run
+         * into a minute whose sums they are about to give back */
+        if (final_floor(o, &f) == 0)
+            bucket--;
         if (!retire_bucket(o, &f, bucket, &done))
             return false;
     }

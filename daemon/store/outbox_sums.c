@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "config.h"
+#include "credit/mask.h"
 #include "store/outbox_call.h"
 
 static int newest_first(const void *a, const void *b)
@@ -45,6 +46,7 @@ struct sums_call {
     size_t room; /* of out->sums */
     int partition;
     int replicas; /* acknowledgements asked for; 0: none */
+    bool retired; /* some partition's part may be gone */
 };
 
 static struct outbox_sum *find_sum(struct sums_call *call, struct slice lesson)
@@ -81,10 +83,27 @@ static bool add_sum(struct sums_call *call, const redisReply *field, const redis
     return true;
 }
 
+/*
+ * The floor, read after the sums. Past the bucket behind theirs it says that they may have been given back
+ * before: by another daemon, after the minute had been published whole.
+ */
+static bool take_floor(struct sums_call *call, const redisReply *reply)
+{
+    int64_t bucket = call->out->minute / BUCKET_MINUTES;
+    if (reply->type == REDIS_REPLY_NIL)
+        return true;
+    if (reply->type != REDIS_REPLY_STRING)
+        return false;
+    call->retired = call->retired || strtoll(reply->str, NULL, 10) > (bucket + 1) * BUCKET_MINUTES;
+    return true;
+}
+
 static bool take_sums(void *ctx, size_t index, const redisReply *reply)
 {
     struct sums_call *call = ctx;
-    if (index == 1) /* WAIT: the barrier before anything is produced */
+    if (index == 1)
+        return take_floor(call, reply);
+    if (index == 2) /* WAIT: the barrier before anything is produced */
         return reply->type == REDIS_REPLY_INTEGER && reply->integer >= call->replicas;
     if (reply->type != REDIS_REPLY_ARRAY)
         return false;
@@ -94,20 +113,32 @@ static bool take_sums(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
+static bool read_partition_sums(struct outbox *o, struct sums_call *call)
+{
+    const struct key_prefix *prefix = &o->prefixes[call->partition];
+    buf_clear(&o->command);
+    resp_begin(&o->command, 2);
+    resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
+    resp_key_int(&o->command, prefix, "l", call->out->minute);
+    resp_begin(&o->command, 2);
+    resp_arg(&o->command, SLICE_LITERAL("GET"));
+    resp_key(&o->command, prefix, "floor");
+    outbox_append_wait(o, call->replicas);
+    return outbox_call(o, call->partition, call->replicas > 0 ? 3 : 2, "sums", take_sums, call);
+}
+
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
 {
-    int partitions = o->config->redis.partitions;
+    size_t partitions = (size_t)o->config->redis.partitions;
     *out = (struct outbox_sums){.minute = minute};
-    out->partition_seconds = arena_alloc(arena, (size_t)partitions * sizeof(*out->partition_seconds));
+    out->partition_seconds = arena_alloc(arena, partitions * sizeof(*out->partition_seconds));
     struct sums_call call = {.arena = arena, .out = out, .replicas = outbox_replicas(o)};
-    for (call.partition = 0; call.partition < partitions; call.partition++) {
-        buf_clear(&o->command);
-        resp_begin(&o->command, 2);
-        resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
-        resp_key_int(&o->command, &o->prefixes[call.partition], "l", minute);
-        outbox_append_wait(o, call.replicas);
-        if (!outbox_call(o, call.partition, call.replicas > 0 ? 2 : 1, "sums", take_sums, &call))
+    for (; call.partition < (int)partitions; call.partition++)
+        if (!read_partition_sums(o, &call))
             return false;
+    if (call.retired) {
+        out->n = 0;
+        memset(out->partition_seconds, 0, partitions * sizeof(*out->partition_seconds));
     }
     return true;
 }

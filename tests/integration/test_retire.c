@@ -171,6 +171,64 @@ static void test_a_sweep_that_ends_half_way(void **state)
     free(m);
 }
 
+/* Sums that one partition has given back and another has not, read by a publisher that listed them before. */
+static void test_sums_that_are_being_retired(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int64_t bucket = retire_horizon_minute(f) / 10 + 1;
+    int64_t start_s = bucket * 600;
+    for (int i = 0; i < RETIRE_LEARNERS; i++) {
+        struct store_run run = submit_one(f, i, 0, start_s, 30);
+        retire_model_credit(m, i, 0, &run, 0);
+    }
+    retire_publish_all(f, m);
+    for (int p = 0; p < RETIRE_PARTITIONS; p++) {
+        retire_bucket(f, p, bucket - 1);
+        retire_bucket(f, p, bucket);
+    }
+
+    struct arena arena = {0};
+    struct outbox_sums sums;
+    assert_true(outbox_sums(f->outbox, start_s / 60, &arena, &sums));
+    assert_int_equal(sums.n, 1);
+    assert_int_equal(sums.sums[0].watched_seconds, RETIRE_LEARNERS * 30);
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    retire_bucket(f, p, bucket + 1);
+    assert_true(outbox_sums(f->outbox, start_s / 60, &arena, &sums));
+    assert_int_equal(sums.n, 0);
+    for (p = 0; p < RETIRE_PARTITIONS; p++)
+        assert_int_equal(sums.partition_seconds[p], 0);
+    assert_true(outbox_settle_sums(f->outbox, &sums));
+    arena_free(&arena);
+    retire_check_consumer(m);
+    free(m);
+}
+
+/* A partition that was never used cannot be closed yet: the others give nothing back before it is. */
+static void test_an_unused_partition_is_closed_first(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int64_t start_s = retire_horizon_minute(f) * 60;
+    struct store_run run = submit_one(f, 0, 0, start_s, 30);
+    retire_model_credit(m, 0, 0, &run, 0);
+    retire_publish_all(f, m);
+    int used = fixture_partition_of(f, retire_learner_names[0]);
+    int unused = (used + 1) % RETIRE_PARTITIONS;
+    struct key_prefix prefix;
+    key_prefix_init(&prefix, unused, RETIRE_PARTITIONS);
+    int64_t floor = retire_floor_of(f, used);
+    redis_process_command(&f->nodes[0], "SADD %sd:%lld basic/x", prefix.text, (long long)floor - 1);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    (void)retire_some(f);
+    assert_int_equal(retire_floor_of(f, used), floor);
+    redis_process_command(&f->nodes[0], "DEL %sd:%lld", prefix.text, (long long)floor - 1);
+    assert_true(retire_all(f) > floor);
+    assert_int_equal(retire_floor_of(f, unused), retire_floor_of(f, used));
+    free(m);
+}
+
 /* Memory is short: down to 2 h, no further. */
 static void test_early_retirement_leaves_two_hours(void **state)
 {
@@ -237,6 +295,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_partition_where_nothing_was_ever_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_horizon_of_before_the_retiring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_sweep_that_ends_half_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sums_that_are_being_retired, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_unused_partition_is_closed_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_retirement_leaves_two_hours, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_at_the_horizon, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_by_the_next_second, setup, teardown),
