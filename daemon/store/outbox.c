@@ -97,8 +97,9 @@ static bool read_learner(struct arena *arena, const redisReply *records, struct 
 }
 
 static void report_unreadable(
-    const struct take_call *call, const struct outbox_learner *learner, const redisReply *error)
+    const struct take_call *call, const struct outbox_learner *learner, const redisReply *records)
 {
+    const char *error = records->type == REDIS_REPLY_ERROR ? records->str : "the records are malformed";
     int partition = call->out->partition;
     struct buf name = {0};
     buf_append_slice(&name, learner->portal);
@@ -107,7 +108,7 @@ static void report_unreadable(
     buf_append_char(&name, '\0');
     log_event(call->outbox->log, LOG_ERROR, "learner_unreadable",
         "server=%s partition=%d minute=%lld learner=%s error=%s", outbox_server(call->outbox, partition),
-        partition, (long long)call->out->minute, LOG_QUOTE(name.data), LOG_QUOTE(error->str));
+        partition, (long long)call->out->minute, LOG_QUOTE(name.data), LOG_QUOTE(error));
     buf_free(&name);
 }
 
@@ -123,12 +124,10 @@ static bool take_masks(void *ctx, size_t index, const redisReply *reply)
     size_t n = 0;
     for (size_t i = 0; i < reply->elements; i++) {
         struct outbox_learner learner = out->learners[i];
-        if (reply->element[i]->type == REDIS_REPLY_ERROR)
-            report_unreadable(call, &learner, reply->element[i]);
-        else if (!read_learner(call->arena, reply->element[i], &learner))
-            return false;
-        else
+        if (read_learner(call->arena, reply->element[i], &learner))
             out->learners[n++] = learner;
+        else
+            report_unreadable(call, &learner, reply->element[i]);
     }
     out->n_unreadable = reply->elements - n;
     out->n_learners = n;
