@@ -426,18 +426,29 @@ local function settle_sums(keys, args)
   return redis.call('SREM', keys[1], args[1])
 end
 
+-- Makes the minutes of a bucket due that still have somebody dirty: or they would never be published and the bucket never
+-- retired, should `due` have been lost. Returns whether there are any.
+local function make_dirty_due(keys, first_minute, grace)
+  local any = false
+  for i = 0, 9 do
+    if redis.call('EXISTS', keys[4 + i]) == 1 then
+      any = true
+      redis.call('ZADD', keys[2], 'NX', (first_minute + i + 1) * 60 + grace, first_minute + i)
+    end
+  end
+  return any
+end
+
 -- Raises the floor past one bucket and unlinks it, if it is the oldest and nothing in it is dirty. The lesson sums of the
 -- bucket before it go too: by then every partition refuses claims on them, so that a sum, once published, never falls.
--- KEYS floor, w, then ten d, then ten l of the bucket before   ARGV bucket
+-- KEYS floor, due, w, then ten d, then ten l of the bucket before   ARGV bucket, grace
 -- -> the floor
 local function retire(keys, args)
   local bucket = tonumber(args[1])
   local stored = redis.call('GET', keys[1])
   if stored and tonumber(stored) ~= bucket * 10 then return tonumber(stored) end
-  for i = 3, 12 do
-    if redis.call('EXISTS', keys[i]) == 1 then return bucket * 10 end
-  end
-  redis.call('UNLINK', keys[2], unpack(keys, 13))
+  if make_dirty_due(keys, bucket * 10, tonumber(args[2])) then return bucket * 10 end
+  redis.call('UNLINK', keys[3], unpack(keys, 14))
   redis.call('SET', keys[1], (bucket + 1) * 10)
   return (bucket + 1) * 10
 end

@@ -75,7 +75,7 @@ struct outbox_taken {
     struct outbox_learner *learners;
     size_t n_learners;
     bool more;           /* the minute has further dirty learners */
-    size_t n_unreadable; /* left out, since their keys are of a wrong type or gone: they stay dirty */
+    size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */
 };
 
 /*
@@ -101,7 +101,7 @@ struct outbox_sum {
 
 /*
  * A minute's sums over every partition. `partition_seconds[p]` is what settle compares. In the arena. Empty
- * where another daemon has begun to retire them since the minute was listed: all of it is published then.
+ * where the minute is no longer listed as grown: another daemon has published all of it since.
  */
 struct outbox_sums {
     int64_t minute;

@@ -13,7 +13,7 @@ enum {
     RETIRE_MAX = 8,                   /* buckets a call: far less than a lease lasts */
     HORIZON_MIN_MS = 2 * 3600 * 1000, /* what early retirement leaves at least */
     HIGH_WATER_PERCENT = 80,          /* of maxmemory */
-    BUCKET_KEYS = 2 + 2 * BUCKET_MINUTES
+    BUCKET_KEYS = 3 + 2 * BUCKET_MINUTES
 };
 
 enum { NO_FLOOR = -1 };
@@ -97,66 +97,17 @@ static bool retire_partition(struct outbox *o, int partition, int64_t bucket, in
     const struct key_prefix *prefix = &o->prefixes[partition];
     struct buf *b = &o->command;
     buf_clear(b);
-    resp_fcall(b, "FCALL", STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 1);
+    resp_fcall(b, "FCALL", STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 2);
     resp_key(b, prefix, "floor");
+    resp_key(b, prefix, "due");
     resp_key_int(b, prefix, "w", bucket);
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
         resp_key_int(b, prefix, "d", bucket * BUCKET_MINUTES + i);
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
         resp_key_int(b, prefix, "l", (bucket - 1) * BUCKET_MINUTES + i);
     resp_int(b, bucket);
+    resp_int(b, o->config->publish.grace_ms / 1000);
     return outbox_call(o, partition, 1, "retire", outbox_take_integer, floor);
-}
-
-static bool take_existing(void *ctx, size_t index, const redisReply *reply)
-{
-    bool *dirty = ctx;
-    dirty[index] = reply->type == REDIS_REPLY_INTEGER && reply->integer == 1;
-    return reply->type == REDIS_REPLY_INTEGER;
-}
-
-static bool find_dirty(struct outbox *o, int partition, int64_t bucket, bool dirty[static BUCKET_MINUTES])
-{
-    struct buf *b = &o->command;
-    buf_clear(b);
-    for (int64_t i = 0; i < BUCKET_MINUTES; i++) {
-        resp_begin(b, 2);
-        resp_arg(b, SLICE_LITERAL("EXISTS"));
-        resp_key_int(b, &o->prefixes[partition], "d", bucket * BUCKET_MINUTES + i);
-    }
-    return outbox_call(o, partition, BUCKET_MINUTES, "find_dirty", take_existing, dirty);
-}
-
-static bool make_due(struct outbox *o, int partition, int64_t minute)
-{
-    struct buf *b = &o->command;
-    int64_t added;
-    buf_clear(b);
-    resp_begin(b, 5);
-    resp_arg(b, SLICE_LITERAL("ZADD"));
-    resp_key(b, &o->prefixes[partition], "due");
-    resp_arg(b, SLICE_LITERAL("NX"));
-    resp_int(b, (minute + 1) * MINUTE_SECONDS + o->config->publish.grace_ms / 1000);
-    resp_int(b, minute);
-    if (!outbox_call(o, partition, 1, "make_due", outbox_take_integer, &added))
-        return false;
-    if (added > 0)
-        log_event(o->log, LOG_WARN, "due_again", "server=%s partition=%d minute=%lld",
-            outbox_server(o, partition), partition, (long long)minute);
-    return true;
-}
-
-/*
- * What is still dirty at the horizon is due, or it would never be published and its bucket never retired:
- * `due` may have been lost. A minute that is settled meanwhile leaves it again at the next round.
- */
-static bool make_dirty_due(struct outbox *o, int partition, int64_t bucket)
-{
-    bool dirty[BUCKET_MINUTES];
-    bool done = find_dirty(o, partition, bucket, dirty);
-    for (int64_t i = 0; done && i < BUCKET_MINUTES; i++)
-        done = !dirty[i] || make_due(o, partition, bucket * BUCKET_MINUTES + i);
-    return done;
 }
 
 /* Retires one bucket everywhere. *DONE turns false when some partition is not ready for it. */
@@ -168,11 +119,7 @@ static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t buck
             continue;
         if (!retire_partition(o, p, bucket, &floor))
             return false;
-        if (floor > bucket * BUCKET_MINUTES)
-            continue;
-        *done = false;
-        if (!make_dirty_due(o, p, bucket))
-            return false;
+        *done = *done && floor > bucket * BUCKET_MINUTES;
     }
     return true;
 }

@@ -1,8 +1,8 @@
 /* Lesson minutes: sums over every partition. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "config.h"
-#include "credit/mask.h"
 #include "store/outbox_call.h"
 
 static int newest_first(const void *a, const void *b)
@@ -46,7 +46,6 @@ struct sums_call {
     size_t room; /* of out->sums */
     int partition;
     int replicas; /* acknowledgements asked for; 0: none */
-    bool retired; /* some partition's part may be gone */
 };
 
 static struct outbox_sum *find_sum(struct sums_call *call, struct slice lesson)
@@ -83,27 +82,10 @@ static bool add_sum(struct sums_call *call, const redisReply *field, const redis
     return true;
 }
 
-/*
- * The floor, read after the sums. Past the bucket behind theirs it says that they may have been given back
- * before: by another daemon, after the minute had been published whole.
- */
-static bool take_floor(struct sums_call *call, const redisReply *reply)
-{
-    int64_t bucket = call->out->minute / BUCKET_MINUTES;
-    if (reply->type == REDIS_REPLY_NIL)
-        return true;
-    if (reply->type != REDIS_REPLY_STRING)
-        return false;
-    call->retired = call->retired || strtoll(reply->str, NULL, 10) > (bucket + 1) * BUCKET_MINUTES;
-    return true;
-}
-
 static bool take_sums(void *ctx, size_t index, const redisReply *reply)
 {
     struct sums_call *call = ctx;
-    if (index == 1)
-        return take_floor(call, reply);
-    if (index == 2) /* WAIT: the barrier before anything is produced */
+    if (index == 1) /* WAIT: the barrier before anything is produced */
         return reply->type == REDIS_REPLY_INTEGER && reply->integer >= call->replicas;
     if (reply->type != REDIS_REPLY_ARRAY)
         return false;
@@ -120,11 +102,29 @@ static bool read_partition_sums(struct outbox *o, struct sums_call *call)
     resp_begin(&o->command, 2);
     resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
     resp_key_int(&o->command, prefix, "l", call->out->minute);
-    resp_begin(&o->command, 2);
-    resp_arg(&o->command, SLICE_LITERAL("GET"));
-    resp_key(&o->command, prefix, "floor");
     outbox_append_wait(o, call->replicas);
-    return outbox_call(o, call->partition, call->replicas > 0 ? 3 : 2, "sums", take_sums, call);
+    return outbox_call(o, call->partition, call->replicas > 0 ? 2 : 1, "sums", take_sums, call);
+}
+
+/*
+ * Whether MINUTE is listed as grown in any partition now. As long as it is, nobody gives back a part of its
+ * sums: so what was read before this is whole. Once it is not, another daemon has published it.
+ */
+static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
+{
+    *grown = false;
+    for (int p = 0; p < o->config->redis.partitions && !*grown; p++) {
+        int64_t is_member;
+        buf_clear(&o->command);
+        resp_begin(&o->command, 3);
+        resp_arg(&o->command, SLICE_LITERAL("SISMEMBER"));
+        resp_key(&o->command, &o->prefixes[p], "ld");
+        resp_int(&o->command, minute);
+        if (!outbox_call(o, p, 1, "grown", outbox_take_integer, &is_member))
+            return false;
+        *grown = is_member == 1;
+    }
+    return true;
 }
 
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
@@ -136,7 +136,10 @@ bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct o
     for (; call.partition < (int)partitions; call.partition++)
         if (!read_partition_sums(o, &call))
             return false;
-    if (call.retired) {
+    bool grown;
+    if (!find_grown(o, minute, &grown))
+        return false;
+    if (!grown) {
         out->n = 0;
         memset(out->partition_seconds, 0, partitions * sizeof(*out->partition_seconds));
     }

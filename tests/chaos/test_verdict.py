@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from storm.faults import Faults
 from storm.learners import Learner
-from storm.verdict import Held, judge, table, totals_of
+from storm.verdict import Held, judge, sums_of, table, totals_of
 
 NOW = 1_700_000_000
 
@@ -31,8 +31,12 @@ def held():
     seconds = {("basic/honest", "a", s) for s in range(NOW - 90, NOW - 60)}
     seconds |= {("basic/honest", "b", s) for s in range(NOW - 50, NOW - 40)}
     seconds |= {("basic/tabs", "a" if s < NOW - 75 else "b", s) for s in range(NOW - 90, NOW - 60)}
-    totals = totals_of(seconds)
-    return Held(set(seconds), dict(totals), set(seconds), dict(totals), set(seconds), dict(totals), dict(totals))
+    totals, sums = totals_of(seconds), sums_of(seconds)
+    fields = {}
+    for where in ("redis", "merged", "last"):
+        fields |= {where: set(seconds), f"{where}_totals": dict(totals), f"{where}_covered": dict(totals),
+                   f"{where}_sums": dict(sums)}
+    return Held(**fields, watermarks=[(NOW - 60, 0), (NOW, NOW - 60)], ledger_totals=dict(totals))
 
 
 def broken(learners, what):
@@ -43,10 +47,12 @@ def test_what_agrees_holds():
     verdict = judge(cast(), held(), NOW)
     assert verdict.holds
     assert ("sent", 40, 30) in verdict.rows
+    assert ("Redis, lesson sums", 70) in verdict.sums
     assert table(verdict).count("holds") == 5
 
 
 ONE = ("basic/honest", "a", NOW - 61)
+LESSON = ("a", (NOW - 61) // 60 * 60)
 
 
 def everywhere(h, change):
@@ -56,10 +62,17 @@ def everywhere(h, change):
     for totals in (h.redis_totals, h.merged_totals, h.last_totals, h.ledger_totals):
         totals.clear()
         totals.update(totals_of(h.redis))
+    for sums in (h.redis_sums, h.merged_sums, h.last_sums):
+        sums.clear()
+        sums.update(sums_of(h.redis))
 
 
 def twice(seconds):
     seconds.add(("basic/honest", "b", ONE[2]))
+
+
+def thrice(seconds):
+    seconds.update([(x, f"{lesson}{i}", s) for x, lesson, s in seconds for i in range(2)])
 
 
 def lost(seconds):
@@ -72,6 +85,7 @@ def invented(seconds):
 
 FAULTS = {
     "a second in two lessons": (lambda h: everywhere(h, twice), {"1", "3", "5"}),
+    "three times what has passed": (lambda h: everywhere(h, thrice), {"1", "3", "5"}),
     "an accepted second lost": (lambda h: everywhere(h, lost), {"2", "3"}),
     "a second that nobody claimed": (lambda h: everywhere(h, invented), {"2", "3", "5"}),
     "a total that is not its masks": (lambda h: h.redis_totals.update({("basic/honest", "a"): 31}), {"2", "4"}),
@@ -79,6 +93,14 @@ FAULTS = {
     "a total that Kafka lacks": (lambda h: h.merged_totals.pop(("basic/honest", "a")), {"4"}),
     "a last mask that is not the greatest": (lambda h: h.last.discard(ONE), {"4"}),
     "a last total that is not the greatest": (lambda h: h.last_totals.update({("basic/honest", "a"): 29}), {"4"}),
+    "a lesson's minute doubled everywhere": (lambda h: [s.update({LESSON: (60, 2)}) for s in (
+        h.redis_sums, h.merged_sums, h.last_sums)], {"2"}),
+    "a lesson's minute that Kafka lacks": (lambda h: h.merged_sums.pop(LESSON), {"4"}),
+    "a last lesson's minute that is not the greatest": (lambda h: h.last_sums.update({LESSON: (1, 1)}), {"4"}),
+    "coverage that Kafka lacks": (lambda h: h.merged_covered.update({("basic/honest", "a"): 29}), {"4"}),
+    "last coverage that is not the greatest": (lambda h: h.last_covered.update({("basic/honest", "a"): 29}), {"4"}),
+    "a watermark that falls": (lambda h: h.watermarks.append((NOW - 60, NOW - 60)), {"4"}),
+    "a final watermark beyond what is published": (lambda h: h.watermarks.append((NOW, NOW + 60)), {"4"}),
     "a ledger that says less": (lambda h: h.ledger_totals.update({("basic/honest", "a"): 29}), {"4"}),
 }
 

@@ -11,6 +11,7 @@ class Truth:
     def __init__(self, client):
         self.minutes = {}                      # (learner, lesson, minute start) -> set of seconds
         self.totals = {}                       # (learner, lesson) -> watched seconds
+        self.covered = {}                      # (learner, lesson) -> covered seconds
         self.lesson_minutes = defaultdict(lambda: (0, 0))
         self.dirty = set()                     # keys of what is not yet acknowledged by Kafka
         for key in client.scan_iter(match="minuted:*", count=1000):
@@ -26,6 +27,7 @@ class Truth:
         elif kind == "t":
             for lesson, value in client.hgetall(key).items():
                 self.totals[rest, lesson.decode()] = struct.unpack_from("<I", value, 1)[0]
+                self.covered[rest, lesson.decode()] = covered_seconds(value)
         elif kind == "l":
             for lesson, value in client.hgetall(key).items():
                 seconds, learners = struct.unpack_from("<II", value, 1)
@@ -47,6 +49,12 @@ class Truth:
                     minute = (bucket * 10 + slot) * 60
                     self.minutes[learner, lesson, minute] = {i for i in range(60) if mask >> i & 1}
             at += 80
+
+
+def covered_seconds(total):
+    """The length of the merged media intervals, each end rounded down."""
+    ends = struct.iter_unpack("<II", total[10 + total[9]:])
+    return sum(to // 1000 - start // 1000 for start, to in ends)
 
 
 def is_settled(client):

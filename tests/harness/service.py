@@ -1,6 +1,7 @@
 """A child process with a folder and a log of its own: started, waited for, stopped by its process id."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -10,10 +11,18 @@ from pathlib import Path
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 
 
+PORTS = range(10_000, 32_000)  # below those that the system gives to whoever asks for any
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(condition, what, seconds=15.0, every=0.05):

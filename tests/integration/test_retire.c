@@ -59,6 +59,15 @@ static bool is_dirty(struct fixture *f, int partition, int64_t now_s)
     return minutes.n > 0;
 }
 
+static int other_partition(struct fixture *f)
+{
+    int other = 1;
+    while (fixture_partition_of(f, retire_learner_names[other]) ==
+           fixture_partition_of(f, retire_learner_names[0]))
+        other++;
+    return other;
+}
+
 /* ---- cases ---- */
 
 static void test_a_run_at_exactly_the_horizon(void **state)
@@ -134,8 +143,8 @@ static void retire_bucket(struct fixture *f, int partition, int64_t bucket)
     struct key_prefix prefix;
     key_prefix_init(&prefix, partition, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0],
-        "FCALL " STORE_FUNCTION("retire") " 13 %sfloor %sw:%lld a b c d e f g h i j %sl:%lld %lld",
-        prefix.text, prefix.text, (long long)bucket, prefix.text, (long long)bucket * 10 - 10,
+        "FCALL " STORE_FUNCTION("retire") " 14 %sfloor %sdue %sw:%lld a b c d e f g h i j %sl:%lld %lld 70",
+        prefix.text, prefix.text, prefix.text, (long long)bucket, prefix.text, (long long)bucket * 10 - 10,
         (long long)bucket);
 }
 
@@ -144,10 +153,7 @@ static void test_a_sweep_that_ends_half_way(void **state)
 {
     struct fixture *f = first_of(state);
     struct retire_model *m = retire_model_new();
-    int other = 1;
-    while (fixture_partition_of(f, retire_learner_names[other]) ==
-           fixture_partition_of(f, retire_learner_names[0]))
-        other++;
+    int other = other_partition(f);
     int64_t start_s = retire_horizon_minute(f) * 60;
     struct store_run runs[2] = {retire_run(0, 0, start_s, 30), retire_run(other, 0, start_s, 30)};
     fixture_submit(f, runs, 2);
@@ -171,6 +177,19 @@ static void test_a_sweep_that_ends_half_way(void **state)
     free(m);
 }
 
+static int64_t read_sum(struct fixture *f, int64_t minute)
+{
+    struct arena arena = {0};
+    struct outbox_sums sums;
+    assert_true(outbox_sums(f->outbox, minute, &arena, &sums));
+    int64_t seconds = sums.n == 0 ? 0 : sums.sums[0].watched_seconds;
+    for (int p = 0; p < RETIRE_PARTITIONS && sums.n == 0; p++)
+        assert_int_equal(sums.partition_seconds[p], 0);
+    assert_true(sums.n > 0 || outbox_settle_sums(f->outbox, &sums)); /* of nothing: settles nothing */
+    arena_free(&arena);
+    return seconds;
+}
+
 /* Sums that one partition has given back and another has not, read by a publisher that listed them before. */
 static void test_sums_that_are_being_retired(void **state)
 {
@@ -182,27 +201,54 @@ static void test_sums_that_are_being_retired(void **state)
         struct store_run run = submit_one(f, i, 0, start_s, 30);
         retire_model_credit(m, i, 0, &run, 0);
     }
-    retire_publish_all(f, m);
+    assert_int_equal(read_sum(f, start_s / 60), RETIRE_LEARNERS * 30);
+    retire_publish_all(f, m); /* by another daemon, which then begins to give them back */
     for (int p = 0; p < RETIRE_PARTITIONS; p++) {
         retire_bucket(f, p, bucket - 1);
         retire_bucket(f, p, bucket);
     }
-
-    struct arena arena = {0};
-    struct outbox_sums sums;
-    assert_true(outbox_sums(f->outbox, start_s / 60, &arena, &sums));
-    assert_int_equal(sums.n, 1);
-    assert_int_equal(sums.sums[0].watched_seconds, RETIRE_LEARNERS * 30);
-    int p = fixture_partition_of(f, retire_learner_names[0]);
-    retire_bucket(f, p, bucket + 1);
-    assert_true(outbox_sums(f->outbox, start_s / 60, &arena, &sums));
-    assert_int_equal(sums.n, 0);
-    for (p = 0; p < RETIRE_PARTITIONS; p++)
-        assert_int_equal(sums.partition_seconds[p], 0);
-    assert_true(outbox_settle_sums(f->outbox, &sums));
-    arena_free(&arena);
+    retire_bucket(f, fixture_partition_of(f, retire_learner_names[0]), bucket + 1);
+    assert_int_equal(read_sum(f, start_s / 60), 0);
     retire_check_consumer(m);
     free(m);
+}
+
+/* A partition that is first used late has its floor far beyond a minute that still waits for Kafka. */
+static void test_a_partition_is_first_used_late(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int other = other_partition(f);
+    int64_t start_s = retire_horizon_minute(f) * 60 + 1200;
+    struct store_run run = submit_one(f, 0, 0, start_s, 30);
+    retire_model_credit(m, 0, 0, &run, 0);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    struct store_run late = submit_one(f, other, 0, clock_now_ms(&f->clock) / 1000 - 3600, 30);
+    retire_model_credit(m, other, 0, &late, 0);
+    assert_int_equal(read_sum(f, start_s / 60), 30);
+    retire_publish_all(f, m);
+    retire_check_consumer(m);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 24LL * HOUR_MS);
+    assert_in_range(retire_all(f), retire_horizon_minute(f) - 10, retire_horizon_minute(f));
+    free(m);
+}
+
+/* Retiring is what gives memory back: it works without any, whatever is still dirty. */
+static void test_retiring_over_maxmemory(void **state)
+{
+    struct fixture *f = first_of(state);
+    int64_t start_s = retire_horizon_minute(f) * 60;
+    for (int i = 0; i < RETIRE_LEARNERS; i++)
+        submit_one(f, i, 0, start_s, 30);
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    struct key_prefix prefix;
+    key_prefix_init(&prefix, p, RETIRE_PARTITIONS);
+    redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
+    redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 1");
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    (void)retire_some(f);
+    assert_true(is_dirty(f, p, INT64_MAX)); /* due again */
+    redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 0");
 }
 
 /* A partition that was never used cannot be closed yet: the others give nothing back before it is. */
@@ -296,6 +342,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_horizon_of_before_the_retiring, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_sweep_that_ends_half_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sums_that_are_being_retired, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_partition_is_first_used_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_retiring_over_maxmemory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_unused_partition_is_closed_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_retirement_leaves_two_hours, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_at_the_horizon, setup, teardown),

@@ -56,10 +56,13 @@ byte final_through; /* the greatest that a round has come to */
 #define MUST_ADOPT (first[1] == UNUSED)
 #endif
 
-#ifdef READ_BLINDLY
-#define IS_GONE(p) false
+#if defined(READ_BLINDLY)
+#define STILL_GROWN(p) true
+#elif defined(JUDGE_BY_FLOOR)
+#define IS_PAST(p) (first[p] != UNUSED && first[p] > GOES_WITH(minute))
+#define STILL_GROWN(p) (!IS_PAST(0) && !IS_PAST(1))
 #else
-#define IS_GONE(p) (first[p] != UNUSED && first[p] > GOES_WITH(minute))
+#define STILL_GROWN(p) ((part[p].ld >> minute) & 1)
 #endif
 
 #ifdef FINAL_AHEAD
@@ -96,6 +99,9 @@ end:
     do
     :: d_step { !calm -> claim(0, 0) }
     :: d_step { !calm -> claim(1, 0) }
+    /* the first heartbeat comes late: its daemon's horizon is the floor */
+    :: d_step { !calm && first[1] == UNUSED -> first[1] = 1 }
+    :: d_step { !calm && first[1] == UNUSED -> first[1] = MINUTES }
 #ifndef CALM
     :: d_step { !calm -> claim(0, 1) }
 #endif
@@ -104,7 +110,7 @@ end:
 
 /* ---- a daemon's publisher ---- */
 
-mtype = {BEGIN, FLOORS, FLOORS_1, ADOPT, RETIRE, RETIRE_1, CONNECT, LIST, LIST_1, READ, READ_1, CONFIRM, COMMIT,
+mtype = {BEGIN, FLOORS, FLOORS_1, ADOPT, RETIRE, RETIRE_1, CONNECT, LIST, LIST_1, READ, READ_1, CHECK, CHECK_1, CONFIRM, COMMIT,
     SETTLE, SETTLE_1};
 
 inline forget()
@@ -233,14 +239,19 @@ end:
         note_seen() }
     :: atomic { step == READ ->
         if
-        :: IS_GONE(0) -> step = SETTLE
-        :: !IS_GONE(0) -> sums[0] = part[0].l[minute]; step = READ_1
+        :: true -> sums[0] = part[0].l[minute]; step = READ_1
         :: !calm -> reach = 0; end_round() /* Redis does not answer */
         fi }
     :: atomic { step == READ_1 ->
-        sums[0] = (IS_GONE(1) -> 0 : sums[0]);
-        sums[1] = (IS_GONE(1) -> 0 : part[1].l[minute]);
-        step = (sums[0] + sums[1] > 0 -> CONFIRM : SETTLE) }
+        sums[1] = part[1].l[minute];
+        step = (sums[0] + sums[1] > 0 -> CHECK : SETTLE) }
+    /* as long as it has grown anywhere, nobody has given back a part of it */
+    :: atomic { step == CHECK -> step = (STILL_GROWN(0) -> CONFIRM : CHECK_1) }
+    :: atomic { step == CHECK_1 ->
+        if
+        :: STILL_GROWN(1) -> step = CONFIRM
+        :: else -> sums[0] = 0; sums[1] = 0; step = SETTLE
+        fi }
     :: atomic { step == CONFIRM ->
         if
         :: CONFIRMED -> CONFIRM_LEASE; step = COMMIT

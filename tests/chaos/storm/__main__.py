@@ -1,47 +1,34 @@
 """tests/proof: plays a storm and prints the table of who holds what."""
 
-import argparse
 import asyncio
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import textwrap
 import time
+import traceback
 from pathlib import Path
 
+from harness.daemon import MINUTED
 from harness.ledger import Ledger, run_ledger, totals_by_key
 from harness.records import Merged, read_topics
 from harness.redis_truth import Truth
 
 from . import players
-from .faults import PARTS, Faults
+from .arguments import PARTS, parse_arguments
+from .faults import Faults
 from .learners import Learner
 from .post import Post, Report
 from .theatre import Theatre
 from .verdict import Held, judge, table
 from .web import Web
 
+OVERTIME_S = 300  # faults that wait for each other may last beyond the storm, for so long
+LAST_RUN_S = 4    # after the play is over a player may still send what it is just playing
 DRAIN_S = 120    # all claims are answered within, once everything runs again
 SETTLE_S = 120   # and all is published
-
-
-def parse_arguments(argv):
-    parser = argparse.ArgumentParser(
-        prog="tests/proof", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Plays honest and dishonest learners against two daemons, a Redis and an Apache Kafka at real speed, while\n"
-                    "each part is killed, stopped and cut off; then compares what was sent with what is held, to the second.",
-        epilog="Parts: " + ", ".join(PARTS) + ".\nThe seed repeats who does what and when; how real processes interleave is never the same.\n"
-               "Exit status: 0 every invariant holds, 1 one does not, 2 wrong usage.")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000), help="repeats a storm")
-    parser.add_argument("--kills", type=int, default=20, metavar="K", help="of each part (20)")
-    parser.add_argument("--minutes", type=float, default=15, metavar="M", help="how long the storm lasts (15)")
-    parser.add_argument("--learners", type=int, default=120, metavar="N", help="who play at once (120)")
-    parser.add_argument("--keep", metavar="DIR", help="keep the servers' files and logs there")
-    arguments = parser.parse_args(argv)
-    if arguments.kills < 0 or arguments.minutes <= 0 or arguments.learners < 20:
-        parser.error("--kills is at least 0, --minutes above 0, --learners at least 20")
-    return arguments
 
 
 def say(text):
@@ -51,14 +38,20 @@ def say(text):
 class Cast:
     """Who plays: seven tenths honest, the rest not."""
 
-    def __init__(self, stage, ports, seed, report, n):
-        self.stage, self.ports, self.seed, self.report = stage, ports, seed, report
+    def __init__(self, seed, report):
+        self.seed, self.report = seed, report
         self.learners, self.posts, self.plays = [], [], []
+        self.stage = self.ports = None
+
+    def assemble(self, ports, n):
+        """About N learners, who send to PORTS; in the loop that they play in."""
+        self.stage, self.ports = players.Stage(), ports
         shares = ((self.add_browser, 30), (self.add_phone, 20), (self.add_gateway, 1), (self.add_passers_by, 10),
                   (self.add_tabs, 10), (self.add_repeater, 10), (self.add_forger, 10))
         for add, share in shares:
             for _ in range(max(1, n * share // 100)):
                 add()
+        return self
 
     def learner(self, kind, honest):
         """Each has a die of its own, so that nobody's fortune depends on who is served first."""
@@ -100,34 +93,39 @@ class Cast:
         return sum(len(post.queue) for post in self.posts)
 
 
-async def storm(theatre, arguments, report):
-    """Plays until the faults are over, heals everything, and lets every claim have its answer."""
-    stage = players.Stage()
-    cast = Cast(stage, theatre.ports, arguments.seed, report, arguments.learners)
+async def storm(theatre, cast, faults, arguments, report):
+    """Plays until the faults are over, heals everything, and lets every claim have its answer. Returns when play ended."""
+    cast.assemble(theatre.ports, arguments.learners)
+    say(f"{len(cast.learners)} learners play at once")
     play = asyncio.gather(*cast.plays)
-    faults = Faults(theatre, arguments.seed, arguments.kills, arguments.minutes, report)
     faults.start()
-    await follow(faults, arguments.minutes * 60, report, play)
+    try:
+        await follow(faults, arguments.minutes * 60, report, play)
+    finally:
+        await asyncio.to_thread(faults.stop)
     say("the storm is over: everything runs again, and players deliver what they have left")
     await asyncio.to_thread(theatre.heal)
-    stage.over.set()
+    cast.stage.over.set()
+    ended = time.time() + LAST_RUN_S
     try:
         await asyncio.wait_for(play, DRAIN_S)
     except asyncio.TimeoutError:
         report.problem(f"{cast.waiting()} claims had no final answer {DRAIN_S} s after the storm")
     for post in cast.posts:
         post.web.close()
-    return cast.learners, faults
+    return ended
 
 
 async def follow(faults, seconds, report, play):
     """A line every half a minute, until the time is over and every part was struck as often as it should be."""
-    began = time.monotonic()
-    told = began
+    began = told = time.monotonic()
     while time.monotonic() - began < seconds or faults.alive():
         await asyncio.sleep(0.5)
         if play.done():
             await play   # a player that ends early has failed: its error is ours
+        if time.monotonic() - began > seconds + OVERTIME_S:
+            report.problem(f"after {OVERTIME_S} s more not every fault has happened")
+            return
         if time.monotonic() - told >= 30:
             told = time.monotonic()
             answers = report.answers
@@ -140,17 +138,20 @@ def ledger_totals(theatre, directory, report):
     ledger = Ledger(directory / "ledger.db", theatre.kafka.brokers, theatre.catalog).follow()
     code, output, errors = run_ledger("totals", "--db", ledger.database, "--format", "json")
     if code != 0:
-        report.problem(f"minuted-ledger totals ended with {code}: {errors}")
+        report.problem(f"minuted-ledger totals ended with {code}: {errors or 'its three ways of counting differ'}")
     return totals_by_key(output)
 
 
-def compare(theatre, learners, directory, report):
+def compare(theatre, learners, ended, directory, report):
     """Waits until all is published, and reads what everybody holds."""
     theatre.let_minutes_end(300_000)
-    theatre.wait_settled(SETTLE_S)
+    try:
+        theatre.wait_settled(SETTLE_S)
+    except AssertionError as e:
+        report.problem(str(e))
     merged = Merged(read_topics(theatre.kafka.brokers))
     totals = ledger_totals(theatre, directory, report)
-    return judge(learners, Held.read(Truth(theatre.redis.client), merged, totals), time.time())
+    return judge(learners, Held.read(Truth(theatre.redis.client), merged, totals), ended)
 
 
 def print_report(arguments, theatre, learners, faults, report, verdict, seconds):
@@ -158,7 +159,7 @@ def print_report(arguments, theatre, learners, faults, report, verdict, seconds)
         print(textwrap.fill(", ".join(f"{what} {n:,}" for what, n in found), 110, break_long_words=False,
                             initial_indent=f"{title:<10}", subsequent_indent=" " * 10))
     print()
-    print(f"seed {arguments.seed}: {learners:,} learners, {arguments.learners} at once, 2 daemons, {seconds / 60:.1f} minutes")
+    print(f"seed {arguments.seed}: {learners:,} learners, 2 daemons, {seconds / 60:.1f} minutes")
     counts("struck", faults.struck().items())
     counts("answers", sorted(report.answers.items()))
     counts("daemons", theatre.events().items())
@@ -169,32 +170,67 @@ def print_report(arguments, theatre, learners, faults, report, verdict, seconds)
         print(f"PROBLEM {problem}")
 
 
+def check_what_happened(theatre, cast, report):
+    """A storm in which nothing happened proves nothing."""
+    if theatre.events()["history_gone"]:
+        report.problem("a daemon says that history is gone; no Redis was emptied")
+    if report.contested == 0:
+        report.problem("no second was contested, though several lessons were played at once")
+    if cast.waiting():
+        report.problem(f"{cast.waiting()} claims are left")
+
+
 def play(arguments, directory):
     report = Report()
     theatre = Theatre(directory, report)
+    cast = Cast(arguments.seed, report)
+    faults = Faults(theatre, arguments.seed, arguments.kills, arguments.minutes, report)
     verdict, began = None, time.monotonic()
     try:
         theatre.start()
         say(f"seed {arguments.seed}: {arguments.kills} times each of: {', '.join(PARTS)}; logs are in {directory}")
-        learners, faults = asyncio.run(storm(theatre, arguments, report))
-        if theatre.events()["history_gone"]:
-            report.problem("a daemon says that history is gone; no Redis was emptied")
-        try:
-            verdict = compare(theatre, learners, directory, report)
-        except AssertionError as e:
-            report.problem(str(e))
+        ended = asyncio.run(storm(theatre, cast, faults, arguments, report))
+        check_what_happened(theatre, cast, report)
+        verdict = compare(theatre, cast.learners, ended, directory, report)
+    except Exception as e:  # noqa: BLE001 - whatever it is, the report says it beside all else
+        report.problem("".join(traceback.format_exception(e)))
     finally:
+        faults.stop()
         theatre.stop()
-    print_report(arguments, theatre, len(learners), faults, report, verdict, time.monotonic() - began)
+    print_report(arguments, theatre, len(cast.learners), faults, report, verdict, time.monotonic() - began)
     return verdict is not None and verdict.holds and not report.problems and min(
         faults.struck().values()) == arguments.kills
 
 
-def main(argv=None):
-    arguments = parse_arguments(argv)
+def prepare(arguments):
+    """The folder for servers' files; None, having said why, if the storm cannot be played."""
+    if not MINUTED.exists():
+        print(f"tests/proof: {MINUTED} does not exist: build it, or leave MINUTED_BUILD unset", file=sys.stderr)
+        return None
     directory = Path(arguments.keep or tempfile.mkdtemp(prefix="minuted-proof-")).resolve()
     directory.mkdir(parents=True, exist_ok=True)
-    holds = play(arguments, directory)
+    if any(directory.iterdir()):
+        print(f"tests/proof: --keep {directory} is not empty", file=sys.stderr)
+        return None
+    return directory
+
+
+def be_interrupted(number, _frame):
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def main(argv=None):
+    arguments = parse_arguments(argv)
+    directory = prepare(arguments)
+    if directory is None:
+        return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):   # as Ctrl-C: the servers are ended
+        signal.signal(number, be_interrupted)
+    try:
+        holds = play(arguments, directory)
+    except KeyboardInterrupt:
+        print(f"\nproof: interrupted; logs are in {directory}")
+        return 130
     print()
     if holds:
         print(f"proof: every invariant holds after {arguments.kills} of each fault; --seed {arguments.seed} repeats it")

@@ -128,7 +128,7 @@ async def passers_by(stage, post, new_learner):
         session = await open_session(post, learner, learner.rng.choice(LESSONS), "browser")
         watching = Watching(learner.rng, session)
         await asyncio.sleep(learner.rng.uniform(1, 3))
-        post.put(claim_of(learner.rng, session, watching.take()))
+        post.put(Claim(session, watching.take()))   # once accepted, not sent again
         await post.send()
     await post.drain()
 
@@ -166,7 +166,7 @@ def shifted(rng, claim):
 
 
 def forged(rng, session):
-    """A session whose token is not ours: a byte changed, or another learner's signature."""
+    """A session whose token is not what we signed: a character is another one."""
     fake = copy.copy(session)
     at = rng.randrange(4, len(session.token))
     fake.token = session.token[:at] + ("A" if session.token[at] != "A" else "B") + session.token[at + 1:]

@@ -88,8 +88,7 @@ class Post:
         status, reason = result["status"], result.get("reason")
         self.report.answers[" ".join(filter(None, (status, reason)))] += 1
         if status == "accepted":
-            if not claim.deserved:
-                self.report.problem(f"accepted without being deserved: {claim}")
+            self._check_accepted(claim, result)
             claim.note_accepted(result)
             claim.again -= 1
             return claim.again < 0
@@ -99,11 +98,23 @@ class Post:
         return not claim.deserved
 
 
+    def _check_accepted(self, claim, result):
+        parts = [result[f"{what}_seconds"] for what in ("credited", "duplicate", "contested")]
+        self.report.contested += parts[2]
+        if not claim.deserved:
+            self.report.problem(f"accepted without being deserved: {claim}")
+        elif sum(parts) != len(claim.seconds()):
+            self.report.problem(f"{len(claim.seconds())} s were claimed, {result} answered: {claim.run}")
+        elif claim.session.learner.honest and parts[2] > 0:
+            self.report.problem(f"an honest run is contested: {result}: {claim.run}")
+
+
 class Report:
     """What the players saw."""
 
     def __init__(self):
         self.answers, self.problems = Counter(), []
+        self.contested = 0   # seconds, by the answers
 
     def problem(self, text):
         if len(self.problems) < 100:

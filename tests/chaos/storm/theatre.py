@@ -92,6 +92,8 @@ class Theatre:
         if daemon is None or not daemon.busy.acquire(timeout=0.1):
             return False
         try:
+            if self.holder() is not daemon:
+                return False
             daemon.signal(signal.SIGSTOP)
             time.sleep(LEASE_S + seconds)
             daemon.signal(signal.SIGCONT)
@@ -125,14 +127,25 @@ class Theatre:
         wait_until(lambda: is_settled(self.redis.client), "Redis owes nothing to Kafka", seconds)
 
     def stop(self):
-        """Drains the daemons and ends all; what was not well is a problem."""
-        for daemon in self.daemons:
-            if daemon.running():
-                code = daemon.terminate(60)
-                if code != 0:
-                    self.report.problem(f"{daemon.name} ended with {code} on SIGTERM")
-        for service in reversed(self.services()):
-            service.kill()
+        """Drains the daemons and ends all, whatever goes wrong with one of them; what was not well is a problem."""
+        try:
+            for daemon in self.daemons:
+                self._drain(daemon)
+        finally:
+            for service in reversed(self.services()):
+                service.kill()
+            self.proxies.stop()
+        for service in self.services():
             if service.sanitizer_report():
                 self.report.problem(f"{service.name}: {service.sanitizer_report()}")
-        self.proxies.stop()
+
+    def _drain(self, daemon):
+        if not daemon.running():
+            return
+        try:
+            code = daemon.terminate(60)
+        except AssertionError as e:
+            self.report.problem(str(e))
+            return
+        if code != 0:
+            self.report.problem(f"{daemon.name} ended with {code} on SIGTERM")

@@ -6,7 +6,10 @@ the order of arrival decides which lesson a second belongs to, so what cheats se
 
 from dataclasses import dataclass, field
 
-from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, bits, learner_of
+from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, bits, learner_of
+
+
+LINES_MAX = 20
 
 
 def flatten(minutes):
@@ -29,30 +32,56 @@ def totals_of(seconds):
     return totals
 
 
+def sums_of(seconds):
+    """(lesson, minute start) -> (seconds, learners)."""
+    sums = {}
+    for learner, lesson, second in seconds:
+        n, learners = sums.setdefault((lesson, second - second % 60), [0, set()])
+        sums[lesson, second - second % 60] = [n + 1, learners | {learner}]
+    return {key: (n, len(learners)) for key, (n, learners) in sums.items()}
+
+
 @dataclass
 class Held:
     """What Redis, Kafka and the ledger hold at the end."""
     redis: set
     redis_totals: dict
+    redis_covered: dict
+    redis_sums: dict
     merged: set
     merged_totals: dict
+    merged_covered: dict
+    merged_sums: dict
     last: set
     last_totals: dict
+    last_covered: dict
+    last_sums: dict
+    watermarks: list   # (published through, final through) in the order of their records
     ledger_totals: dict
 
     @classmethod
     def read(cls, truth, merged, ledger_totals):
         last = {(learner_of(r.value), r.value["lesson_id"], r.value["minute_start"]): bits(r.value["seconds_mask"])
                 for r in merged.of_last(LEARNER_MINUTES)}
-        last_totals = {(learner_of(r.value), r.value["lesson_id"]): r.value["watched_seconds"]
-                       for r in merged.of_last(LEARNER_LESSONS)}
-        return cls(flatten(truth.minutes), truth.totals, flatten(merged.minutes()), dict(merged.totals),
-                   flatten(last), last_totals, ledger_totals)
+        lessons = {(learner_of(r.value), r.value["lesson_id"]): r.value for r in merged.of_last(LEARNER_LESSONS)}
+        last_sums = {(r.value["lesson_id"], r.value["minute_start"]): (r.value["watched_seconds"], r.value["learners"])
+                     for r in merged.of_last(LESSON_MINUTES)}
+        watermarks = [(r.value["published_through"], r.value.get("final_through", 0))
+                      for r in merged.records if r.topic == WATERMARKS]
+        return cls(
+            redis=flatten(truth.minutes), redis_totals=truth.totals, redis_covered=truth.covered,
+            redis_sums=dict(truth.lesson_minutes),
+            merged=flatten(merged.minutes()), merged_totals=dict(merged.totals), merged_covered=dict(merged.covered),
+            merged_sums=merged.lesson_minutes,
+            last=flatten(last), last_totals={key: v["watched_seconds"] for key, v in lessons.items()},
+            last_covered={key: v.get("covered_seconds", 0) for key, v in lessons.items()}, last_sums=last_sums,
+            watermarks=watermarks, ledger_totals=ledger_totals)
 
 
 @dataclass
 class Verdict:
     rows: list = field(default_factory=list)         # (name, honest seconds, other seconds)
+    sums: list = field(default_factory=list)         # (name, seconds), where learners are not told apart
     invariants: list = field(default_factory=list)   # (name, what is wrong)
 
     def judge(self, name, wrong):
@@ -84,13 +113,20 @@ def twice(what, seconds):
             yield f"{what}: {learner} has second {second} in {other} and {lesson}"
 
 
-def more_than_passed(learners, redis, now):
+def more_than_passed(learners, what, totals, ended):
+    """A learner's seconds over all lessons, against the time between the first play and the last."""
     count = {}
-    for learner, _ in without_lesson(redis):
-        count[learner] = count.get(learner, 0) + 1
+    for (learner, _), n in totals.items():
+        count[learner] = count.get(learner, 0) + n
     for x in learners:
-        if count.get(x.key, 0) > now - x.began + 1:
-            yield f"{x.key} has {count[x.key]} s after {now - x.began:.0f} s"
+        if count.get(x.key, 0) > ended - x.began + 1:
+            yield f"{what}: {x.key} has {count[x.key]} s after {ended - x.began:.0f} s"
+
+
+def falls(watermarks):
+    for (published, final), (published_next, final_next) in zip(watermarks, watermarks[1:]):
+        if published_next < published or final_next < final or final_next > published_next:
+            yield f"watermarks: {(published, final)} is followed by {(published_next, final_next)}"
 
 
 def lost_credit(learners, redis_totals):
@@ -101,17 +137,20 @@ def lost_credit(learners, redis_totals):
             yield f"{x.key}: {x.credited} s were credited, {held} are held"
 
 
-def judge(learners, held, now):
-    """The verdict on HELD, given the books of LEARNERS."""
+def judge(learners, held, ended):
+    """The verdict on HELD, given the books of LEARNERS, whose play ended at ENDED."""
     honest, others = [x for x in learners if x.honest], [x for x in learners if not x.honest]
     sent, accepted = of_learners(learners, lambda x: x.sent), of_learners(learners, lambda x: x.accepted)
     verdict = Verdict()
     fill_table(verdict, honest, held, sent, accepted)
     verdict.judge("1 a second is credited once, and no more than has passed", [
-        *twice("Redis", held.redis), *twice("Kafka", held.merged), *more_than_passed(learners, held.redis, now)])
+        *twice("Redis", held.redis), *twice("Kafka", held.merged),
+        *more_than_passed(learners, "Redis", held.redis_totals, ended),
+        *more_than_passed(learners, "Kafka", held.merged_totals, ended)])
     verdict.judge("2 order and repetition change nothing", [
         *difference("sent, and in Redis", without_lesson(sent), without_lesson(held.redis)),
         *difference("Redis, masks and totals", items(totals_of(held.redis)), items(held.redis_totals)),
+        *difference("Redis, masks and lesson sums", items(sums_of(held.redis)), items(held.redis_sums)),
         *lost_credit(learners, held.redis_totals)])
     verdict.judge("3 what was accepted is held", [
         *difference("sent, and accepted", without_lesson(sent), without_lesson(accepted)),
@@ -122,7 +161,12 @@ def judge(learners, held, now):
         *difference("Redis, and Kafka's greatest totals", items(held.redis_totals), items(held.merged_totals)),
         *difference("Redis, and the last records", held.redis, held.last),
         *difference("Redis, and the last totals", items(held.redis_totals), items(held.last_totals)),
-        *difference("Redis, and the ledger", items(held.redis_totals), items(held.ledger_totals))])
+        *difference("Redis, and Kafka's greatest coverage", items(held.redis_covered), items(held.merged_covered)),
+        *difference("Redis, and the last coverage", items(held.redis_covered), items(held.last_covered)),
+        *difference("Redis, and Kafka's greatest lesson sums", items(held.redis_sums), items(held.merged_sums)),
+        *difference("Redis, and the last lesson sums", items(held.redis_sums), items(held.last_sums)),
+        *difference("Redis, and the ledger", items(held.redis_totals), items(held.ledger_totals)),
+        *falls(held.watermarks)])
     verdict.judge("5 nothing is held that deserved no credit", [
         *([f"not sent: {sorted(held.redis - sent)[:3]}"] if held.redis - sent else []),
         *([] if others else ["nobody cheated"])])
@@ -148,13 +192,19 @@ def fill_table(verdict, honest, held, sent, accepted):
     row("Kafka, last masks", held.last)
     total_row("Kafka, last totals", held.last_totals)
     total_row("ledger", held.ledger_totals)
+    for name, sums in (("Redis, lesson sums", held.redis_sums), ("Kafka, greatest lesson sums", held.merged_sums),
+                       ("Kafka, last lesson sums", held.last_sums)):
+        verdict.sums.append((name, sum(n for n, _ in sums.values())))
 
 
 def table(verdict):
-    lines = [f"{'seconds':<28}{'honest':>12}{'others':>12}"]
-    lines += [f"{name:<28}{mine:>12,}{theirs:>12,}" for name, mine, theirs in verdict.rows]
+    lines = [f"{'seconds':<28}{'honest':>12}{'others':>12}{'all':>12}"]
+    lines += [f"{name:<28}{mine:>12,}{theirs:>12,}{mine + theirs:>12,}" for name, mine, theirs in verdict.rows]
+    lines += [f"{name:<28}{'':>24}{n:>12,}" for name, n in verdict.sums]
     lines.append("")
     for name, wrong in verdict.invariants:
         lines.append(f"{'BROKEN' if wrong else 'holds':<8}{name}")
-        lines += [f"        {line}" for line in wrong[:10]]
+        lines += [f"        {line}" for line in wrong[:LINES_MAX]]
+        if len(wrong) > LINES_MAX:
+            lines.append(f"        … and {len(wrong) - LINES_MAX} more")
     return "\n".join(lines)
