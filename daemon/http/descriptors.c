@@ -6,8 +6,8 @@
 enum {
     /* the operators' port, the monitor's and the publisher's Redis, Kafka's brokers */
     KEPT = 192,
-    /* its loop and listeners, two connections a Redis server, refused clients that linger */
-    KEPT_A_WORKER = 128
+    /* its loop, 16 listeners, two connections to each of 64 Redis servers, 64 refused clients that linger */
+    KEPT_A_WORKER = 256
 };
 
 int64_t descriptors_raise_limit(void)

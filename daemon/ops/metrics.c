@@ -107,7 +107,6 @@ void metrics_collect_servers(struct metrics *m)
         m->value[METRIC_server_clock_skew][i] = (double)server->clock_skew_ms / 1000;
         m->value[METRIC_server_used_memory][i] = (double)server->used_memory;
         m->value[METRIC_server_max_memory][i] = (double)server->max_memory;
-        m->value[METRIC_server_history_losses][i] = (double)server->history_losses;
     }
 }
 
@@ -169,8 +168,10 @@ struct metrics *metrics_collect(const struct ops_sources *sources)
     collect_watermarks(m, publish);
     collect_daemon(m, sources);
     collect_process(m, sources);
-    if (sources->monitor != NULL)
+    if (sources->monitor != NULL) {
         m->n_servers = monitor_servers(sources->monitor, m->servers, SERVERS_MAX);
+        set(m, METRIC_daemon_history_losses, (double)monitor_history_losses(sources->monitor));
+    }
     metrics_collect_servers(m);
     return m;
 }

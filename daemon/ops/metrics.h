@@ -60,14 +60,14 @@
     X(store, queued_runs, gauge, none, "minuted_store_queued_runs", "Runs waiting for Redis now.")           \
     X(daemon, last_answer, gauge, none, "minuted_store_last_answer_age_seconds",                             \
         "Since a worker last had a good answer of Redis; grows also while nobody asks.")                     \
+    X(daemon, history_losses, counter, none, "minuted_redis_history_losses_total",                           \
+        "Times that a partition was found without what it had held.")                                        \
     X(server, reached, gauge, server, "minuted_redis_reached", "1 if reached within the last 10 s.")         \
     X(server, usable, gauge, server, "minuted_redis_usable", "1 if it takes and keeps heartbeats.")          \
     X(server, clock_skew, gauge, server, "minuted_redis_clock_skew_seconds",                                 \
         "The server's clock less this machine's.")                                                           \
     X(server, used_memory, gauge, server, "minuted_redis_used_memory_bytes", "used_memory of the server.")   \
     X(server, max_memory, gauge, server, "minuted_redis_max_memory_bytes", "maxmemory; 0: no limit.")        \
-    X(server, history_losses, counter, server, "minuted_redis_history_losses_total",                         \
-        "Partitions found without what they had held.")                                                      \
     X(publish, records, counter, none, "minuted_published_records_total", "Records committed to Kafka.")     \
     X(publish, learner_minutes, counter, none, "minuted_published_learner_masks_total",                      \
         "Learners' minutes committed and settled.")                                                          \

@@ -87,15 +87,15 @@ static void describe_servers(struct report *r, struct monitor *monitor)
         return;
     struct monitor_server *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
     size_t n = monitor_servers(monitor, servers, SERVERS_MAX);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (servers[i].refusal[0] != '\0')
             buf_printf(r->out, "[i] redis: server %s refuses heartbeats: %s (never makes unready)\n",
                 servers[i].name, servers[i].refusal);
-        if (servers[i].history_losses > 0)
-            buf_printf(r->out, "[i] redis: server %s came back without the history of %lld partitions\n",
-                servers[i].name, (long long)servers[i].history_losses);
-    }
     free(servers);
+    int64_t losses = monitor_history_losses(monitor);
+    if (losses > 0)
+        buf_printf(
+            r->out, "[i] redis: %lld times a partition was found without its history\n", (long long)losses);
 }
 
 /* For the reader only. */

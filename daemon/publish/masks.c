@@ -70,7 +70,7 @@ static enum producer_status take_minute(
         return status;
     }
     list->n++;
-    if (taken->more)
+    if (taken->more && taken->n_learners > 0)
         cycle_leave(s, m->minute);
     /* no hurry with those who cannot be read: they stay the same until an operator mends them */
     if (taken->n_unreadable > 0 && m->minute < s->oldest_left)

@@ -82,16 +82,17 @@ static bool is_fencing(rd_kafka_resp_err_t code)
 
 /*
  * Limits of topics (max.message.bytes) count whole batches, and librdkafka does not part a refused one. The
- * next producer makes smaller ones, down to single records; where not even these pass, sizes start from above
- * again.
+ * next producer makes smaller ones, down to single records; where not even these pass, and after a success,
+ * sizes start from above again.
  */
 static void make_batches_smaller(struct producer *p)
 {
     char now[32] = "";
     size_t size = sizeof(now);
     rd_kafka_conf_get(rd_kafka_conf(p->kafka), "batch.size", now, &size);
-    long smaller = strtol(now, NULL, 10) / BATCH_SHARE;
-    p->batch_max = smaller < BATCH_MIN ? 0 : (int)smaller;
+    long current = strtol(now, NULL, 10);
+    long smaller = current / BATCH_SHARE;
+    p->batch_max = current <= BATCH_MIN ? 0 : smaller < BATCH_MIN ? BATCH_MIN : (int)smaller;
 }
 
 /* Whatever cannot be tried again ends the producer; a fatal error behind CODE is the one that counts. */
@@ -141,12 +142,13 @@ static int step_ms(struct producer *p, int64_t start_ms)
 
 /* ---- topics ---- */
 
-static bool has_topics(struct producer *p, const struct rd_kafka_metadata *found)
+static bool has_topics(
+    struct producer *p, const struct rd_kafka_metadata *found, int partitions[static RECORD_KINDS])
 {
     for (int kind = 0; kind < RECORD_KINDS; kind++) {
         const char *name = record_topic((enum record_kind)kind);
-        p->partitions[kind] = kafka_client_partitions(found, name);
-        if (p->partitions[kind] == 0) {
+        partitions[kind] = kafka_client_partitions(found, name);
+        if (partitions[kind] == 0) {
             snprintf(p->error, sizeof(p->error),
                 "topic %s is missing on %s; minuted --create-topics makes it", name, p->brokers);
             return false;
@@ -160,8 +162,9 @@ static bool topic_is_gone(struct producer *p, int ms)
 {
     const struct rd_kafka_metadata *found;
     if (ms == 0 || kafka_client_topics(p->kafka, ms, &found) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false; /* not known */
-    bool gone = !has_topics(p, found);
+        return false;      /* not known */
+    int now[RECORD_KINDS]; /* a learner's records keep to their partition while this producer lives */
+    bool gone = !has_topics(p, found, now);
     rd_kafka_metadata_destroy(found);
     return gone;
 }
@@ -247,7 +250,7 @@ static enum producer_status find_topics(struct producer *p)
     } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "metadata", code, rd_kafka_err2str(code));
-    bool good = has_topics(p, found);
+    bool good = has_topics(p, found, p->partitions);
     rd_kafka_metadata_destroy(found);
     for (int kind = 0; good && kind < RECORD_KINDS; kind++)
         p->topics[kind] = rd_kafka_topic_new(p->kafka, record_topic((enum record_kind)kind), NULL);
@@ -378,6 +381,7 @@ enum producer_status producer_commit(struct producer *p)
     if (status != PRODUCER_DONE)
         return status;
     p->open = false;
+    p->batch_max = 0;
     if (p->delivered != p->sent) {
         snprintf(p->error, sizeof(p->error), "commit: %zu of %zu records are reported as delivered",
             p->delivered, p->sent);

@@ -24,7 +24,7 @@ enum {
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 10000,
     YIELD_SHARE = 4,        /* of a catch-up round's length is paused after it */
-    FAILING_MAX_MS = 20000, /* after that a daemon that may reach Kafka gets its chance */
+    FAILING_MAX_MS = 30000, /* two long calls; then a daemon that may reach Kafka gets its chance */
     LEAVE_MS = 3000,        /* to take the lease: it looks every STANDBY_MS */
     RELEASE_MS = 500        /* of the deadline, kept for giving up the lease */
 };

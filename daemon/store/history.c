@@ -34,7 +34,7 @@ static void note_gone(struct marks *m, int partition)
         return;
     if (m->n_gone++ == 0 || strcmp(mark, m->since) < 0)
         memcpy(m->since, mark, sizeof(m->since));
-    m->history->losses[partition]++;
+    m->history->losses++;
     mark[0] = '\0';
 }
 
@@ -119,14 +119,4 @@ bool history_look(struct history *h, redisContext *redis, const struct topology 
         log_event(log, LOG_ERROR, "history_gone", "server=%s partitions=%zu of=%zu since_ms=%s", seen->name,
             m.n_gone, m.n, LOG_QUOTE(m.since));
     return good;
-}
-
-int64_t history_losses(const struct history *h, const struct topology *t, size_t server, int partitions)
-{
-    int on_server[PARTITIONS_MAX];
-    size_t n = partitions_of(t, server, partitions, on_server);
-    int64_t sum = 0;
-    for (size_t i = 0; i < n; i++)
-        sum += h->losses[on_server[i]];
-    return sum;
 }

@@ -19,7 +19,7 @@ enum { HISTORY_MARK_MAX = 24 };
 struct history {
     char mark[PARTITIONS_MAX]
              [HISTORY_MARK_MAX]; /* Unix ms at which the partition was first used; "" unknown */
-    int64_t losses[PARTITIONS_MAX];
+    int64_t losses;              /* marks found missing or changed, since the start */
 };
 
 /*
@@ -28,6 +28,3 @@ struct history {
  */
 bool history_look(struct history *h, redisContext *redis, const struct topology *t, size_t server,
     int partitions, struct log *log, struct monitor_server *seen) __attribute__((warn_unused_result));
-
-/* How often a partition that is now on SERVER had lost what it held, as far as this process knows. */
-int64_t history_losses(const struct history *h, const struct topology *t, size_t server, int partitions);

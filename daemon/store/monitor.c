@@ -45,6 +45,7 @@ struct monitor {
     _Atomic uint64_t version;
     _Atomic uint64_t looks;
     _Atomic bool clock_wrong;
+    _Atomic int64_t history_losses;
     /* the thread's own */
     struct seen_server connections[SERVERS_MAX];
     size_t n_connections;
@@ -124,7 +125,7 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
     int partitions = m->config->redis.partitions;
     if (result == CHECK_GOOD && !history_look(&m->history, connection->redis, t, i, partitions, m->log, seen))
         result = CHECK_PASSING;
-    seen->history_losses = history_losses(&m->history, t, i, partitions);
+    atomic_store(&m->history_losses, m->history.losses);
     seen->away = connection->redis->err != 0;
     if (seen->away) {
         redisFree(connection->redis);
@@ -363,6 +364,11 @@ bool monitor_clock_trusted(const struct monitor *m)
 uint64_t monitor_looks(const struct monitor *m)
 {
     return atomic_load_explicit(&m->looks, memory_order_relaxed);
+}
+
+int64_t monitor_history_losses(const struct monitor *m)
+{
+    return atomic_load_explicit(&m->history_losses, memory_order_relaxed);
 }
 
 void monitor_look(struct monitor *m)

@@ -57,10 +57,9 @@ struct monitor_server {
     bool away;         /* not reached at the last look */
     char problem[256]; /* why it may not be used; "" when it may */
     char refusal[256]; /* why it would refuse heartbeats now, though it may be used; "" when it would not */
-    int64_t clock_skew_ms;  /* the server's TIME less this machine's */
-    int64_t used_memory;    /* bytes */
-    int64_t max_memory;     /* bytes; 0: no limit */
-    int64_t history_losses; /* partitions there that lost what they held while this process looked */
+    int64_t clock_skew_ms; /* the server's TIME less this machine's */
+    int64_t used_memory;   /* bytes */
+    int64_t max_memory;    /* bytes; 0: no limit */
 };
 
 enum monitor_state {
@@ -94,6 +93,12 @@ uint64_t monitor_version(const struct monitor *m);
  * was made then vouches for how the server is set up.
  */
 uint64_t monitor_looks(const struct monitor *m);
+
+/*
+ * How often a partition was found without what it had held, since the start; the log names the server. Any
+ * thread.
+ */
+int64_t monitor_history_losses(const struct monitor *m);
 
 /* A server answered that a key is elsewhere, or cannot be reached: look again soon. Any thread. */
 void monitor_look(struct monitor *m);

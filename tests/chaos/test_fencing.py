@@ -139,7 +139,7 @@ def test_a_publisher_cut_off_from_kafka_makes_room(pair):
     pair.gate.hold(PRODUCE)
     pair.watch(0, 20)
     pair.gate.wait_caught()
-    wait_until(lambda: is_settled(pair.redis), "the second has published all", 40)
+    wait_until(lambda: is_settled(pair.redis), "the second has published all", 75)
     assert pair.second.metric("minuted_publish_holds_lease") == 1
     pair.gate.release()
     check_published(pair.model, pair.redis, pair.kafka.brokers)

@@ -29,6 +29,12 @@ enum monitor_state monitor_state(struct monitor *m, char message[static 512])
     return m->state;
 }
 
+int64_t monitor_history_losses(const struct monitor *m)
+{
+    (void)m;
+    return 0;
+}
+
 size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
 {
     assert_true(max >= 2);
