@@ -13,6 +13,7 @@ import pytest
 
 from harness.agreement import check_no_second_twice, wait_settled
 from harness.catalog import MINUTE_MS
+from harness.daemon import SANITIZED
 from harness.http_client import HttpClient
 from harness.model import Model
 from harness.player import Player, run
@@ -240,7 +241,7 @@ def test_kafka_away_for_an_hour(kafka, new_minuted, redis, clock):
   (the live rate of {rate * 60:.0f} learners)
   before:         {quiet}
   catching up:    {busy}""")
-    assert grown < DAEMON_GROWTH
+    assert SANITIZED or grown < DAEMON_GROWTH
     assert each < REDIS_PER_MINUTE
     assert rate > BACKLOG_RATE * live
     assert busy.p99() < P99_LIMIT_S

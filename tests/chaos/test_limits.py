@@ -10,7 +10,7 @@ import pytest
 
 from harness.agreement import check_progress, check_published, check_redis
 from harness.catalog import MINUTE_MS, NOW_MS
-from harness.daemon import MINUTED
+from harness.daemon import SANITIZED
 from harness.load import Client, Load
 from harness.model import Model
 from harness.player import Player, run
@@ -22,7 +22,6 @@ from harness.redis_truth import Truth
 from harness.service import wait_until
 
 IDLE_SHARE = 0.15  # of one processor: what waits must not spin
-SANITIZED = b"__asan_init" in MINUTED.read_bytes() if MINUTED.exists() else False
 KIB = 1024
 
 

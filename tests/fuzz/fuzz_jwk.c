@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "api/jwk.h"
 #include "budget.h"
@@ -48,8 +49,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(list.n >= 1 && list.n <= JWK_KEYS_MAX);
         for (size_t i = 0; i < list.n; i++)
             check_key(&list.keys[i]);
-        good = jwk_add_set(&again, json, &problem);
-        assert(good && same_keys(&list, &again));
+        /* OpenSSL throws dice to find a factor of a modulus: a spoiled one may pass once and then fail */
+        if (jwk_add_set(&again, json, &problem))
+            assert(same_keys(&list, &again));
+        else
+            assert(strcmp(problem, "the key's numbers are not a valid key") == 0);
     }
     jwt_key_list_free(&list);
     jwt_key_list_free(&again);

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 BUILD = Path(os.environ.get("MINUTED_BUILD", "build/release"))
 BUILD = BUILD if BUILD.is_absolute() else ROOT / BUILD
 MINUTED = BUILD / "minuted"
+SANITIZED = MINUTED.exists() and b"__asan_init" in MINUTED.read_bytes()   # whose memory is not the program's own
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:exitcode=99",
     "UBSAN_OPTIONS": "print_stacktrace=1",
