@@ -113,11 +113,17 @@ def twice(what, seconds):
             yield f"{what}: {learner} has second {second} in {other} and {lesson}"
 
 
-def more_than_passed(learners, what, totals, ended):
-    """A learner's seconds over all lessons, against the time between the first play and the last."""
+def by_learner(totals):
+    """learner -> seconds over all lessons."""
     count = {}
     for (learner, _), n in totals.items():
         count[learner] = count.get(learner, 0) + n
+    return count
+
+
+def more_than_passed(learners, what, totals, ended):
+    """A learner's seconds, against the time between the first play and the last."""
+    count = by_learner(totals)
     for x in learners:
         if count.get(x.key, 0) > ended - x.began + 1:
             yield f"{what}: {x.key} has {count[x.key]} s after {ended - x.began:.0f} s"
@@ -131,8 +137,9 @@ def falls(watermarks):
 
 def lost_credit(learners, redis_totals):
     """What the answers credited can only be less than what is held: some answers were lost."""
+    count = by_learner(redis_totals)
     for x in learners:
-        held = sum(n for (learner, _), n in redis_totals.items() if learner == x.key)
+        held = count.get(x.key, 0)
         if x.credited > held:
             yield f"{x.key}: {x.credited} s were credited, {held} are held"
 
@@ -141,8 +148,9 @@ def judge(learners, held, ended):
     """The verdict on HELD, given the books of LEARNERS, whose play ended at ENDED."""
     honest, others = [x for x in learners if x.honest], [x for x in learners if not x.honest]
     sent, accepted = of_learners(learners, lambda x: x.sent), of_learners(learners, lambda x: x.accepted)
+    names = {x.key for x in honest}
     verdict = Verdict()
-    fill_table(verdict, honest, held, sent, accepted)
+    fill_table(verdict, names, held, sent, accepted)
     verdict.judge("1 a second is credited once, and no more than has passed", [
         *twice("Redis", held.redis), *twice("Kafka", held.merged),
         *more_than_passed(learners, "Redis", held.redis_totals, ended),
@@ -155,7 +163,7 @@ def judge(learners, held, ended):
     verdict.judge("3 what was accepted is held", [
         *difference("sent, and accepted", without_lesson(sent), without_lesson(accepted)),
         *difference("accepted of the honest, and in Redis", of_learners(honest, lambda x: x.accepted),
-                    {s for s in held.redis if s[0] in {x.key for x in honest}})])
+                    {s for s in held.redis if s[0] in names})])
     verdict.judge("4 Kafka converges to Redis, and the last record is the greatest", [
         *difference("Redis, and Kafka merged", held.redis, held.merged),
         *difference("Redis, and Kafka's greatest totals", items(held.redis_totals), items(held.merged_totals)),
@@ -173,9 +181,8 @@ def judge(learners, held, ended):
     return verdict
 
 
-def fill_table(verdict, honest, held, sent, accepted):
-    names = {x.key for x in honest}
-
+def fill_table(verdict, names, held, sent, accepted):
+    """NAMES are the honest learners."""
     def row(name, seconds):
         mine = sum(1 for s in seconds if s[0] in names)
         verdict.rows.append((name, mine, len(seconds) - mine))
