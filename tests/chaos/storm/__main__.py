@@ -98,6 +98,7 @@ async def storm(theatre, cast, faults, arguments, report):
     cast.assemble(theatre.ports, arguments.learners)
     say(f"{len(cast.learners)} learners play at once")
     play = asyncio.gather(*cast.plays)
+    play.add_done_callback(lambda done: done.cancelled() or done.exception())   # an interrupt's is nobody's
     faults.start()
     try:
         await follow(faults, arguments.minutes * 60, report, play)
