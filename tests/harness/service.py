@@ -11,18 +11,19 @@ from pathlib import Path
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 
 
-PORTS = range(10_000, 32_000)  # below those that the system gives to whoever asks for any
+# Below those that the system gives to whoever asks for any; in an order of this process, none of them twice.
+PORTS = iter(random.SystemRandom().sample(range(10_000, 32_000), 22_000))
 
 
 def free_port():
-    while True:
-        port = random.SystemRandom().choice(PORTS)
+    for port in PORTS:
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
                 return port
             except OSError:
                 continue
+    raise AssertionError("no port is left")
 
 
 def wait_until(condition, what, seconds=15.0, every=0.05):
