@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from .proxy import Proxy, reset
+from .proxy import Proxy
 
 PRODUCE, ADD_PARTITIONS, END_TXN = 0, 24, 26  # api keys of Kafka's protocol
 
@@ -30,24 +30,7 @@ class Gate(Proxy):
         self.awaited = None
         self.loop.call_soon_threadsafe(self.free.set)
 
-    async def _serve(self, reader, writer):
-        self.tasks.add(asyncio.current_task())
-        target = None
-        try:
-            self.writers.add(writer)
-            target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
-            self.writers.add(target)
-            await asyncio.gather(self._pass_requests(reader, target),
-                                 self._pass(target_reader, writer, lambda: self.answers))
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            for end in filter(None, (writer, target)):
-                reset(end)
-                self.writers.discard(end)
-            self.tasks.discard(asyncio.current_task())
-
-    async def _pass_requests(self, reader, writer):
+    async def _forward(self, reader, writer):
         while True:
             size = await reader.readexactly(4)
             request = await reader.readexactly(int.from_bytes(size, "big"))

@@ -97,15 +97,19 @@ class Proxy:
             self.writers.add(writer)
             target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
             self.writers.add(target)
-            await asyncio.gather(self._pass(reader, target, lambda: self.forwards),
+            await asyncio.gather(self._forward(reader, target),
                                  self._pass(target_reader, writer, lambda: self.answers))
-        except (OSError, asyncio.CancelledError):
+        except (OSError, EOFError, asyncio.CancelledError):
             pass
         finally:
             for end in filter(None, (writer, target)):
                 reset(end)
                 self.writers.discard(end)
             self.tasks.discard(asyncio.current_task())
+
+    async def _forward(self, reader, writer):
+        """From the client to the target."""
+        await self._pass(reader, writer, lambda: self.forwards)
 
     async def _pass(self, reader, writer, passes):
         """Until either side ends; an end is passed on, so that the other way can finish."""

@@ -8,7 +8,7 @@ PARTS = ("daemon", "redis", "kafka", "publisher", "players' network", "redis net
 
 def parse_arguments(argv=None):
     parser = argparse.ArgumentParser(
-        prog="tests/proof", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="tests/proof", allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Plays honest and dishonest learners against two daemons, a Redis and an Apache Kafka at real speed, while\n"
                     "each server is killed, the publisher stopped and each network cut off; then compares what was sent with\n"
                     "what is held, to the second.",
