@@ -1,0 +1,319 @@
+/* One thread of the load. */
+#include "load/generator.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "load/dice.h"
+#include "load/opening.h"
+#include "load/retries.h"
+
+enum {
+    BODY_ROOM = 60000,     /* of the daemon's 64 KiB */
+    BACKOFF_US = 1000000,  /* without a Retry-After; half of it to one and a half times */
+    WAIT_MAX_US = 100000   /* to see whether the load is to stop */
+};
+
+/* The request under way on a connection. */
+struct request {
+    int64_t due_us; /* since the start */
+    uint32_t n;
+    uint32_t *players; /* `batch` of them */
+};
+
+struct generator {
+    const struct load_plan *plan;
+    struct crowd *crowd;
+    struct pool *pool;
+    struct tally *tally;
+    struct retries retries;
+    struct request *requests;
+    struct arena arena;
+    struct buf body;
+    struct dice dice;
+    uint64_t next; /* arrival of the schedule; this thread's are every THREADS-th */
+    int64_t start_us;
+    int64_t end_us; /* of arrivals, since the start */
+    bool ended;     /* there are no more arrivals */
+    struct run_answer answers[MESSAGE_RUNS_MAX];
+};
+
+static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t now_us);
+
+struct generator *generator_new(const struct load_plan *plan, unsigned index)
+{
+    struct generator *g = mem_zalloc(sizeof(*g));
+    uint64_t n = plan->evidence->n_learners;
+    uint32_t first = (uint32_t)(n * index / plan->threads);
+    uint32_t end = (uint32_t)(n * (index + 1) / plan->threads);
+    double seconds = schedule_seconds(plan->schedule);
+    g->plan = plan;
+    g->next = index;
+    g->end_us = (int64_t)(seconds * 1e6);
+    g->dice = dice_of(plan->seed * 31 + index);
+    g->crowd = crowd_new(plan->playing, plan->evidence, first, end - first, plan->seed);
+    g->tally = tally_new(plan->warmup_us, (size_t)((g->end_us + plan->drain_us) / 1000000) + 2);
+    g->pool = pool_new(&plan->pool, on_answer, g);
+    g->requests = mem_zalloc(plan->pool.size * sizeof(*g->requests));
+    for (uint32_t i = 0; i < plan->pool.size; i++)
+        g->requests[i].players = mem_alloc(plan->batch * sizeof(*g->requests[i].players));
+    return g;
+}
+
+void generator_free(struct generator *g)
+{
+    for (uint32_t i = 0; i < g->plan->pool.size; i++)
+        free(g->requests[i].players);
+    free(g->requests);
+    pool_free(g->pool);
+    crowd_free(g->crowd);
+    tally_free(g->tally);
+    retries_free(&g->retries);
+    arena_free(&g->arena);
+    buf_free(&g->body);
+    free(g);
+}
+
+struct crowd *generator_crowd(struct generator *g)
+{
+    return g->crowd;
+}
+
+struct tally *generator_tally(struct generator *g)
+{
+    return g->tally;
+}
+
+bool generator_open_sessions(struct generator *g, char problem[static 256])
+{
+    return open_sessions(g->plan, g->crowd, problem);
+}
+
+/* ---- answers ---- */
+
+static void try_again(struct generator *g, uint32_t player, int64_t now_us, int64_t after_s)
+{
+    int64_t wait_us = after_s > 0 ? after_s * 1000000 : BACKOFF_US;
+    wait_us = wait_us / 2 + dice_below(&g->dice, (uint32_t)wait_us);
+    retries_add(&g->retries, now_us + wait_us, player);
+}
+
+static void put_back(struct generator *g, const struct request *r, int64_t now_us, int64_t after_s)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        try_again(g, r->players[i], now_us, after_s);
+}
+
+static void count_runs(struct counts *counts, const struct run_answer *answers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        counts->accepted += answers[i].status == RUN_ACCEPTED;
+        counts->retried += answers[i].status == RUN_RETRY;
+        counts->rejected += answers[i].status == RUN_REJECTED;
+        counts->credited_s += answers[i].credited;
+    }
+}
+
+/* Shares the answers out among the request's players. */
+static void give_answers(struct generator *g, const struct request *r, int64_t now_us)
+{
+    size_t at = 0;
+    for (uint32_t i = 0; i < r->n; i++) {
+        uint32_t player = r->players[i];
+        size_t n = crowd_claimed(g->crowd, player);
+        crowd_answered(g->crowd, player, g->answers + at, n);
+        at += n;
+        if (crowd_claimed(g->crowd, player) > 0 && g->ended)
+            try_again(g, player, now_us, -1); /* no turn of its own will come */
+        else
+            crowd_done(g->crowd, player, g->start_us + now_us);
+    }
+}
+
+static size_t count_claimed(const struct generator *g, const struct request *r)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < r->n; i++)
+        n += crowd_claimed(g->crowd, r->players[i]);
+    return n;
+}
+
+/* Reads the results; false when they are not one for each run. */
+static bool read_results(struct generator *g, const struct request *r, const struct reply *reply)
+{
+    size_t claimed = count_claimed(g, r);
+    if (g->plan->any_answer) {
+        memset(g->answers, 0, claimed * sizeof(*g->answers));
+        for (size_t i = 0; i < claimed; i++)
+            g->answers[i].status = RUN_REJECTED; /* nothing was credited, nothing is to be sent again */
+        return true;
+    }
+    arena_reset(&g->arena);
+    return reply_results(reply->body, &g->arena, g->answers) == claimed;
+}
+
+static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t monotonic_us)
+{
+    struct generator *g = ctx;
+    struct request *r = &g->requests[slot];
+    int64_t now_us = monotonic_us - g->start_us;
+    struct counts *counts = &tally_at(g->tally, now_us)->counts;
+    if (reply != NULL && (reply->status == 429 || reply->status == 503)) {
+        counts->refused++;
+        put_back(g, r, now_us, reply->retry_after_s);
+    } else if (reply != NULL && reply->status / 100 == 2 && read_results(g, r, reply)) {
+        tally_answered(g->tally, now_us, r->due_us);
+        if (!g->plan->any_answer)
+            count_runs(counts, g->answers, count_claimed(g, r));
+        give_answers(g, r, now_us);
+    } else {
+        counts->failed++;
+        put_back(g, r, now_us, -1);
+    }
+}
+
+/* ---- arrivals ---- */
+
+static int64_t next_due_us(const struct generator *g, int64_t now_us)
+{
+    if (g->plan->schedule->closed)
+        return now_us < g->end_us ? now_us : INT64_MAX;
+    return schedule_due_us(g->plan->schedule, g->next);
+}
+
+/* Adds the player's claim to the body, unless the request would grow too large. */
+static bool add_player(struct generator *g, struct request *r, uint32_t player, int64_t now_us, size_t *runs)
+{
+    struct run claim[PLAYER_RUNS_MAX];
+    if (r->n > 0 && (*runs + PLAYER_RUNS_MAX > MESSAGE_RUNS_MAX || g->body.len > BODY_ROOM))
+        return false;
+    size_t n = crowd_claim(g->crowd, player, g->start_us + now_us, claim);
+    message_body_add(&g->body, crowd_token(g->crowd, player), claim, n);
+    r->players[r->n++] = player;
+    *runs += n;
+    return true;
+}
+
+static void send_request(struct generator *g, uint32_t slot, struct buf *out, int64_t now_us)
+{
+    const struct request *r = &g->requests[slot];
+    int64_t could_us = pool_blocked_until_us(g->pool) - g->start_us;
+    could_us = could_us > r->due_us ? could_us : r->due_us;
+    message_body_end(&g->body, g->plan->batch == 1);
+    message_heartbeats(out, &g->plan->place, buf_slice(&g->body));
+    tally_sent(g->tally, now_us, r->due_us, now_us > could_us ? now_us - could_us : 0);
+    pool_send(g->pool, slot, g->start_us + now_us);
+}
+
+/* Sends what the next BATCH players claim whose turn it is. False when no player is free. */
+static bool send_turns(struct generator *g, int64_t due_us, int64_t now_us)
+{
+    uint32_t player;
+    uint32_t slot;
+    size_t runs = 0;
+    if (!crowd_take(g->crowd, g->start_us + now_us, &player))
+        return false;
+    struct buf *out = pool_begin(g->pool, &slot);
+    struct request *r = &g->requests[slot];
+    r->due_us = due_us;
+    r->n = 0;
+    message_body_begin(&g->body, g->plan->batch == 1);
+    do {
+        if (!add_player(g, r, player, now_us, &runs)) {
+            try_again(g, player, now_us, -1);
+            break;
+        }
+    } while (r->n < g->plan->batch && crowd_take(g->crowd, g->start_us + now_us, &player));
+    send_request(g, slot, out, now_us);
+    return true;
+}
+
+static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
+{
+    uint32_t slot;
+    size_t runs = 0;
+    struct buf *out = pool_begin(g->pool, &slot);
+    struct request *r = &g->requests[slot];
+    r->due_us = due_us;
+    r->n = 0;
+    message_body_begin(&g->body, g->plan->batch == 1);
+    do {
+        if (!add_player(g, r, retries_take(&g->retries), now_us, &runs))
+            abort(); /* room was asked for */
+    } while (r->n < g->plan->batch && retries_due_us(&g->retries) <= now_us &&
+             runs + PLAYER_RUNS_MAX <= MESSAGE_RUNS_MAX && g->body.len <= BODY_ROOM);
+    send_request(g, slot, out, now_us);
+}
+
+/* An arrival of the schedule; one that finds every player waiting for an answer has failed. */
+static void arrive(struct generator *g, int64_t due_us, int64_t now_us)
+{
+    bool sent = send_turns(g, due_us, now_us);
+    if (g->plan->schedule->closed && !sent)
+        return;
+    struct counts *counts = &tally_at(g->tally, now_us)->counts;
+    counts->offered++;
+    counts->failed += !sent;
+    g->next += g->plan->threads;
+}
+
+/* Sends all that is due and finds a connection; returns when the next will be due. */
+static int64_t send_due(struct generator *g)
+{
+    for (;;) {
+        int64_t now_us = clock_monotonic_us() - g->start_us;
+        int64_t arrival_us = next_due_us(g, now_us);
+        int64_t retry_us = retries_due_us(&g->retries);
+        int64_t due_us = arrival_us < retry_us ? arrival_us : retry_us;
+        if (due_us > now_us)
+            return due_us;
+        if (!pool_has_idle(g->pool))
+            return INT64_MAX;
+        uint64_t before = g->next;
+        if (retry_us <= arrival_us)
+            send_retry(g, retry_us, now_us);
+        else
+            arrive(g, due_us, now_us);
+        if (g->plan->schedule->closed && retry_us > arrival_us && g->next == before)
+            return INT64_MAX; /* nobody to send for until one is answered */
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Those whose turns are over, but not all they claimed is answered. */
+static void end_arrivals(struct generator *g, int64_t now_us)
+{
+    uint32_t player;
+    g->ended = true;
+    while (crowd_take_unanswered(g->crowd, &player))
+        try_again(g, player, now_us, -1);
+}
+
+static bool finished(struct generator *g, int64_t now_us, const atomic_bool *stop)
+{
+    if (atomic_load(stop) || now_us >= g->end_us + g->plan->drain_us)
+        return true;
+    if (!g->ended && next_due_us(g, now_us) == INT64_MAX)
+        end_arrivals(g, now_us);
+    return g->ended && g->retries.n == 0 && pool_busy(g->pool) == 0;
+}
+
+void generator_run(struct generator *g, int64_t start_us, const atomic_bool *stop)
+{
+    int64_t now_us;
+    g->start_us = start_us;
+    while (!finished(g, now_us = clock_monotonic_us() - start_us, stop)) {
+        tally_at(g->tally, now_us);
+        int64_t due_us = send_due(g);
+        now_us = clock_monotonic_us() - start_us;
+        if (due_us > now_us + WAIT_MAX_US)
+            due_us = now_us + WAIT_MAX_US;
+        pool_wait(g->pool, now_us, due_us);
+    }
+    tally_close(g->tally);
+}

@@ -1,0 +1,138 @@
+/*
+ * A value's bucket is told by its eleven leading bits and how many follow them, which are dropped: so a
+ * bucket is as wide as its values are great. Values below 2,048 have a bucket each.
+ */
+#include "load/histogram.h"
+
+#include <assert.h>
+#include <math.h>
+
+enum { SUB_BUCKETS = 1 << HISTOGRAM_SUB_BITS, STEPS_PER_HALVING = 5 };
+
+static const uint64_t value_max = (UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1;
+
+/* How many low bits of VALUE its bucket does not tell apart. */
+static unsigned dropped_bits(uint64_t value)
+{
+    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
+    return bits > HISTOGRAM_SUB_BITS + 1 ? bits - (HISTOGRAM_SUB_BITS + 1) : 0;
+}
+
+static size_t bucket_of(uint64_t value)
+{
+    unsigned dropped = dropped_bits(value);
+    return ((size_t)dropped << HISTOGRAM_SUB_BITS) + (size_t)(value >> dropped);
+}
+
+uint64_t histogram_bucket_top(size_t i)
+{
+    assert(i < HISTOGRAM_BUCKETS);
+    if (i < SUB_BUCKETS)
+        return i;
+    unsigned dropped = (unsigned)(i >> HISTOGRAM_SUB_BITS) - 1;
+    uint64_t leading = i - ((size_t)dropped << HISTOGRAM_SUB_BITS);
+    return ((leading + 1) << dropped) - 1;
+}
+
+void histogram_add(struct histogram *h, int64_t us)
+{
+    uint64_t value = us < 0 ? 0 : (uint64_t)us;
+    h->n++;
+    h->sum_us += value;
+    if (value > h->max_us)
+        h->max_us = value;
+    h->buckets[bucket_of(value > value_max ? value_max : value)]++;
+}
+
+void histogram_merge(struct histogram *into, const struct histogram *from)
+{
+    into->n += from->n;
+    into->sum_us += from->sum_us;
+    if (from->max_us > into->max_us)
+        into->max_us = from->max_us;
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        into->buckets[i] += from->buckets[i];
+}
+
+/* How many values QUANTILE of them are: at least one. */
+static uint64_t rank_of(const struct histogram *h, double quantile)
+{
+    /* 0.07 * 100 is a little more than 7: what rounding added must not count as one more. */
+    double rank = ceil(quantile * (double)h->n * (1 - 1e-12));
+    if (!(rank > 1))
+        return 1;
+    return rank >= (double)h->n ? h->n : (uint64_t)rank;
+}
+
+/* What a bucket stands for: no value is greater than the greatest one. */
+static uint64_t bucket_value(const struct histogram *h, size_t i)
+{
+    uint64_t top = histogram_bucket_top(i);
+    return top > h->max_us ? h->max_us : top;
+}
+
+/* The bucket of the RANKth value, with *COUNT values in it and below. */
+static size_t bucket_of_rank(const struct histogram *h, uint64_t rank, uint64_t *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        *count += h->buckets[i];
+        if (*count >= rank)
+            return i;
+    }
+    return HISTOGRAM_BUCKETS - 1;
+}
+
+uint64_t histogram_quantile(const struct histogram *h, double quantile)
+{
+    if (h->n == 0)
+        return 0;
+    uint64_t rank = rank_of(h, quantile);
+    uint64_t count;
+    size_t i = bucket_of_rank(h, rank, &count);
+    return rank == h->n ? h->max_us : bucket_value(h, i);
+}
+
+double histogram_mean(const struct histogram *h)
+{
+    return h->n == 0 ? 0 : (double)h->sum_us / (double)h->n;
+}
+
+double histogram_deviation(const struct histogram *h)
+{
+    if (h->n == 0)
+        return 0;
+    double mean = histogram_mean(h);
+    double sum = 0;
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        double bottom = i == 0 ? 0 : (double)histogram_bucket_top(i - 1) + 1;
+        double off = (bottom + (double)bucket_value(h, i)) / 2 - mean;
+        if (h->buckets[i] > 0)
+            sum += off * off * (double)h->buckets[i];
+    }
+    return sqrt(sum / (double)h->n);
+}
+
+/*
+ * The level of step I: each halving of what is left above has the same number of them. Computed from I, since
+ * a running sum of tenths would drift past the halvings.
+ */
+static double step_level(unsigned i)
+{
+    double left = exp2(-(double)(i / STEPS_PER_HALVING));
+    return 1 - left * (1 - (double)(i % STEPS_PER_HALVING) / (2 * STEPS_PER_HALVING));
+}
+
+bool histogram_next_step(const struct histogram *h, struct histogram_step *step)
+{
+    if (h->n == 0 || step->quantile >= 1)
+        return false;
+    if (step->count == h->n) {
+        step->quantile = 1;
+        return true;
+    }
+    step->quantile = step_level(step->index++);
+    size_t i = bucket_of_rank(h, rank_of(h, step->quantile), &step->count);
+    step->value_us = bucket_value(h, i);
+    return true;
+}

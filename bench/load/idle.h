@@ -1,0 +1,12 @@
+/* Connections that have asked once and then do nothing, as of players who read or have fallen asleep. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "load/generator.h"
+
+/* Opens N, each with one answered request behind it. FDS gets them, -1 where there is none; returns how many there are. */
+size_t idle_open(const struct pool_plan *plan, const struct message_place *place, int *fds, size_t n);
+/* Closes them; returns how many the server had closed before. */
+size_t idle_close(int *fds, size_t n);

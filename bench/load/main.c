@@ -1,0 +1,209 @@
+/* minuted-bench: an open-loop load of simulated players, and whether all they were credited came out. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "load/run.h"
+#include "load/verdict.h"
+#include "load/verify.h"
+
+/* Set by the signal's handler, which has no other way. */
+static atomic_bool interrupted;
+
+static void interrupt(int signal)
+{
+    (void)signal;
+    atomic_store(&interrupted, true);
+}
+
+static void take_signals(void)
+{
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* ---- what the result says of itself ---- */
+
+static void join_arguments(int argc, char **argv, char *text, size_t size)
+{
+    size_t n = 0;
+    for (int i = 0; i < argc && n < size; i++) {
+        bool quoted = strpbrk(argv[i], " <>&|;'\"$*") != NULL;
+        n += (size_t)snprintf(text + n, size - n, quoted ? "%s'%s'" : "%s%s", i > 0 ? " " : "", argv[i]);
+    }
+}
+
+static void describe_machine(char *text, size_t size)
+{
+    struct utsname name;
+    char model[128] = "";
+    char line[256];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file != NULL && model[0] == '\0' && fgets(line, sizeof(line), file) != NULL)
+        (void)!sscanf(line, "model name : %127[^\n]", model);
+    if (file != NULL)
+        fclose(file);
+    double gib = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / (1024.0 * 1024 * 1024);
+    uname(&name);
+    snprintf(text, size, "%ld CPUs (%s), %.0f GiB, %s %.40s", sysconf(_SC_NPROCESSORS_ONLN),
+        model[0] != '\0' ? model : name.machine, gib, name.sysname, name.release);
+}
+
+static void describe(struct result *r, const struct setup *s, char *command)
+{
+    const struct options *o = s->options;
+    time_t now = time(NULL);
+    struct tm utc;
+    strftime(r->started, sizeof(r->started), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    snprintf(r->command, sizeof(r->command), "%s", command);
+    snprintf(r->title, sizeof(r->title), "%s", o->title != NULL ? o->title : o->schedule_text);
+    snprintf(r->schedule, sizeof(r->schedule), "%s", o->schedule_text);
+    snprintf(r->version, sizeof(r->version), "%s", MINUTED_VERSION);
+    describe_machine(r->machine, sizeof(r->machine));
+    r->closed_loop = o->schedule.closed;
+    r->players = s->evidence.n_learners;
+    r->connections = (uint64_t)s->plan.pool.size * o->threads;
+    r->idle_connections = o->idle;
+    r->threads = o->threads;
+    r->batch = o->batch;
+    r->interval_s = (double)s->playing.interval_ms / 1000;
+    r->seed = o->seed;
+    r->n_watched = o->n_watched;
+    for (size_t i = 0; i < o->n_watched; i++)
+        snprintf(r->watched_names[i], sizeof(r->watched_names[i]), "%s", o->watched[i].name);
+}
+
+/* ---- writing ---- */
+
+static bool write_file(const char *path, const struct buf *text)
+{
+    bool out = strcmp(path, "-") == 0;
+    FILE *file = out ? stdout : fopen(path, "w");
+    bool good = file != NULL && fwrite(text->data, 1, text->len, file) == text->len && fflush(file) == 0;
+    int error = errno;
+    if (file != NULL && !out)
+        good = fclose(file) == 0 && good;
+    if (!good)
+        fprintf(stderr, "minuted-bench: %s: %s\n", path, strerror(error));
+    return good;
+}
+
+static void report_percentiles(const struct result *r, struct buf *out)
+{
+    report_hgrm(&r->latency, out);
+}
+
+static bool write_reports(const struct options *o, const struct result *r)
+{
+    const struct {
+        const char *path;
+        void (*report)(const struct result *r, struct buf *out);
+    } reports[] = {{o->json_file, report_json}, {o->hgrm_file, report_percentiles}, {o->html_file, report_html}};
+    struct buf text = {0};
+    bool good = true;
+    for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
+        if (reports[i].path == NULL)
+            continue;
+        buf_clear(&text);
+        reports[i].report(r, &text);
+        good = write_file(reports[i].path, &text) && good;
+    }
+    buf_free(&text);
+    return good;
+}
+
+/* The screen is left to a report that was asked for on standard output. */
+static bool writes_to_stdout(const struct options *o)
+{
+    const char *const paths[] = {o->json_file, o->hgrm_file, o->html_file};
+    for (size_t i = 0; i < 3; i++)
+        if (paths[i] != NULL && strcmp(paths[i], "-") == 0)
+            return true;
+    return false;
+}
+
+static enum exit_status conclude(const struct options *o, const struct result *r)
+{
+    struct buf text = {0};
+    report_text(r, &text);
+    bool good = r->void_reason[0] == '\0';
+    if (r->verification.asked)
+        good = good && r->verification.problem[0] == '\0' && r->verification.lost_s == 0 && r->verification.extra_s == 0;
+    if (o->assertions != NULL)
+        good = assertions_judge(o->assertions, r, &text) && good;
+    good = fwrite(text.data, 1, text.len, writes_to_stdout(o) ? stderr : stdout) == text.len && good;
+    buf_free(&text);
+    return write_reports(o, r) && good ? EXIT_GOOD : EXIT_FAILED;
+}
+
+/* ---- the load ---- */
+
+static void check_what_came_out(const struct setup *s, struct result *r)
+{
+    r->verification.asked = s->options->verify;
+    if (!s->options->verify)
+        return;
+    if (r->unanswered > 0)
+        snprintf(r->verification.problem, sizeof(r->verification.problem),
+            "%llu players were never answered: nobody knows what they were credited",
+            (unsigned long long)r->unanswered);
+    else
+        verify(s->config, &s->evidence, s->options->verify_wait_us / 1000, &r->verification);
+}
+
+static enum exit_status run(const struct options *o, char *command)
+{
+    char problem[PROBLEM_MAX];
+    struct setup setup;
+    if (!setup_init(&setup, o, problem)) {
+        fprintf(stderr, "minuted-bench: %s\n", problem);
+        return EXIT_FAILED;
+    }
+    struct result *result = mem_zalloc(sizeof(*result));
+    enum exit_status status = EXIT_FAILED;
+    describe(result, &setup, command);
+    if (o->verify && strcmp(setup.config->kafka.brokers, "embedded") == 0) {
+        fprintf(stderr, "minuted-bench: --verify: the embedded broker does not keep all records; kafka.brokers of a real one are wanted\n");
+    } else if (!run_load(&setup, result, &interrupted, problem)) {
+        fprintf(stderr, "minuted-bench: %s\n", problem);
+    } else {
+        verdict_set(result, atomic_load(&interrupted));
+        check_what_came_out(&setup, result);
+        status = conclude(o, result);
+    }
+    result_free(result);
+    free(result);
+    setup_free(&setup);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    enum exit_status status;
+    char command[2048];
+    join_arguments(argc, argv, command, sizeof(command)); /* before --set values are cut in two */
+    if (!options_parse(argc, argv, &options, &status))
+        return (int)status;
+    take_signals();
+    raise_descriptors();
+    return (int)run(&options, command);
+}

@@ -1,0 +1,233 @@
+/*
+ * The figures of a result by name. One table says what there is; the CPU of each watched process is a family
+ * of its own, since what is watched differs from load to load.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "load/result.h"
+
+/* A share of nothing is no figure. */
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : NAN;
+}
+
+static double growth(uint64_t before, uint64_t after)
+{
+    return after > before ? (double)(after - before) : 0;
+}
+
+/* ---- latency ---- */
+
+static double latency_quantile(const struct metric *m, const struct result *r)
+{
+    return r->latency.n == 0 ? NAN : (double)histogram_quantile(&r->latency, m->quantile);
+}
+
+static double latency_mean(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return r->latency.n == 0 ? NAN : histogram_mean(&r->latency);
+}
+
+static double lateness_quantile(const struct metric *m, const struct result *r)
+{
+    return r->lateness.n == 0 ? NAN : (double)histogram_quantile(&r->lateness, m->quantile);
+}
+
+/* ---- counts and rates ---- */
+
+static double count(const struct metric *m, const struct result *r)
+{
+    uint64_t n;
+    memcpy(&n, (const char *)&r->counts + m->count, sizeof(n));
+    return (double)n;
+}
+
+static double rate(const struct metric *m, const struct result *r)
+{
+    return ratio(count(m, r), r->measured_s);
+}
+
+/* ---- CPU and memory ---- */
+
+bool watched_is_client(const char *name)
+{
+    return strncmp(name, "client", strlen("client")) == 0;
+}
+
+static double heartbeats(const struct result *r)
+{
+    return (double)(r->counts.accepted > 0 ? r->counts.accepted : r->counts.answered);
+}
+
+double cpu_of_process_per_heartbeat(const struct result *r, size_t i)
+{
+    return ratio((double)r->watched[i].cpu_us, heartbeats(r));
+}
+
+static double system_cpu_us(const struct result *r)
+{
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_watched; i++) {
+        if (watched_is_client(r->watched_names[i]))
+            continue;
+        sum += (double)r->watched[i].cpu_us;
+        n++;
+    }
+    return n == 0 ? NAN : sum;
+}
+
+static double cpu_per_heartbeat(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return ratio(system_cpu_us(r), heartbeats(r));
+}
+
+static double cpu_per_request(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return ratio(system_cpu_us(r), (double)r->counts.answered);
+}
+
+static double memory_per_idle_connection(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return r->idle_connections == 0 || r->n_watched == 0 ? NAN : r->memory_per_idle_connection;
+}
+
+static double redis_commands_per_s(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return r->has_redis ? ratio((double)r->redis.commands, r->measured_s) : NAN;
+}
+
+/* Of the whole load: Redis's memory is read before it begins, and the warm-up fills it as well. */
+static double redis_bytes_per_minute(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    double credited_s = 0;
+    for (size_t i = 0; i < r->n_seconds; i++)
+        credited_s += (double)r->seconds[i].counts.credited_s;
+    return r->has_redis ? ratio(growth(r->redis_memory_before, r->redis.memory), credited_s / 60) : NAN;
+}
+
+/* ---- verification and the generator ---- */
+
+static bool verified(const struct result *r)
+{
+    return r->verification.asked && r->verification.problem[0] == '\0';
+}
+
+static double seconds_lost(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return verified(r) ? (double)r->verification.lost_s : NAN;
+}
+
+static double seconds_extra(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return verified(r) ? (double)r->verification.extra_s : NAN;
+}
+
+static double generator_cpu(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return r->generator_cpu;
+}
+
+static double is_void(const struct metric *m, const struct result *r)
+{
+    (void)m;
+    return r->void_reason[0] != '\0';
+}
+
+/* ---- the table ---- */
+
+#define METRIC(text, meaning, of_unit, function, ...)                                                        \
+    {                                                                                                        \
+        .name = (text), .help = (meaning), .unit = (of_unit), .value = (function), __VA_ARGS__               \
+    }
+#define COUNT(field) .count = offsetof(struct counts, field)
+
+const struct metric metrics[] = {
+    METRIC("p50", "half of the answers came within", UNIT_US, latency_quantile, .quantile = 0.5),
+    METRIC("p90", "90 % of the answers came within", UNIT_US, latency_quantile, .quantile = 0.9),
+    METRIC("p99", "99 % of the answers came within", UNIT_US, latency_quantile, .quantile = 0.99),
+    METRIC("p99.9", "99.9 % of the answers came within", UNIT_US, latency_quantile, .quantile = 0.999),
+    METRIC("p99.99", "99.99 % of the answers came within", UNIT_US, latency_quantile, .quantile = 0.9999),
+    METRIC("max", "the slowest answer", UNIT_US, latency_quantile, .quantile = 1),
+    METRIC("mean", "mean latency", UNIT_US, latency_mean),
+    METRIC("offered", "requests whose time had come", UNIT_PER_S, rate, COUNT(offered)),
+    METRIC("achieved", "requests answered with 2xx", UNIT_PER_S, rate, COUNT(answered)),
+    METRIC("runs_per_s", "runs accepted", UNIT_PER_S, rate, COUNT(accepted)),
+    METRIC("refused", "answers 429 and 503", UNIT_COUNT, count, COUNT(refused)),
+    METRIC("failed", "other answers, lost connections, no answer in time", UNIT_COUNT, count, COUNT(failed)),
+    METRIC("retried", "runs to be sent again later", UNIT_COUNT, count, COUNT(retried)),
+    METRIC("rejected", "runs rejected", UNIT_COUNT, count, COUNT(rejected)),
+    METRIC("accepted", "runs accepted", UNIT_COUNT, count, COUNT(accepted)),
+    METRIC("credited_s", "seconds credited", UNIT_COUNT, count, COUNT(credited_s)),
+    METRIC("cpu_per_heartbeat", "CPU of the watched processes per accepted run", UNIT_US, cpu_per_heartbeat),
+    METRIC("cpu_per_request", "CPU of the watched processes per answer", UNIT_US, cpu_per_request),
+    METRIC("memory_per_idle_connection", "memory that an idle connection adds", UNIT_BYTES,
+        memory_per_idle_connection),
+    METRIC("redis_commands_per_s", "commands that Redis processed", UNIT_PER_S, redis_commands_per_s),
+    METRIC("redis_bytes_per_minute", "growth of Redis's memory per credited minute", UNIT_BYTES,
+        redis_bytes_per_minute),
+    METRIC("lost", "seconds accepted but missing in Redis or Kafka", UNIT_COUNT, seconds_lost),
+    METRIC("extra", "seconds in Redis or Kafka but never accepted", UNIT_COUNT, seconds_extra),
+    METRIC("lateness_p99", "99 % of the requests were sent late by at most", UNIT_US, lateness_quantile,
+        .quantile = 0.99),
+    METRIC("lateness_max", "the latest request was sent late by", UNIT_US, lateness_quantile, .quantile = 1),
+    METRIC("generator_cpu", "share of a CPU that the generator's busiest thread took", UNIT_RATIO,
+        generator_cpu),
+    METRIC("void", "1 when the generator was the bottleneck", UNIT_COUNT, is_void),
+};
+const size_t n_metrics = sizeof(metrics) / sizeof(metrics[0]);
+
+/* ---- by name ---- */
+
+static const struct metric *find_row(struct slice name)
+{
+    for (size_t i = 0; i < n_metrics; i++)
+        if (slice_is(name, metrics[i].name))
+            return &metrics[i];
+    return NULL;
+}
+
+/* The process of "cpu.PROCESS"; empty when NAME is another metric's. */
+static struct slice process_of(struct slice name)
+{
+    struct slice prefix = SLICE_LITERAL(METRIC_CPU_PREFIX);
+    if (name.len <= prefix.len || memcmp(name.ptr, prefix.ptr, prefix.len) != 0)
+        return (struct slice){name.ptr, 0};
+    return (struct slice){name.ptr + prefix.len, name.len - prefix.len};
+}
+
+bool metric_find(struct slice name, enum metric_unit *unit)
+{
+    const struct metric *row = find_row(name);
+    *unit = row ? row->unit : UNIT_US;
+    return row || process_of(name).len > 0;
+}
+
+double metric_value(const struct result *r, struct slice name)
+{
+    const struct metric *row = find_row(name);
+    if (row)
+        return row->value(row, r);
+    for (size_t i = 0; i < r->n_watched; i++)
+        if (slice_is(process_of(name), r->watched_names[i]))
+            return cpu_of_process_per_heartbeat(r, i);
+    return NAN;
+}
+
+void result_free(struct result *r)
+{
+    free(r->seconds);
+    r->seconds = NULL;
+    r->n_seconds = 0;
+}

@@ -1,0 +1,99 @@
+/* Sessions of a crowd, asked for over HTTP. */
+#include "load/opening.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { WAIT_US = 100000, FAILURES_MAX = 100, LEARNER_MAX = 128 };
+
+struct opening {
+    const struct load_plan *plan;
+    struct crowd *crowd;
+    struct pool *pool;
+    struct arena arena;
+    uint32_t *players; /* by the connection that asks for them */
+    uint32_t *again;   /* a stack of those who were refused */
+    uint32_t n_again;
+    uint32_t next;
+    uint32_t n_open;
+    unsigned failures; /* in a row */
+    int last_status;   /* 0: no answer */
+};
+
+static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t now_us)
+{
+    struct opening *o = ctx;
+    struct slice token;
+    int64_t anchor_ms;
+    arena_reset(&o->arena);
+    if (reply != NULL && reply->status == 201 &&
+        reply_session(reply->body, &o->arena, &token, &anchor_ms)) {
+        crowd_open(o->crowd, o->players[slot], token, anchor_ms, now_us);
+        o->n_open++;
+        o->failures = 0;
+        return;
+    }
+    o->failures++;
+    o->last_status = reply != NULL ? reply->status : 0;
+    o->again[o->n_again++] = o->players[slot];
+}
+
+static void ask(struct opening *o, uint32_t player)
+{
+    const struct evidence *e = o->plan->evidence;
+    char learner[LEARNER_MAX];
+    char jwt[PLATFORM_JWT_MAX];
+    uint32_t slot;
+    uint32_t index = crowd_learner(o->crowd, player);
+    int n = snprintf(learner, sizeof(learner), "%s%u", e->prefix, index);
+    size_t len = o->plan->sign_jwt(o->plan->sign_ctx, (struct slice){learner, (size_t)n}, jwt);
+    struct buf *out = pool_begin(o->pool, &slot);
+    o->players[slot] = player;
+    message_session(out, &o->plan->place, (struct slice){jwt, len}, slice_of(e->lessons[index % e->n_lessons]),
+        SLICE_LITERAL("bench"));
+    pool_send(o->pool, slot, clock_monotonic_us());
+}
+
+static void ask_all(struct opening *o)
+{
+    while (o->failures < FAILURES_MAX && pool_has_idle(o->pool)) {
+        if (o->n_again > 0)
+            ask(o, o->again[--o->n_again]);
+        else if (o->next < crowd_size(o->crowd))
+            ask(o, o->next++);
+        else
+            break;
+    }
+}
+
+static bool say_why(const struct opening *o, char problem[static 256])
+{
+    if (o->last_status == 0)
+        snprintf(problem, 256, "no session could be opened at %.100s: no answer", o->plan->place.host);
+    else
+        snprintf(problem, 256, "no session could be opened at %.100s: answered %d", o->plan->place.host,
+            o->last_status);
+    return false;
+}
+
+bool open_sessions(const struct load_plan *plan, struct crowd *crowd, char problem[static 256])
+{
+    struct opening o = {.plan = plan, .crowd = crowd};
+    uint32_t n = crowd_size(crowd);
+    o.players = mem_zalloc(plan->pool.size * sizeof(*o.players));
+    o.again = mem_zalloc((size_t)n * sizeof(*o.again));
+    o.pool = pool_new(&plan->pool, on_answer, &o);
+    while (o.n_open < n && o.failures < FAILURES_MAX) {
+        ask_all(&o);
+        int64_t now_us = clock_monotonic_us();
+        pool_wait(o.pool, now_us, now_us + WAIT_US);
+    }
+    pool_free(o.pool);
+    arena_free(&o.arena);
+    free(o.players);
+    free(o.again);
+    return o.n_open == n || say_why(&o, problem);
+}

@@ -1,0 +1,182 @@
+/* A thread's connections. */
+#include "load/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { EVENTS_MAX = 256 };
+
+struct slot {
+    TAILQ_ENTRY(slot) link; /* among the busy */
+    struct wire wire;
+    int64_t sent_us;
+    uint32_t index;
+    bool busy;
+};
+
+struct pool {
+    const struct pool_plan *plan;
+    pool_answer *answer;
+    void *ctx;
+    struct slot *slots;
+    uint32_t *idle; /* a stack: the warmest connection first */
+    uint32_t n_idle;
+    uint32_t n_opened; /* connections ever made, to share out sources */
+    int64_t blocked_until_us;
+    TAILQ_HEAD(, slot) busy; /* in the order of sending, so that the first times out first */
+    int epoll;
+};
+
+struct pool *pool_new(const struct pool_plan *plan, pool_answer *answer, void *ctx)
+{
+    struct pool *p = mem_zalloc(sizeof(*p));
+    p->plan = plan;
+    p->answer = answer;
+    p->ctx = ctx;
+    p->slots = mem_zalloc(plan->size * sizeof(*p->slots));
+    p->idle = mem_zalloc(plan->size * sizeof(*p->idle));
+    TAILQ_INIT(&p->busy);
+    p->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (p->epoll < 0)
+        abort();
+    for (uint32_t i = 0; i < plan->size; i++) {
+        p->slots[i].index = i;
+        p->slots[i].wire.fd = -1;
+        p->idle[p->n_idle++] = plan->size - 1 - i;
+    }
+    return p;
+}
+
+void pool_free(struct pool *p)
+{
+    for (uint32_t i = 0; i < p->plan->size; i++)
+        wire_free(&p->slots[i].wire);
+    close(p->epoll);
+    free(p->idle);
+    free(p->slots);
+    free(p);
+}
+
+bool pool_has_idle(const struct pool *p)
+{
+    return p->n_idle > 0;
+}
+
+int64_t pool_blocked_until_us(const struct pool *p)
+{
+    return p->blocked_until_us;
+}
+
+uint32_t pool_busy(const struct pool *p)
+{
+    return p->plan->size - p->n_idle;
+}
+
+/* ---- a request's life ---- */
+
+static void complete(struct pool *p, struct slot *s, const struct reply *reply, int64_t now_us)
+{
+    s->busy = false;
+    TAILQ_REMOVE(&p->busy, s, link);
+    p->answer(p->ctx, s->index, reply, now_us);
+    if (reply == NULL || reply->close || p->plan->close)
+        wire_close(&s->wire);
+    else
+        buf_clear(&s->wire.in);
+    if (p->n_idle == 0)
+        p->blocked_until_us = now_us;
+    p->idle[p->n_idle++] = s->index;
+}
+
+struct buf *pool_begin(struct pool *p, uint32_t *slot)
+{
+    *slot = p->idle[--p->n_idle];
+    return &p->slots[*slot].wire.out;
+}
+
+static bool open_slot(struct pool *p, struct slot *s)
+{
+    const struct pool_plan *plan = p->plan;
+    const struct wire_address *source =
+        plan->n_sources > 0 ? &plan->sources[p->n_opened % plan->n_sources] : NULL;
+    const struct wire_address *place = &plan->places[p->n_opened % plan->n_places];
+    p->n_opened++;
+    return wire_open(&s->wire, place, source, p->epoll, s->index);
+}
+
+void pool_send(struct pool *p, uint32_t slot, int64_t now_us)
+{
+    struct slot *s = &p->slots[slot];
+    s->busy = true;
+    s->sent_us = now_us;
+    TAILQ_INSERT_TAIL(&p->busy, s, link);
+    if ((s->wire.fd < 0 && !open_slot(p, s)) || wire_flush(&s->wire, p->epoll, slot) == WIRE_LOST)
+        complete(p, s, NULL, now_us);
+}
+
+static void read_reply(struct pool *p, struct slot *s, int64_t now_us)
+{
+    struct reply reply;
+    switch (reply_read(buf_slice(&s->wire.in), &reply)) {
+    case REPLY_PARTIAL:
+        break;
+    case REPLY_WHOLE:
+        complete(p, s, &reply, now_us);
+        break;
+    case REPLY_BROKEN:
+        complete(p, s, NULL, now_us);
+        break;
+    }
+}
+
+static void handle(struct pool *p, struct slot *s, uint32_t events)
+{
+    if (s->wire.fd < 0)
+        return; /* closed by what came before it */
+    if ((events & EPOLLOUT) != 0 && s->busy && wire_flush(&s->wire, p->epoll, s->index) == WIRE_LOST) {
+        complete(p, s, NULL, clock_monotonic_us());
+        return;
+    }
+    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) == 0)
+        return;
+    enum wire_status status = wire_read(&s->wire);
+    if (s->busy && status == WIRE_DONE)
+        read_reply(p, s, clock_monotonic_us());
+    else if (s->busy && status == WIRE_LOST)
+        complete(p, s, NULL, clock_monotonic_us());
+    else if (!s->busy && status != WIRE_AGAIN)
+        wire_close(&s->wire); /* the server closes what was idle for long */
+}
+
+static void expire(struct pool *p, int64_t now_us)
+{
+    struct slot *s;
+    while ((s = TAILQ_FIRST(&p->busy)) != NULL && now_us - s->sent_us >= p->plan->timeout_us)
+        complete(p, s, NULL, now_us);
+}
+
+/* Zero, or at least so long that the clock goes on. */
+static struct timespec timeout_of(int64_t us)
+{
+    us = us > 0 ? us : 0;
+    return (struct timespec){us / 1000000, us % 1000000 * 1000};
+}
+
+void pool_wait(struct pool *p, int64_t now_us, int64_t until_us)
+{
+    struct epoll_event events[EVENTS_MAX];
+    struct slot *first = TAILQ_FIRST(&p->busy);
+    if (first != NULL && first->sent_us + p->plan->timeout_us < until_us)
+        until_us = first->sent_us + p->plan->timeout_us;
+    struct timespec timeout = timeout_of(until_us - now_us);
+    int n = epoll_pwait2(p->epoll, events, EVENTS_MAX, &timeout, NULL);
+    for (int i = 0; i < n; i++)
+        handle(p, &p->slots[events[i].data.u64], events[i].events);
+    expire(p, clock_monotonic_us());
+}

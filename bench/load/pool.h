@@ -1,0 +1,44 @@
+/*
+ * A thread's connections, each with one request under way at most. Every request completes exactly once: with a reply,
+ * or with none when its connection was lost or its time was over.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "load/message.h"
+#include "load/wire.h"
+
+struct pool_plan {
+    const struct wire_address *places; /* connections are shared out among them */
+    size_t n_places;
+    const struct wire_address *sources; /* of the connections, in turn; none: the system's choice */
+    size_t n_sources;
+    uint32_t size;
+    bool close; /* a connection for each request */
+    int64_t timeout_us;
+};
+
+/* REPLY is NULL where there was none. Its bytes are the callback's only until it returns. */
+typedef void pool_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t now_us);
+
+struct pool;
+
+struct pool *pool_new(const struct pool_plan *plan, pool_answer *answer, void *ctx);
+void pool_free(struct pool *p);
+
+bool pool_has_idle(const struct pool *p);
+/* When the pool last got an idle connection after it had none. */
+int64_t pool_blocked_until_us(const struct pool *p);
+uint32_t pool_busy(const struct pool *p);
+
+/* Takes an idle connection: the request is to be appended to what is returned, then pool_send() is due. */
+struct buf *pool_begin(struct pool *p, uint32_t *slot);
+/* May call `answer` at once, where no connection can be made. */
+void pool_send(struct pool *p, uint32_t slot, int64_t now_us);
+
+/* Waits for replies until UNTIL_US at the latest, and handles them and what timed out. */
+void pool_wait(struct pool *p, int64_t now_us, int64_t until_us);

@@ -1,0 +1,173 @@
+/*
+ * What a load came to: plain data, filled by the generator, the samplers and the verification, read by the
+ * reports and the assertions. Times are microseconds, memory is bytes, rates are per second.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "load/histogram.h"
+
+enum { WATCHED_MAX = 8, NAME_MAX_CHARS = 31, LATENCY_MARKS = 5 };
+
+/* What happened to requests and runs; of the whole measured time, or of one second of it. */
+struct counts {
+    uint64_t offered;    /* requests whose intended time has come */
+    uint64_t sent;       /* requests, those sent again included */
+    uint64_t answered;   /* 2xx: done */
+    uint64_t refused;    /* 429 and 503: to be sent again later */
+    uint64_t failed;     /* any other status, a lost connection, no answer in time */
+    uint64_t accepted;   /* runs */
+    uint64_t retried;    /* runs answered `retry` */
+    uint64_t rejected;   /* runs */
+    uint64_t credited_s; /* seconds that were credited to them */
+};
+
+/* CPU and memory of a process and its children. */
+struct usage {
+    uint64_t cpu_us; /* user and system, since it started; in a `second`, spent in it */
+    uint64_t memory; /* resident */
+};
+
+/* What Redis says of itself. */
+struct redis_usage {
+    uint64_t commands; /* processed since it started; in a `second`, in it */
+    uint64_t memory;   /* used_memory */
+    uint64_t keys;
+};
+
+/* One second of the load, the first at 0. */
+struct second {
+    struct counts counts; /* by when it happened */
+    double offered_rate;  /* what the schedule wanted: requests/s */
+    /* of the answers that came in it: p50, p90, p99, p99.9 and the greatest; 0 where none came */
+    uint64_t latency_us[LATENCY_MARKS];
+    uint64_t lateness_us; /* the worst: how long after it could have been sent a request was sent */
+    uint64_t generator_cpu_us; /* of the busiest thread */
+    struct usage watched[WATCHED_MAX];
+    struct redis_usage redis;
+};
+
+/* Whether what came out is what was accepted, for one of the places that hold it. */
+struct verification {
+    bool asked;
+    char problem[256];    /* why it could not be judged; "" when it was */
+    uint64_t expected_s;  /* seconds that were accepted, each once */
+    uint64_t redis_s;     /* of them, what the masks in Redis hold */
+    uint64_t redis_total_s; /* the sum of Redis's totals of these learners */
+    uint64_t kafka_s;     /* what the merged records of the learners' minutes hold */
+    uint64_t kafka_total_s; /* the sum of the greatest totals in learner-lessons */
+    uint64_t lost_s;      /* accepted, but missing in Redis or in Kafka (each counted) */
+    uint64_t extra_s;     /* held by Redis or Kafka, but never accepted */
+    int64_t waited_us;    /* until Kafka had it all, after the last answer */
+};
+
+struct result {
+    char title[128];
+    char command[2048];  /* that made it */
+    char started[32];    /* RFC 3339, UTC */
+    char machine[256];   /* processors, memory, kernel */
+    char version[32];
+
+    /* what was asked for */
+    char schedule[256]; /* as given, such as "2000-20000:30s" */
+    bool closed_loop;   /* each connection sends when it has its answer: latency is service time only */
+    uint64_t players;
+    uint64_t connections;
+    uint64_t idle_connections;
+    unsigned threads;
+    unsigned batch; /* heartbeats a request */
+    double interval_s;
+    uint64_t seed;
+
+    /* what came of it, after the warm-up */
+    double warmup_s;
+    double measured_s;
+    struct counts counts;
+    struct histogram latency; /* from the intended time of sending, or from sending in a closed loop */
+    struct histogram lateness; /* how long after it could have been sent a request was sent */
+    uint64_t unanswered;      /* players whose last claim was never answered, though there was time */
+    uint64_t idle_closed;     /* idle connections that the server did not keep */
+    double generator_cpu;     /* share of one CPU that the busiest thread took, 0 to 1 */
+    char void_reason[160];    /* the generator was the bottleneck: the figures say nothing; "" if not */
+
+    size_t n_watched;
+    char watched_names[WATCHED_MAX][NAME_MAX_CHARS + 1];
+    struct usage watched[WATCHED_MAX];        /* CPU spent in the measured time, memory at its end */
+    uint64_t watched_memory_before[WATCHED_MAX]; /* before the load began: no connection, no session */
+    bool has_redis;
+    struct redis_usage redis; /* in the measured time; memory and keys at its end */
+    uint64_t redis_memory_before;
+    /* of the idle connections: what each added to the first watched process; 0 without any */
+    double memory_per_idle_connection;
+
+    struct second *seconds; /* of the whole load, the warm-up included */
+    size_t n_seconds;
+
+    struct verification verification;
+};
+
+/* Frees what the result holds, not the result. */
+void result_free(struct result *r);
+
+/* ---- metrics: the figures that a report states and an assertion names ---- */
+
+enum metric_unit { UNIT_COUNT, UNIT_US, UNIT_PER_S, UNIT_BYTES, UNIT_RATIO };
+
+struct metric {
+    const char *name; /* such as "p99.9" or "cpu_per_heartbeat" */
+    const char *help;
+    enum metric_unit unit;
+    double (*value)(const struct metric *m, const struct result *r);
+    double quantile; /* of a percentile */
+    size_t count;    /* of a count or its rate: where in `struct counts` */
+};
+
+/* In the order in which a report lists them. */
+extern const struct metric metrics[];
+extern const size_t n_metrics;
+
+/* Begins the name of the CPU per heartbeat of one watched process: "cpu.minuted". */
+#define METRIC_CPU_PREFIX "cpu."
+
+/* Whether there is a metric NAME, with its unit; every "cpu." with a name behind it is one. */
+bool metric_find(struct slice name, enum metric_unit *unit) __attribute__((warn_unused_result));
+/* NaN when the result does not have it: no such metric, no process of that name watched, nothing verified. */
+double metric_value(const struct result *r, struct slice name);
+
+/* Whether a watched process is the load's side and not the system's: its name begins with "client". */
+bool watched_is_client(const char *name);
+/* CPU of watched process I, or of all but clients, per accepted run; per answer where nothing is credited. */
+double cpu_of_process_per_heartbeat(const struct result *r, size_t i);
+
+/* VALUE as people read it, such as "1.25 ms" or "20,000/s". TEXT has at least 32 bytes. Returns TEXT. */
+char *metric_format(enum metric_unit unit, double value, char text[static 32]);
+
+/* ---- reports ---- */
+
+/* One screen of text. */
+void report_text(const struct result *r, struct buf *out);
+/* One JSON object: everything above, metrics by name, and seconds as an array; report_json.c documents it. */
+void report_json(const struct result *r, struct buf *out);
+/* The percentile distribution as HdrHistogram's tools read it (.hgrm), in milliseconds. */
+void report_hgrm(const struct histogram *h, struct buf *out);
+/* One self-contained HTML page with charts. */
+void report_html(const struct result *r, struct buf *out);
+
+/* ---- assertions ---- */
+
+/*
+ * TEXT is a comma-separated list such as "p99<5ms,refused==0,lost==0": a metric, one of < <= > >= == !=, and a
+ * number, with us, ms or s for times, K, M (1,000s) or KiB, MiB for counts and bytes, % for ratios. False with
+ * PROBLEM filled when it cannot be read: judged before a load begins.
+ */
+bool assertions_check_syntax(const char *text, char problem[static 256]) __attribute__((warn_unused_result));
+/*
+ * Appends a line for each assertion, met or not, with the value found; returns whether all are met. A metric that the
+ * result does not have is not met.
+ */
+bool assertions_judge(const char *text, const struct result *r, struct buf *out)
+    __attribute__((warn_unused_result));

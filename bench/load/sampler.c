@@ -1,0 +1,173 @@
+/* What processes and Redis have used so far. */
+#include "load/sampler.h"
+
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+enum { FILE_SIZE = 4096, CHILDREN_MAX = 64, REDIS_TIMEOUT_MS = 500 };
+
+struct sampler {
+    const struct watched *processes;
+    size_t n_processes;
+    const struct endpoint_list *servers;
+    redisContext **redis; /* a connection each; NULL where there is none */
+    struct sample last;
+};
+
+struct sampler *sampler_new(
+    const struct watched *processes, size_t n_processes, const struct endpoint_list *servers)
+{
+    struct sampler *s = mem_zalloc(sizeof(*s));
+    s->processes = processes;
+    s->n_processes = n_processes;
+    s->servers = servers;
+    s->redis = mem_zalloc((servers->n + 1) * sizeof(redisContext *));
+    return s;
+}
+
+void sampler_free(struct sampler *s)
+{
+    for (size_t i = 0; i < s->servers->n; i++)
+        if (s->redis[i] != NULL)
+            redisFree(s->redis[i]);
+    free(s->redis);
+    free(s);
+}
+
+/* ---- processes ---- */
+
+/* A file of /proc/PID/ as text; false when there is none (any more). */
+static bool read_file(pid_t pid, const char *name, char text[static FILE_SIZE])
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t n = read(fd, text, FILE_SIZE - 1);
+    close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    return n > 0;
+}
+
+/* utime and stime, the 12th and 13th field behind the command's closing parenthesis. */
+static uint64_t cpu_of(const char *stat)
+{
+    const char *at = strrchr(stat, ')');
+    unsigned long long user;
+    unsigned long long system;
+    if (at == NULL ||
+        sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+        return 0;
+    return (user + system) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+/* What is its own: not the pages of files that it shares. */
+static uint64_t memory_of(const char *status)
+{
+    const char *at = strstr(status, "RssAnon:");
+    return at != NULL ? strtoull(at + strlen("RssAnon:"), NULL, 10) * 1024 : 0;
+}
+
+static size_t children_of(pid_t pid, pid_t children[static CHILDREN_MAX])
+{
+    char name[64];
+    char text[FILE_SIZE];
+    size_t n = 0;
+    snprintf(name, sizeof(name), "task/%d/children", (int)pid);
+    if (!read_file(pid, name, text))
+        return 0;
+    for (char *at = text; n < CHILDREN_MAX; n++) {
+        char *end;
+        children[n] = (pid_t)strtol(at, &end, 10);
+        if (end == at)
+            break;
+        at = end;
+    }
+    return n;
+}
+
+static bool add_process(pid_t pid, int depth, struct usage *usage)
+{
+    char text[FILE_SIZE];
+    pid_t children[CHILDREN_MAX];
+    if (!read_file(pid, "stat", text))
+        return false;
+    usage->cpu_us += cpu_of(text);
+    if (read_file(pid, "status", text))
+        usage->memory += memory_of(text);
+    size_t n = depth < 4 ? children_of(pid, children) : 0;
+    for (size_t i = 0; i < n; i++)
+        (void)!add_process(children[i], depth + 1, usage);
+    return true;
+}
+
+/* ---- Redis ---- */
+
+static redisContext *connect_to(const struct endpoint *e)
+{
+    struct timeval timeout = {0, REDIS_TIMEOUT_MS * 1000};
+    redisContext *c = e->is_unix ? redisConnectUnixWithTimeout(e->host, timeout)
+                                 : redisConnectWithTimeout(e->host, e->port, timeout);
+    if (c != NULL && (c->err != 0 || redisSetTimeout(c, timeout) != REDIS_OK)) {
+        redisFree(c);
+        c = NULL;
+    }
+    return c;
+}
+
+static uint64_t info_number(const char *info, const char *name)
+{
+    const char *at = strstr(info, name);
+    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static bool add_server(redisContext **c, const struct endpoint *e, struct redis_usage *usage)
+{
+    if (*c == NULL)
+        *c = connect_to(e);
+    redisReply *reply = *c != NULL ? redisCommand(*c, "INFO") : NULL;
+    bool good = reply != NULL && reply->type != REDIS_REPLY_ERROR;
+    if (good) {
+        usage->commands += info_number(reply->str, "total_commands_processed:");
+        usage->memory += info_number(reply->str, "used_memory:");
+        usage->keys += info_number(reply->str, "db0:keys=");
+    }
+    if (reply != NULL)
+        freeReplyObject(reply);
+    if (!good && *c != NULL) {
+        redisFree(*c);
+        *c = NULL;
+    }
+    return good;
+}
+
+static bool read_redis(struct sampler *s, struct redis_usage *usage)
+{
+    *usage = (struct redis_usage){0};
+    bool good = s->servers->n > 0;
+    for (size_t i = 0; i < s->servers->n; i++)
+        good = add_server(&s->redis[i], &s->servers->items[i], usage) && good;
+    return good;
+}
+
+void sampler_read(struct sampler *s, struct sample *sample)
+{
+    struct redis_usage redis;
+    for (size_t i = 0; i < s->n_processes; i++) {
+        struct usage usage = {0};
+        if (add_process(s->processes[i].pid, 0, &usage))
+            s->last.watched[i] = usage;
+    }
+    if (read_redis(s, &redis)) {
+        s->last.redis = redis;
+        s->last.has_redis = true;
+    }
+    *sample = s->last;
+}

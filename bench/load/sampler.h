@@ -1,0 +1,32 @@
+/*
+ * What processes and Redis have used so far, read from /proc and INFO. Blocks, if shortly.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "config.h"
+#include "load/result.h"
+
+/* A process to be watched, with all its descendants. */
+struct watched {
+    char name[NAME_MAX_CHARS + 1];
+    pid_t pid;
+};
+
+struct sample {
+    struct usage watched[WATCHED_MAX];
+    bool has_redis;
+    struct redis_usage redis; /* the sum of all servers */
+};
+
+struct sampler;
+
+/* PROCESSES and SERVERS are borrowed. */
+struct sampler *sampler_new(
+    const struct watched *processes, size_t n_processes, const struct endpoint_list *servers);
+void sampler_free(struct sampler *s);
+
+/* A process that has ended, or a server that does not answer, is as it was at the last sample. */
+void sampler_read(struct sampler *s, struct sample *sample);

@@ -1,0 +1,33 @@
+/* From options and the daemon's configuration to all that a load needs. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "catalog.h"
+#include "config.h"
+#include "load/generator.h"
+#include "load/options.h"
+
+enum { PROBLEM_MAX = 1024 };
+
+struct setup {
+    const struct options *options;
+    struct config *config;
+    struct catalog *catalog;
+    char portal[64 + 1];
+    char prefix[32]; /* of the learners' ids: another one for each load */
+    const char **lessons;
+    const char **courses; /* of the lessons */
+    int64_t *lesson_lengths_ms;
+    size_t n_lessons;
+    struct wire_address *places;
+    struct wire_address *sources;
+    struct playing playing;
+    struct evidence evidence;
+    struct load_plan plan;
+};
+
+/* OPTIONS are borrowed. False with PROBLEM, and nothing to be freed. */
+bool setup_init(struct setup *s, const struct options *options, char problem[static PROBLEM_MAX])
+    __attribute__((warn_unused_result));
+void setup_free(struct setup *s);

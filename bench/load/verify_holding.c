@@ -1,0 +1,205 @@
+/* What a place was found to hold. */
+#include "load/verify_holding.h"
+
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "base/mem.h"
+#include "credit/mask.h"
+
+enum { STRAYS_FIRST = 64 }; /* a power of two */
+
+/* The minute of a stray total. */
+static const int64_t no_minute = INT64_MIN;
+
+/* A mask or total of another lesson or another minute than was accepted; `value` is never 0 in use. */
+struct stray {
+    size_t learner;
+    int64_t minute;
+    uint64_t lesson; /* its hash */
+    uint64_t value;  /* a mask, or seconds */
+};
+
+struct holding {
+    const struct evidence *evidence;
+    uint64_t *masks;      /* as in the evidence */
+    int64_t *greatest;    /* by learner */
+    int64_t *last;        /* by learner */
+    uint64_t missing_s;   /* in masks and in totals */
+    struct stray *strays; /* open addressing */
+    size_t n_strays;
+    size_t strays_size;
+};
+
+/* ---- the evidence ---- */
+
+static const uint64_t *masks_of(const uint64_t *masks, const struct evidence *e, size_t learner)
+{
+    return masks + learner * e->n_minutes;
+}
+
+static int64_t accepted_seconds(const struct evidence *e, size_t learner)
+{
+    const uint64_t *masks = masks_of(e->masks, e, learner);
+    int64_t sum = 0;
+    for (size_t i = 0; i < e->n_minutes; i++)
+        sum += mask_count(masks[i]);
+    return sum;
+}
+
+static bool is_lesson_of(const struct evidence *e, size_t learner, struct slice lesson)
+{
+    return slice_is(lesson, e->lessons[learner % e->n_lessons]);
+}
+
+struct holding *holding_new(const struct evidence *evidence)
+{
+    struct holding *h = mem_zalloc(sizeof(*h));
+    h->evidence = evidence;
+    h->masks = mem_zalloc(evidence->n_learners * evidence->n_minutes * sizeof(*h->masks));
+    h->greatest = mem_zalloc(evidence->n_learners * sizeof(*h->greatest));
+    h->last = mem_zalloc(evidence->n_learners * sizeof(*h->last));
+    h->strays_size = STRAYS_FIRST;
+    h->strays = mem_zalloc(h->strays_size * sizeof(*h->strays));
+    for (size_t i = 0; i < evidence->n_learners; i++)
+        h->missing_s += 2 * (uint64_t)accepted_seconds(evidence, i);
+    return h;
+}
+
+void holding_free(struct holding *h)
+{
+    free(h->masks);
+    free(h->greatest);
+    free(h->last);
+    free(h->strays);
+    free(h);
+}
+
+/* ---- strays ---- */
+
+/* Where KEY is, or the free place where it belongs. */
+static struct stray *find_stray(struct stray *strays, size_t size, const struct stray *key)
+{
+    uint64_t parts[] = {key->learner, (uint64_t)key->minute, key->lesson};
+    size_t i = XXH64(parts, sizeof(parts), 0) % size;
+    while (strays[i].value != 0 && (strays[i].learner != key->learner || strays[i].minute != key->minute ||
+                                       strays[i].lesson != key->lesson))
+        i = (i + 1) % size;
+    return &strays[i];
+}
+
+static void grow_strays(struct holding *h)
+{
+    size_t size = 2 * h->strays_size;
+    struct stray *strays = mem_zalloc(size * sizeof(*strays));
+    for (size_t i = 0; i < h->strays_size; i++)
+        if (h->strays[i].value != 0)
+            *find_stray(strays, size, &h->strays[i]) = h->strays[i];
+    free(h->strays);
+    h->strays = strays;
+    h->strays_size = size;
+}
+
+/* Its value so far, 0 when it is new; the caller makes it more. */
+static uint64_t *note_stray(struct holding *h, size_t learner, struct slice lesson, int64_t minute)
+{
+    struct stray key = {learner, minute, XXH64(lesson.ptr, lesson.len, 0), 0};
+    if (2 * h->n_strays >= h->strays_size)
+        grow_strays(h);
+    struct stray *found = find_stray(h->strays, h->strays_size, &key);
+    if (found->value == 0) {
+        *found = key;
+        h->n_strays++;
+    }
+    return &found->value;
+}
+
+/* ---- taking ---- */
+
+void holding_take_mask(struct holding *h, size_t learner, struct slice lesson, int64_t minute, uint64_t mask)
+{
+    const struct evidence *e = h->evidence;
+    int64_t index = minute - e->first_minute;
+    if (mask == 0)
+        return;
+    if (index < 0 || (uint64_t)index >= e->n_minutes || !is_lesson_of(e, learner, lesson)) {
+        *note_stray(h, learner, lesson, minute) |= mask;
+        return;
+    }
+    size_t at = learner * e->n_minutes + (size_t)index;
+    h->missing_s -= mask_count(e->masks[at] & mask & ~h->masks[at]);
+    h->masks[at] |= mask;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+void holding_take_total(struct holding *h, size_t learner, struct slice lesson, int64_t seconds)
+{
+    if (seconds <= 0)
+        return;
+    if (!is_lesson_of(h->evidence, learner, lesson)) {
+        uint64_t *greatest = note_stray(h, learner, lesson, no_minute);
+        *greatest = *greatest > (uint64_t)seconds ? *greatest : (uint64_t)seconds;
+        return;
+    }
+    h->last[learner] = seconds;
+    if (seconds <= h->greatest[learner])
+        return;
+    int64_t accepted = accepted_seconds(h->evidence, learner);
+    h->missing_s -= (uint64_t)(least(seconds, accepted) - least(h->greatest[learner], accepted));
+    h->greatest[learner] = seconds;
+}
+
+bool holding_complete(const struct holding *h)
+{
+    return h->missing_s == 0;
+}
+
+/* ---- judging ---- */
+
+static void sum_masks(const struct holding *h, size_t learner, struct holding_sums *sums)
+{
+    const struct evidence *e = h->evidence;
+    const uint64_t *accepted = masks_of(e->masks, e, learner);
+    const uint64_t *held = masks_of(h->masks, e, learner);
+    for (size_t i = 0; i < e->n_minutes; i++) {
+        sums->held_s += mask_count(accepted[i] & held[i]);
+        sums->lost_s += mask_count(accepted[i] & ~held[i]);
+        sums->extra_s += mask_count(held[i] & ~accepted[i]);
+    }
+}
+
+static void sum_total(const struct holding *h, size_t learner, struct holding_sums *sums)
+{
+    int64_t accepted = accepted_seconds(h->evidence, learner);
+    int64_t greatest = h->greatest[learner];
+    sums->total_s += (uint64_t)greatest;
+    if (greatest < accepted)
+        sums->lost_s += (uint64_t)(accepted - greatest);
+    else
+        sums->extra_s += (uint64_t)(greatest - accepted);
+    sums->lost_s += (uint64_t)(greatest - h->last[learner]); /* lost to whoever upserts */
+}
+
+static void sum_stray(const struct stray *s, struct holding_sums *sums)
+{
+    if (s->value == 0)
+        return;
+    sums->extra_s += s->minute == no_minute ? s->value : mask_count(s->value);
+    sums->total_s += s->minute == no_minute ? s->value : 0;
+}
+
+struct holding_sums holding_sum(const struct holding *h)
+{
+    struct holding_sums sums = {0};
+    for (size_t i = 0; i < h->evidence->n_learners; i++) {
+        sum_masks(h, i, &sums);
+        sum_total(h, i, &sums);
+    }
+    for (size_t i = 0; i < h->strays_size; i++)
+        sum_stray(&h->strays[i], &sums);
+    return sums;
+}

@@ -1,0 +1,335 @@
+/*
+ * Reads the records of the evidence's learners from Kafka: every partition of both learner topics, committed
+ * records only, from the evidence's first minute on. No consumer group is joined.
+ */
+#include <inttypes.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config.h"
+#include "credit/mask.h"
+#include "ledger/decode.h"
+#include "load/verify_internal.h"
+
+enum { TOPICS = 2, REACH_MS = 10000, POLL_MS = 100, ENDS_MS = 2000, ERROR_MAX = 128 };
+
+static const enum topic topics[TOPICS] = {TOPIC_LEARNER_MINUTES, TOPIC_LEARNER_LESSONS};
+
+struct source {
+    enum topic topic;
+    int32_t partition;
+    int64_t next; /* the offset to be read next; -1 while that is not known */
+    bool at_end;
+};
+
+struct kafka_reading {
+    const struct config *config;
+    const struct evidence *evidence;
+    int64_t deadline_ms;
+    struct holding *holding;
+    struct verification *v;
+    rd_kafka_t *kafka;
+    struct source *sources; /* ordered by topic, then by partition */
+    size_t first[TOPICS];   /* source of partition 0 */
+    size_t n_sources;
+    size_t n_at_end;
+    struct arena arena;         /* for one record */
+    char last_error[ERROR_MAX]; /* what the client last complained of */
+};
+
+/* ---- connecting ---- */
+
+static void note_error(struct kafka_reading *r, const char *text)
+{
+    snprintf(r->last_error, sizeof(r->last_error), "%s", text);
+}
+
+static void on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
+{
+    (void)kafka;
+    (void)code;
+    note_error(opaque, reason);
+}
+
+static bool set(struct kafka_reading *r, rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char error[ERROR_MAX];
+    return rd_kafka_conf_set(conf, name, value, error, sizeof(error)) == RD_KAFKA_CONF_OK ||
+           verify_refuse(r->v, "kafka.properties: %.80s: %s", name, error);
+}
+
+/* What verification rests on comes last, and so prevails. */
+static bool configure(struct kafka_reading *r, rd_kafka_conf_t *conf)
+{
+    static const struct {
+        const char *name;
+        const char *value;
+    } ours[] = {
+        {"client.id", "minuted-bench"},
+        {"group.id", "minuted-bench"}, /* the consumer wants one; it never joins it */
+        {"isolation.level", "read_committed"},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "true"},
+        {"auto.offset.reset", "error"},
+        {"fetch.wait.max.ms", "100"},
+    };
+    bool good = true;
+    for (size_t i = 0; good && i < r->config->kafka.n_properties; i++)
+        good = set(r, conf, r->config->kafka.properties[i].name, r->config->kafka.properties[i].value);
+    for (size_t i = 0; good && i < sizeof(ours) / sizeof(ours[0]); i++)
+        good = set(r, conf, ours[i].name, ours[i].value);
+    return good && set(r, conf, "bootstrap.servers", r->config->kafka.brokers);
+}
+
+static bool connect_kafka(struct kafka_reading *r)
+{
+    char error[ERROR_MAX] = "";
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_opaque(conf, r);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, NULL);
+    if (configure(r, conf)) {
+        r->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
+        if (r->kafka != NULL)
+            return true;
+        verify_refuse(r->v, "kafka.properties: %s", error);
+    }
+    rd_kafka_conf_destroy(conf);
+    return false;
+}
+
+static int left_ms(const struct kafka_reading *r, int most)
+{
+    int64_t left = r->deadline_ms - clock_monotonic_ms();
+    return left < 0 ? 0 : left < most ? (int)left : most;
+}
+
+/* What librdkafka says of its connections tells more than the error of a call. */
+static bool refuse_brokers(struct kafka_reading *r, const char *what, rd_kafka_resp_err_t err)
+{
+    rd_kafka_poll(r->kafka, 0); /* on_error() is called here */
+    return verify_refuse(r->v, "kafka %.60s: %s: %s%s%s", r->config->kafka.brokers, what,
+        rd_kafka_err2str(err), r->last_error[0] != '\0' ? ": " : "", r->last_error);
+}
+
+/* ---- partitions ---- */
+
+static const rd_kafka_metadata_topic_t *find_topic(const rd_kafka_metadata_t *all, const char *name)
+{
+    for (int i = 0; i < all->topic_cnt; i++)
+        if (strcmp(all->topics[i].topic, name) == 0)
+            return &all->topics[i];
+    return NULL;
+}
+
+static bool add_topic(struct kafka_reading *r, int index, const rd_kafka_metadata_t *all)
+{
+    const char *name = topic_names[topics[index]];
+    const rd_kafka_metadata_topic_t *found = find_topic(all, name);
+    if (found == NULL || found->partition_cnt == 0)
+        return verify_refuse(r->v, "kafka %.80s: topic %s: %s", r->config->kafka.brokers, name,
+            found == NULL ? "there is none; minuted --create-topics makes it" : rd_kafka_err2str(found->err));
+    size_t n = r->n_sources + (size_t)found->partition_cnt;
+    r->sources = mem_realloc(r->sources, n * sizeof(*r->sources));
+    r->first[index] = r->n_sources;
+    for (int32_t p = 0; p < found->partition_cnt; p++)
+        r->sources[r->n_sources++] = (struct source){topics[index], p, -1, false};
+    return true;
+}
+
+static bool list_sources(struct kafka_reading *r)
+{
+    const rd_kafka_metadata_t *all = NULL;
+    /* all topics: to ask for one by name might make it */
+    rd_kafka_resp_err_t err = rd_kafka_metadata(r->kafka, 1, NULL, &all, left_ms(r, REACH_MS));
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return refuse_brokers(r, "topics", err);
+    bool good = true;
+    for (int i = 0; good && i < TOPICS; i++)
+        good = add_topic(r, i, all);
+    rd_kafka_metadata_destroy(all);
+    return good;
+}
+
+static int64_t first_time_ms(const struct kafka_reading *r)
+{
+    return r->evidence->first_minute * MINUTE_SECONDS * 1000;
+}
+
+/*
+ * Where the first record of the evidence's minutes is: record time is the start of the minute. A partition
+ * that has none yet is read from its beginning, since the first may come at any moment.
+ */
+static bool find_starts(struct kafka_reading *r, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(r->kafka, list, left_ms(r, REACH_MS));
+    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+        err = list->elems[i].err;
+        if (list->elems[i].offset < 0)
+            list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+    }
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR || refuse_brokers(r, "offsets", err);
+}
+
+static bool start(struct kafka_reading *r)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)r->n_sources);
+    for (size_t i = 0; i < r->n_sources; i++) {
+        const struct source *s = &r->sources[i];
+        rd_kafka_topic_partition_list_add(list, topic_names[s->topic], s->partition)->offset =
+            first_time_ms(r);
+    }
+    bool good = find_starts(r, list);
+    if (good) {
+        rd_kafka_resp_err_t err = rd_kafka_assign(r->kafka, list);
+        good = err == RD_KAFKA_RESP_ERR_NO_ERROR || refuse_brokers(r, "assign", err);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return good;
+}
+
+static struct source *source_of(struct kafka_reading *r, const rd_kafka_message_t *m)
+{
+    int topic = strcmp(rd_kafka_topic_name(m->rkt), topic_names[topics[0]]) == 0 ? 0 : 1;
+    return &r->sources[r->first[topic] + (size_t)m->partition];
+}
+
+static void note_progress(struct kafka_reading *r, struct source *s, int64_t next, bool at_end)
+{
+    s->next = next;
+    r->n_at_end += (size_t)at_end - (size_t)s->at_end;
+    s->at_end = at_end;
+}
+
+/* ---- records ---- */
+
+static struct slice content_type_of(const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t len;
+    if (rd_kafka_message_headers(m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "content-type", &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        value == NULL)
+        return (struct slice){"", 0};
+    return (struct slice){value, len};
+}
+
+/* LEARNER's index; false when it is nobody of the evidence. */
+static bool find_learner(const struct evidence *e, const struct record *record, size_t *index)
+{
+    enum { DIGITS_MAX = 18 };
+    size_t prefix = strlen(e->prefix);
+    struct slice id = record->learner;
+    if (!slice_is(record->portal, e->portal) || id.len <= prefix || id.len > prefix + DIGITS_MAX ||
+        memcmp(id.ptr, e->prefix, prefix) != 0)
+        return false;
+    *index = 0;
+    for (size_t i = prefix; i < id.len; i++) {
+        if (id.ptr[i] < '0' || id.ptr[i] > '9')
+            return false;
+        *index = *index * 10 + (size_t)(id.ptr[i] - '0');
+    }
+    return *index < e->n_learners && (id.ptr[prefix] != '0' || id.len == prefix + 1);
+}
+
+static void take_values(struct kafka_reading *r, const struct record *record)
+{
+    size_t learner;
+    if (!find_learner(r->evidence, record, &learner))
+        return;
+    if (record->topic == TOPIC_LEARNER_MINUTES)
+        holding_take_mask(
+            r->holding, learner, record->lesson, record->minute_start / MINUTE_SECONDS, record->mask);
+    else
+        holding_take_total(r->holding, learner, record->lesson, record->watched_seconds);
+}
+
+static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, enum topic topic)
+{
+    struct record record = {.topic = topic, .partition = m->partition, .offset = m->offset};
+    struct slice key = {m->key, m->key_len};
+    struct slice value = {m->payload, m->len};
+    if (rd_kafka_message_timestamp(m, NULL) < first_time_ms(r))
+        return;
+    arena_reset(&r->arena);
+    if (!record_decode(content_type_of(m), key, value, &r->arena, &record))
+        verify_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s", topic_names[topic],
+            m->partition, m->offset, record.problem);
+    else if (!record_has_key(&record, key))
+        verify_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": its key is another's",
+            topic_names[topic], m->partition, m->offset);
+    else
+        take_values(r, &record);
+}
+
+static void take_message(struct kafka_reading *r, const rd_kafka_message_t *m)
+{
+    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        note_progress(r, source_of(r, m), m->offset, true);
+    } else if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        note_error(r, rd_kafka_message_errstr(m));
+    } else {
+        struct source *s = source_of(r, m);
+        note_progress(r, s, m->offset + 1, false);
+        take_record(r, m, s->topic);
+    }
+}
+
+/* ---- until all is there ---- */
+
+static bool is_complete(const struct kafka_reading *r)
+{
+    return holding_complete(r->holding) && r->n_at_end == r->n_sources;
+}
+
+/* A partition that was at its end may have grown behind a broker that is away. */
+static bool check_ends(struct kafka_reading *r)
+{
+    for (size_t i = 0; i < r->n_sources; i++) {
+        const struct source *s = &r->sources[i];
+        const char *name = topic_names[s->topic];
+        int64_t low;
+        int64_t end;
+        rd_kafka_resp_err_t err =
+            rd_kafka_query_watermark_offsets(r->kafka, name, s->partition, &low, &end, ENDS_MS);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return refuse_brokers(r, name, err);
+        if (s->next < end)
+            return verify_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
+                name, s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
+    }
+    return true;
+}
+
+static bool read_records(struct kafka_reading *r)
+{
+    while (!is_complete(r) && r->v->problem[0] == '\0' && clock_monotonic_ms() < r->deadline_ms) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(r->kafka, left_ms(r, POLL_MS));
+        if (m == NULL)
+            continue;
+        take_message(r, m);
+        rd_kafka_message_destroy(m);
+    }
+    return r->v->problem[0] == '\0' && (is_complete(r) || check_ends(r));
+}
+
+bool verify_read_kafka(const struct config *config, const struct evidence *evidence, int64_t deadline_ms,
+    struct holding *holding, struct verification *v)
+{
+    struct kafka_reading r = {
+        .config = config, .evidence = evidence, .deadline_ms = deadline_ms, .holding = holding, .v = v};
+    bool good = connect_kafka(&r) && list_sources(&r) && start(&r) && read_records(&r);
+    if (r.kafka != NULL) {
+        rd_kafka_consumer_close(r.kafka);
+        rd_kafka_destroy(r.kafka);
+    }
+    arena_free(&r.arena);
+    free(r.sources);
+    return good;
+}

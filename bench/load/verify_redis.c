@@ -1,0 +1,296 @@
+/*
+ * Reads what Redis holds of the evidence's learners: every mask in the buckets of its minutes, and every
+ * total. Learners are asked for by name, in batches of one partition, so that neither side holds more than a
+ * batch.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "credit/mask.h"
+#include "load/verify_internal.h"
+#include "store/client.h"
+#include "store/discovery.h"
+#include "store/layout.h"
+
+enum { BATCH = 500, FORMAT = 1, HALF_BITS = 30, HALF_BYTES = 4, MASK_BYTES = 2 * HALF_BYTES };
+
+/* Learners of one partition who are yet to be asked for. */
+struct learner_batch {
+    size_t n;
+    size_t learners[BATCH];
+};
+
+struct redis_reading {
+    const struct config *config;
+    const struct topology *servers;
+    const struct evidence *evidence;
+    struct holding *holding;
+    struct verification *v;
+    redisContext *connections[SERVERS_MAX]; /* made when first needed */
+    struct learner_batch *batches;          /* by partition */
+    int64_t first_bucket;
+    size_t n_buckets;
+    struct buf commands;
+};
+
+/* ---- finding the servers ---- */
+
+static bool check_partitions(
+    const struct config *config, const redisReply *reply, const char *server, struct verification *v)
+{
+    char configured[16];
+    snprintf(configured, sizeof(configured), "%d", config->redis.partitions);
+    if (reply->type == REDIS_REPLY_NIL) /* nothing was ever stored: all of it is lost */
+        return true;
+    if (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, configured) != 0)
+        return verify_refuse(v, "redis server %.120s was first used with redis.partitions = %.16s, not %s",
+            server, reply->type == REDIS_REPLY_STRING ? reply->str : "?", configured);
+    return true;
+}
+
+static bool read_partitions(
+    const struct config *config, redisContext *redis, const char *server, struct verification *v)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, "redis.partitions", NULL);
+    bool good = reply != NULL
+                    ? check_partitions(config, reply, server, v)
+                    : verify_refuse(v, "redis server %.80s: " KEY_SETTINGS ": %.120s", server, error);
+    freeReplyObject(reply);
+    return good;
+}
+
+static redisContext *connect_to(const struct redis_server *server, struct verification *v)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisContext *redis = client_connect(server, error);
+    if (redis == NULL)
+        verify_refuse(v, "redis server %.80s: %.160s", server->name, error);
+    return redis;
+}
+
+bool verify_find_redis(const struct config *config, struct topology *t, struct verification *v)
+{
+    char error[512];
+    if (discover(config, t, error) != DISCOVERY_FOUND)
+        return verify_refuse(v, "%.255s", error);
+    const struct redis_server *server = &t->servers[topology_server_of_key(t, KEY_SETTINGS)];
+    redisContext *redis = connect_to(server, v);
+    if (redis == NULL)
+        return false;
+    bool good = read_partitions(config, redis, server->name, v);
+    redisFree(redis);
+    return good;
+}
+
+/* ---- values ---- */
+
+static uint32_t read_u32(const unsigned char *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* The ten masks of one lesson, at AT. */
+static bool take_lesson(
+    struct redis_reading *r, size_t learner, struct slice lesson, int64_t bucket, const unsigned char *at)
+{
+    for (int slot = 0; slot < BUCKET_MINUTES; slot++) {
+        uint64_t low = read_u32(at + slot * MASK_BYTES);
+        uint64_t high = read_u32(at + slot * MASK_BYTES + HALF_BYTES);
+        if (((low | high) >> HALF_BITS) != 0)
+            return false;
+        holding_take_mask(
+            r->holding, learner, lesson, bucket * BUCKET_MINUTES + slot, low | high << HALF_BITS);
+    }
+    return true;
+}
+
+/*
+ * A value of w:<bucket>, in the form that functions.lua documents. Read here once more rather than by the
+ * daemon's functions: a verification that shares their mistakes proves nothing.
+ */
+static bool take_masks(struct redis_reading *r, size_t learner, int64_t bucket, const redisReply *value)
+{
+    const unsigned char *at = (const unsigned char *)value->str;
+    const unsigned char *end = at + value->len;
+    if (at == end || *at++ != FORMAT)
+        return false;
+    while (at < end) {
+        size_t len = *at++;
+        if ((size_t)(end - at) < len + BUCKET_MINUTES * MASK_BYTES ||
+            !take_lesson(r, learner, (struct slice){(const char *)at, len}, bucket, at + len))
+            return false;
+        at += len + BUCKET_MINUTES * MASK_BYTES;
+    }
+    return true;
+}
+
+static bool take_total(
+    struct redis_reading *r, size_t learner, const redisReply *lesson, const redisReply *value)
+{
+    struct store_lesson total;
+    if (lesson->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
+        !total_decode((struct slice){value->str, value->len}, &total))
+        return false;
+    holding_take_total(r->holding, learner, (struct slice){lesson->str, lesson->len}, total.watched_seconds);
+    return true;
+}
+
+/* ---- replies ---- */
+
+struct asked {
+    struct redis_reading *r;
+    const struct learner_batch *batch;
+    const struct redis_server *server;
+};
+
+static void refuse_value(const struct asked *a, const char *key, size_t learner, const char *why)
+{
+    char name[VERIFY_LEARNER_MAX + 1];
+    verify_learner_name(a->r->evidence, learner, name);
+    verify_refuse(a->r->v, "redis server %.60s: %s of %.80s: %.80s", a->server->name, key, name, why);
+}
+
+static const char *why_no_array(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR ? reply->str : "not a hash";
+}
+
+static void take_bucket(const struct asked *a, int64_t bucket, const redisReply *reply)
+{
+    char key[32];
+    snprintf(key, sizeof(key), "w:%" PRId64, bucket);
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != a->batch->n) {
+        refuse_value(a, key, a->batch->learners[0], why_no_array(reply));
+        return;
+    }
+    for (size_t i = 0; i < reply->elements; i++) {
+        const redisReply *value = reply->element[i];
+        size_t learner = a->batch->learners[i];
+        if (value->type != REDIS_REPLY_NIL &&
+            (value->type != REDIS_REPLY_STRING || !take_masks(a->r, learner, bucket, value)))
+            refuse_value(a, key, learner, "the masks are malformed");
+    }
+}
+
+static void take_totals(const struct asked *a, size_t learner, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0) {
+        refuse_value(a, "t", learner, why_no_array(reply));
+        return;
+    }
+    for (size_t i = 0; i < reply->elements; i += 2)
+        if (!take_total(a->r, learner, reply->element[i], reply->element[i + 1]))
+            refuse_value(a, "t", learner, "a total is malformed");
+}
+
+static void take_reply(void *ctx, size_t index, const redisReply *reply)
+{
+    const struct asked *a = ctx;
+    if (index < a->r->n_buckets)
+        take_bucket(a, a->r->first_bucket + (int64_t)index, reply);
+    else
+        take_totals(a, a->batch->learners[index - a->r->n_buckets], reply);
+}
+
+/* ---- asking ---- */
+
+static void ask_bucket(struct redis_reading *r, const struct key_prefix *prefix,
+    const struct learner_batch *batch, int64_t bucket)
+{
+    struct slice portal = slice_of(r->evidence->portal);
+    char name[VERIFY_LEARNER_MAX + 1];
+    resp_begin(&r->commands, 2 + batch->n);
+    resp_arg(&r->commands, SLICE_LITERAL("HMGET"));
+    resp_key_int(&r->commands, prefix, "w", bucket);
+    for (size_t i = 0; i < batch->n; i++) {
+        char field[2 * VERIFY_LEARNER_MAX];
+        struct slice learner = verify_learner_name(r->evidence, batch->learners[i], name);
+        int len = snprintf(field, sizeof(field), "%.*s/%.*s", SLICE_ARG(portal), SLICE_ARG(learner));
+        resp_arg(&r->commands, (struct slice){field, (size_t)len});
+    }
+}
+
+static void write_commands(struct redis_reading *r, int partition, const struct learner_batch *batch)
+{
+    struct key_prefix prefix;
+    char name[VERIFY_LEARNER_MAX + 1];
+    key_prefix_init(&prefix, partition, r->config->redis.partitions);
+    buf_clear(&r->commands);
+    for (size_t i = 0; i < r->n_buckets; i++)
+        ask_bucket(r, &prefix, batch, r->first_bucket + (int64_t)i);
+    for (size_t i = 0; i < batch->n; i++) {
+        resp_begin(&r->commands, 2);
+        resp_arg(&r->commands, SLICE_LITERAL("HGETALL"));
+        resp_key_learner(&r->commands, &prefix, slice_of(r->evidence->portal),
+            verify_learner_name(r->evidence, batch->learners[i], name));
+    }
+}
+
+/* Asks for the batch of PARTITION and empties it. */
+static bool read_batch(struct redis_reading *r, int partition)
+{
+    struct learner_batch *batch = &r->batches[partition];
+    int server = r->servers->server_of[partition];
+    struct asked asked = {r, batch, &r->servers->servers[server]};
+    char error[CLIENT_ERROR_MAX];
+    if (batch->n == 0)
+        return true;
+    if (r->connections[server] == NULL)
+        r->connections[server] = connect_to(asked.server, r->v);
+    if (r->connections[server] == NULL)
+        return false;
+    write_commands(r, partition, batch);
+    if (!client_pipeline(
+            r->connections[server], &r->commands, r->n_buckets + batch->n, take_reply, &asked, error))
+        return verify_refuse(r->v, "redis server %.80s: %.160s", asked.server->name, error);
+    batch->n = 0;
+    return r->v->problem[0] == '\0';
+}
+
+static bool read_learner(struct redis_reading *r, size_t learner)
+{
+    char name[VERIFY_LEARNER_MAX + 1];
+    uint64_t hash =
+        learner_hash(slice_of(r->evidence->portal), verify_learner_name(r->evidence, learner, name));
+    int partition = partition_of_hash(hash, r->config->redis.partitions);
+    struct learner_batch *batch = &r->batches[partition];
+    batch->learners[batch->n++] = learner;
+    return batch->n < BATCH || read_batch(r, partition);
+}
+
+static bool read_learners(struct redis_reading *r)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < r->evidence->n_learners; i++)
+        good = read_learner(r, i);
+    for (int p = 0; good && p < r->config->redis.partitions; p++)
+        good = read_batch(r, p);
+    return good;
+}
+
+bool verify_read_redis(const struct config *config, const struct topology *t, const struct evidence *evidence,
+    struct holding *holding, struct verification *v)
+{
+    int64_t end_minute = evidence->first_minute + (int64_t)evidence->n_minutes;
+    int64_t first_bucket = evidence->first_minute / BUCKET_MINUTES;
+    struct redis_reading r = {
+        .config = config,
+        .servers = t,
+        .evidence = evidence,
+        .holding = holding,
+        .v = v,
+        .batches = mem_zalloc((size_t)config->redis.partitions * sizeof(*r.batches)),
+        .first_bucket = first_bucket,
+        .n_buckets = (size_t)((end_minute + BUCKET_MINUTES - 1) / BUCKET_MINUTES - first_bucket),
+    };
+    bool good = read_learners(&r);
+    for (size_t i = 0; i < t->n_servers; i++)
+        if (r.connections[i] != NULL)
+            redisFree(r.connections[i]);
+    buf_free(&r.commands);
+    free(r.batches);
+    return good;
+}
