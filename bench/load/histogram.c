@@ -119,7 +119,8 @@ double histogram_deviation(const struct histogram *h)
  */
 static double step_level(unsigned i)
 {
-    double left = exp2(-(double)(i / STEPS_PER_HALVING));
+    unsigned halvings = i / STEPS_PER_HALVING;
+    double left = exp2(-(double)halvings);
     return 1 - left * (1 - (double)(i % STEPS_PER_HALVING) / (2 * STEPS_PER_HALVING));
 }
 

@@ -9,7 +9,7 @@ enum { GROUP = 3, DIGITS_MAX = 24 };
 /* Copies the digits of NUMBER with a comma before each three of the whole part. */
 static void group_thousands(const char *number, char *out)
 {
-    size_t whole = strcspn(number, ".");
+    size_t whole = strspn(number, "0123456789");
     for (size_t i = 0; number[i] != '\0'; i++) {
         if (i > 0 && i < whole && (whole - i) % GROUP == 0)
             *out++ = ',';
@@ -23,7 +23,7 @@ static void three_digits(double value, bool ones, char text[static 32])
 {
     char number[DIGITS_MAX];
     int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-    if (ones && value == floor(value))
+    if (value == 0 || (ones && value == floor(value)))
         decimals = 0;
     snprintf(number, sizeof(number), value < 1e15 ? "%.*f" : "%.*e", decimals, value);
     group_thousands(number, text);

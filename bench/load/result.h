@@ -51,18 +51,28 @@ struct second {
     struct redis_usage redis;
 };
 
-/* Whether what came out is what was accepted, for one of the places that hold it. */
+/*
+ * Whether what came out is what was accepted. Each accepted second must be in four places: in the masks and
+ * the totals of Redis, and in the merged minutes and the totals of Kafka. `lost_s` and `extra_s` are summed
+ * over the four, so a second that is nowhere is lost four times. Both are 0 while there is a problem: that is
+ * no verdict.
+ */
 struct verification {
     bool asked;
-    char problem[256];    /* why it could not be judged; "" when it was */
-    uint64_t expected_s;  /* seconds that were accepted, each once */
-    uint64_t redis_s;     /* of them, what the masks in Redis hold */
-    uint64_t redis_total_s; /* the sum of Redis's totals of these learners */
-    uint64_t kafka_s;     /* what the merged records of the learners' minutes hold */
-    uint64_t kafka_total_s; /* the sum of the greatest totals in learner-lessons */
-    uint64_t lost_s;      /* accepted, but missing in Redis or in Kafka (each counted) */
-    uint64_t extra_s;     /* held by Redis or Kafka, but never accepted */
-    int64_t waited_us;    /* until Kafka had it all, after the last answer */
+    char problem[256];      /* why it could not be judged; "" when it was */
+    uint64_t expected_s;    /* seconds that were accepted, each once */
+    uint64_t redis_s;       /* of them, what the masks in Redis hold */
+    uint64_t redis_total_s; /* the sum of Redis's totals of these learners, of all their lessons */
+    uint64_t kafka_s;       /* of them, what the merged records of the learners' minutes hold */
+    uint64_t kafka_total_s; /* the sum of the greatest totals in learner-lessons, of all their lessons */
+    /*
+     * Accepted, but missing in a place. Also what the last total of a key in learner-lessons lacks of the
+     * greatest one: it is lost to a consumer that upserts.
+     */
+    uint64_t lost_s;
+    /* Held by a place, but never accepted: another second, or the same one in another lesson. */
+    uint64_t extra_s;
+    int64_t waited_us; /* from the last answer until Kafka had been read completely, or was given up */
 };
 
 struct result {
@@ -140,7 +150,7 @@ double metric_value(const struct result *r, struct slice name);
 
 /* Whether a watched process is the load's side and not the system's: its name begins with "client". */
 bool watched_is_client(const char *name);
-/* CPU of watched process I, or of all but clients, per accepted run; per answer where nothing is credited. */
+/* CPU of watched process I per accepted run; per answer where nothing is credited. */
 double cpu_of_process_per_heartbeat(const struct result *r, size_t i);
 
 /* VALUE as people read it, such as "1.25 ms" or "20,000/s". TEXT has at least 32 bytes. Returns TEXT. */
@@ -167,7 +177,7 @@ void report_html(const struct result *r, struct buf *out);
 bool assertions_check_syntax(const char *text, char problem[static 256]) __attribute__((warn_unused_result));
 /*
  * Appends a line for each assertion, met or not, with the value found; returns whether all are met. A metric that the
- * result does not have is not met.
+ * result does not have is not met, and a void result meets nothing.
  */
 bool assertions_judge(const char *text, const struct result *r, struct buf *out)
     __attribute__((warn_unused_result));

@@ -16,6 +16,8 @@
 bool verify_refuse(struct verification *v, const char *format, ...)
 {
     va_list args;
+    if (v->problem[0] != '\0')
+        return false;
     va_start(args, format);
     vsnprintf(v->problem, sizeof(v->problem), format, args);
     va_end(args);

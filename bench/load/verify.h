@@ -8,9 +8,16 @@
 #include "load/result.h"
 
 /*
- * Reads every mask and total of the evidence's learners from the servers of CONFIG, and their records from
- * its Kafka: the latter until they are complete, or WAIT_MS have passed. Fills *V; what could not be judged
- * is named in its `problem`. Blocks.
+ * Reads every mask and total of the evidence's learners from the servers of CONFIG (one server, sentinels or
+ * a cluster), and their records from its Kafka: the latter from the evidence's first minute on, until they
+ * are complete and every partition is at its end, or WAIT_MS have passed. To be called when nothing is sent
+ * any more and every answer is in; the learners must not have watched anything else before. Fills *V. Blocks,
+ * for WAIT_MS and some seconds at most beside the time that Redis takes to be read (some 5 s for a million
+ * learners).
+ *
+ * What could not be read (a broker or server away, an embedded broker, a value that makes no sense) is named
+ * in V's `problem`, and there is no verdict then. That something is missing, even everything, is no problem
+ * but a loss.
  */
 void verify(
     const struct config *config, const struct evidence *evidence, int64_t wait_ms, struct verification *v);

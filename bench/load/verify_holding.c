@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "credit/mask.h"
 
-enum { STRAYS_FIRST = 64 }; /* a power of two */
+enum { STRAYS_FIRST = 64 };
 
 /* The minute of a stray total. */
 static const int64_t no_minute = INT64_MIN;
@@ -26,7 +26,7 @@ struct holding {
     int64_t *greatest;    /* by learner */
     int64_t *last;        /* by learner */
     uint64_t missing_s;   /* in masks and in totals */
-    struct stray *strays; /* open addressing */
+    struct stray *strays; /* open addressing; their number is a power of two */
     size_t n_strays;
     size_t strays_size;
 };
@@ -81,10 +81,10 @@ void holding_free(struct holding *h)
 static struct stray *find_stray(struct stray *strays, size_t size, const struct stray *key)
 {
     uint64_t parts[] = {key->learner, (uint64_t)key->minute, key->lesson};
-    size_t i = XXH64(parts, sizeof(parts), 0) % size;
+    size_t i = XXH64(parts, sizeof(parts), 0) & (size - 1);
     while (strays[i].value != 0 && (strays[i].learner != key->learner || strays[i].minute != key->minute ||
                                        strays[i].lesson != key->lesson))
-        i = (i + 1) % size;
+        i = (i + 1) & (size - 1);
     return &strays[i];
 }
 

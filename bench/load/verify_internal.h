@@ -8,7 +8,7 @@
 #include "load/verify_holding.h"
 #include "store/monitor.h"
 
-/* Fills the problem. Returns false. */
+/* Fills the problem, unless there is an earlier one. Returns false. */
 bool verify_refuse(struct verification *v, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 enum { VERIFY_LEARNER_MAX = 128 };

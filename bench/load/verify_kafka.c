@@ -161,34 +161,43 @@ static int64_t first_time_ms(const struct kafka_reading *r)
     return r->evidence->first_minute * MINUTE_SECONDS * 1000;
 }
 
-/*
- * Where the first record of the evidence's minutes is: record time is the start of the minute. A partition
- * that has none yet is read from its beginning, since the first may come at any moment.
- */
-static bool find_starts(struct kafka_reading *r, rd_kafka_topic_partition_list_t *list)
+/* The sources in order, each with TIME_MS where its offset goes. */
+static rd_kafka_topic_partition_list_t *list_partitions(const struct kafka_reading *r, int64_t time_ms)
 {
-    rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(r->kafka, list, left_ms(r, REACH_MS));
-    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)r->n_sources);
+    for (size_t i = 0; i < r->n_sources; i++)
+        rd_kafka_topic_partition_list_add(list, topic_names[r->sources[i].topic], r->sources[i].partition)
+            ->offset = time_ms;
+    return list;
+}
+
+/* In place of the times in LIST, the offsets of the first records that are not older. */
+static bool ask_offsets(struct kafka_reading *r, rd_kafka_topic_partition_list_t *list, int wait_ms)
+{
+    rd_kafka_resp_err_t err = rd_kafka_offsets_for_times(r->kafka, list, wait_ms);
+    for (int i = 0; err == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
         err = list->elems[i].err;
-        if (list->elems[i].offset < 0)
-            list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
-    }
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || refuse_brokers(r, "offsets", err);
 }
 
+static bool assign(struct kafka_reading *r, const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t err = rd_kafka_assign(r->kafka, list);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR || refuse_brokers(r, "assign", err);
+}
+
+/*
+ * From the first record of the evidence's minutes on: record time is the start of the minute. A partition
+ * that has none yet is read from its beginning, since the first may come at any moment.
+ */
 static bool start(struct kafka_reading *r)
 {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)r->n_sources);
-    for (size_t i = 0; i < r->n_sources; i++) {
-        const struct source *s = &r->sources[i];
-        rd_kafka_topic_partition_list_add(list, topic_names[s->topic], s->partition)->offset =
-            first_time_ms(r);
-    }
-    bool good = find_starts(r, list);
-    if (good) {
-        rd_kafka_resp_err_t err = rd_kafka_assign(r->kafka, list);
-        good = err == RD_KAFKA_RESP_ERR_NO_ERROR || refuse_brokers(r, "assign", err);
-    }
+    rd_kafka_topic_partition_list_t *list = list_partitions(r, first_time_ms(r));
+    bool good = ask_offsets(r, list, left_ms(r, REACH_MS));
+    for (int i = 0; good && i < list->cnt; i++)
+        if (list->elems[i].offset < 0)
+            list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+    good = good && assign(r, list);
     rd_kafka_topic_partition_list_destroy(list);
     return good;
 }
@@ -288,23 +297,26 @@ static bool is_complete(const struct kafka_reading *r)
     return holding_complete(r->holding) && r->n_at_end == r->n_sources;
 }
 
-/* A partition that was at its end may have grown behind a broker that is away. */
+static bool check_end(struct kafka_reading *r, const struct source *s, int64_t end)
+{
+    if (s->next >= end)
+        return true;
+    return verify_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
+        topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
+}
+
+/*
+ * A partition that was at its end may have grown behind a broker that is away. Asked as for a time, since
+ * rd_kafka_query_watermark_offsets() waits for a broker without limit, whatever its argument says.
+ */
 static bool check_ends(struct kafka_reading *r)
 {
-    for (size_t i = 0; i < r->n_sources; i++) {
-        const struct source *s = &r->sources[i];
-        const char *name = topic_names[s->topic];
-        int64_t low;
-        int64_t end;
-        rd_kafka_resp_err_t err =
-            rd_kafka_query_watermark_offsets(r->kafka, name, s->partition, &low, &end, ENDS_MS);
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            return refuse_brokers(r, name, err);
-        if (s->next < end)
-            return verify_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
-                name, s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
-    }
-    return true;
+    rd_kafka_topic_partition_list_t *list = list_partitions(r, RD_KAFKA_OFFSET_END);
+    bool good = ask_offsets(r, list, ENDS_MS);
+    for (size_t i = 0; good && i < r->n_sources; i++)
+        good = check_end(r, &r->sources[i], list->elems[i].offset);
+    rd_kafka_topic_partition_list_destroy(list);
+    return good;
 }
 
 static bool read_records(struct kafka_reading *r)

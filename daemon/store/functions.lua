@@ -22,11 +22,13 @@ local JOIN = 5            -- ms between two intervals that players' rounding acc
 -- Redis 7.0 has no `string`, `struct` and `bit` while a library loads: they are fetched at the first call.
 local byte, sub, rep, floor, concat, band, bor, bnot, pack, unpack_struct
 local popcount = {[0] = 0}
+local ZEROS = {[0] = ''} -- masks of so many minutes with no second
 local function fetch_libraries()
   if byte then return end
   sub, rep, floor, concat = string.sub, string.rep, math.floor, table.concat
   band, bor, bnot = bit.band, bit.bor, bit.bnot
   pack, unpack_struct = struct.pack, struct.unpack
+  for i = 1, 10 do ZEROS[i] = rep('\0', 8 * i) end
   for i = 1, 1023 do popcount[i] = popcount[floor(i / 2)] + i % 2 end
   byte = string.byte
 end
@@ -94,222 +96,258 @@ local function read_total(value)
   return watched, last, course, sub(value, pos)
 end
 
--- Adds the media of Unix seconds [first, stop): their image on the run's line from time to media. A second's image
--- is a second long at the run's speed, whichever run it came with, so coverage never grows faster than time; and
--- the images of seconds that follow each other meet.
-local function cover(run, intervals, first, stop)
+-- The t value VALUE (false: none yet) with SECONDS more, up to minute LAST, and their media [from, to).
+local function add_to_total(value, seconds, last, course, from, to)
+  if not value then
+    return FORMAT .. pack('<I4I4Bc0', seconds, last, #course, course) .. merge_interval('', from, to)
+  end
+  local watched, last_known, course_length = unpack_struct('<I4I4B', value, 2)
+  local size, tail = #value, 11 + course_length
+  watched, last = watched + seconds, last > last_known and last or last_known
+  if size > tail and sub(value, 11, tail - 1) == course then
+    local last_from, last_to = unpack_struct('<I4I4', value, size - 7)
+    if from >= last_from and from <= last_to + JOIN and to >= last_to then -- it goes on where it stopped
+      return FORMAT .. pack('<I4I4', watched, last) .. sub(value, 10, size - 4) .. pack('<I4', to)
+    end
+  end
+  return FORMAT .. pack('<I4I4Bc0', watched, last, #course, course) .. merge_interval(sub(value, tail), from, to)
+end
+
+-- The media of Unix seconds [first, stop): their image on the run's line from time to media. A second's image is a
+-- second long at the run's speed, whichever run it came with, so coverage never grows faster than time; and the images
+-- of seconds that follow each other meet.
+local function image(run, first, stop)
   local speed = (run.media_to - run.media_from) / run.length
   local from = run.media_from + floor((first * 1000 - run.start) * speed + 0.5)
   local to = run.media_from + floor((stop * 1000 - run.start) * speed + 0.5)
-  return merge_interval(intervals, from, to < MEDIA_MAX and to or MEDIA_MAX)
+  return from, to < MEDIA_MAX and to or MEDIA_MAX
 end
 
--- Adds the media of the credited seconds where they are not all of the run's.
-local function cover_parts(run, intervals)
-  local first, stop -- the stretch being gathered
-  for _, piece in ipairs(run.credited) do
+-- Calls VISIT with each stretch [first, stop) of the seconds that PIECES (second, lo, hi in turn) hold.
+local function each_stretch(pieces, visit)
+  local first, stop
+  for k = 1, #pieces, 3 do
     for i = 0, 59 do
-      local word = i < 30 and piece.lo or piece.hi
+      local word = i < 30 and pieces[k + 1] or pieces[k + 2]
       if band(floor(word / 2 ^ (i % 30)), 1) == 1 then
-        local second = piece.second + i
-        if first and second ~= stop then
-          intervals = cover(run, intervals, first, stop)
-          first = nil
+        local second = pieces[k] + i
+        if second ~= stop then
+          if first then visit(first, stop) end
+          first = second
         end
-        first, stop = first or second, second + 1
+        stop = second + 1
       end
     end
   end
-  return first and cover(run, intervals, first, stop) or intervals
+  if first then visit(first, stop) end
 end
 
--- Everything an apply knows: its arguments and what it read, changed in memory until write() puts it back.
-local function open_batch(keys, args)
-  local packed = args[1]
-  local batch = {keys = keys, buckets = {}, minutes = {}, totals = {}}
-  local horizon, grace, prefix, n_buckets, n_minutes, n_learners, n_runs, pos =
-    unpack_struct('<I4I4I2I2I2I2I2', packed, 1)
-  batch.grace, batch.n_runs = grace, n_runs
-  batch.first_minute = horizon
+-- Everything an apply knows: its arguments and what it read, changed in memory until write_batch() puts it back. Learners,
+-- lessons, pairs of them, minutes and buckets are numbered from 1, as the argument lists them.
+local function open_batch(keys, packed)
+  local horizon, grace, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, pos =
+    unpack_struct('<I4I4I2I2I2I2I2I2I2', packed, 1)
+  local batch = {
+    keys = keys, packed = packed, pos = 0, grace = grace, n_runs = n_runs, n_lessons = n_lessons, n_pairs = n_pairs,
+    first_minute = horizon, new_floor = nil, buckets = {}, minutes = {}, names = {}, lessons = {}, courses = {}, heads = {},
+    pair_learner = {}, pair_lesson = {}, total_keys = {}, totals = {}, seconds = {}, learners = {},
+  }
   local stored = redis.call('GET', keys[1])
-  if stored then
-    batch.first_minute = math.max(horizon, tonumber(stored))
-  else
+  if not stored then
     batch.new_floor = horizon - horizon % 10
+  elseif tonumber(stored) > horizon then
+    batch.first_minute = tonumber(stored)
   end
-  for i = 1, n_buckets do batch.buckets[i] = {key = keys[3 + i], fields = {}, values = {}, changed = {}} end
+  local first_total = 3 + n_buckets + 2 * n_minutes
+  for i = 1, n_learners do
+    local key = keys[first_total + i]
+    batch.total_keys[i], batch.names[i] = key, sub(key, prefix + 1)
+  end
+  for i = 1, n_buckets do
+    local n
+    n, pos = unpack_struct('<I2', packed, pos)
+    local bucket = {key = keys[3 + i], values = nil, now = {}}
+    batch.buckets[i] = bucket
+    if n == n_learners then
+      bucket.values = redis.call('HMGET', bucket.key, unpack(batch.names))
+    else
+      local members, fields, values = {}, {}, {}
+      for k = 1, n do
+        members[k], pos = unpack_struct('<I2', packed, pos)
+        fields[k] = batch.names[members[k]]
+      end
+      local found = redis.call('HMGET', bucket.key, unpack(fields))
+      for k = 1, n do values[members[k]] = found[k] end
+      bucket.values = values
+    end
+  end
   for i = 1, n_minutes do
     local minute, bucket
     minute, bucket, pos = unpack_struct('<I4I2', packed, pos)
+    local at = 3 + n_buckets + 2 * i
     batch.minutes[i] = {
-      minute = minute, slot = minute % 10, bucket = batch.buckets[bucket + 1],
-      dirty_key = keys[3 + n_buckets + 2 * i - 1], sums_key = keys[3 + n_buckets + 2 * i],
-      dirty = {}, sums = {}, lessons = {},
+      minute = minute, slot = minute % 10, bucket = batch.buckets[bucket], dirty_key = keys[at - 1], sums_key = keys[at],
+      dirty = {}, first_sum = (i - 1) * n_lessons,
     }
   end
-  local first_total = 3 + n_buckets + 2 * n_minutes
-  batch.learners = {}
-  for i = 1, n_learners do
-    local key = keys[first_total + i]
-    batch.learners[i] = {key = key, name = sub(key, prefix + 1), totals = {}}
+  for i = 1, n_lessons do
+    local lesson, course
+    lesson, course, pos = unpack_struct('<Bc0Bc0', packed, pos)
+    batch.lessons[i], batch.courses[i] = lesson, course
+    batch.heads[i] = FORMAT .. pack('<Bc0', #lesson, lesson)
   end
-  return batch, packed, pos
+  for i = 1, n_pairs do
+    batch.pair_learner[i], batch.pair_lesson[i], pos = unpack_struct('<I2I2', packed, pos)
+  end
+  batch.pos = pos
+  return batch
 end
 
-local function read_runs(batch, packed, pos)
-  local runs = {}
-  for i = 1, batch.n_runs do
-    local run, learner, n_pieces, offset = {pieces = {}, credited = {}}, nil, nil, nil
-    learner, run.lesson, run.course, run.media_from, run.media_to, offset, run.length, n_pieces, pos =
-      unpack_struct('<I2Bc0Bc0I4I4i4I4B', packed, pos)
-    run.learner = batch.learners[learner + 1]
-    for k = 1, n_pieces do
-      local minute, lo, hi, count
-      minute, lo, hi, count, pos = unpack_struct('<I2I4I4B', packed, pos)
-      minute = batch.minutes[minute + 1]
-      run.pieces[k] = {minute = minute, lo = lo, hi = hi, count = count, second = minute.minute * 60}
-      local bucket, name = minute.bucket, run.learner.name
-      if bucket.values[name] == nil then
-        bucket.values[name] = FORMAT
-        bucket.fields[#bucket.fields + 1] = name
-      end
-    end
-    run.start = run.pieces[1].second * 1000 + offset
-    runs[i] = run
-  end
-  return runs
-end
-
-local function read_masks(batch)
-  for _, bucket in ipairs(batch.buckets) do
-    local values = redis.call('HMGET', bucket.key, unpack(bucket.fields))
-    for i, name in ipairs(bucket.fields) do
-      if values[i] then bucket.values[name] = values[i] end
-    end
-  end
-end
-
-local function total_of(learner, run)
-  local total = learner.totals[run.lesson]
-  if total == nil then
-    local value = redis.call('HGET', learner.key, run.lesson)
-    total = {watched = 0, last = 0, intervals = ''}
-    if value then total.watched, total.last, total.course, total.intervals = read_total(value) end
-    learner.totals[run.lesson] = total
-  end
-  return total
-end
-
--- Credits a run's part of one minute in memory; returns credited and contested seconds.
-local function credit_piece(run, piece)
-  local minute, name, lesson = piece.minute, run.learner.name, run.lesson
-  local bucket = minute.bucket
-  local value = bucket.values[name]
-  local at, others_lo, others_hi = find_masks(value, lesson, minute.slot)
+-- Credits [lo, hi] of a minute in VALUE, which may hold other lessons or some of these seconds already.
+-- -> the value, credited and contested seconds, whether the lesson had none of this minute, and the credited words
+local function credit_into(value, head, lesson, slot, lo, hi)
+  local at, others_lo, others_hi = find_masks(value, lesson, slot)
   local own_lo, own_hi = 0, 0
-  if at then own_lo, own_hi = unpack_struct('<I4I4', value, at + minute.slot * 8) end
-  local free_lo, free_hi = band(piece.lo, bnot(own_lo)), band(piece.hi, bnot(own_hi))
+  if at then own_lo, own_hi = unpack_struct('<I4I4', value, at + slot * 8) end
+  local free_lo, free_hi = band(lo, bnot(own_lo)), band(hi, bnot(own_hi))
   local new_lo, new_hi = band(free_lo, bnot(others_lo)), band(free_hi, bnot(others_hi))
-  local whole = new_lo == piece.lo and new_hi == piece.hi
-  local credited = whole and piece.count or count30(new_lo) + count30(new_hi)
-  local contested = whole and 0 or count30(band(free_lo, others_lo)) + count30(band(free_hi, others_hi))
-  if credited == 0 then return 0, contested end
-
+  local credited = count30(new_lo) + count30(new_hi)
+  local contested = count30(band(free_lo, others_lo)) + count30(band(free_hi, others_hi))
+  if credited == 0 then return value, 0, contested, false, 0, 0 end
   if not at then
-    value = value .. pack('<Bc0', #lesson, lesson) .. rep('\0', MASKS)
+    value = value .. sub(head, 2) .. ZEROS[10]
     at = #value - MASKS + 1
   end
-  local masks = at + minute.slot * 8
-  bucket.values[name] = sub(value, 1, masks - 1) .. pack('<I4I4', bor(own_lo, new_lo), bor(own_hi, new_hi)) ..
-    sub(value, masks + 8)
-  bucket.changed[name] = true
-  minute.dirty[name] = true
-  local sum = minute.sums[lesson]
-  if not sum then
-    sum = {seconds = 0, learners = 0, course = run.course}
-    minute.sums[lesson] = sum
-    minute.lessons[#minute.lessons + 1] = lesson
-  end
-  sum.seconds = sum.seconds + credited
-  if own_lo == 0 and own_hi == 0 then sum.learners = sum.learners + 1 end
-  run.credited[#run.credited + 1] = {lo = new_lo, hi = new_hi, second = piece.second}
-  return credited, contested
+  local masks = at + slot * 8
+  value = sub(value, 1, masks - 1) .. pack('<I4I4', bor(own_lo, new_lo), bor(own_hi, new_hi)) .. sub(value, masks + 8)
+  return value, credited, contested, own_lo == 0 and own_hi == 0, new_lo, new_hi
 end
 
--- Credits a run in memory; returns its answer: one byte when every second was credited, else seven.
-local function credit_run(batch, run)
+-- The same for COUNT seconds, with short ways for the two cases that nearly all are: the learner's first seconds in the
+-- bucket, and further ones of its only lesson there.
+local function credit(value, head, lesson, slot, lo, hi, count)
+  if not value then
+    return head .. ZEROS[slot] .. pack('<I4I4', lo, hi) .. ZEROS[9 - slot], count, 0, true, lo, hi
+  end
+  local size = #head
+  if #value == size + MASKS and sub(value, 1, size) == head then
+    local at = size + slot * 8
+    local own_lo, own_hi = unpack_struct('<I4I4', value, at + 1)
+    if band(own_lo, lo) == 0 and band(own_hi, hi) == 0 then
+      return sub(value, 1, at) .. pack('<I4I4', own_lo + lo, own_hi + hi) .. sub(value, at + 9), count, 0,
+        own_lo == 0 and own_hi == 0, lo, hi
+    end
+  end
+  return credit_into(value, head, lesson, slot, lo, hi)
+end
+
+local function total_of(batch, pair)
+  local value = batch.totals[pair]
+  if value == nil then
+    value = redis.call('HGET', batch.total_keys[batch.pair_learner[pair]], batch.lessons[batch.pair_lesson[pair]])
+  end
+  return value
+end
+
+-- Adds what a run was credited to the learner's total of the lesson.
+local function credit_total(batch, run, seconds, last, whole)
+  local pair = run.pair
+  local course = batch.courses[batch.pair_lesson[pair]]
+  local value = total_of(batch, pair)
+  if whole then
+    local first = floor((run.start + 999) / 1000)
+    batch.totals[pair] = add_to_total(value, seconds, last, course, image(run, first, first + seconds))
+    return
+  end
+  each_stretch(run.credited, function(first, stop)
+    value = add_to_total(value, seconds, last, course, image(run, first, stop))
+    seconds = 0 -- they are counted once
+  end)
+  batch.totals[pair] = value
+end
+
+-- Credits in memory one piece of a run: the seconds of COUNT bits of a minute. -> credited, contested and late seconds
+local function credit_piece(batch, run, minute, lo, hi, count)
+  if minute.minute < batch.first_minute then return 0, 0, count end
+  local learner, lesson = batch.pair_learner[run.pair], batch.pair_lesson[run.pair]
+  local bucket = minute.bucket
+  local value, credited, contested, first, new_lo, new_hi = credit(bucket.now[learner] or bucket.values[learner],
+    batch.heads[lesson], batch.lessons[lesson], minute.slot, lo, hi, count)
+  if credited == 0 then return 0, contested, 0 end
+  bucket.now[learner] = value
+  minute.dirty[#minute.dirty + 1] = batch.names[learner]
+  local sum = minute.first_sum + lesson
+  batch.seconds[sum] = (batch.seconds[sum] or 0) + credited
+  if first then batch.learners[sum] = (batch.learners[sum] or 0) + 1 end
+  local pieces = run.credited
+  local n = #pieces
+  pieces[n + 1], pieces[n + 2], pieces[n + 3] = minute.minute * 60, new_lo, new_hi
+  return credited, contested, 0
+end
+
+-- Credits the next run in memory; returns its answer: one byte when every second was credited, else seven.
+local function credit_run(batch)
+  local packed = batch.packed
+  local pair, media_from, media_to, offset, length, n_pieces, pos = unpack_struct('<I2I4I4i4I4B', packed, batch.pos)
+  local run = {pair = pair, media_from = media_from, media_to = media_to, start = nil, length = length, credited = {}}
   local claimed, credited, contested, late, last = 0, 0, 0, 0, 0
-  for _, piece in ipairs(run.pieces) do
-    claimed = claimed + piece.count
-    if piece.minute.minute < batch.first_minute then
-      late = late + piece.count
-    else
-      local new, others = credit_piece(run, piece)
-      credited, contested = credited + new, contested + others
-      if new > 0 then last = piece.minute.minute end
-    end
+  for _ = 1, n_pieces do
+    local index, lo, hi, count
+    index, lo, hi, count, pos = unpack_struct('<I2I4I4B', packed, pos)
+    local minute = batch.minutes[index]
+    run.start = run.start or minute.minute * 60000 + offset
+    local new, others, too_late = credit_piece(batch, run, minute, lo, hi, count)
+    claimed, credited, contested, late = claimed + count, credited + new, contested + others, late + too_late
+    if new > 0 and minute.minute > last then last = minute.minute end
   end
-  if credited > 0 then
-    local total = total_of(run.learner, run)
-    total.watched = total.watched + credited
-    total.last = math.max(total.last, last)
-    total.course = run.course
-    if credited == claimed then
-      local first = floor((run.start + 999) / 1000)
-      total.intervals = cover(run, total.intervals, first, first + claimed)
-    else
-      total.intervals = cover_parts(run, total.intervals)
-    end
-  end
+  batch.pos = pos
+  if credited > 0 then credit_total(batch, run, credited, last, credited == claimed) end
   if credited == claimed then return '\1' end
   return '\0' .. pack('<I2I2I2', credited, contested, late)
 end
 
-local function read_sums(minute)
-  if #minute.lessons == 0 then return end
-  local values = redis.call('HMGET', minute.sums_key, unpack(minute.lessons))
-  for i, lesson in ipairs(minute.lessons) do
-    if values[i] then
-      local seconds, learners = unpack_struct('<I4I4', values[i], 2)
-      local sum = minute.sums[lesson]
-      sum.seconds, sum.learners = sum.seconds + seconds, sum.learners + learners
+-- What is to be written of a minute's lesson sums: fields and values in turn.
+local function grown_sums(batch, minute)
+  local fields, numbers, changes = {}, {}, {}
+  for lesson = 1, batch.n_lessons do
+    if batch.seconds[minute.first_sum + lesson] then
+      fields[#fields + 1], numbers[#numbers + 1] = batch.lessons[lesson], lesson
     end
   end
+  if #fields == 0 then return changes end
+  local values = redis.call('HMGET', minute.sums_key, unpack(fields))
+  for i, lesson in ipairs(numbers) do
+    local seconds, learners = batch.seconds[minute.first_sum + lesson], batch.learners[minute.first_sum + lesson] or 0
+    if values[i] then
+      local known_seconds, known_learners = unpack_struct('<I4I4', values[i], 2)
+      seconds, learners = seconds + known_seconds, learners + known_learners
+    end
+    changes[2 * i - 1], changes[2 * i] = fields[i], FORMAT .. pack('<I4I4', seconds, learners) .. batch.courses[lesson]
+  end
+  return changes
 end
 
 local function write_dirty(batch, minute)
-  local names = {}
-  for name in pairs(minute.dirty) do names[#names + 1] = name end
-  if #names == 0 then return end
+  if #minute.dirty == 0 then return end
   -- due first, whether it seems needed or not: who is dirty in a minute that is never due would not be published
   redis.call('ZADD', batch.keys[2], 'NX', (minute.minute + 1) * 60 + batch.grace, minute.minute)
-  redis.call('SADD', minute.dirty_key, unpack(names))
+  redis.call('SADD', minute.dirty_key, unpack(minute.dirty))
   redis.call('SADD', batch.keys[3], minute.minute)
 end
 
-local function write_masks(bucket)
-  local pairs_ = {}
-  for name in pairs(bucket.changed) do
-    pairs_[#pairs_ + 1] = name
-    pairs_[#pairs_ + 1] = bucket.values[name]
+local function write_masks(batch, bucket)
+  local changes, n = {}, 0
+  for learner, value in pairs(bucket.now) do
+    changes[n + 1], changes[n + 2] = batch.names[learner], value
+    n = n + 2
   end
-  if #pairs_ > 0 then redis.call('HSET', bucket.key, unpack(pairs_)) end
+  if n > 0 then redis.call('HSET', bucket.key, unpack(changes)) end
 end
 
-local function write_totals(learner)
-  for lesson, total in pairs(learner.totals) do
-    redis.call('HSET', learner.key, lesson,
-      FORMAT .. pack('<I4I4Bc0', total.watched, total.last, #total.course, total.course) .. total.intervals)
+local function write_totals(batch)
+  for pair, value in pairs(batch.totals) do
+    redis.call('HSET', batch.total_keys[batch.pair_learner[pair]], batch.lessons[batch.pair_lesson[pair]], value)
   end
-end
-
-local function write_sums(minute)
-  local pairs_ = {}
-  for lesson, sum in pairs(minute.sums) do
-    pairs_[#pairs_ + 1] = lesson
-    pairs_[#pairs_ + 1] = FORMAT .. pack('<I4I4', sum.seconds, sum.learners) .. sum.course
-  end
-  if #pairs_ > 0 then redis.call('HSET', minute.sums_key, unpack(pairs_)) end
 end
 
 -- A batch of runs of one partition.
@@ -318,18 +356,18 @@ end
 -- -> one answer a run, joined; layout.c reads it
 local function apply(keys, args)
   fetch_libraries()
-  local batch, packed, pos = open_batch(keys, args)
-  local runs = read_runs(batch, packed, pos)
-  read_masks(batch)
-  local answers = {}
-  for i, run in ipairs(runs) do answers[i] = credit_run(batch, run) end
-  for _, minute in ipairs(batch.minutes) do read_sums(minute) end
+  local batch = open_batch(keys, args[1])
+  local answers, sums = {}, {}
+  for i = 1, batch.n_runs do answers[i] = credit_run(batch) end
+  for i, minute in ipairs(batch.minutes) do sums[i] = grown_sums(batch, minute) end
 
   if batch.new_floor then redis.call('SET', keys[1], batch.new_floor) end
   for _, minute in ipairs(batch.minutes) do write_dirty(batch, minute) end
-  for _, bucket in ipairs(batch.buckets) do write_masks(bucket) end
-  for _, learner in ipairs(batch.learners) do write_totals(learner) end
-  for _, minute in ipairs(batch.minutes) do write_sums(minute) end
+  for _, bucket in ipairs(batch.buckets) do write_masks(batch, bucket) end
+  write_totals(batch)
+  for i, minute in ipairs(batch.minutes) do
+    if #sums[i] > 0 then redis.call('HSET', minute.sums_key, unpack(sums[i])) end
+  end
   return concat(answers)
 end
 

@@ -98,7 +98,8 @@ void resp_fcall(struct buf *b, const char *command, const char *function, size_t
 
 void apply_scratch_free(struct apply_scratch *scratch)
 {
-    buf_free(&scratch->payload);
+    buf_free(&scratch->lists);
+    buf_free(&scratch->runs);
     buf_free(&scratch->minutes);
     buf_free(&scratch->buckets);
 }
@@ -124,18 +125,79 @@ static int64_t number_at(const struct buf *b, size_t i)
     return value;
 }
 
+/* A bucket that the batch touches, and whose masks in it. */
+struct bucket {
+    int64_t number;
+    uint64_t learners[STORE_APPLY_MAX / 64]; /* a bit each */
+};
+
+static struct bucket *bucket_at(const struct apply_scratch *scratch, size_t i)
+{
+    return (struct bucket *)(void *)scratch->buckets.data + i;
+}
+
+static size_t count_buckets(const struct apply_scratch *scratch)
+{
+    return scratch->buckets.len / sizeof(struct bucket);
+}
+
+static size_t bucket_index(const struct apply_scratch *scratch, int64_t number)
+{
+    size_t i = count_buckets(scratch);
+    while (i > 0 && bucket_at(scratch, i - 1)->number != number)
+        i--;
+    return i - 1; /* SIZE_MAX: not there */
+}
+
+static void note_bucket(struct apply_scratch *scratch, int64_t number, size_t learner)
+{
+    size_t i = bucket_index(scratch, number);
+    if (i == SIZE_MAX) {
+        struct bucket bucket = {.number = number};
+        i = count_buckets(scratch);
+        buf_append(&scratch->buckets, &bucket, sizeof(bucket));
+    }
+    bucket_at(scratch, i)->learners[learner / 64] |= (uint64_t)1 << learner % 64;
+}
+
+static size_t count_minutes(const struct apply_scratch *scratch)
+{
+    return scratch->minutes.len / sizeof(int64_t);
+}
+
 static bool same_learner(const struct store_run *a, const struct store_run *b)
 {
     return a->hash == b->hash && slice_equal(a->portal, b->portal) && slice_equal(a->learner, b->learner);
 }
 
-static size_t learner_index(struct apply_scratch *scratch, size_t *n, const struct store_run *run)
+static size_t learner_index(struct apply_scratch *scratch, const struct store_run *run)
 {
-    for (size_t i = 0; i < *n; i++)
+    for (size_t i = 0; i < scratch->n_learners; i++)
         if (same_learner(scratch->learners[i], run))
             return i;
-    scratch->learners[*n] = run;
-    return (*n)++;
+    scratch->learners[scratch->n_learners] = run;
+    return scratch->n_learners++;
+}
+
+/* A lesson's course is the one that its first run names: the catalog has one for each. */
+static size_t lesson_index(struct apply_scratch *scratch, const struct store_run *run)
+{
+    for (size_t i = 0; i < scratch->n_lessons; i++)
+        if (slice_equal(scratch->lessons[i]->lesson, run->lesson))
+            return i;
+    scratch->lessons[scratch->n_lessons] = run;
+    return scratch->n_lessons++;
+}
+
+static size_t pair_index(struct apply_scratch *scratch, const struct store_run *run)
+{
+    struct apply_pair pair = {
+        (uint16_t)learner_index(scratch, run), (uint16_t)lesson_index(scratch, run)};
+    for (size_t i = scratch->n_pairs; i > 0; i--)
+        if (scratch->pairs[i - 1].learner == pair.learner && scratch->pairs[i - 1].lesson == pair.lesson)
+            return i - 1;
+    scratch->pairs[scratch->n_pairs] = pair;
+    return scratch->n_pairs++;
 }
 
 static void append_string(struct buf *b, struct slice s)
@@ -145,16 +207,21 @@ static void append_string(struct buf *b, struct slice s)
     buf_append_slice(b, s);
 }
 
-static void encode_run(struct apply_scratch *scratch, const struct store_run *run, size_t learner)
+/* Lua counts from 1. */
+static void append_index(struct buf *b, size_t index)
+{
+    buf_append_u16(b, (uint16_t)(index + 1));
+}
+
+static void encode_run(struct apply_scratch *scratch, const struct store_run *run)
 {
     const struct claim *claim = &run->claim;
     struct minute_mask pieces[RUN_MINUTES_MAX];
     size_t n = mask_split(claim->first_second, claim->end_second, pieces, RUN_MINUTES_MAX);
+    size_t pair = pair_index(scratch, run);
     assert(n > 0);
-    struct buf *b = &scratch->payload;
-    buf_append_u16(b, (uint16_t)learner);
-    append_string(b, run->lesson);
-    append_string(b, run->course);
+    struct buf *b = &scratch->runs;
+    append_index(b, pair);
     buf_append_u32(b, (uint32_t)claim->media_from_ms);
     buf_append_u32(b, (uint32_t)claim->media_to_ms);
     /* where the run starts, seen from its first minute: up to a second before it */
@@ -162,67 +229,97 @@ static void encode_run(struct apply_scratch *scratch, const struct store_run *ru
     buf_append_u32(b, (uint32_t)claim->length_ms);
     buf_append_u8(b, (uint8_t)n);
     for (size_t i = 0; i < n; i++) {
-        index_of(&scratch->buckets, pieces[i].minute / BUCKET_MINUTES);
-        buf_append_u16(b, (uint16_t)index_of(&scratch->minutes, pieces[i].minute));
+        note_bucket(scratch, pieces[i].minute / BUCKET_MINUTES, scratch->pairs[pair].learner);
+        append_index(b, index_of(&scratch->minutes, pieces[i].minute));
         buf_append_u32(b, (uint32_t)(pieces[i].mask & HALF_MASK));
         buf_append_u32(b, (uint32_t)(pieces[i].mask >> HALF_BITS));
         buf_append_u8(b, (uint8_t)mask_count(pieces[i].mask));
     }
 }
 
-static void encode_keys(
-    struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix, size_t n_learners)
+static void encode_keys(struct buf *b, const struct apply_scratch *scratch, const struct key_prefix *prefix)
 {
     resp_key(b, prefix, "floor");
     resp_key(b, prefix, "due");
     resp_key(b, prefix, "ld");
-    for (size_t i = 0; i < scratch->buckets.len / sizeof(int64_t); i++)
-        resp_key_int(b, prefix, "w", number_at(&scratch->buckets, i));
-    for (size_t i = 0; i < scratch->minutes.len / sizeof(int64_t); i++) {
+    for (size_t i = 0; i < count_buckets(scratch); i++)
+        resp_key_int(b, prefix, "w", bucket_at(scratch, i)->number);
+    for (size_t i = 0; i < count_minutes(scratch); i++) {
         resp_key_int(b, prefix, "d", number_at(&scratch->minutes, i));
         resp_key_int(b, prefix, "l", number_at(&scratch->minutes, i));
     }
-    for (size_t i = 0; i < n_learners; i++)
+    for (size_t i = 0; i < scratch->n_learners; i++)
         resp_key_learner(b, prefix, scratch->learners[i]->portal, scratch->learners[i]->learner);
+}
+
+/* How many learners, and which: not said where they are all of the batch's. */
+static void encode_bucket(struct buf *b, const struct bucket *bucket, size_t n_learners)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_learners; i++)
+        n += bucket->learners[i / 64] >> i % 64 & 1;
+    buf_append_u16(b, (uint16_t)n);
+    for (size_t i = 0; i < n_learners && n < n_learners; i++)
+        if ((bucket->learners[i / 64] >> i % 64 & 1) != 0)
+            append_index(b, i);
+}
+
+static void encode_lists(struct buf *b, const struct apply_scratch *scratch)
+{
+    for (size_t i = 0; i < count_buckets(scratch); i++)
+        encode_bucket(b, bucket_at(scratch, i), scratch->n_learners);
+    for (size_t i = 0; i < count_minutes(scratch); i++) {
+        int64_t minute = number_at(&scratch->minutes, i);
+        buf_append_u32(b, (uint32_t)minute);
+        append_index(b, bucket_index(scratch, minute / BUCKET_MINUTES));
+    }
+    for (size_t i = 0; i < scratch->n_lessons; i++) {
+        append_string(b, scratch->lessons[i]->lesson);
+        append_string(b, scratch->lessons[i]->course);
+    }
+    for (size_t i = 0; i < scratch->n_pairs; i++) {
+        append_index(b, scratch->pairs[i].learner);
+        append_index(b, scratch->pairs[i].lesson);
+    }
+}
+
+static size_t encode_runs(struct apply_scratch *scratch, const struct store_run_queue *runs)
+{
+    const struct store_run *run;
+    size_t n = 0;
+    buf_clear(&scratch->runs);
+    buf_clear(&scratch->minutes);
+    buf_clear(&scratch->buckets);
+    scratch->n_learners = scratch->n_lessons = scratch->n_pairs = 0;
+    STAILQ_FOREACH(run, runs, link)
+    {
+        assert(n < STORE_APPLY_MAX);
+        encode_run(scratch, run);
+        n++;
+    }
+    return n;
 }
 
 void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
     const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s)
 {
-    buf_clear(&scratch->payload);
-    buf_clear(&scratch->minutes);
-    buf_clear(&scratch->buckets);
-    size_t n_runs = 0;
-    size_t n_learners = 0;
-    const struct store_run *run;
-    STAILQ_FOREACH(run, runs, link)
-    {
-        assert(n_runs < STORE_APPLY_MAX);
-        encode_run(scratch, run, learner_index(scratch, &n_learners, run));
-        n_runs++;
-    }
-    size_t n_buckets = scratch->buckets.len / sizeof(int64_t);
-    size_t n_minutes = scratch->minutes.len / sizeof(int64_t);
-    size_t n_keys = 3 + n_buckets + 2 * n_minutes + n_learners;
+    size_t n_runs = encode_runs(scratch, runs);
+    size_t n_keys = 3 + count_buckets(scratch) + 2 * count_minutes(scratch) + scratch->n_learners;
+    struct buf *lists = &scratch->lists;
+    buf_clear(lists);
+    buf_append_u32(lists, (uint32_t)horizon_minute);
+    buf_append_u32(lists, (uint32_t)grace_s);
+    buf_append_u16(lists, (uint16_t)(prefix->len + 2)); /* a t key's prefix */
+    buf_append_u16(lists, (uint16_t)count_buckets(scratch));
+    buf_append_u16(lists, (uint16_t)count_minutes(scratch));
+    buf_append_u16(lists, (uint16_t)scratch->n_learners);
+    buf_append_u16(lists, (uint16_t)scratch->n_lessons);
+    buf_append_u16(lists, (uint16_t)scratch->n_pairs);
+    buf_append_u16(lists, (uint16_t)n_runs);
+    encode_lists(lists, scratch);
     resp_fcall(b, "FCALL", STORE_FUNCTION("apply"), n_keys, n_keys + 1);
-    encode_keys(b, scratch, prefix, n_learners);
-
-    enum { HEADER = 4 + 4 + 5 * 2, MINUTE = 4 + 2 };
-    resp_header(b, '$', HEADER + n_minutes * MINUTE + scratch->payload.len);
-    buf_append_u32(b, (uint32_t)horizon_minute);
-    buf_append_u32(b, (uint32_t)grace_s);
-    buf_append_u16(b, (uint16_t)(prefix->len + 2)); /* a t key's prefix */
-    buf_append_u16(b, (uint16_t)n_buckets);
-    buf_append_u16(b, (uint16_t)n_minutes);
-    buf_append_u16(b, (uint16_t)n_learners);
-    buf_append_u16(b, (uint16_t)n_runs);
-    for (size_t i = 0; i < n_minutes; i++) {
-        int64_t minute = number_at(&scratch->minutes, i);
-        buf_append_u32(b, (uint32_t)minute);
-        buf_append_u16(b, (uint16_t)index_of(&scratch->buckets, minute / BUCKET_MINUTES));
-    }
-    buf_append_slice(b, buf_slice(&scratch->payload));
-    buf_append(b, "\r\n", 2);
+    encode_keys(b, scratch, prefix);
+    resp_joined(b, buf_slice(lists), buf_slice(&scratch->runs), (struct slice){"", 0}, (struct slice){"", 0});
 }
 
 /* ---- answers ---- */

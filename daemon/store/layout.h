@@ -42,12 +42,24 @@ void resp_key_learner(
 /* FCALL or FCALL_RO of a function; N_ARGS counts keys and arguments. */
 void resp_fcall(struct buf *b, const char *command, const char *function, size_t n_keys, size_t n_args);
 
+/* A learner and a lesson of a batch, by their place in its lists. */
+struct apply_pair {
+    uint16_t learner;
+    uint16_t lesson;
+};
+
 /* Working memory of apply_encode(), kept between calls. A zeroed struct is empty. */
 struct apply_scratch {
-    struct buf payload;
+    struct buf lists;
+    struct buf runs;
     struct buf minutes;
     struct buf buckets;
-    const struct store_run *learners[STORE_APPLY_MAX];
+    const struct store_run *learners[STORE_APPLY_MAX]; /* a run of each */
+    const struct store_run *lessons[STORE_APPLY_MAX];
+    struct apply_pair pairs[STORE_APPLY_MAX];
+    size_t n_learners;
+    size_t n_lessons;
+    size_t n_pairs;
 };
 
 void apply_scratch_free(struct apply_scratch *scratch);

@@ -83,9 +83,10 @@ static void judge(struct crediting *c, const struct session *session, const stru
 {
     const struct lesson *lesson = catalog_find_lesson(c->peer->catalog, session->lesson);
     struct run_result nothing = {.status = RUN_ACCEPTED};
-    enum run_reason reason = claim_judge(
-        &rules, &session->time, lesson == NULL ? NULL : &lesson->allows, now_ms, given, &c->run.claim);
-    if (reason == REASON_NONE && c->run.claim.first_second < c->run.claim.end_second) {
+    struct claim *claim = &c->run.claim;
+    enum run_reason reason =
+        claim_judge(&rules, &session->time, lesson == NULL ? NULL : &lesson->allows, now_ms, given, claim);
+    if (reason == REASON_NONE && lesson != NULL && claim->first_second < claim->end_second) {
         c->run.portal = session->portal;
         c->run.learner = session->learner;
         c->run.lesson = session->lesson;

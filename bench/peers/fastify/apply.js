@@ -16,7 +16,7 @@ function putString(at, text) {
 
 // Seconds [from, to) of half a minute as a word; both may lie outside of it.
 function halfMask(from, to) {
-  const bits = (n) => 2 ** Math.max(0, Math.min(n, HALF_BITS));
+  const bits = (n) => 1 << Math.max(0, Math.min(n, HALF_BITS));
   return bits(to) - bits(from);
 }
 
@@ -26,14 +26,20 @@ function putHeader(nowMs, prefix, buckets, minutes) {
   at = buffer.writeUInt16LE(prefix.length + 2, at);
   at = buffer.writeUInt16LE(buckets, at);
   at = buffer.writeUInt16LE(minutes, at);
-  at = buffer.writeUInt16LE(1, at); // learner
-  return buffer.writeUInt16LE(1, at); // run
+  for (let i = 0; i < 4; i++) at = buffer.writeUInt16LE(1, at); // learner, lesson, pair of them, run
+  for (let i = 0; i < buckets; i++) at = buffer.writeUInt16LE(1, at); // learner in each
+  return at;
 }
 
-function putRun(start, session, course, claimed, firstMinute, minutes) {
-  let at = buffer.writeUInt16LE(0, start);
-  at = putString(at, session.lesson);
+function putLesson(start, lesson, course) {
+  let at = putString(start, lesson);
   at = putString(at, course);
+  at = buffer.writeUInt16LE(1, at); // the pair's learner and lesson
+  return buffer.writeUInt16LE(1, at);
+}
+
+function putRun(start, claimed, firstMinute, minutes) {
+  let at = buffer.writeUInt16LE(1, start); // pair
   at = buffer.writeUInt32LE(claimed.mediaFromMs, at);
   at = buffer.writeUInt32LE(claimed.mediaToMs, at);
   at = buffer.writeInt32LE(claimed.startMs - firstMinute * 60000, at);
@@ -63,12 +69,13 @@ function encode(prefix, name, session, course, claimed, nowMs) {
   for (let minute = firstMinute; minute <= lastMinute; minute++) {
     keys.push(`${prefix}d:${minute}`, `${prefix}l:${minute}`);
     at = buffer.writeUInt32LE(minute, at);
-    at = buffer.writeUInt16LE(Math.floor(minute / 10) - firstBucket, at);
+    at = buffer.writeUInt16LE(Math.floor(minute / 10) - firstBucket + 1, at);
   }
   keys.push(`${prefix}t:${name}`);
-  at = putRun(at, session, course, claimed, firstMinute, minutes);
+  at = putLesson(at, session.lesson, course);
+  at = putRun(at, claimed, firstMinute, minutes);
   for (let minute = firstMinute; minute <= lastMinute; minute++) {
-    at = putPiece(at, minute - firstMinute, minute, claimed);
+    at = putPiece(at, minute - firstMinute + 1, minute, claimed);
   }
   return ['minuted_1_apply', keys.length, ...keys, Buffer.from(buffer.subarray(0, at))];
 }

@@ -125,7 +125,10 @@ async function main(settings) {
   const { h64 } = await xxhash();
   const redis = connect(settings.redis);
   redis.on('error', (error) => console.error(error.message));
-  const app = fastify({ logger: false, bodyLimit: BODY_MAX, keepAliveTimeout: IDLE_MS, requestTimeout: 0 });
+  const app = fastify({
+    logger: false, bodyLimit: BODY_MAX, keepAliveTimeout: IDLE_MS, requestTimeout: 0,
+    onProtoPoisoning: 'ignore', onConstructorPoisoning: 'ignore', // only known members are read
+  });
   app.setErrorHandler((error, request, reply) => sendProblem(reply, error.statusCode ?? 500));
   app.post('/v1/heartbeats', { schema: { response: { 200: ANSWER } } }, newHandler(settings, redis, h64));
   process.once('SIGTERM', () => process.exit(0));

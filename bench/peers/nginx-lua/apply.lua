@@ -11,9 +11,8 @@ uint64_t XXH64(const void *input, size_t length, uint64_t seed);
 ]]
 local xxhash = ffi.load('libxxhash.so.0')
 
-local PARTITIONS, HORIZON_S, GRACE_S = 16, 86400, 70
-local PIECES_MAX = 16
-local buffer = bytes.new(64 + 6 * PIECES_MAX + 256 + 11 * PIECES_MAX)
+local HORIZON_S, GRACE_S = 86400, 70
+local buffer = bytes.new(1024) -- the longest run and the longest ids take half of it
 
 local apply = {}
 local prefixes = {}
@@ -33,20 +32,30 @@ local function half_mask(from, to)
   return 2 ^ max(0, min(to, 30)) - 2 ^ max(0, min(from, 30))
 end
 
-local function put_header(at, now_ms, prefix, n_buckets, n_minutes)
-  at = put_u32(buffer, at, floor((now_ms / 1000 - HORIZON_S) / 60))
+local function put_header(now_ms, prefix, n_buckets, n_minutes)
+  local at = put_u32(buffer, 0, floor((now_ms / 1000 - HORIZON_S) / 60))
   at = put_u32(buffer, at, GRACE_S)
   at = put_u16(buffer, at, #prefix + 2)
   at = put_u16(buffer, at, n_buckets)
   at = put_u16(buffer, at, n_minutes)
-  at = put_u16(buffer, at, 1) -- learner
-  return put_u16(buffer, at, 1) -- run
+  for _ = 1, 4 do at = put_u16(buffer, at, 1) end -- learner, lesson, pair of them, run
+  for _ = 1, n_buckets do at = put_u16(buffer, at, 1) end -- learner in each
+  return at
 end
 
-local function put_run(at, session, course, claimed, first_minute, n_minutes)
-  at = put_u16(buffer, at, 0)
+local function put_lists(at, session, course, first_minute, last_minute, first_bucket)
+  for minute = first_minute, last_minute do
+    at = put_u32(buffer, at, minute)
+    at = put_u16(buffer, at, floor(minute / 10) - first_bucket + 1)
+  end
   at = put_string(buffer, at, session.lesson)
   at = put_string(buffer, at, course)
+  at = put_u16(buffer, at, 1) -- the pair's learner and lesson
+  return put_u16(buffer, at, 1)
+end
+
+local function put_run(at, claimed, first_minute, n_minutes)
+  at = put_u16(buffer, at, 1) -- pair
   at = put_u32(buffer, at, claimed.media_from_ms)
   at = put_u32(buffer, at, claimed.media_to_ms)
   at = put_i32(buffer, at, claimed.start_ms - first_minute * 60000)
@@ -86,13 +95,10 @@ function apply.encode(session, course, claimed, now_ms)
   local first_minute, last_minute = floor(claimed.first_second / 60), floor((claimed.end_second - 1) / 60)
   local first_bucket, last_bucket = floor(first_minute / 10), floor(last_minute / 10)
   local n_minutes = last_minute - first_minute + 1
-  local at = put_header(0, now_ms, prefix, last_bucket - first_bucket + 1, n_minutes)
-  for minute = first_minute, last_minute do
-    at = put_u32(buffer, at, minute)
-    at = put_u16(buffer, at, floor(minute / 10) - first_bucket)
-  end
-  at = put_run(at, session, course, claimed, first_minute, n_minutes)
-  for minute = first_minute, last_minute do at = put_piece(at, minute - first_minute, minute, claimed) end
+  local at = put_header(now_ms, prefix, last_bucket - first_bucket + 1, n_minutes)
+  at = put_lists(at, session, course, first_minute, last_minute, first_bucket)
+  at = put_run(at, claimed, first_minute, n_minutes)
+  for minute = first_minute, last_minute do at = put_piece(at, minute - first_minute + 1, minute, claimed) end
   local arguments, n_keys = keys_of(prefix, name, first_minute, last_minute, first_bucket, last_bucket)
   arguments[n_keys + 1] = bytes.to_string(buffer, at)
   return n_keys, arguments
