@@ -116,10 +116,10 @@ end
 -- The media of Unix seconds [first, stop): their image on the run's line from time to media. A second's image is a
 -- second long at the run's speed, whichever run it came with, so coverage never grows faster than time; and the images
 -- of seconds that follow each other meet.
-local function image(run, first, stop)
-  local speed = (run.media_to - run.media_from) / run.length
-  local from = run.media_from + floor((first * 1000 - run.start) * speed + 0.5)
-  local to = run.media_from + floor((stop * 1000 - run.start) * speed + 0.5)
+local function image(media_from, media_to, start, length, first, stop)
+  local speed = (media_to - media_from) / length
+  local from = media_from + floor((first * 1000 - start) * speed + 0.5)
+  local to = media_from + floor((stop * 1000 - start) * speed + 0.5)
   return from, to < MEDIA_MAX and to or MEDIA_MAX
 end
 
@@ -142,71 +142,88 @@ local function each_stretch(pieces, visit)
   if first then visit(first, stop) end
 end
 
--- Everything an apply knows: its arguments and what it read, changed in memory until write_batch() puts it back. Learners,
--- lessons, pairs of them, minutes and buckets are numbered from 1, as the argument lists them.
-local function open_batch(keys, packed)
-  local horizon, grace, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, pos =
-    unpack_struct('<I4I4I2I2I2I2I2I2I2', packed, 1)
-  local batch = {
-    keys = keys, packed = packed, pos = 0, grace = grace, n_runs = n_runs, n_lessons = n_lessons, n_pairs = n_pairs,
-    first_minute = horizon, new_floor = nil, buckets = {}, minutes = {}, names = {}, lessons = {}, courses = {}, heads = {},
-    pair_learner = {}, pair_lesson = {}, total_keys = {}, totals = {}, seconds = {}, learners = {},
-  }
-  local stored = redis.call('GET', keys[1])
-  if not stored then
-    batch.new_floor = horizon - horizon % 10
-  elseif tonumber(stored) > horizon then
-    batch.first_minute = tonumber(stored)
-  end
-  local first_total = 3 + n_buckets + 2 * n_minutes
-  for i = 1, n_learners do
-    local key = keys[first_total + i]
-    batch.total_keys[i], batch.names[i] = key, sub(key, prefix + 1)
-  end
-  for i = 1, n_buckets do
+-- What an `apply` works on: its arguments and what it read, changed in memory until all is written at the end. Kept between
+-- calls, since in this Lua a new table costs as much as a command: open_batch() clears what the last call left, be it
+-- that it failed. Learners, lessons, pairs of both, minutes and buckets are numbered from 1, as the daemon lists them.
+local packed, position                      -- the argument, and where the next run begins
+local first_minute                          -- that can be claimed
+local n_learners, n_lessons, n_pairs, n_minutes, n_buckets, n_runs
+local names, total_keys = {}, {}            -- of learners
+local heads, lessons, courses = {}, {}, {}  -- of lessons; a head is how a w value of this lesson alone begins
+local pair_learner, pair_lesson = {}, {}
+local totals = {}                           -- of pairs: t values to be written
+local bucket_keys, found, now = {}, {}, {}  -- of buckets: the learners' w values as they were, and as they are to be
+local minutes, slots, minute_bucket, dirty_keys, sums_keys = {}, {}, {}, {}, {}
+local minute_texts, due_texts = {}, {}      -- of minutes, as commands take them: numbers cost a conversion
+local dirty, n_dirty = {}, {}               -- of minutes: names
+local seconds, firsts = {}, {}              -- of minutes and lessons: credited seconds, learners new to it
+local changes, answers = {}, {}
+
+local function read_buckets(keys)
+  for b = 1, n_buckets do
     local n
-    n, pos = unpack_struct('<I2', packed, pos)
-    local bucket = {key = keys[3 + i], values = nil, now = {}}
-    batch.buckets[i] = bucket
+    n, position = unpack_struct('<I2', packed, position)
+    bucket_keys[b] = keys[3 + b]
+    if now[b] then
+      for i = 1, n_learners do now[b][i] = nil end
+    else
+      now[b] = {}
+    end
     if n == n_learners then
-      bucket.values = redis.call('HMGET', bucket.key, unpack(batch.names))
+      found[b] = redis.call('HMGET', keys[3 + b], unpack(names, 1, n))
     else
       local members, fields, values = {}, {}, {}
       for k = 1, n do
-        members[k], pos = unpack_struct('<I2', packed, pos)
-        fields[k] = batch.names[members[k]]
+        members[k], position = unpack_struct('<I2', packed, position)
+        fields[k] = names[members[k]]
       end
-      local found = redis.call('HMGET', bucket.key, unpack(fields))
-      for k = 1, n do values[members[k]] = found[k] end
-      bucket.values = values
+      local answer = redis.call('HMGET', keys[3 + b], unpack(fields))
+      for k = 1, n do values[members[k]] = answer[k] end
+      found[b] = values
     end
   end
-  for i = 1, n_minutes do
-    local minute, bucket
-    minute, bucket, pos = unpack_struct('<I4I2', packed, pos)
-    local at = 3 + n_buckets + 2 * i
-    batch.minutes[i] = {
-      minute = minute, slot = minute % 10, bucket = batch.buckets[bucket], dirty_key = keys[at - 1], sums_key = keys[at],
-      dirty = {}, first_sum = (i - 1) * n_lessons,
-    }
+end
+
+local function read_minutes(keys, args)
+  for m = 1, n_minutes do
+    minutes[m], slots[m], minute_bucket[m], position = unpack_struct('<I4I2I2', packed, position)
+    local at = 3 + n_buckets + 2 * m
+    dirty_keys[m], sums_keys[m] = keys[at - 1], keys[at]
+    minute_texts[m], due_texts[m] = args[2 * m], args[2 * m + 1]
+    n_dirty[m], dirty[m] = 0, dirty[m] or {}
+    for k = (m - 1) * n_lessons + 1, m * n_lessons do seconds[k], firsts[k] = 0, 0 end
   end
+end
+
+-- Takes the arguments apart and reads all masks. Returns the floor where it has to be set.
+local function open_batch(keys, args)
+  local horizon, prefix, new_floor
+  packed = args[1]
+  horizon, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, position =
+    unpack_struct('<I4I2I2I2I2I2I2I2', packed, 1)
+  local stored = redis.call('GET', keys[1])
+  first_minute = stored and tonumber(stored) or horizon
+  if not stored then new_floor = horizon - horizon % 10 end
+  if first_minute < horizon then first_minute = horizon end
+  local before = 3 + n_buckets + 2 * n_minutes
+  for i = 1, n_learners do
+    local key = keys[before + i]
+    total_keys[i], names[i] = key, sub(key, prefix + 1)
+  end
+  read_buckets(keys)
+  read_minutes(keys, args)
   for i = 1, n_lessons do
-    local lesson, course
-    lesson, course, pos = unpack_struct('<Bc0Bc0', packed, pos)
-    batch.lessons[i], batch.courses[i] = lesson, course
-    batch.heads[i] = FORMAT .. pack('<Bc0', #lesson, lesson)
+    local at = 2 * n_minutes + 2 * i
+    heads[i], lessons[i], courses[i] = args[at], sub(args[at], 3), args[at + 1]
   end
-  for i = 1, n_pairs do
-    batch.pair_learner[i], batch.pair_lesson[i], pos = unpack_struct('<I2I2', packed, pos)
-  end
-  batch.pos = pos
-  return batch
+  for i = 1, n_pairs do totals[i] = nil end
+  return new_floor
 end
 
 -- Credits [lo, hi] of a minute in VALUE, which may hold other lessons or some of these seconds already.
 -- -> the value, credited and contested seconds, whether the lesson had none of this minute, and the credited words
-local function credit_into(value, head, lesson, slot, lo, hi)
-  local at, others_lo, others_hi = find_masks(value, lesson, slot)
+local function credit_into(value, lesson, slot, lo, hi)
+  local at, others_lo, others_hi = find_masks(value, lessons[lesson], slot)
   local own_lo, own_hi = 0, 0
   if at then own_lo, own_hi = unpack_struct('<I4I4', value, at + slot * 8) end
   local free_lo, free_hi = band(lo, bnot(own_lo)), band(hi, bnot(own_hi))
@@ -215,7 +232,7 @@ local function credit_into(value, head, lesson, slot, lo, hi)
   local contested = count30(band(free_lo, others_lo)) + count30(band(free_hi, others_hi))
   if credited == 0 then return value, 0, contested, false, 0, 0 end
   if not at then
-    value = value .. sub(head, 2) .. ZEROS[10]
+    value = value .. sub(heads[lesson], 2) .. ZEROS[10]
     at = #value - MASKS + 1
   end
   local masks = at + slot * 8
@@ -225,7 +242,8 @@ end
 
 -- The same for COUNT seconds, with short ways for the two cases that nearly all are: the learner's first seconds in the
 -- bucket, and further ones of its only lesson there.
-local function credit(value, head, lesson, slot, lo, hi, count)
+local function credit(value, lesson, slot, lo, hi, count)
+  local head = heads[lesson]
   if not value then
     return head .. ZEROS[slot] .. pack('<I4I4', lo, hi) .. ZEROS[9 - slot], count, 0, true, lo, hi
   end
@@ -238,137 +256,141 @@ local function credit(value, head, lesson, slot, lo, hi, count)
         own_lo == 0 and own_hi == 0, lo, hi
     end
   end
-  return credit_into(value, head, lesson, slot, lo, hi)
+  return credit_into(value, lesson, slot, lo, hi)
 end
 
-local function total_of(batch, pair)
-  local value = batch.totals[pair]
-  if value == nil then
-    value = redis.call('HGET', batch.total_keys[batch.pair_learner[pair]], batch.lessons[batch.pair_lesson[pair]])
-  end
-  return value
+-- Credits in memory one piece of a run: the COUNT seconds of a minute that the bits of lo and hi are.
+-- -> credited, contested and late seconds, and the credited words
+local function credit_piece(learner, lesson, minute, lo, hi, count)
+  if minutes[minute] < first_minute then return 0, 0, count, 0, 0 end
+  local bucket = minute_bucket[minute]
+  local value, credited, contested, first, new_lo, new_hi =
+    credit(now[bucket][learner] or found[bucket][learner], lesson, slots[minute], lo, hi, count)
+  if credited == 0 then return 0, contested, 0, 0, 0 end
+  now[bucket][learner] = value
+  local n = n_dirty[minute] + 1
+  n_dirty[minute], dirty[minute][n] = n, names[learner]
+  local sum = (minute - 1) * n_lessons + lesson
+  seconds[sum] = seconds[sum] + credited
+  if first then firsts[sum] = firsts[sum] + 1 end
+  return credited, contested, 0, new_lo, new_hi
 end
 
--- Adds what a run was credited to the learner's total of the lesson.
-local function credit_total(batch, run, seconds, last, whole)
-  local pair = run.pair
-  local course = batch.courses[batch.pair_lesson[pair]]
-  local value = total_of(batch, pair)
-  if whole then
-    local first = floor((run.start + 999) / 1000)
-    batch.totals[pair] = add_to_total(value, seconds, last, course, image(run, first, first + seconds))
-    return
-  end
-  each_stretch(run.credited, function(first, stop)
-    value = add_to_total(value, seconds, last, course, image(run, first, stop))
-    seconds = 0 -- they are counted once
-  end)
-  batch.totals[pair] = value
-end
-
--- Credits in memory one piece of a run: the seconds of COUNT bits of a minute. -> credited, contested and late seconds
-local function credit_piece(batch, run, minute, lo, hi, count)
-  if minute.minute < batch.first_minute then return 0, 0, count end
-  local learner, lesson = batch.pair_learner[run.pair], batch.pair_lesson[run.pair]
-  local bucket = minute.bucket
-  local value, credited, contested, first, new_lo, new_hi = credit(bucket.now[learner] or bucket.values[learner],
-    batch.heads[lesson], batch.lessons[lesson], minute.slot, lo, hi, count)
-  if credited == 0 then return 0, contested, 0 end
-  bucket.now[learner] = value
-  minute.dirty[#minute.dirty + 1] = batch.names[learner]
-  local sum = minute.first_sum + lesson
-  batch.seconds[sum] = (batch.seconds[sum] or 0) + credited
-  if first then batch.learners[sum] = (batch.learners[sum] or 0) + 1 end
-  local pieces = run.credited
-  local n = #pieces
-  pieces[n + 1], pieces[n + 2], pieces[n + 3] = minute.minute * 60, new_lo, new_hi
-  return credited, contested, 0
+-- The t value of a pair, as it is in memory or in Redis; false where there is none.
+local function total_of(pair, learner, lesson)
+  pair_learner[pair], pair_lesson[pair] = learner, lesson
+  return totals[pair] or redis.call('HGET', total_keys[learner], lessons[lesson])
 end
 
 -- Credits the next run in memory; returns its answer: one byte when every second was credited, else seven.
-local function credit_run(batch)
-  local packed = batch.packed
-  local pair, media_from, media_to, offset, length, n_pieces, pos = unpack_struct('<I2I4I4i4I4B', packed, batch.pos)
-  local run = {pair = pair, media_from = media_from, media_to = media_to, start = nil, length = length, credited = {}}
-  local claimed, credited, contested, late, last = 0, 0, 0, 0, 0
-  for _ = 1, n_pieces do
-    local index, lo, hi, count
-    index, lo, hi, count, pos = unpack_struct('<I2I4I4B', packed, pos)
-    local minute = batch.minutes[index]
-    run.start = run.start or minute.minute * 60000 + offset
-    local new, others, too_late = credit_piece(batch, run, minute, lo, hi, count)
+local function credit_run()
+  local learner, lesson, pair, media_from, media_to, offset, length, n_pieces, minute, lo, hi, count, next_piece =
+    unpack_struct('<I2I2I2I4I4i4I4BI2I4I4B', packed, position)
+  local start = minutes[minute] * 60000 + offset
+  local claimed, last, pieces = count, minutes[minute], nil
+  local credited, contested, late, new_lo, new_hi = credit_piece(learner, lesson, minute, lo, hi, count)
+  if n_pieces > 1 or (credited > 0 and credited < count) then pieces = {last * 60, new_lo, new_hi} end
+  for k = 2, n_pieces do
+    minute, lo, hi, count, next_piece = unpack_struct('<I2I4I4B', packed, next_piece)
+    local new, others, too_late
+    new, others, too_late, new_lo, new_hi = credit_piece(learner, lesson, minute, lo, hi, count)
     claimed, credited, contested, late = claimed + count, credited + new, contested + others, late + too_late
-    if new > 0 and minute.minute > last then last = minute.minute end
+    pieces[3 * k - 2], pieces[3 * k - 1], pieces[3 * k] = minutes[minute] * 60, new_lo, new_hi
+    if new > 0 and minutes[minute] > last then last = minutes[minute] end
   end
-  batch.pos = pos
-  if credited > 0 then credit_total(batch, run, credited, last, credited == claimed) end
-  if credited == claimed then return '\1' end
+  position = next_piece
+  if credited == claimed then
+    local first = floor((start + 999) / 1000)
+    totals[pair] = add_to_total(total_of(pair, learner, lesson), credited, last, courses[lesson],
+      image(media_from, media_to, start, length, first, first + credited))
+    return '\1'
+  end
+  if credited > 0 then
+    local value, uncounted = total_of(pair, learner, lesson), credited
+    each_stretch(pieces, function(first, stop)
+      value = add_to_total(value, uncounted, last, courses[lesson],
+        image(media_from, media_to, start, length, first, stop))
+      uncounted = 0
+    end)
+    totals[pair] = value
+  end
   return '\0' .. pack('<I2I2I2', credited, contested, late)
 end
 
--- What is to be written of a minute's lesson sums: fields and values in turn.
-local function grown_sums(batch, minute)
-  local fields, numbers, changes = {}, {}, {}
-  for lesson = 1, batch.n_lessons do
-    if batch.seconds[minute.first_sum + lesson] then
-      fields[#fields + 1], numbers[#numbers + 1] = batch.lessons[lesson], lesson
+-- What is to be written of a minute's lesson sums: fields and values in turn; nil for nothing.
+local function grown_sums(minute)
+  local grown, fields, base = nil, nil, (minute - 1) * n_lessons
+  for lesson = 1, n_lessons do
+    if seconds[base + lesson] > 0 then
+      grown, fields = grown or {}, fields or {}
+      grown[#grown + 1], fields[#fields + 1] = lesson, lessons[lesson]
     end
   end
-  if #fields == 0 then return changes end
-  local values = redis.call('HMGET', minute.sums_key, unpack(fields))
-  for i, lesson in ipairs(numbers) do
-    local seconds, learners = batch.seconds[minute.first_sum + lesson], batch.learners[minute.first_sum + lesson] or 0
+  if not grown then return nil end
+  local values = redis.call('HMGET', sums_keys[minute], unpack(fields))
+  local sums = {}
+  for i, lesson in ipairs(grown) do
+    local sum, learners = seconds[base + lesson], firsts[base + lesson]
     if values[i] then
-      local known_seconds, known_learners = unpack_struct('<I4I4', values[i], 2)
-      seconds, learners = seconds + known_seconds, learners + known_learners
+      local known_sum, known_learners = unpack_struct('<I4I4', values[i], 2)
+      sum, learners = sum + known_sum, learners + known_learners
     end
-    changes[2 * i - 1], changes[2 * i] = fields[i], FORMAT .. pack('<I4I4', seconds, learners) .. batch.courses[lesson]
+    sums[2 * i - 1], sums[2 * i] = fields[i], FORMAT .. pack('<I4I4', sum, learners) .. courses[lesson]
   end
-  return changes
+  return sums
 end
 
-local function write_dirty(batch, minute)
-  if #minute.dirty == 0 then return end
-  -- due first, whether it seems needed or not: who is dirty in a minute that is never due would not be published
-  redis.call('ZADD', batch.keys[2], 'NX', (minute.minute + 1) * 60 + batch.grace, minute.minute)
-  redis.call('SADD', minute.dirty_key, unpack(minute.dirty))
-  redis.call('SADD', batch.keys[3], minute.minute)
-end
-
-local function write_masks(batch, bucket)
-  local changes, n = {}, 0
-  for learner, value in pairs(bucket.now) do
-    changes[n + 1], changes[n + 2] = batch.names[learner], value
-    n = n + 2
+local function write_dirty(keys)
+  for m = 1, n_minutes do
+    if n_dirty[m] > 0 then
+      -- due first, whether it seems needed or not: who is dirty in a minute that is never due would not be published
+      redis.call('ZADD', keys[2], 'NX', due_texts[m], minute_texts[m])
+      redis.call('SADD', dirty_keys[m], unpack(dirty[m], 1, n_dirty[m]))
+      redis.call('SADD', keys[3], minute_texts[m])
+    end
   end
-  if n > 0 then redis.call('HSET', bucket.key, unpack(changes)) end
 end
 
-local function write_totals(batch)
-  for pair, value in pairs(batch.totals) do
-    redis.call('HSET', batch.total_keys[batch.pair_learner[pair]], batch.lessons[batch.pair_lesson[pair]], value)
+local function write_masks()
+  for b = 1, n_buckets do
+    local n, values = 0, now[b]
+    for learner = 1, n_learners do
+      if values[learner] then
+        changes[n + 1], changes[n + 2] = names[learner], values[learner]
+        n = n + 2
+      end
+    end
+    if n > 0 then redis.call('HSET', bucket_keys[b], unpack(changes, 1, n)) end
+  end
+end
+
+local function write_totals()
+  for pair = 1, n_pairs do
+    if totals[pair] then
+      redis.call('HSET', total_keys[pair_learner[pair]], lessons[pair_lesson[pair]], totals[pair])
+    end
   end
 end
 
 -- A batch of runs of one partition.
 -- KEYS floor, due, ld, then w of each bucket, then d and l of each minute, then t of each learner
--- ARGV one packed argument; store/layout.c writes it
--- -> one answer a run, joined; layout.c reads it
+-- ARGV one packed argument; then of each minute its text and when it is due; then of each lesson its head and course
+-- -> one answer a run, joined; store/layout.c writes the one and reads the other
 local function apply(keys, args)
   fetch_libraries()
-  local batch = open_batch(keys, args[1])
-  local answers, sums = {}, {}
-  for i = 1, batch.n_runs do answers[i] = credit_run(batch) end
-  for i, minute in ipairs(batch.minutes) do sums[i] = grown_sums(batch, minute) end
+  local new_floor = open_batch(keys, args)
+  for i = 1, n_runs do answers[i] = credit_run() end
+  local sums = {}
+  for m = 1, n_minutes do sums[m] = grown_sums(m) end
 
-  if batch.new_floor then redis.call('SET', keys[1], batch.new_floor) end
-  for _, minute in ipairs(batch.minutes) do write_dirty(batch, minute) end
-  for _, bucket in ipairs(batch.buckets) do write_masks(batch, bucket) end
-  write_totals(batch)
-  for i, minute in ipairs(batch.minutes) do
-    if #sums[i] > 0 then redis.call('HSET', minute.sums_key, unpack(sums[i])) end
+  if new_floor then redis.call('SET', keys[1], new_floor) end
+  write_dirty(keys)
+  write_masks()
+  write_totals()
+  for m = 1, n_minutes do
+    if sums[m] then redis.call('HSET', sums_keys[m], unpack(sums[m])) end
   end
-  return concat(answers)
+  return concat(answers, '', 1, n_runs)
 end
 
 -- Does nothing, and is refused whenever `apply` would be: over maxmemory, without replicas, when the disk fails.

@@ -221,6 +221,8 @@ static void encode_run(struct apply_scratch *scratch, const struct store_run *ru
     size_t pair = pair_index(scratch, run);
     assert(n > 0);
     struct buf *b = &scratch->runs;
+    append_index(b, scratch->pairs[pair].learner);
+    append_index(b, scratch->pairs[pair].lesson);
     append_index(b, pair);
     buf_append_u32(b, (uint32_t)claim->media_from_ms);
     buf_append_u32(b, (uint32_t)claim->media_to_ms);
@@ -271,15 +273,24 @@ static void encode_lists(struct buf *b, const struct apply_scratch *scratch)
     for (size_t i = 0; i < count_minutes(scratch); i++) {
         int64_t minute = number_at(&scratch->minutes, i);
         buf_append_u32(b, (uint32_t)minute);
+        buf_append_u16(b, (uint16_t)(minute % BUCKET_MINUTES));
         append_index(b, bucket_index(scratch, minute / BUCKET_MINUTES));
     }
-    for (size_t i = 0; i < scratch->n_lessons; i++) {
-        append_string(b, scratch->lessons[i]->lesson);
-        append_string(b, scratch->lessons[i]->course);
+}
+
+/* What Lua would have to make of the packed numbers, at the price of a conversion each. */
+static void encode_texts(struct buf *b, const struct apply_scratch *scratch, int64_t grace_s)
+{
+    for (size_t i = 0; i < count_minutes(scratch); i++) {
+        int64_t minute = number_at(&scratch->minutes, i);
+        resp_int(b, minute);
+        resp_int(b, (minute + 1) * MINUTE_SECONDS + grace_s);
     }
-    for (size_t i = 0; i < scratch->n_pairs; i++) {
-        append_index(b, scratch->pairs[i].learner);
-        append_index(b, scratch->pairs[i].lesson);
+    for (size_t i = 0; i < scratch->n_lessons; i++) {
+        struct slice lesson = scratch->lessons[i]->lesson;
+        char head[2] = {FORMAT, (char)lesson.len};
+        resp_joined(b, (struct slice){head, sizeof(head)}, lesson, (struct slice){"", 0}, (struct slice){"", 0});
+        resp_arg(b, scratch->lessons[i]->course);
     }
 }
 
@@ -308,7 +319,6 @@ void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key
     struct buf *lists = &scratch->lists;
     buf_clear(lists);
     buf_append_u32(lists, (uint32_t)horizon_minute);
-    buf_append_u32(lists, (uint32_t)grace_s);
     buf_append_u16(lists, (uint16_t)(prefix->len + 2)); /* a t key's prefix */
     buf_append_u16(lists, (uint16_t)count_buckets(scratch));
     buf_append_u16(lists, (uint16_t)count_minutes(scratch));
@@ -317,9 +327,11 @@ void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key
     buf_append_u16(lists, (uint16_t)scratch->n_pairs);
     buf_append_u16(lists, (uint16_t)n_runs);
     encode_lists(lists, scratch);
-    resp_fcall(b, "FCALL", STORE_FUNCTION("apply"), n_keys, n_keys + 1);
+    size_t n_texts = 2 * count_minutes(scratch) + 2 * scratch->n_lessons;
+    resp_fcall(b, "FCALL", STORE_FUNCTION("apply"), n_keys, n_keys + 1 + n_texts);
     encode_keys(b, scratch, prefix);
     resp_joined(b, buf_slice(lists), buf_slice(&scratch->runs), (struct slice){"", 0}, (struct slice){"", 0});
+    encode_texts(b, scratch, grace_s);
 }
 
 /* ---- answers ---- */

@@ -33,6 +33,8 @@ struct pipeline {
     struct redis_server where;
     struct redis_connection *connection; /* NULL while it is being given up for good */
     struct event *linger;
+    struct event *answer;
+    struct store_run_queue answered; /* to be completed by `answer` */
     struct lane *lanes; /* one a partition; those of other servers stay empty */
     size_t queued;
     int64_t queued_since_us; /* of the oldest queued run, when queued > 0 */
@@ -149,17 +151,27 @@ static int64_t oldest_queued_us(const struct pipeline *p)
     return oldest;
 }
 
+static void on_answer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct pipeline *p = ctx;
+    (void)fd;
+    (void)what;
+    pipeline_complete(p->context, &p->answered);
+}
+
 /*
- * The last reply of a pipeline has come, or the connection has gone. Completing runs may bring new ones in,
- * so the pipeline is made ready for its next launch before that.
+ * The last reply of a pipeline has come, or the connection has gone. The next one is launched first, and what was
+ * answered is completed in the loop's next turn, once that has been written: so Redis works while the daemon answers.
  */
 static void finish(struct pipeline *p)
 {
+    static const struct timeval at_once = {0, 0};
     struct store_run_queue done = STAILQ_HEAD_INITIALIZER(done);
     for (int i = 0; i < partitions(p); i++)
         STAILQ_CONCAT(&done, &p->lanes[i].sent);
     if (p->replicas_missing)
         mark(&done, STORE_UNAVAILABLE);
+    STAILQ_CONCAT(&p->answered, &done);
     bool load = p->functions_missing && p->connection != NULL;
     p->loads = p->functions_missing ? p->loads + 1 : 0;
     p->functions_missing = false;
@@ -168,7 +180,7 @@ static void finish(struct pipeline *p)
         load_functions(p);
     if (p->queued > 0)
         p->queued_since_us = oldest_queued_us(p);
-    pipeline_complete(p->context, &done);
+    event_add(p->answer, &at_once);
     pipeline_launch_when_due(p);
 }
 
@@ -386,7 +398,9 @@ struct pipeline *pipeline_new(
         STAILQ_INIT(&p->lanes[i].queue);
         STAILQ_INIT(&p->lanes[i].sent);
     }
+    STAILQ_INIT(&p->answered);
     p->linger = evtimer_new(context->base, on_linger, p);
+    p->answer = evtimer_new(context->base, on_answer, p);
     struct redis_connection_settings settings = {
         context->base, context->monitor, context->log, where, version, on_connection_changed, p};
     p->connection = redis_connection_new(&settings);
@@ -397,9 +411,11 @@ void pipeline_free(struct pipeline *p)
 {
     struct redis_connection *connection = p->connection;
     p->connection = NULL;
-    redis_connection_free(connection); /* what is in flight completes here */
+    redis_connection_free(connection); /* what is in flight is answered here */
+    pipeline_complete(p->context, &p->answered);
     fail_queued(p);
     event_free(p->linger);
+    event_free(p->answer);
     free(p->lanes);
     free(p);
 }

@@ -136,6 +136,21 @@ static void test_broker_is_away(void **state)
     assert_away(s);
 }
 
+/* Who may not read a topic does not know what it holds, though it can be seen that there is something. */
+static void test_topic_may_not_be_read(void **state)
+{
+    enum { FETCH = 1, ANSWERS = 1000 };
+    struct scene *s = *state;
+    rd_kafka_resp_err_t errors[ANSWERS];
+    for (int i = 0; i < ANSWERS; i++)
+        errors[i] = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    scene_publish(s);
+    rd_kafka_mock_push_request_errors_array(s->cluster, FETCH, ANSWERS, errors);
+    scene_verify(s, SHORT_MS);
+    assert_problem(s, "was not read to its end in time");
+    assert_problem(s, "authorization failed");
+}
+
 static void *take_broker_away(void *ctx)
 {
     struct scene *s = ctx;
@@ -178,7 +193,7 @@ int main(void)
         CASE(test_unreadable_masks), CASE(test_unreadable_total), CASE(test_redis_is_away),
         CASE(test_other_partitions), CASE(test_unreadable_record), CASE(test_old_records_are_passed_over),
         CASE(test_embedded_broker), CASE(test_topic_is_missing), CASE(test_unknown_property),
-        CASE(test_broker_is_away), CASE(test_broker_goes_away),
+        CASE(test_broker_is_away), CASE(test_topic_may_not_be_read), CASE(test_broker_goes_away),
         CASE(test_key_of_a_wrong_type), /* of many learners, later ones' too */
     };
     return cmocka_run_group_tests(tests, scene_group_begin, scene_group_end);

@@ -1,0 +1,1 @@
+"""What bench/run is made of: servers and loads, scenarios, and the pages made from their results."""

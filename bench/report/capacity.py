@@ -1,0 +1,179 @@
+"""What a nation of teachers costs, from the measured figures. Pure but for the template, capacity.md.in.
+
+What is assumed and not measured stands in ASSUMED, and is said in the page.
+"""
+
+import math
+from string import Template
+
+from . import form
+from .paths import BENCH
+
+ASSUMED = {
+    "teachers": 13_000_000,
+    "lessons": 15,            # that a teacher has a total of: six hours are about so many
+    "rush_players": 1_000_000,
+    "interval_s": 15,
+    "rush_hours": 8,          # how long the last day's players stay so many, within the horizon of 24 h
+    "busy": 0.6,              # of a processor, at most: the rest is for what comes unexpected
+    "copies": 3,              # of a topic
+    "evidence_days": 90,      # that minuted.learner-minutes is kept
+    "hours_each": 6,          # of 45 minutes, that every teacher watches in the end
+}
+PLAYERS = (10_000, 100_000, 300_000, 1_000_000)
+CONTEXT_RUN = "fsync-20k"
+MINUTES_TOPIC, LESSONS_TOPIC = "minuted.learner-minutes", "minuted.learner-lessons"
+
+
+def product(*factors):
+    """None where one is not known."""
+    return None if None in factors else math.prod(factors)
+
+
+def total(*parts):
+    return None if None in parts else sum(parts)
+
+
+def inverse(value):
+    return None if not value else 1 / value
+
+
+def up(value):
+    """Whole things of which there is at least one."""
+    return None if value is None else max(1, math.ceil(value))
+
+
+class Measured:
+    """The figures that everything else follows from."""
+
+    def __init__(self, results):
+        self.daemon_us = results.median("floor", CONTEXT_RUN, "cpu.minuted")
+        self.redis_us = results.median("floor", CONTEXT_RUN, "cpu.redis")
+        self.minute_bytes = results.fact("memory", "bytes_per_minute")
+        self.learner_bytes = results.fact("memory", "bytes_per_learner")
+        self.connection_bytes = results.metric("idle", "idle", "memory_per_idle_connection")
+        minutes = inverse(results.fact("catch-up", "learner_minutes"))
+        self.publish_us = product(results.fact("catch-up", "daemon_cpu_s"), minutes, 1e6)
+        self.publish_redis_us = product(results.fact("catch-up", "redis_cpu_s"), minutes, 1e6)
+        self.publish_rate = product(results.fact("catch-up", "learner_minutes"), inverse(results.fact("catch-up", "settled_s")))
+        self.minute_record = self._record(results, MINUTES_TOPIC)
+        self.lesson_record = self._record(results, LESSONS_TOPIC)
+
+    @staticmethod
+    def _record(results, topic):
+        """Bytes of a record on the broker's disk."""
+        return product(results.fact("catch-up", "topics", topic, "bytes"),
+                       inverse(results.fact("catch-up", "topics", topic, "records")))
+
+
+class Need:
+    """What so many players at a time take."""
+
+    def __init__(self, players, measured, assumed=None):
+        assumed = assumed or ASSUMED
+        self.players = players
+        self.heartbeats = players / assumed["interval_s"]
+        self.minutes = players / 60  # learner-minutes that end in a second
+        self.daemon = self._cores(measured.daemon_us, measured.publish_us)
+        self.redis = self._cores(measured.redis_us, measured.publish_redis_us)
+        self.daemon_cores = product(self.daemon, 1 / assumed["busy"])
+        self.redis_cores = product(self.redis, 1 / assumed["busy"])
+        self.window_bytes = product(measured.minute_bytes, players * 60 * assumed["rush_hours"])
+        self.connections_bytes = product(measured.connection_bytes, players)
+        record = total(measured.minute_record, measured.lesson_record)
+        self.kafka_rate = product(record, self.minutes)
+
+    def _cores(self, heartbeat_us, publish_us):
+        """Processors that are busy all the time."""
+        return total(product(heartbeat_us, self.heartbeats / 1e6), product(publish_us, self.minutes / 1e6))
+
+
+def totals_bytes(measured, assumed=None):
+    """What every teacher's totals take. A lesson is counted as if it cost as much as a learner's first."""
+    assumed = assumed or ASSUMED
+    return product(measured.learner_bytes, assumed["teachers"], assumed["lessons"])
+
+
+def redis_servers(need, assumed=None):
+    """A Redis has one thread that counts: so many servers, and a number that shares partitions evenly."""
+    cores = need.redis_cores
+    return None if cores is None else 2 ** max(0, math.ceil(math.log2(cores)))
+
+
+def limits(measured, results):
+    """(what gives way, players at a time that it bears) of ONE daemon worker, Redis and publisher; least first."""
+    one = Need(ASSUMED["interval_s"], measured)  # a heartbeat a second
+    each = ASSUMED["interval_s"]
+    found = [
+        ("the publisher: one daemon of a deployment publishes, from one thread",
+         product(measured.publish_rate, 60)),
+        ("one Redis server, its one thread busy with crediting and publishing", product(inverse(one.redis), each)),
+        ("one worker of the daemon", product(inverse(one.daemon), each)),
+        ("one worker's connections (`http.max_connections` 16,000, as configured by default)", 16_000.0),
+    ]
+    return sorted(((name, players) for name, players in found if players is not None), key=lambda pair: pair[1])
+
+
+def table(measured):
+    """players -> what they take, as rows of a page."""
+    head = ["players at a time", "heartbeats/s", "daemon cores", "Redis cores", "Redis servers", "Redis, a day's minutes", "Kafka"]
+    lines = []
+    for players in PLAYERS:
+        need = Need(players, measured)
+        lines.append([form.whole(players), form.whole(need.heartbeats), form.number(need.daemon_cores),
+                      form.number(need.redis_cores), form.whole(redis_servers(need)), form.size(need.window_bytes),
+                      rate(need.kafka_rate)])
+    return head, lines
+
+
+def rate(value):
+    return form.NOT_MEASURED if value is None else f"{form.size(value)}/s"
+
+
+def values(results):
+    """Everything that the template names."""
+    measured, assumed = Measured(results), ASSUMED
+    rush = Need(assumed["rush_players"], measured)
+    all_minutes = assumed["teachers"] * assumed["hours_each"] * 45
+    kept = product(measured.minute_record, all_minutes)
+    totals, window = totals_bytes(measured), rush.window_bytes
+    servers, memory = redis_servers(rush), total(totals, window)
+    return {
+        **{f"assumed_{name}": form.number(value) if isinstance(value, float) else form.whole(value)
+           for name, value in assumed.items()},
+        "busy_percent": form.whole(assumed["busy"] * 100),
+        "daemon_us": form.us(measured.daemon_us), "redis_us": form.us(measured.redis_us),
+        "publish_us": form.us(measured.publish_us), "publish_redis_us": form.us(measured.publish_redis_us),
+        "publish_rate": form.per_second(measured.publish_rate),
+        "minute_bytes": form.size(measured.minute_bytes), "learner_bytes": form.size(measured.learner_bytes),
+        "connection_bytes": form.size(measured.connection_bytes),
+        "minute_record": form.size(measured.minute_record), "lesson_record": form.size(measured.lesson_record),
+        "heartbeats": form.per_second(rush.heartbeats), "minutes": form.per_second(rush.minutes),
+        "daemon_busy": form.number(rush.daemon), "redis_busy": form.number(rush.redis),
+        "daemon_cores": form.whole(up(rush.daemon_cores)), "redis_cores": form.number(rush.redis_cores),
+        "redis_servers": form.whole(servers), "totals": form.size(totals), "window": form.size(window),
+        "redis_memory": form.size(memory),
+        "server_memory": form.size(product(memory, inverse(servers))),
+        "connections": form.size(rush.connections_bytes), "kafka_rate": rate(rush.kafka_rate),
+        "kafka_rate_copies": rate(product(rush.kafka_rate, assumed["copies"])),
+        "all_minutes": form.whole(all_minutes), "evidence": form.size(kept),
+        "evidence_copies": form.size(product(kept, assumed["copies"])),
+        "totals_topic": form.size(product(measured.lesson_record, assumed["teachers"] * assumed["lessons"])),
+        "table": markdown(*table(measured)), "limits": limits_text(measured, results, assumed),
+    }
+
+
+def markdown(head, lines):
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *lines])
+
+
+def limits_text(measured, results, assumed):
+    found = limits(measured, results)
+    lines = [f"| {name} | {form.whole(players)} | {form.number(assumed['rush_players'] / players)} |"
+             for name, players in found]
+    return "\n".join(["| what is full first | at so many players | wanted for the rush |", "| --- | --- | --- |", *lines]) \
+        if found else form.NOT_MEASURED
+
+
+def page(results):
+    return Template((BENCH / "report/capacity.md.in").read_text()).substitute(values(results))

@@ -1,0 +1,62 @@
+"""Figures as people read them. None is "not measured"."""
+
+NOT_MEASURED = "not measured"
+
+
+def known(text):
+    """Makes a formatter say NOT_MEASURED where there is no value."""
+    def form(value, *rest):
+        return NOT_MEASURED if value is None else text(value, *rest)
+    return form
+
+
+@known
+def number(value):
+    """Three significant digits at least, all that stand before the point."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f}"
+
+
+@known
+def whole(value):
+    return f"{value:,.0f}"
+
+
+@known
+def times(value):
+    return f"{value:.2f} ×"
+
+
+@known
+def ms(us):
+    return f"{us / 1000:.2f} ms"
+
+
+@known
+def us(value):
+    return f"{value:.1f} µs"
+
+
+@known
+def seconds(value):
+    return f"{number(value)} s"
+
+
+@known
+def per_second(value):
+    return f"{value:,.0f}/s"
+
+
+@known
+def size(value):
+    """Decimal units, as the targets are meant."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < 1000 or unit == "TB":
+            return f"{number(value)} {unit}"
+        value /= 1000
+    return None
+
+
+def series(values, form):
+    """The rounds of a figure."""
+    return ", ".join(form(value) for value in values) or NOT_MEASURED

@@ -1,0 +1,120 @@
+"""Runs minuted-bench and reads what it found. A void result says nothing: it is measured once more."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import time
+
+from . import cores
+
+SECONDS_MAX = 600
+
+
+class ScenarioProblem(Exception):
+    """A scenario cannot be measured; the message says why."""
+
+
+class Load:
+    """The loads of one scenario; their results go to FOLDER."""
+
+    def __init__(self, build, folder, say):
+        self.program = build / "bench/load/minuted-bench"
+        self.folder, self.say = folder, say
+        self.runs = []  # name, title, command, void: in the order of the page
+
+    def measure(self, name, title, daemon, *words, to=None, watch=(), meanwhile=None):
+        """Sends what the options WORDS say to DAEMON, or to the peer TO; WATCH: (name, pid) of what is measured.
+
+        MEANWHILE is called with the time of the start while the load runs. Gives back what minuted-bench wrote.
+        """
+        argv = self._arguments(name, title, daemon, words, to, watch)
+        result = self._once(name, argv, meanwhile)
+        if result["void_reason"]:
+            self.say(f"{name}: void, once more: {result['void_reason']}")
+            result = self._once(name, argv, meanwhile)
+        return self._keep(name, title, argv, result, result["void_reason"])
+
+    def deliver(self, name, title, daemon, *words, watch=()):
+        """The same, where only what arrives matters and not how evenly it was sent: it is never void."""
+        argv = self._arguments(name, title, daemon, words, None, watch)
+        result = self._once(name, argv, None)
+        if result["counts"]["failed"] or result["counts"]["rejected"]:
+            self.say(f"{name}: {summary(result)}, {result['counts']['rejected']:,} rejected")
+        return self._keep(name, title, argv, result, None)
+
+    def _keep(self, name, title, argv, result, void):
+        self.runs.append({"name": name, "title": title, "command": self._readable(argv), "void": void})
+        self.say(f"{name}: {summary(result)}")
+        return result
+
+    def _arguments(self, name, title, daemon, words, to, watch):
+        argv = [*cores.prefix("load"), self.program, *daemon.options(), "--quiet", "--title", title]
+        if to is not None:
+            argv += ["--to", f"127.0.0.1:{to.port}"]
+        for process, pid in watch:
+            argv += ["--watch", f"{process}={pid}"]
+        for kind in ("json", "hgrm", "html"):
+            argv += [f"--{kind}", self.folder / f"{name}.{kind}"]
+        return [str(word) for word in [*argv, *words]]
+
+    def _once(self, name, argv, meanwhile):
+        file = self.folder / f"{name}.json"
+        file.unlink(missing_ok=True)
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("MINUTED_")}
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True, env=clean, start_new_session=True)
+        try:
+            if meanwhile:
+                meanwhile(time.monotonic())
+            said, _ = process.communicate(timeout=SECONDS_MAX)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        if not file.exists():  # failed assertions, a void result and lost seconds leave one
+            raise ScenarioProblem(f"{name}: minuted-bench ended with {process.returncode}: {said.strip()[-600:]}")
+        self._forget_paths(name, argv)
+        return json.loads(file.read_text())
+
+    def _readable(self, argv):
+        """The command without the folders of this run."""
+        return shlex.join([self._plain(word) for word in argv])
+
+    def _plain(self, word):
+        word = word.replace(str(self.program), "minuted-bench").replace(f"{self.folder}/", "")
+        return re.sub(r"\S*/bench\.[^/]+/\d+\w*/", "", word)
+
+    def _forget_paths(self, name, argv):
+        """In the result's own record of its command, too."""
+        for kind in ("json", "html"):
+            file = self.folder / f"{name}.{kind}"
+            text = file.read_text()
+            for word in argv:
+                if "/" in word and word != self._plain(word):
+                    text = text.replace(word, self._plain(word))
+            file.write_text(text)
+
+
+def summary(result):
+    """What a person wants to see scroll by."""
+    metrics = result["metrics"]
+    parts = [f"{metrics['runs_per_s'] or metrics['achieved']:,.0f}/s"]
+    if metrics["cpu_per_heartbeat"] is not None:
+        parts.append(f"{metrics['cpu_per_heartbeat']:.1f} µs CPU")
+    if metrics["p99"] is not None:
+        parts.append(f"p99 {metrics['p99'] / 1000:.2f} ms")
+    if metrics["refused"] or metrics["failed"]:
+        parts.append(f"{metrics['refused']:,.0f} refused, {metrics['failed']:,.0f} failed")
+    if result["verification"]:
+        parts.append(verdict(result["verification"]))
+    if result["void_reason"]:
+        parts.append("VOID")
+    return ", ".join(parts)
+
+
+def verdict(verification):
+    if verification["problem"]:
+        return f"not verified: {verification['problem']}"
+    return f"lost {verification['lost_s']:,} s, extra {verification['extra_s']:,} s"

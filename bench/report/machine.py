@@ -1,0 +1,45 @@
+"""The machine of a report, and the versions of what was measured on it."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+
+PATH = os.environ.get("PATH", "") + ":/usr/sbin"
+
+
+def describe(build):
+    return {
+        "processors": os.cpu_count(),
+        "usable processors": len(os.sched_getaffinity(0)),
+        "model": first_match("/proc/cpuinfo", r"model name\s*:\s*(.+)") or platform.machine(),
+        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "system": first_match("/etc/os-release", r'PRETTY_NAME="(.+)"') or "unknown",
+        "minuted": said(r"(\d\S*)", build / "minuted", "--version"),
+        "Redis": said(r"v=(\S+)", "redis-server", "--version"),
+        "nginx": said(r"nginx/(\S+)", "nginx", "-v"),
+        "Node.js": said(r"v(\S+)", "node", "--version"),
+        "Java": said(r'"(.+)"', "java", "-version"),
+    }
+
+
+def first_match(path, pattern):
+    try:
+        with open(path, encoding="utf-8") as file:
+            match = re.search(pattern, file.read())
+    except OSError:
+        return None
+    return match and match[1]
+
+
+def said(pattern, program, *words):
+    """What PATTERN finds in the program's version."""
+    found = shutil.which(program, path=PATH)
+    if not found:
+        return "not installed"
+    text = subprocess.run([found, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False).stdout
+    match = re.search(pattern, text)
+    return match[1] if match else "unknown"

@@ -1,0 +1,50 @@
+"""What Redis keeps of a minute that was watched from its first second to its last, once it is published.
+
+Twice the same players, with a fresh Redis each, where they have watched 20 and 40 minutes; all is published and settled
+before memory is read. The difference is 20 full minutes of each; what is left of the first is the learner's own.
+"""
+
+from ..owed import owed_keys, wait_settled
+
+TITLE = "Memory of a learner-minute"
+WHAT = ("Players who have watched so many whole minutes deliver them; when Kafka has them all, Redis is asked for its "
+        "used memory. The difference between two such Redis is nothing but fully watched, settled minutes.")
+
+SETTLED_WITHIN_S = 240
+MARGIN_MINUTES = 4  # what is delivered ended so long ago that it is due at once
+BATCH = 100
+
+
+def run(bench):
+    kafka = bench.servers.kafka()
+    players, spans = bench.choose(5_000, 20_000), (20, 40)
+    used = [used_after(bench, kafka, players, minutes) for minutes in spans]
+    per_minute = (used[1] - used[0]) / (players * (spans[1] - spans[0]))
+    bench.facts.update({
+        "players": players, "spans_min": spans, "used": used, "bytes_per_minute": per_minute,
+        "bytes_per_learner": used[0] / players - spans[0] * per_minute,
+    })
+
+
+def used_after(bench, kafka, players, minutes):
+    """Bytes that Redis uses more when PLAYERS have watched MINUTES and all is settled."""
+    redis = bench.servers.redis()
+    kafka.delete_topics()
+    minuted = bench.servers.daemon(redis, kafka=kafka)
+    before = redis.client.info("memory")["used_memory"]
+    deliver(bench, f"minutes-{minutes}", minuted, redis, players, minutes)
+    wait_settled(redis.client, owed_keys(redis.client), SETTLED_WITHIN_S)
+    bench.servers.end(minuted)
+    used = redis.client.info("memory")["used_memory"] - before
+    bench.servers.end(redis)
+    return used
+
+
+def deliver(bench, name, minuted, redis, players, minutes, rate=400):
+    """PLAYERS deliver MINUTES each, in claims of a minute, by a gateway: in turn, so that none is ahead of the others."""
+    seconds = -(-players * minutes // (BATCH * rate))
+    return bench.load.deliver(
+        name, f"{players:,} players deliver {minutes} minutes each", minuted, "--plain", "--batch", BATCH, "--players",
+        players, "--backdate", f"{minutes + MARGIN_MINUTES}m", "--claim", "60s", "--interval", "60s", "--load",
+        f"{rate}:{seconds}s", "--warmup", "0s", "--drain", "60s", "--connections", 16, "--timeout", "30s",
+        watch=[("minuted", minuted.pid), ("redis", redis.process.pid)])

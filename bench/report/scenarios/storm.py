@@ -1,0 +1,27 @@
+"""Redis is killed under load and comes back: players send again, all at once, and nothing is lost."""
+
+import time
+
+TITLE = "A retry storm"
+WHAT = ("Redis is killed under 5,000 heartbeats a second and started again on its append-only file some seconds later. "
+        "Until then players are told to come again; then all of them do. Afterwards every accepted second is looked up in "
+        "Redis and in Kafka.")
+
+
+def run(bench):
+    servers = bench.servers
+    before_s, outage_s, after_s = bench.choose((5, 5, 10), (15, 10, 35))
+    kafka, redis = servers.kafka(), servers.redis("fsync")
+    minuted = servers.daemon(redis, "fsync", kafka, {"publish.running_minutes": "5s"})
+
+    def strike(began):
+        time.sleep(max(0, began + before_s - time.monotonic()))
+        redis.kill()
+        bench.facts["killed_s"] = round(time.monotonic() - began, 2)
+        time.sleep(outage_s)
+        redis.start()
+        bench.facts["back_s"] = round(time.monotonic() - began, 2)
+
+    bench.load.measure("storm", f"5,000/s, Redis away for {outage_s} s", minuted, "--make-sessions", "--load",
+                       f"5000:{before_s + outage_s + after_s}s", "--interval", "5s", "--verify", "--drain", "60s",
+                       watch=[("minuted", minuted.pid)], meanwhile=strike)

@@ -1,0 +1,188 @@
+"""The servers of a scenario: fresh ones, on ports and in folders of their own, ended together with it."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+
+import yaml
+from harness.redis_server import RedisServer
+from harness.service import Service, free_port, wait_until
+
+from . import cores
+from .paths import ROOT
+
+CATALOG = ROOT / "config/demo.yaml"
+SESSION_KEY = b"the session key of the load's report\n"
+SECRET = "the platform's secret of the load's report"
+NOWHERE = "127.0.0.1:1"  # a broker that is never reached
+BROKER_JAVA = ["java", "-Xmx1g", "-Xms1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+DURABILITY = {
+    "memory": {"appendonly": "no", "save": "", "maxmemory-policy": "noeviction"},
+    "fsync": {"appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction"},
+}
+DURABILITY["replicas"] = DURABILITY["memory"]
+
+
+def fetch(url, seconds=2):
+    with urllib.request.urlopen(url, timeout=seconds) as answer:
+        return answer.read().decode()
+
+
+def metric(text, name):
+    """A figure without labels of a /metrics page."""
+    for line in text.splitlines():
+        if line.startswith(name + " "):
+            return float(line.rsplit(" ", 1)[1])
+    raise KeyError(name)
+
+
+class Daemon(Service):
+    """A minuted in front of REDIS; CHANGES are --set options."""
+
+    name = "minuted"
+
+    def __init__(self, directory, build, redis, durability, brokers, changes):
+        super().__init__(directory)
+        self.port, self.admin_port = free_port(), free_port()
+        self.redis, self.build, self.changes = redis, build, changes
+        self.workers = int(changes.get("http.workers", 1))
+        self.prefix = cores.prefix("daemon", self.workers)
+        self.config = self.directory / "minuted.yaml"
+        self.session_key = self.directory / "session.key"
+        self.session_key.write_bytes(SESSION_KEY)
+        self.config.write_text(yaml.safe_dump({
+            "http": {"listen": f"127.0.0.1:{self.port}", "workers": 1},
+            "admin": {"listen": f"127.0.0.1:{self.admin_port}"},
+            "auth": {"session_key_file": str(self.session_key),
+                     "issuers": [{"issuer": "bench", "portal": "demo", "secret": SECRET}]},
+            "redis": {"servers": f"unix:{redis.socket}", "durability": durability},
+            "kafka": {"brokers": brokers},
+            "catalog": str(CATALOG),
+        }, sort_keys=False))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def options(self):
+        """What makes a program read this daemon's configuration."""
+        return ["--config", self.config, "--dev",
+                *(word for key, value in self.changes.items() for word in ("--set", f"{key}={value}"))]
+
+    def create_topics(self):
+        subprocess.run([self.build / "minuted", *map(str, self.options()), "--create-topics"], check=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+
+    def start(self):
+        self.spawn([self.build / "minuted", *self.options()])
+        self.wait_ready(self.is_ready, 30)
+        return self
+
+    def is_ready(self):
+        """A worker's own two connections may come a moment after readiness."""
+        fetch(f"http://127.0.0.1:{self.admin_port}/readyz")
+        return self.log_text().count("event=redis_ready") >= 2 * self.workers
+
+    def metric(self, name):
+        return metric(fetch(f"http://127.0.0.1:{self.admin_port}/metrics"), name)
+
+
+class Peer(Service):
+    """One of bench/peers, in front of REDIS."""
+
+    def __init__(self, directory, name, build, redis):
+        super().__init__(directory)
+        self.name, self.build, self.redis, self.port = name, build, redis, free_port()
+        self.prefix = cores.prefix("daemon")
+        self.session_key = self.directory / "session.key"
+        self.session_key.write_bytes(SESSION_KEY)
+
+    def _ready_line(self):
+        return next((line for line in self.log_text().splitlines() if line.startswith("ready ")), "")
+
+    @property
+    def pid(self):
+        return int(self._ready_line().split()[1])
+
+    def start(self):
+        self.spawn([ROOT / "bench/peers/start", self.name, "--port", self.port, "--redis", f"unix:{self.redis.socket}",
+                    "--session-key", self.session_key, "--build", self.build, "--dir", self.directory / "files"])
+        self.wait_ready(self._ready_line, 90)
+        return self
+
+
+class Servers:
+    """Starts what a scenario asks for; at the end of the `with` all are gone, with their files."""
+
+    def __init__(self, build):
+        self.build = build
+        self.started = []
+        self.commands = []
+        self.configurations = []
+        (ROOT / "build").mkdir(exist_ok=True)  # on a disk: what an fsync costs is part of what is measured
+        self.directory = Path(tempfile.mkdtemp(prefix="bench.", dir=ROOT / "build"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for service in reversed(self.started):
+            self.end(service)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def end(self, service):
+        """A peer ends its own processes when it is asked to; of the others only memory is lost."""
+        if isinstance(service, Peer) and service.running():
+            service.terminate()
+        service.kill()
+
+    def _start(self, service):
+        self.started.append(service)
+        service.start()
+        self.commands.append(self._readable(shlex.join(service.process.args)))
+        if isinstance(service, Daemon):
+            self.configurations.append(self._readable(service.config.read_text()))
+        return service
+
+    def _readable(self, text):
+        """Without the folders of this machine."""
+        text = re.sub(rf"{re.escape(str(self.directory))}/\d+\w+/", "", text)
+        return text.replace(f"{self.build}/", "").replace(f"{ROOT}/", "")
+
+    def _folder(self, name):
+        return self.directory / f"{len(self.started)}{name[:4]}"  # the path of a socket may have 107 bytes
+
+    def redis(self, durability="memory"):
+        server = RedisServer(self._folder("redis"), **DURABILITY[durability])
+        server.prefix = cores.prefix("redis")
+        return self._start(server)
+
+    def replica_of(self, redis):
+        replica = self.redis()
+        replica.client.replicaof("127.0.0.1", redis.port)
+        wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up", "the replica follows")
+        return replica
+
+    def daemon(self, redis, durability="memory", kafka=None, changes=None):
+        """CHANGES: key of the configuration -> value. Without KAFKA, a broker that is never reached."""
+        brokers = kafka.brokers if kafka else NOWHERE
+        daemon = Daemon(self._folder("minuted"), self.build, redis, durability, brokers, changes or {})
+        if kafka:
+            daemon.create_topics()
+        return self._start(daemon)
+
+    def peer(self, name, redis):
+        return self._start(Peer(self._folder(name), name, self.build, redis))
+
+    def kafka(self):
+        """A real Apache Kafka without minuted's topics."""
+        from harness.kafka_broker import KafkaBroker, kafka_jars  # Java and its client are wanted here only
+        jars = kafka_jars()
+        broker = KafkaBroker(self._folder("kafka"), jars)
+        broker.java = [*BROKER_JAVA, "-cp", f"{jars}/*"]
+        broker.prefix = cores.prefix("kafka")
+        return self._start(broker.format())

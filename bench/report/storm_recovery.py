@@ -1,0 +1,42 @@
+"""When a load that was interrupted is as it was before, from its seconds. Pure."""
+
+from dataclasses import dataclass
+from statistics import median
+
+CALM_S = 3  # so many seconds in a row make a recovery
+P99 = 2     # where a second has it
+
+
+@dataclass
+class Recovery:
+    normal_us: float | None      # median p99 before
+    unrefused_s: float | None    # seconds after Redis was back
+    recovered_s: float | None
+
+
+def p99(second):
+    return second["latency_us"][P99] if second["latency_us"] else None
+
+
+def first_calm(seconds, begin, calm):
+    """The first second from BEGIN on of CALM_S calm ones in a row; the end of the load may cut the row short."""
+    for i in range(begin, len(seconds) - CALM_S + 1):
+        if all(calm(second) for second in seconds[i:i + CALM_S]):
+            return i
+    return None
+
+
+def recovery(seconds, killed_s, back_s, warmup_s=0):
+    """Redis was killed and back so many seconds after the load began; of a load of SECONDS."""
+    played = [second for second in seconds if second["offered"] > 0]
+    before = [p99(second) for second in played[int(warmup_s):int(killed_s)] if p99(second)]
+    normal = median(before) if before else None
+    begin = int(back_s)
+    unrefused = first_calm(played, begin, lambda s: s["refused"] == 0 and s["failed"] == 0)
+    recovered = None if normal is None else first_calm(
+        played, begin, lambda s: p99(s) is not None and p99(s) <= 2 * normal and s["refused"] == 0 and s["failed"] == 0)
+    return Recovery(normal, since(unrefused, back_s), since(recovered, back_s))
+
+
+def since(second, back_s):
+    return None if second is None else max(0.0, second - back_s)

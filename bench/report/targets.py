@@ -1,0 +1,152 @@
+"""The targets, each computed from the results: what is wanted, what was measured, and whether that is met. Pure."""
+
+from dataclasses import dataclass
+
+from . import form
+from .results import median_of, ratio
+
+MET, MISSED, UNKNOWN = "met", "MISSED", form.NOT_MEASURED
+CPU, RATE = "cpu_per_heartbeat", "achieved"
+SAME_WORK = ("nginx-lua", "fastify")  # written for the comparison; evhttp borrows minuted's own parts, and is only shown
+MILLION = 1_000_000
+
+
+@dataclass
+class Row:
+    """VALUE is held against LIMIT: at most, or at least. SHOW makes a figure readable; WHY says what it is made of."""
+
+    target: str
+    value: float | None
+    limit: float
+    show: object
+    at_least: bool = False
+    why: str = ""
+
+    @property
+    def verdict(self):
+        if self.value is None:
+            return UNKNOWN
+        good = self.value >= self.limit if self.at_least else self.value <= self.limit
+        return MET if good else MISSED
+
+    @property
+    def measured(self):
+        return self.show(self.value)
+
+    @property
+    def wanted(self):
+        return f"{'≥' if self.at_least else '≤'} {self.show(self.limit)}"
+
+    @property
+    def headroom(self):
+        """The measured figure as a share of the limit, so that 1 is exactly met and more is better."""
+        if not self.value or not self.limit:
+            return None
+        return self.value / self.limit if self.at_least else self.limit / self.value
+
+
+def rows(results):
+    return [*against_floor(results), *against_peers(results), *latency(results), *durable(results),
+            *memory(results), *batches(results), *catch_up(results), *scale(results), *workers(results)]
+
+
+# --- beside nginx -------------------------------------------------------------------------------
+
+def against_floor(results):
+    parts = (("minuted-max", "floor-max", 2.2, "at saturation"), ("minuted-20k", "floor-20k", 2.2, "at 20,000/s"),
+             ("fsync-max", "floor-max", 2.7, "at saturation, fsync"), ("fsync-20k", "floor-20k", 2.7, "at 20,000/s, fsync"))
+    for mine, floor, limit, where in parts:
+        ratios = results.ratios("floor", mine, floor, CPU)
+        yield Row(f"CPU per credited heartbeat, daemon + Redis, over nginx `return 204`, {where}", median_of(ratios),
+                  limit, form.times, why=cpu_parts(results, mine, floor, ratios))
+    ratios = results.ratios("floor", "minuted-max", "floor-max", RATE)
+    yield Row("Saturation over nginx `return 204`", median_of(ratios), 0.8, form.times, True, why=(
+        f"rounds {form.series(ratios, form.times)}; minuted {form.per_second(results.median('floor', 'minuted-max', RATE))}, "
+        f"nginx {form.per_second(results.median('floor', 'floor-max', RATE))}"))
+
+
+def cpu_parts(results, mine, floor, ratios):
+    daemon, redis = (results.median("floor", mine, f"cpu.{part}") for part in ("minuted", "redis"))
+    return (f"rounds {form.series(ratios, form.times)}; daemon {form.us(daemon)} + Redis {form.us(redis)}, "
+            f"nginx {form.us(results.median('floor', floor, CPU))}")
+
+
+# --- beside the peers ---------------------------------------------------------------------------
+
+def best_peers(results, metric, best):
+    """In each round the best of those that do the same work."""
+    rounds = zip(*(results.in_rounds("saturation", name, metric) for name in SAME_WORK))
+    return [best((v for v in values if v is not None), default=None) for values in rounds]
+
+
+def against_peers(results):
+    mine, best = results.in_rounds("saturation", "minuted", CPU), best_peers(results, CPU, min)
+    ratios = [ratio(a, b) for a, b in zip(mine, best)]
+    yield Row("CPU per credited heartbeat over the best peer that does the same work", median_of(ratios), 1 / 3,
+              form.times, why=f"rounds {form.series(ratios, form.times)}; {peers_text(results, CPU, form.us)}")
+    mine, best = results.in_rounds("saturation", "minuted", RATE), best_peers(results, RATE, max)
+    ratios = [ratio(a, b) for a, b in zip(mine, best)]
+    yield Row("Saturation over the best peer", median_of(ratios), 2, form.times, True,
+              why=f"rounds {form.series(ratios, form.times)}; {peers_text(results, RATE, form.per_second)}")
+
+
+def peers_text(results, metric, show):
+    return ", ".join(f"{name} {show(results.median('saturation', name, metric))}"
+                     for name in ("minuted", *SAME_WORK, "evhttp"))
+
+
+# --- latency and durability ---------------------------------------------------------------------
+
+def latency(results):
+    for percentile, limit_ms in (("p99", 3), ("p99.9", 6)):
+        for durability, name in (("memory", "minuted-20k"), ("fsync", "fsync-20k")):
+            floor = results.median("floor", "floor-20k", percentile)
+            limit = max(limit_ms * 1000, (floor or 0) + 1000)
+            values = results.in_rounds("floor", name, percentile)
+            yield Row(f"{percentile} at 20,000/s, {durability} ({limit_ms} ms, or the floor's own and 1 ms)",
+                      median_of(values), limit, form.ms,
+                      why=f"rounds {form.series(values, form.ms)}; the floor's own {form.ms(floor)}")
+
+
+def durable(results):
+    ratios = results.ratios("durability", "fsync", "memory", RATE)
+    yield Row("Durable saturation (`appendfsync always`) over `memory`", median_of(ratios), 0.8, form.times, True,
+              why=f"rounds {form.series(ratios, form.times)}; "
+                  f"{form.per_second(results.median('durability', 'fsync', RATE))} and "
+                  f"{form.per_second(results.median('durability', 'memory', RATE))}")
+
+
+# --- memory, batches, catching up, scale --------------------------------------------------------
+
+def memory(results):
+    yield Row("User memory of an idle connection", results.metric("idle", "idle", "memory_per_idle_connection"),
+              1000, form.size)
+    yield Row("Redis memory of a fully watched learner-minute", results.fact("memory", "bytes_per_minute"), 30,
+              form.size, why=f"and {form.size(results.fact('memory', 'bytes_per_learner'))} of each learner, whatever was watched")
+
+
+def batches(results):
+    """Runs for a second of processor time: the inverse of the CPU of a run."""
+    ratios = results.ratios("batches", "single", "batch", CPU)
+    yield Row("Gateway batches of 100 over single runs: runs for a CPU-second", median_of(ratios), 5, form.times, True,
+              why=f"rounds {form.series(ratios, form.times)}; {form.us(results.median('batches', 'single', CPU))} a single "
+                  f"run, {form.us(results.median('batches', 'batch', CPU))} in a batch")
+
+
+def catch_up(results):
+    minutes, settled = results.fact("catch-up", "learner_minutes"), results.fact("catch-up", "settled_s")
+    a_million = None if settled is None or not minutes else settled * MILLION / minutes
+    yield Row("A million learner-minutes published and settled", a_million, 15, form.seconds,
+              why=f"{form.whole(minutes)} in {form.seconds(settled)}, {form.whole(results.fact('catch-up', 'records'))} records")
+
+
+def scale(results):
+    few, many = results.metric("scale", "few", CPU), results.metric("scale", "many", CPU)
+    yield Row(f"CPU per heartbeat with {form.whole(results.fact('scale', 'many'))} learners over 1,000",
+              ratio(many, few), 1.15, form.times, why=f"{form.us(many)} and {form.us(few)}")
+
+
+def workers(results):
+    ratios = results.ratios("workers", "workers-2", "workers-1", RATE)
+    yield Row("Two workers over one", median_of(ratios), 1, form.times, True,
+              why=results.fact("workers", "skipped") or f"rounds {form.series(ratios, form.times)}")
