@@ -40,13 +40,13 @@ class Load:
         """The same, where only what arrives matters and not how evenly it was sent: it is never void."""
         argv = self._arguments(name, title, daemon, words, None, watch)
         result = self._once(name, argv, None)
-        if result["counts"]["failed"] or result["counts"]["rejected"]:
-            self.say(f"{name}: {summary(result)}, {result['counts']['rejected']:,} rejected")
+        if result["counts"]["rejected"]:
+            raise ScenarioProblem(f"{name}: {result['counts']['rejected']:,} runs were rejected")
         return self._keep(name, title, argv, result, None)
 
     def _keep(self, name, title, argv, result, void):
         self.runs.append({"name": name, "title": title, "command": self._readable(argv), "void": void})
-        self.say(f"{name}: {summary(result)}")
+        self.say(f"{name}: {summary(result)}{', VOID' if void else ''}")
         return result
 
     def _arguments(self, name, title, daemon, words, to, watch):
@@ -84,7 +84,7 @@ class Load:
 
     def _plain(self, word):
         word = word.replace(str(self.program), "minuted-bench").replace(f"{self.folder}/", "")
-        return re.sub(r"\S*/bench\.[^/]+/\d+\w*/", "", word)
+        return re.sub(r"\S*/bench\.[^/]+/\d+\w*/", "", re.sub(r"^(\w+=)\d+$", r"\1PID", word))
 
     def _forget_paths(self, name, argv):
         """In the result's own record of its command, too."""
@@ -92,7 +92,7 @@ class Load:
             file = self.folder / f"{name}.{kind}"
             text = file.read_text()
             for word in argv:
-                if "/" in word and word != self._plain(word):
+                if word != self._plain(word):
                     text = text.replace(word, self._plain(word))
             file.write_text(text)
 
@@ -109,8 +109,6 @@ def summary(result):
         parts.append(f"{metrics['refused']:,.0f} refused, {metrics['failed']:,.0f} failed")
     if result["verification"]:
         parts.append(verdict(result["verification"]))
-    if result["void_reason"]:
-        parts.append("VOID")
     return ", ".join(parts)
 
 

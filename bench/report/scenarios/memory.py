@@ -18,31 +18,33 @@ BATCH = 100
 def run(bench):
     kafka = bench.servers.kafka()
     players, spans = bench.choose(5_000, 20_000), (20, 40)
-    used = [used_after(bench, kafka, players, minutes) for minutes in spans]
-    per_minute = (used[1] - used[0]) / (players * (spans[1] - spans[0]))
+    used, watched = zip(*(used_after(bench, kafka, players, minutes) for minutes in spans))
+    per_minute = (used[1] - used[0]) / (watched[1] - watched[0])
     bench.facts.update({
-        "players": players, "spans_min": spans, "used": used, "bytes_per_minute": per_minute,
-        "bytes_per_learner": used[0] / players - spans[0] * per_minute,
+        "players": players, "spans_min": spans, "used": used, "watched_min": watched, "bytes_per_minute": per_minute,
+        "bytes_per_learner": (used[0] - watched[0] * per_minute) / players,
     })
 
 
 def used_after(bench, kafka, players, minutes):
-    """Bytes that Redis uses more when PLAYERS have watched MINUTES and all is settled."""
+    """Bytes that Redis uses more when PLAYERS have watched MINUTES each and all is settled; and how many that were."""
     redis = bench.servers.redis()
     kafka.delete_topics()
     minuted = bench.servers.daemon(redis, kafka=kafka)
     before = redis.client.info("memory")["used_memory"]
-    deliver(bench, f"minutes-{minutes}", minuted, redis, players, minutes)
+    result = deliver(bench, f"minutes-{minutes}", minuted, redis, players, minutes)
     wait_settled(redis.client, owed_keys(redis.client), SETTLED_WITHIN_S)
     bench.servers.end(minuted)
     used = redis.client.info("memory")["used_memory"] - before
     bench.servers.end(redis)
-    return used
+    return used, sum(second["credited_s"] for second in result["seconds"]) / 60
 
 
-def deliver(bench, name, minuted, redis, players, minutes, rate=400):
+def deliver(bench, name, minuted, redis, players, minutes):
     """PLAYERS deliver MINUTES each, in claims of a minute, by a gateway: in turn, so that none is ahead of the others."""
-    seconds = -(-players * minutes // (BATCH * rate))
+    rate = bench.choose(250, 500)
+    seconds, rest = divmod(players * minutes, BATCH * rate)
+    assert rest == 0, "one claim too many would be of a minute that is not due yet"
     return bench.load.deliver(
         name, f"{players:,} players deliver {minutes} minutes each", minuted, "--plain", "--batch", BATCH, "--players",
         players, "--backdate", f"{minutes + MARGIN_MINUTES}m", "--claim", "60s", "--interval", "60s", "--load",

@@ -23,5 +23,5 @@ def run(bench):
         bench.facts["back_s"] = round(time.monotonic() - began, 2)
 
     bench.load.measure("storm", f"5,000/s, Redis away for {outage_s} s", minuted, "--make-sessions", "--load",
-                       f"5000:{before_s + outage_s + after_s}s", "--interval", "5s", "--verify", "--drain", "60s",
+                       f"5000:{before_s + outage_s + after_s}s", "--interval", bench.choose("5s", "15s"), "--verify", "--drain", "60s",
                        watch=[("minuted", minuted.pid)], meanwhile=strike)

@@ -1,0 +1,51 @@
+"""The report as Markdown. Pure."""
+
+from . import story, telling
+from .capacity import markdown
+from .targets import rows
+
+
+def page(results):
+    parts = ["# What was measured", telling.INTRODUCTION, "The same with charts: [index.html](index.html). What it comes to for a "
+             "nation of teachers: `capacity.md`."]
+    if telling.is_quick(results):
+        parts.append(f"**{telling.QUICK}**")
+    parts += [f"## The targets: {telling.count(results)}", targets(results), "## How to read this", telling.HOW_TO_READ]
+    machine = telling.machine_of(results)
+    if machine:
+        parts += [telling.sharing(machine), "## The machine", markdown(["", ""], [[k, str(v)] for k, v in machine.items()])]
+    parts += [scenario(results, name) for name in story.SECTIONS if results.scenario(name)]
+    parts.append(f"All of it again: `{telling.REPEAT}`.")
+    return "\n\n".join(parts) + "\n"
+
+
+def targets(results):
+    return markdown(["target", "wanted", "measured", "", "of which"],
+                    [[row.target, row.wanted, row.measured, verdict(row), row.why] for row in rows(results)])
+
+
+def verdict(row):
+    return f"**{row.verdict}**" if row.verdict == "MISSED" else row.verdict
+
+
+def scenario(results, name):
+    found, section = results.scenario(name), story.SECTIONS[name](results)
+    parts = [f"## {found['title']}", found["what"], *(f"**{text}**" for text in telling.troubles(found))]
+    if section.lines:
+        parts.append(markdown(section.head, section.lines))
+    parts += section.text
+    if found["runs"]:
+        parts.append("\n".join(f"- [{run['title']}]({name}/{run['name']}.html) ([JSON]({name}/{run['name']}.json), "
+                               f"[.hgrm]({name}/{run['name']}.hgrm))" for run in found["runs"]))
+        parts.append(details("Commands", commands(found)))
+    return "\n\n".join(parts)
+
+
+def details(title, text):
+    return f"<details><summary>{title}</summary>\n\n```\n{text}\n```\n\n</details>"
+
+
+def commands(found):
+    """As they were given; the configuration is the first daemon's, the others differ in addresses and durability."""
+    return "\n".join([*found["servers"], *(run["command"] for run in found["runs"]),
+                      *(f"\n# minuted.yaml\n{text}" for text in found["configurations"][:1])]).strip()
