@@ -51,6 +51,7 @@ class Measured:
         self.redis_us = results.median("floor", CONTEXT_RUN, "cpu.redis")
         self.minute_bytes = results.fact("memory", "bytes_per_minute")
         self.learner_bytes = results.fact("memory", "bytes_per_learner")
+        self.lesson_bytes = results.fact("memory", "bytes_per_lesson")
         self.connection_bytes = results.metric("idle", "idle", "memory_per_idle_connection")
         minutes = inverse(results.fact("catch-up", "learner_minutes"))
         self.publish_us = product(results.fact("catch-up", "daemon_cpu_s"), minutes, 1e6)
@@ -89,9 +90,10 @@ class Need:
 
 
 def totals_bytes(measured, assumed=None):
-    """What every teacher's totals take. A lesson is counted as if it cost as much as a learner's first."""
+    """What every teacher's totals take."""
     assumed = assumed or ASSUMED
-    return product(measured.learner_bytes, assumed["teachers"], assumed["lessons"])
+    each = total(measured.learner_bytes, product(measured.lesson_bytes, assumed["lessons"] - 1))
+    return product(each, assumed["teachers"])
 
 
 def redis_servers(need, assumed=None):
@@ -146,6 +148,7 @@ def values(results):
         "publish_us": form.us(measured.publish_us), "publish_redis_us": form.us(measured.publish_redis_us),
         "publish_rate": form.per_second(measured.publish_rate),
         "minute_bytes": form.size(measured.minute_bytes), "learner_bytes": form.size(measured.learner_bytes),
+        "lesson_bytes": form.size(measured.lesson_bytes),
         "connection_bytes": form.size(measured.connection_bytes),
         "minute_record": form.size(measured.minute_record), "lesson_record": form.size(measured.lesson_record),
         "heartbeats": form.per_second(rush.heartbeats), "minutes": form.per_second(rush.minutes),

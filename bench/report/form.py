@@ -29,7 +29,7 @@ def times(value):
 
 @known
 def ms(us):
-    return f"{us / 1000:.2f} ms"
+    return f"{us / 1000:.2f} ms" if us < 1_000_000 else f"{us / 1_000_000:.2f} s"
 
 
 @known

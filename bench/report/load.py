@@ -50,7 +50,8 @@ class Load:
         return result
 
     def _arguments(self, name, title, daemon, words, to, watch):
-        argv = [*cores.prefix("load"), self.program, *daemon.options(), "--quiet", "--title", title]
+        first = [] if any(str(word).startswith("max:") for word in words) else cores.punctual()
+        argv = [*first, *cores.prefix("load"), self.program, *daemon.options(), "--quiet", "--title", title]
         if to is not None:
             argv += ["--to", f"127.0.0.1:{to.port}"]
         for process, pid in watch:
@@ -84,7 +85,8 @@ class Load:
 
     def _plain(self, word):
         word = word.replace(str(self.program), "minuted-bench").replace(f"{self.folder}/", "")
-        return re.sub(r"\S*/bench\.[^/]+/\d+\w*/", "", re.sub(r"^(\w+=)\d+$", r"\1PID", word))
+        word = re.sub(r"\S*/bench\.[^/]+/\d+\w+", "DIR", word)
+        return re.sub(r"^([\w-]+=)\d+$", r"\1PID", word)
 
     def _forget_paths(self, name, argv):
         """In the result's own record of its command, too."""

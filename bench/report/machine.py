@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 
+from .paths import ROOT
+
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 
 
@@ -17,12 +19,20 @@ def describe(build):
         "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
         "system": first_match("/etc/os-release", r'PRETTY_NAME="(.+)"') or "unknown",
+        "commit": commit(),
         "minuted": said(r"(\d\S*)", build / "minuted", "--version"),
         "Redis": said(r"v=(\S+)", "redis-server", "--version"),
         "nginx": said(r"nginx/(\S+)", "nginx", "-v"),
         "Node.js": said(r"v(\S+)", "node", "--version"),
         "Java": said(r'"(.+)"', "java", "-version"),
     }
+
+
+def commit():
+    """What was measured, and whether it was changed since."""
+    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty=, changed", "--exclude=*"],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def first_match(path, pattern):

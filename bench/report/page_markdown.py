@@ -21,7 +21,7 @@ def page(results):
 
 def targets(results):
     return markdown(["target", "wanted", "measured", "", "of which"],
-                    [[row.target, row.wanted, row.measured, verdict(row), row.why] for row in rows(results)])
+                    [[row.target, row.wanted, row.measured, verdict(row), row.of_which] for row in rows(results)])
 
 
 def verdict(row):

@@ -41,6 +41,10 @@ class Results:
             return None
         return found.get("results", {}).get(name)
 
+    def verification(self, scenario, name):
+        """What was looked up in Redis and Kafka: as true where the load was uneven."""
+        return self.scenarios.get(scenario, {}).get("results", {}).get(name, {}).get("verification")
+
     def metric(self, scenario, name, metric):
         run = self.run(scenario, name)
         return run["metrics"].get(metric) if run else None
@@ -58,6 +62,11 @@ class Results:
         """Over the rounds; of the only run where there are no rounds."""
         single = self.metric(scenario, name, metric)
         return single if single is not None else median_of(self.in_rounds(scenario, name, metric))
+
+    def scheduled(self, scenario, name):
+        """The greatest rate that was asked for, in any round; 0 in a closed loop."""
+        runs = [self.run(scenario, f"{name}-{n}") for n in self.rounds(scenario)]
+        return max((second["offered_rate"] for run in runs if run for second in run["seconds"]), default=0)
 
     def ratios(self, scenario, part, whole, metric):
         """PART's figure over WHOLE's, round by round."""

@@ -74,12 +74,11 @@ def steady(results):
         ("memory, 16 partitions", "memory", "minuted"), ("fsync, 16 partitions", "fsync", "minuted"),
         ("memory, 4 partitions", "partitions-4", "minuted"), ("memory, 1 partition", "partitions-1", "minuted"),
         ("lively players, fsync, 5,000/s", "verified", "minuted")])
-    section.text = [verification(results.run("steady", "verified"))]
+    section.text = [verification(results.verification("steady", "verified"))]
     return section
 
 
-def verification(run):
-    found = run and run["verification"]
+def verification(found):
     if not found:
         return "Nothing was looked up in Redis and Kafka."
     if found["problem"]:
@@ -122,7 +121,7 @@ def storm(results):
     section.chart = charts.lines([("answered", seconds(run, lambda s: s["answered"])),
                                   ("refused", seconds(run, lambda s: s["refused"]))], "requests a second", marks)
     section.chart += charts.lines([("p99", seconds(run, p99_ms))], "ms", marks)
-    section.text = [verification(run)]
+    section.text = [verification(results.verification("storm", "storm"))]
     return section
 
 

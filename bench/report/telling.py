@@ -19,13 +19,14 @@ REPEAT = "bench/run"
 def sharing(machine):
     """What ran beside what."""
     cpus = machine["usable processors"]
+    clock = " At a constant rate the generator had real-time priority where that was allowed: it is the clock of the measurement."
     if cpus > 2:
         return (f"One of {cpus} processors was the daemon's (or the peer's), one Redis's, and the others the load generator's and "
-                "Kafka's.")
+                f"Kafka's.{clock}")
     return (f"The load generator, the daemon, Redis, Kafka and the peers shared {cpus} "
             f"processor{'s' if cpus > 1 else ''}: the daemon (or the peer) had one of them, Redis the other, and the generator and Kafka ran "
             "on both, taking from either. Saturation is that of all of them together. Processor time is counted for the measured "
-            "processes alone.")
+            f"processes alone.{clock}")
 
 
 def machine_of(results):

@@ -13,6 +13,7 @@ WHAT = ("Players who have watched so many whole minutes deliver them; when Kafka
 SETTLED_WITHIN_S = 240
 MARGIN_MINUTES = 4  # what is delivered ended so long ago that it is due at once
 BATCH = 100
+LESSONS_MORE = 14
 
 
 def run(bench):
@@ -36,8 +37,21 @@ def used_after(bench, kafka, players, minutes):
     wait_settled(redis.client, owed_keys(redis.client), SETTLED_WITHIN_S)
     bench.servers.end(minuted)
     used = redis.client.info("memory")["used_memory"] - before
+    bench.facts["bytes_per_lesson"] = bytes_of_a_lesson(redis.client)
     bench.servers.end(redis)
     return used, sum(second["credited_s"] for second in result["seconds"]) / 60
+
+
+def bytes_of_a_lesson(redis):
+    """What one lesson more adds to a learner's totals: they are given the first one's under other names."""
+    key = next(redis.scan_iter(match="minuted:*:t:*", count=1000))
+    lesson, total = next(iter(redis.hgetall(key).items()))
+    before = redis.memory_usage(key)
+    others = {lesson + b"-%d" % i: total for i in range(LESSONS_MORE)}
+    redis.hset(key, mapping=others)
+    added = redis.memory_usage(key) - before
+    redis.hdel(key, *others)
+    return added / LESSONS_MORE
 
 
 def deliver(bench, name, minuted, redis, players, minutes):

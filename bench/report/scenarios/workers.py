@@ -18,6 +18,6 @@ def run(bench):
             redis = bench.servers.redis()
             minuted = bench.servers.daemon(redis, changes={"http.workers": workers})
             bench.load.measure(f"workers-{workers}-{turn}", f"{workers} workers, round {turn}", minuted, *bench.closed(),
-                               "--threads", 2, watch=[("minuted", minuted.pid), ("redis", redis.process.pid)])
+                               watch=[("minuted", minuted.pid), ("redis", redis.process.pid)])
             bench.servers.end(minuted)
             bench.servers.end(redis)

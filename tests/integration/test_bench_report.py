@@ -1,0 +1,235 @@
+"""The pure parts of bench/run: what its pages say follows from the results alone, also where there are few or none."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from harness.daemon import ROOT
+
+sys.path.append(str(ROOT / "bench"))
+
+from report import capacity, charts, page_html, page_markdown, targets, telling  # noqa: E402
+from report.cores import shares  # noqa: E402
+from report.form import NOT_MEASURED  # noqa: E402
+from report.main import NAMES  # noqa: E402
+from report.results import Results, read_results  # noqa: E402
+from report.story import SECTIONS  # noqa: E402
+from report.storm_recovery import recovery  # noqa: E402
+
+MACHINE = {"usable processors": 2, "model": "a model"}
+EVERY_METRIC = {
+    "offered": 20_000.0, "runs_per_s": 20_000.0, "achieved": 20_000.0, "cpu_per_heartbeat": 10.0, "p50": 500.0, "p99": 1000.0, "p99.9": 2000.0,
+    "refused": 0, "failed": 0, "memory_per_idle_connection": 500.0,
+}
+
+
+def result(**metrics):
+    """A run's JSON; p999 stands for p99.9, cpu_minuted for cpu.minuted."""
+    named = {name.replace("p999", "p99.9").replace("cpu_minuted", "cpu.minuted").replace("cpu_redis", "cpu.redis"): value
+             for name, value in metrics.items()}
+    return {"metrics": {**EVERY_METRIC, **named}, "verification": None, "seconds": [], "warmup_s": 0,
+            "load": {"idle_connections": 10_000}, "processes": [{"memory": 6e6, "memory_before": 1e6}]}
+
+
+def scenario(name, runs=None, facts=None, void=()):
+    runs = runs or {}
+    return {"scenario": name, "title": f"Title of {name}", "what": "What.", "quick": False, "machine": MACHINE, "started": "2026",
+            "problem": None, "servers": [], "configurations": [], "facts": facts or {}, "results": runs,
+            "runs": [{"name": run, "title": run, "command": "c", "void": "too late" if run in void else None} for run in runs]}
+
+
+def results(*scenarios):
+    return Results({found["scenario"]: found for found in scenarios})
+
+
+def row(found, beginning):
+    return next(r for r in targets.rows(found) if r.target.startswith(beginning))
+
+
+# --- targets ------------------------------------------------------------------------------------
+
+def floor_rounds(*pairs, void=()):
+    """A round for each pair of what minuted and nginx take at saturation."""
+    runs = {}
+    for n, (mine, nginx) in enumerate(pairs, 1):
+        runs[f"minuted-max-{n}"] = result(cpu_per_heartbeat=mine)
+        runs[f"floor-max-{n}"] = result(cpu_per_heartbeat=nginx)
+    return scenario("floor", runs, void=void)
+
+
+AT_SATURATION = "CPU per credited heartbeat, daemon + Redis, over nginx `return 204`, at saturation"
+
+
+@pytest.mark.parametrize("pairs, value, verdict", [
+    ([(20, 10)], 2.0, "met"),
+    ([(22, 10)], 2.2, "met"),
+    ([(23, 10)], 2.3, "MISSED"),
+    ([(20, 10), (60, 20), (42, 20)], 2.1, "met"),  # of the ratios 2.0, 3.0, 2.1, not of the medians
+])
+def test_ratios_are_taken_within_rounds(pairs, value, verdict):
+    found = row(results(floor_rounds(*pairs)), AT_SATURATION)
+    assert found.value == pytest.approx(value)
+    assert found.verdict == verdict
+
+
+def test_a_void_round_does_not_count():
+    found = row(results(floor_rounds((20, 10), (90, 10), void=("minuted-max-2",))), AT_SATURATION)
+    assert found.value == 2.0
+
+
+def test_nothing_measured():
+    rows = list(targets.rows(Results({})))
+    assert len(rows) >= 15
+    assert {r.verdict for r in rows} == {NOT_MEASURED}
+    assert {r.measured for r in rows} == {NOT_MEASURED}
+    assert telling.count(Results({})) == f"0 met, 0 missed, {len(rows)} not measured"
+
+
+def test_the_best_peer_of_each_round():
+    runs = {"minuted-1": result(cpu_per_heartbeat=10, achieved=30_000.0),
+            "nginx-lua-1": result(cpu_per_heartbeat=40, achieved=14_000.0),
+            "fastify-1": result(cpu_per_heartbeat=25, achieved=12_000.0),
+            "evhttp-1": result(cpu_per_heartbeat=5, achieved=90_000.0)}  # borrows minuted's parts: shown, not counted
+    found = results(scenario("saturation", runs))
+    assert row(found, "CPU per credited heartbeat over the best peer").value == pytest.approx(0.4)
+    assert row(found, "Saturation over the best peer").verdict == "met"
+
+
+@pytest.mark.parametrize("floor_p99, mine, limit, verdict", [
+    (1_000, 2_900, 3_000, "met"), (1_000, 3_100, 3_000, "MISSED"), (5_000, 5_900, 6_000, "met"), (5_000, 6_100, 6_000, "MISSED")])
+def test_latency_is_judged_beside_the_floors_own(floor_p99, mine, limit, verdict):
+    runs = {"minuted-20k-1": result(p99=mine), "floor-20k-1": result(p99=floor_p99)}
+    found = row(results(scenario("floor", runs)), "p99 at 20,000/s, memory")
+    assert (found.limit, found.verdict) == (limit, verdict)
+
+
+@pytest.mark.parametrize("name, facts, beginning, value, verdict", [
+    ("memory", {"bytes_per_minute": 29.0, "bytes_per_learner": 300.0}, "Redis memory", 29.0, "met"),
+    ("memory", {"bytes_per_minute": 31.0, "bytes_per_learner": 300.0}, "Redis memory", 31.0, "MISSED"),
+    ("catch-up", {"learner_minutes": 500_000, "settled_s": 7.0, "records": 1e6}, "A million", 14.0, "met"),
+    ("catch-up", {"learner_minutes": 500_000, "settled_s": 8.0, "records": 1e6}, "A million", 16.0, "MISSED"),
+    ("workers", {"skipped": "too few processors"}, "Two workers", None, NOT_MEASURED),
+])
+def test_targets_of_facts(name, facts, beginning, value, verdict):
+    found = row(results(scenario(name, facts=facts)), beginning)
+    assert found.value == (None if value is None else pytest.approx(value))
+    assert found.verdict == verdict
+
+
+def test_other_targets():
+    found = results(
+        scenario("idle", {"idle": result(memory_per_idle_connection=1001.0)}),
+        scenario("batches", {"single-1": result(cpu_per_heartbeat=12.0), "batch-1": result(cpu_per_heartbeat=2.0)}),
+        scenario("durability", {"fsync-1": result(achieved=9000.0), "memory-1": result(achieved=10_000.0)}),
+        scenario("scale", {"few": result(cpu_per_heartbeat=10.0), "many": result(cpu_per_heartbeat=12.0)},
+                 {"few": 1000, "many": 1_000_000}))
+    assert row(found, "User memory").verdict == "MISSED"
+    assert row(found, "Gateway batches").value == 6.0
+    assert row(found, "Durable saturation").verdict == "met"
+    assert row(found, "CPU per heartbeat with 1,000,000 learners").verdict == "MISSED"
+
+
+# --- a storm ------------------------------------------------------------------------------------
+
+def second(p99_us, refused=0, offered=5000):
+    return {"offered": offered, "refused": refused, "failed": 0,
+            "latency_us": None if p99_us is None else [100, 200, p99_us, p99_us, p99_us]}
+
+
+def test_recovery_from_a_storm():
+    seconds = [second(1000)] * 5 + [second(None, 4000)] * 3 + [second(90_000, 500), second(30_000), second(1500), second(1900),
+                                                              second(1000), second(1000)]
+    found = recovery(seconds, killed_s=5.2, back_s=8.0)
+    assert (found.normal_us, found.unrefused_s, found.recovered_s) == (1000, 1.0, 2.0)
+
+
+def test_a_storm_that_does_not_end():
+    found = recovery([second(1000)] * 5 + [second(9000)] * 10, killed_s=5, back_s=8)
+    assert found.unrefused_s == 0
+    assert found.recovered_s is None
+
+
+# --- capacity -----------------------------------------------------------------------------------
+
+def measured():
+    return results(
+        scenario("floor", {"fsync-20k-1": result(cpu_minuted=6.0, cpu_redis=9.0)}),
+        scenario("idle", {"idle": result()}),
+        scenario("memory", facts={"bytes_per_minute": 20.0, "bytes_per_learner": 400.0, "bytes_per_lesson": 50.0}),
+        scenario("catch-up", facts={
+            "learner_minutes": 1_000_000, "settled_s": 10.0, "daemon_cpu_s": 6.0, "redis_cpu_s": 3.0, "records": 2e6,
+            "topics": {topic: {"bytes": 1e8, "records": 1e6} for topic in (capacity.MINUTES_TOPIC, capacity.LESSONS_TOPIC)}}))
+
+
+def test_what_a_million_players_need():
+    need = capacity.Need(1_000_000, capacity.Measured(measured()))
+    assert need.heartbeats == pytest.approx(66_667, rel=1e-4)
+    assert need.daemon == pytest.approx(66_667 * 6e-6 + 16_667 * 6e-6, rel=1e-3)
+    assert need.redis_cores == pytest.approx((66_667 * 9e-6 + 16_667 * 3e-6) / 0.6, rel=1e-3)
+    assert need.window_bytes == 1_000_000 * 480 * 20
+    assert need.kafka_rate == pytest.approx(1_000_000 / 60 * 200)
+    assert capacity.redis_servers(need) == 2
+    assert capacity.totals_bytes(capacity.Measured(measured())) == 13_000_000 * (400 + 14 * 50)
+
+
+def test_what_breaks_first_comes_first():
+    found = capacity.limits(capacity.Measured(measured()), measured())
+    players = [limit for _, limit in found]
+    assert players == sorted(players) and len(found) == 4
+
+
+@pytest.mark.parametrize("found", [Results({}), measured()], ids=["nothing", "all"])
+def test_capacity_page(found):
+    text = capacity.page(found)
+    assert "$" not in text and "None" not in text
+    assert (NOT_MEASURED in text) == (not found.scenarios)
+
+
+# --- pages --------------------------------------------------------------------------------------
+
+def test_every_scenario_is_told():
+    assert set(NAMES) == set(SECTIONS)
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_pages_of_a_scenario_that_found_nothing(name):
+    found = results({**scenario(name), "problem": "no <room>"})
+    assert "could not run to its end: no <room>" in page_markdown.page(found)
+    page = page_html.page(found)
+    assert "could not run to its end: no &lt;room&gt;" in page and "None" not in page
+
+
+def test_pages_of_what_was_measured():
+    found = results(floor_rounds((20, 10)), *measured().scenarios.values())
+    for page in (page_markdown.page(found), page_html.page(found)):
+        assert "2 processors" in page and "None" not in page
+    assert not re.search(r'(src|href)="?https?:', page_html.page(found))
+
+
+def test_void_runs_are_named():
+    page = page_markdown.page(results(floor_rounds((20, 10), void=("floor-max-1",))))
+    assert "floor-max-1 is void: too late" in page
+
+
+def test_results_are_read_from_their_folders(tmp_path):
+    kept = floor_rounds((20, 10))
+    runs = kept.pop("results")
+    (tmp_path / "floor").mkdir()
+    (tmp_path / "floor/scenario.json").write_text(json.dumps(kept))
+    for name, run in runs.items():
+        (tmp_path / f"floor/{name}.json").write_text(json.dumps(run))
+    assert row(read_results(tmp_path), AT_SATURATION).value == 2.0
+
+
+@pytest.mark.parametrize("cpus, daemon, redis, load", [
+    ([0], [0], [0], [0]), ([0, 1], [0], [1], [0, 1]), ([0, 1, 2, 3], [0], [1], [2, 3])])
+def test_processors(cpus, daemon, redis, load):
+    found = shares(cpus)
+    assert (found["daemon"], found["redis"], found["load"]) == (daemon, redis, load)
+
+
+@pytest.mark.parametrize("value, top", [(0.04, 0.1), (3, 5), (5, 5), (7, 10), (12, 20), (4999, 5000), (20_001, 50_000)])
+def test_scale_of_a_chart(value, top):
+    assert charts.nice(value) == pytest.approx(top)
