@@ -7,7 +7,8 @@
 
 #include "base/mem.h"
 
-enum { ARENA_BLOCK = 4096 };
+/* Blocks grow with what is in use: a few hundred of them hold any amount. */
+enum { ARENA_BLOCK = 4096, ARENA_BLOCK_MAX = 256 * 1024 };
 
 struct arena_block {
     struct arena_block *older;
@@ -25,14 +26,21 @@ static struct arena_block *block_new(size_t size, struct arena_block *older)
     return block;
 }
 
+static size_t block_size(size_t total)
+{
+    return total < ARENA_BLOCK ? ARENA_BLOCK : total < ARENA_BLOCK_MAX ? total : ARENA_BLOCK_MAX;
+}
+
 void *arena_alloc(struct arena *a, size_t size)
 {
     size_t align = alignof(max_align_t);
     size_t rounded = (size + align - 1) / align * align;
     if (rounded < size || (a->limit > 0 && rounded > a->limit - a->total))
         return NULL;
-    if (a->head == NULL || a->head->size - a->head->used < rounded)
-        a->head = block_new(rounded > ARENA_BLOCK ? rounded : ARENA_BLOCK, a->head);
+    if (a->head == NULL || a->head->size - a->head->used < rounded) {
+        size_t usual = block_size(a->total);
+        a->head = block_new(rounded > usual ? rounded : usual, a->head);
+    }
     void *ptr = a->head->bytes + a->head->used;
     a->head->used += rounded;
     a->total += rounded;
