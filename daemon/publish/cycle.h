@@ -4,8 +4,7 @@
  *
  *     look -> masks and totals (a bounded slice, newest minutes first) -> lesson sums -> watermark
  *
- * A minute of a partition is taken at most once in a transaction: a second take before the settling could
- * return the same learners again.
+ * A minute that does not fit into a transaction is left, and goes on in the next one where it was left.
  */
 #pragma once
 

@@ -9,8 +9,15 @@
 #include "publish/records.h"
 #include "store/outbox.h"
 
+/* Minutes that the last transaction has begun and left: where they go on. */
+struct begun {
+    struct outbox_taken portions[OUTBOX_PORTIONS_MAX];
+    size_t n;
+};
+
 struct cycle {
     struct cycle_parts with;
+    struct begun begun;
     struct arena arena; /* what one round allocates */
     struct record_writer writer;
     int64_t grace_s;

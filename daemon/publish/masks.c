@@ -5,9 +5,19 @@
 
 enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longest horizon's */
 
-struct taken_list {
-    struct outbox_taken *items;
+/* Portions that are taken together, and were taken before in this transaction. */
+struct wave {
+    struct outbox_taken portions[OUTBOX_PORTIONS_MAX];
     size_t n;
+    struct wave *older;
+};
+
+/* What a transaction takes. */
+struct intake {
+    const struct minute_list *minutes;
+    size_t next; /* of them, not yet begun */
+    struct wave *newest;
+    struct begun begun; /* and left */
 };
 
 /* ---- look ---- */
@@ -60,37 +70,94 @@ static void send_learner(
     }
 }
 
-static enum producer_status take_minute(
-    struct cycle *c, struct sweep *s, const struct partition_minute *m, struct taken_list *list)
+/* How many portions there is room for. */
+static size_t portions_most(const struct cycle *c)
 {
-    struct outbox_taken *taken = &list->items[list->n];
-    enum producer_status status = PRODUCER_DONE;
-    if (!outbox_take(c->with.outbox, m->partition, m->minute, &c->arena, taken)) {
-        s->complete = false;
-        return status;
+    size_t pending = producer_pending(c->with.producer);
+    if (pending >= c->records_max)
+        return 0;
+    size_t n = (c->records_max - pending) / (2 * OUTBOX_TAKE_MAX);
+    return n < 1 ? 1 : n < OUTBOX_PORTIONS_MAX ? n : OUTBOX_PORTIONS_MAX;
+}
+
+/* A minute's first portion. Where a transaction has left it, all before is settled, and slow to pass again.
+ */
+static struct outbox_taken begin_minute(const struct cycle *c, const struct partition_minute *m)
+{
+    for (size_t i = 0; i < c->begun.n; i++) {
+        const struct outbox_taken *left = &c->begun.portions[i];
+        if (left->partition == m->partition && left->minute == m->minute)
+            return (struct outbox_taken){
+                m->partition, m->minute, left->cursor, left->version, .resumed = true};
     }
-    list->n++;
-    if (taken->more && taken->n_learners > 0)
-        cycle_leave(s, m->minute);
+    return (struct outbox_taken){.partition = m->partition, .minute = m->minute};
+}
+
+/*
+ * What a portion leaves. One that was resumed has not seen its minute's beginning: that is left for the next
+ * transaction, since in this one what was taken already would come again.
+ */
+static void leave_portion(struct sweep *s, struct intake *in, const struct outbox_taken *portion)
+{
+    if (portion->cursor != 0)
+        in->begun.portions[in->begun.n++] = *portion;
+    if (portion->cursor != 0 || portion->resumed)
+        cycle_leave(s, portion->minute);
+}
+
+/* First what goes on from the last wave, then further minutes; what has no room is left. */
+static struct wave *next_wave(struct cycle *c, struct sweep *s, struct intake *in)
+{
+    size_t most = portions_most(c);
+    struct wave *wave = arena_alloc(&c->arena, sizeof(*wave));
+    for (size_t i = 0; in->newest != NULL && i < in->newest->n; i++) {
+        const struct outbox_taken *portion = &in->newest->portions[i];
+        if (portion->done && portion->cursor != 0 && wave->n < most)
+            wave->portions[wave->n++] = *portion;
+        else if (portion->done)
+            leave_portion(s, in, portion);
+    }
+    for (; in->next < in->minutes->n && wave->n < most; in->next++)
+        wave->portions[wave->n++] = begin_minute(c, &in->minutes->items[in->next]);
+    wave->older = in->newest;
+    in->newest = wave;
+    return wave;
+}
+
+static void leave_rest(struct sweep *s, const struct intake *in)
+{
+    for (size_t i = in->next; i < in->minutes->n; i++)
+        cycle_leave(s, in->minutes->items[i].minute);
+}
+
+static enum producer_status send_portion(struct cycle *c, struct sweep *s, const struct outbox_taken *taken)
+{
+    enum producer_status status = PRODUCER_DONE;
+    if (!taken->done)
+        s->complete = false;
     /* no hurry with those who cannot be read: they stay the same until an operator mends them */
-    if (taken->n_unreadable > 0 && m->minute < s->oldest_left)
-        s->oldest_left = m->minute;
+    if (taken->n_unreadable > 0 && taken->minute < s->oldest_left)
+        s->oldest_left = taken->minute;
     for (size_t i = 0; i < taken->n_learners; i++)
-        send_learner(c, m->minute, &taken->learners[i], &status);
+        send_learner(c, taken->minute, &taken->learners[i], &status);
     return status;
 }
 
-static enum producer_status take_minutes(
-    struct cycle *c, struct sweep *s, const struct minute_list *minutes, struct taken_list *list)
+static enum producer_status take_minutes(struct cycle *c, struct sweep *s, struct intake *in)
 {
     enum producer_status status = PRODUCER_DONE;
-    for (size_t i = 0; i < minutes->n && status == PRODUCER_DONE; i++) {
-        if (producer_pending(c->with.producer) < c->records_max)
-            status = take_minute(c, s, &minutes->items[i], list);
-        else
-            cycle_leave(s, minutes->items[i].minute);
+    for (;;) {
+        struct wave *wave = next_wave(c, s, in);
+        if (wave->n == 0) {
+            leave_rest(s, in);
+            return status;
+        }
+        (void)outbox_take(c->with.outbox, wave->portions, wave->n, &c->arena);
+        for (size_t i = 0; i < wave->n && status == PRODUCER_DONE; i++)
+            status = send_portion(c, s, &wave->portions[i]);
+        if (status != PRODUCER_DONE)
+            return status;
     }
-    return status;
 }
 
 /* ---- settle ---- */
@@ -104,23 +171,30 @@ static uint64_t count_masks(const struct outbox_taken *taken)
 }
 
 /* What cannot be settled now stays dirty, and is published once more. */
-static void settle(struct cycle *c, struct sweep *s, const struct taken_list *list)
+static void settle_wave(struct cycle *c, struct sweep *s, struct wave *wave)
 {
-    for (size_t i = 0; i < list->n; i++) {
-        if (outbox_settle(c->with.outbox, &list->items[i]))
-            atomic_fetch_add(&c->with.counters->learner_minutes, count_masks(&list->items[i]));
-        else
-            s->complete = false;
-    }
+    struct outbox_taken taken[OUTBOX_PORTIONS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < wave->n; i++)
+        if (wave->portions[i].done)
+            taken[n++] = wave->portions[i];
+    if (n > 0 && !outbox_settle(c->with.outbox, taken, n))
+        s->complete = false;
+    for (size_t i = 0; i < n; i++)
+        if (taken[i].done)
+            atomic_fetch_add(&c->with.counters->learner_minutes, count_masks(&taken[i]));
 }
 
 enum cycle_status cycle_publish_masks(struct cycle *c, struct sweep *s)
 {
     struct minute_list minutes = list_minutes(c, s);
+    struct intake in = {.minutes = &minutes};
     count_dirty(c, s, &minutes);
-    struct taken_list taken = {arena_alloc(&c->arena, minutes.n * sizeof(*taken.items)), 0};
-    enum cycle_status status = cycle_commit(c, take_minutes(c, s, &minutes, &taken));
-    if (status == CYCLE_IDLE)
-        settle(c, s, &taken);
+    enum cycle_status status = cycle_commit(c, take_minutes(c, s, &in));
+    c->begun = in.begun;
+    if (status != CYCLE_IDLE)
+        c->begun.n = 0;
+    for (struct wave *wave = in.newest; status == CYCLE_IDLE && wave != NULL; wave = wave->older)
+        settle_wave(c, s, wave);
     return status;
 }

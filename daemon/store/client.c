@@ -34,19 +34,36 @@ redisContext *client_connect(const struct redis_server *server, char error[stati
     return redis;
 }
 
+bool client_send(redisContext *redis, const struct buf *commands, char error[static CLIENT_ERROR_MAX])
+{
+    int all_sent = 0;
+    int rc = redisAppendFormattedCommand(redis, commands->data, commands->len);
+    while (rc == REDIS_OK && !all_sent)
+        rc = redisBufferWrite(redis, &all_sent);
+    if (rc != REDIS_OK)
+        copy_error(error, redis->errstr);
+    return rc == REDIS_OK;
+}
+
+redisReply *client_receive(redisContext *redis, char error[static CLIENT_ERROR_MAX])
+{
+    void *reply = NULL;
+    if (redisGetReply(redis, &reply) != REDIS_OK) {
+        copy_error(error, redis->errstr);
+        return NULL;
+    }
+    return reply;
+}
+
 bool client_pipeline(redisContext *redis, const struct buf *commands, size_t n, client_take *take, void *ctx,
     char error[static CLIENT_ERROR_MAX])
 {
-    if (redisAppendFormattedCommand(redis, commands->data, commands->len) != REDIS_OK) {
-        copy_error(error, redis->errstr);
+    if (!client_send(redis, commands, error))
         return false;
-    }
     for (size_t i = 0; i < n; i++) {
-        void *reply = NULL;
-        if (redisGetReply(redis, &reply) != REDIS_OK) {
-            copy_error(error, redis->errstr);
+        redisReply *reply = client_receive(redis, error);
+        if (reply == NULL)
             return false;
-        }
         take(ctx, i, reply);
         freeReplyObject(reply);
     }

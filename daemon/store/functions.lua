@@ -15,6 +15,7 @@
 
 local FORMAT = '\1'
 local MASKS = 80          -- bytes of a lesson's ten masks
+local NOTHING = '\0\0\0\0\0\0\0\0' -- a mask
 local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a further one is not covered
 local MEDIA_MAX = 4294967295 -- ms; what an interval's ends can hold
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
@@ -79,15 +80,6 @@ local function merge_interval(intervals, from, to)
   end
   local merged = sub(intervals, 1, head) .. pack('<I4I4', from, to) .. sub(intervals, pos)
   return #merged <= INTERVALS_MAX * 8 and merged or intervals
-end
-
-local function covered_seconds(intervals)
-  local sum = 0
-  for pos = 1, #intervals, 8 do
-    local from, to = unpack_struct('<I4I4', intervals, pos)
-    sum = sum + floor(to / 1000) - floor(from / 1000)
-  end
-  return sum
 end
 
 -- watched, last minute, course, intervals of a t value.
@@ -398,77 +390,30 @@ local function probe()
   return redis.status_reply('OK')
 end
 
--- What is published of a learner in one minute: for each lesson with a mask: length, id, lo, hi, watched, covered, last
--- minute, length, course.
-local function records_of(value, slot, total_key)
-  local records = {}
-  local at, size = 2, #value
+-- The masks of SLOT in VALUE that are not empty: length, id, lo, hi of each.
+local function masks_of(value, slot)
+  local masks, at, size = '', 2, #value
   while at < size do
-    local lesson, masks = unpack_struct('<Bc0', value, at)
-    local lo, hi = unpack_struct('<I4I4', value, masks + slot * 8)
-    if lo ~= 0 or hi ~= 0 then
-      local total = redis.call('HGET', total_key, lesson)
-      if not total then error('there are masks of a lesson that has no total', 0) end
-      local watched, last, course, intervals = read_total(total)
-      records[#records + 1] = pack('<Bc0I4I4I4I4I4Bc0', #lesson, lesson, lo, hi, watched,
-        covered_seconds(intervals), last, #course, course)
-    end
-    at = masks + MASKS
-  end
-  return concat(records)
-end
-
--- The masks of dirty learners in one minute, with their totals.
--- KEYS w of the minute's bucket, then t of each learner
--- ARGV slot (minute % 10), length of a t key's prefix
--- -> for each learner the records, or the error of one who cannot be read: the others do not wait for them
-local function take(keys, args)
-  fetch_libraries()
-  local slot, prefix = tonumber(args[1]), tonumber(args[2])
-  local names, answers = {}, {}
-  for i = 2, #keys do names[i - 1] = sub(keys[i], prefix + 1) end
-  local values = redis.call('HMGET', keys[1], unpack(names))
-  for i = 1, #names do
-    local good, answer = pcall(records_of, values[i] or FORMAT, slot, keys[i + 1])
-    answers[i] = good and answer or {err = tostring(answer)}
-  end
-  return answers
-end
-
--- Whether no mask of SLOT in VALUE has a bit that PUBLISHED (length, id, lo, hi, …) lacks.
-local function all_published(value, slot, published)
-  local masks = {}
-  local at = 1
-  while at < #published do
-    local lesson, lo, hi
-    lesson, lo, hi, at = unpack_struct('<Bc0I4I4', published, at)
-    masks[lesson] = {lo, hi}
-  end
-  at = 2
-  while at < #value do
-    local lesson, base = unpack_struct('<Bc0', value, at)
-    local lo, hi = unpack_struct('<I4I4', value, base + slot * 8)
-    local known = masks[lesson]
-    if band(lo, bnot(known and known[1] or 0)) ~= 0 or band(hi, bnot(known and known[2] or 0)) ~= 0 then
-      return false
-    end
+    local base = at + 1 + byte(value, at)
+    local mask = sub(value, base + slot * 8, base + slot * 8 + 7)
+    if mask ~= NOTHING then masks = masks .. sub(value, at, base - 1) .. mask end
     at = base + MASKS
   end
-  return true
+  return masks
 end
 
--- A learner leaves the dirty set only if no mask exceeds the published one; a minute leaves `due` only when its set is empty.
+-- A learner leaves the dirty set only if its masks are still the published ones; a minute leaves `due` only when its set is empty.
 -- KEYS due, d, w   ARGV minute, then learner and published masks in turn
 -- -> how many learners left
 local function settle(keys, args)
   fetch_libraries()
-  local minute = tonumber(args[1])
+  local slot = tonumber(args[1]) % 10
   local names, settled = {}, {}
   for i = 2, #args, 2 do names[#names + 1] = args[i] end
   if #names > 0 then
     local values = redis.call('HMGET', keys[3], unpack(names))
     for i, name in ipairs(names) do
-      if all_published(values[i] or FORMAT, minute % 10, args[2 * i + 1]) then settled[#settled + 1] = name end
+      if masks_of(values[i] or FORMAT, slot) == args[2 * i + 1] then settled[#settled + 1] = name end
     end
   end
   local left = #settled > 0 and redis.call('SREM', keys[2], unpack(settled)) or 0
@@ -542,7 +487,6 @@ end
 
 register('apply', apply, {})
 register('probe', probe, {})
-register('take', take, {'no-writes'})
 register('settle', settle, {'allow-oom'})
 register('settle_sums', settle_sums, {'allow-oom'})
 register('retire', retire, {'allow-oom'})

@@ -76,6 +76,11 @@ void resp_key_int(struct buf *b, const struct key_prefix *prefix, const char *na
         b, prefix_slice(prefix), slice_of(name), SLICE_LITERAL(":"), (struct slice){text, (size_t)len});
 }
 
+void resp_learner(struct buf *b, struct slice portal, struct slice learner)
+{
+    resp_joined(b, portal, SLICE_LITERAL("/"), learner, SLICE_LITERAL(""));
+}
+
 void resp_key_learner(
     struct buf *b, const struct key_prefix *prefix, struct slice portal, struct slice learner)
 {
@@ -86,10 +91,10 @@ void resp_key_learner(
     resp_joined(b, (struct slice){head, prefix->len + 2}, portal, SLICE_LITERAL("/"), learner);
 }
 
-void resp_fcall(struct buf *b, const char *command, const char *function, size_t n_keys, size_t n_args)
+void resp_fcall(struct buf *b, const char *function, size_t n_keys, size_t n_args)
 {
     resp_begin(b, 3 + n_args);
-    resp_arg(b, slice_of(command));
+    resp_arg(b, SLICE_LITERAL("FCALL"));
     resp_arg(b, slice_of(function));
     resp_int(b, (int64_t)n_keys);
 }
@@ -328,7 +333,7 @@ void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key
     buf_append_u16(lists, (uint16_t)n_runs);
     encode_lists(lists, scratch);
     size_t n_texts = 2 * count_minutes(scratch) + 2 * scratch->n_lessons;
-    resp_fcall(b, "FCALL", STORE_FUNCTION("apply"), n_keys, n_keys + 1 + n_texts);
+    resp_fcall(b, STORE_FUNCTION("apply"), n_keys, n_keys + 1 + n_texts);
     encode_keys(b, scratch, prefix);
     resp_joined(b, buf_slice(lists), buf_slice(&scratch->runs), (struct slice){"", 0}, (struct slice){"", 0});
     encode_texts(b, scratch, grace_s);
@@ -402,34 +407,50 @@ void mask_encode(struct buf *b, struct slice lesson, uint64_t mask)
     buf_append_u32(b, (uint32_t)(mask >> HALF_BITS));
 }
 
-static void decode_mask(struct cursor *c, struct outbox_mask *mask)
+static struct outbox_mask decode_mask(struct cursor *c, int64_t slot)
 {
-    mask->lesson = take_string(c);
-    uint64_t lo = take_number(c, 4);
-    uint64_t hi = take_number(c, 4);
-    mask->mask = lo | hi << HALF_BITS;
+    enum { MASK = 8 };
+    struct outbox_mask mask = {.lesson = take_string(c)};
+    uint64_t lo = 0;
+    uint64_t hi = 0;
+    for (int64_t i = 0; i < BUCKET_MINUTES; i++) {
+        uint64_t at_lo = take_number(c, MASK / 2);
+        uint64_t at_hi = take_number(c, MASK / 2);
+        lo = i == slot ? at_lo : lo;
+        hi = i == slot ? at_hi : hi;
+    }
     c->ok = c->ok && lo <= HALF_MASK && hi <= HALF_MASK;
-    mask->watched_seconds = take_number(c, 4);
-    mask->covered_seconds = take_number(c, 4);
-    mask->last_minute = take_number(c, 4);
-    mask->course = take_string(c);
+    mask.mask = lo | hi << HALF_BITS;
+    return mask;
 }
 
-bool take_decode(struct slice records, struct arena *arena, struct outbox_learner *out)
+static size_t decode_masks(struct cursor *c, int64_t slot, struct outbox_mask *out)
 {
-    struct cursor c = cursor_of(records);
-    struct outbox_mask mask;
     size_t n = 0;
-    while (c.ok && c.at < c.end) {
-        decode_mask(&c, &mask);
+    c->ok = take_number(c, 1) == FORMAT;
+    while (c->ok && c->at < c->end) {
+        struct outbox_mask mask = decode_mask(c, slot);
+        if (mask.mask == 0)
+            continue;
+        if (out != NULL)
+            out[n] = mask;
         n++;
     }
+    return n;
+}
+
+bool masks_decode(struct slice value, int64_t minute, struct arena *arena, struct outbox_learner *out)
+{
+    int64_t slot = minute % BUCKET_MINUTES;
+    struct cursor c = cursor_of(value);
+    size_t n = decode_masks(&c, slot, NULL);
+    if (!c.ok)
+        return false;
     out->n_masks = n;
     out->masks = arena_alloc(arena, n * sizeof(*out->masks));
-    c = cursor_of(records);
-    for (size_t i = 0; i < n; i++)
-        decode_mask(&c, &out->masks[i]);
-    return c.ok;
+    c = cursor_of(value);
+    decode_masks(&c, slot, out->masks);
+    return true;
 }
 
 static int64_t covered_seconds(struct cursor *c)

@@ -34,13 +34,15 @@ void key_prefix_init(struct key_prefix *prefix, int partition, int partitions);
 void resp_begin(struct buf *b, size_t n_args);
 void resp_arg(struct buf *b, struct slice arg);
 void resp_int(struct buf *b, int64_t value);
+/* `<portal>/<learner>`, as sets and hashes name a learner. */
+void resp_learner(struct buf *b, struct slice portal, struct slice learner);
 /* `minuted:{tag}:<name>`, `minuted:{tag}:<name>:<number>` and `minuted:{tag}:t:<portal>/<learner>`. */
 void resp_key(struct buf *b, const struct key_prefix *prefix, const char *name);
 void resp_key_int(struct buf *b, const struct key_prefix *prefix, const char *name, int64_t number);
 void resp_key_learner(
     struct buf *b, const struct key_prefix *prefix, struct slice portal, struct slice learner);
-/* FCALL or FCALL_RO of a function; N_ARGS counts keys and arguments. */
-void resp_fcall(struct buf *b, const char *command, const char *function, size_t n_keys, size_t n_args);
+/* FCALL of a function; N_ARGS counts keys and arguments. */
+void resp_fcall(struct buf *b, const char *function, size_t n_keys, size_t n_args);
 
 /* A learner and a lesson of a batch, by their place in its lists. */
 struct apply_pair {
@@ -79,8 +81,11 @@ bool apply_decode(struct slice answer, const struct store_run_queue *runs)
 /* Appends a lesson's published mask of a minute, as `settle` compares it. */
 void mask_encode(struct buf *b, struct slice lesson, uint64_t mask);
 
-/* Reads one learner's records of `take` into OUT's masks. False when they are malformed. */
-bool take_decode(struct slice records, struct arena *arena, struct outbox_learner *out)
+/*
+ * Reads what a value of w:<bucket> says of MINUTE into OUT's masks: those with a second, without their
+ * totals; lessons point into VALUE. False when it is malformed.
+ */
+bool masks_decode(struct slice value, int64_t minute, struct arena *arena, struct outbox_learner *out)
     __attribute__((warn_unused_result));
 
 /* A value of t:<learner> into OUT (without the lesson). False when it is malformed. */

@@ -24,7 +24,10 @@ struct monitor;
 struct log;
 struct outbox;
 
-enum { OUTBOX_TAKE_MAX = 500 };
+enum {
+    OUTBOX_TAKE_MAX = 500,   /* learners of a portion, as a rule */
+    OUTBOX_PORTIONS_MAX = 16 /* in one call */
+};
 
 /* Borrows everything until outbox_free(). Connects lazily. */
 struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log);
@@ -66,27 +69,35 @@ struct outbox_learner {
     struct slice learner;
     struct outbox_mask *masks;
     size_t n_masks;
+    bool unreadable; /* left out of what was taken */
 };
 
-/* What one take found; everything in it lives in the arena. */
+/*
+ * A portion of a minute's dirty learners. Set `partition` and `minute` and zero the rest for the first one;
+ * the next goes on where it ended, also after a settling, when what lies before is empty and slow to pass.
+ */
 struct outbox_taken {
     int partition;
     int64_t minute;
-    struct outbox_learner *learners;
+    uint64_t cursor;                 /* where the next portion begins; 0: this was the last */
+    uint64_t version;                /* of the topology that the cursor belongs to */
+    bool resumed;                    /* the caller's: the first portion was another transaction's */
+    bool done;                       /* the last call for it went well */
+    struct outbox_learner *learners; /* in the arena */
     size_t n_learners;
-    bool more;           /* the minute has further dirty learners */
     size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */
 };
 
 /*
- * Up to OUTBOX_TAKE_MAX dirty learners of MINUTE, any of them. When it returns true the values are durable at
- * the configured level: the barrier between take and produce is within.
+ * Takes N portions, at most OUTBOX_PORTIONS_MAX. Where it is done the values are durable at the configured
+ * level: the barrier between take and produce is within. The portions of a minute, from the first to the
+ * last, together hold every learner who was dirty all the while; one may come twice, with no less the second
+ * time. True when all are done.
  */
-bool outbox_take(struct outbox *o, int partition, int64_t minute, struct arena *arena,
-    struct outbox_taken *out) __attribute__((warn_unused_result));
+bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, struct arena *arena);
 
-/* After the commit: each learner leaves the dirty set unless one of its masks grew meanwhile. */
-bool outbox_settle(struct outbox *o, const struct outbox_taken *taken) __attribute__((warn_unused_result));
+/* After the commit: each learner leaves the dirty set unless one of its masks grew meanwhile. As above. */
+bool outbox_settle(struct outbox *o, struct outbox_taken *portions, size_t n);
 
 /* Minutes of PARTITION whose lesson sums grew since they were published, newest first, up to MAX. */
 bool outbox_grown(struct outbox *o, int partition, size_t max, struct arena *arena,

@@ -1,4 +1,4 @@
-/* The outbox's connections and calls. */
+/* The outbox's connections and requests. */
 #include "store/outbox_call.h"
 
 #include <stdio.h>
@@ -21,9 +21,9 @@ struct outbox *outbox_new(const struct config *config, struct monitor *monitor, 
 
 static void disconnect(struct outbox *o, size_t server)
 {
-    if (o->connections[server] != NULL)
-        redisFree(o->connections[server]);
-    o->connections[server] = NULL;
+    if (o->links[server].redis != NULL)
+        redisFree(o->links[server].redis);
+    o->links[server].redis = NULL;
 }
 
 static void disconnect_all(struct outbox *o)
@@ -37,8 +37,11 @@ void outbox_free(struct outbox *o)
     if (o == NULL)
         return;
     disconnect_all(o);
+    for (size_t i = 0; i < SERVERS_MAX; i++)
+        buf_free(&o->links[i].commands);
     topology_unref(o->topology);
     buf_free(&o->command);
+    free(o->requests);
     free(o);
 }
 
@@ -50,21 +53,6 @@ int outbox_partitions(const struct outbox *o)
 const char *outbox_server(const struct outbox *o, int partition)
 {
     return o->topology->servers[o->topology->server_of[partition]].name;
-}
-
-int outbox_replicas(const struct outbox *o)
-{
-    return o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0;
-}
-
-void outbox_append_wait(struct outbox *o, int replicas)
-{
-    if (replicas == 0)
-        return;
-    resp_begin(&o->command, 3);
-    resp_arg(&o->command, SLICE_LITERAL("WAIT"));
-    resp_int(&o->command, replicas);
-    resp_int(&o->command, OUTBOX_WAIT_MS);
 }
 
 static bool follow_topology(struct outbox *o)
@@ -80,85 +68,198 @@ static bool follow_topology(struct outbox *o)
     return true;
 }
 
-/* Whom a call is for: what the log names when it fails. */
-struct addressee {
+/* ---- queueing ---- */
+
+enum { NO_PARTITION = -1 };
+
+struct outbox_request {
     size_t server;
-    int partition; /* -1: none */
-    const char *what;
-};
-
-static void report(struct outbox *o, const struct addressee *to, const char *error)
-{
-    log_event(o->log, LOG_WARN, "outbox_failed", "server=%s action=%s partition=%d error=%s",
-        o->topology->servers[to->server].name, to->what, to->partition, LOG_QUOTE(error));
-    monitor_look(o->monitor);
-}
-
-static redisContext *connection_of(struct outbox *o, const struct addressee *to)
-{
-    char error[CLIENT_ERROR_MAX];
-    const struct redis_server *where = &o->topology->servers[to->server];
-    redisContext **connection = &o->connections[to->server];
-    if (!where->usable) /* the monitor has said why, and looks on */
-        return NULL;
-    if (*connection == NULL)
-        *connection = client_connect(where, error);
-    if (*connection == NULL)
-        report(o, to, error);
-    return *connection;
-}
-
-struct call {
+    int partition; /* NO_PARTITION: a key that is none's */
+    size_t n;      /* replies */
     take_reply *take;
     void *ctx;
-    bool failed;
-    char error[CLIENT_ERROR_MAX];
+    bool *done;
 };
 
-static void judge_reply(void *ctx, size_t index, const redisReply *reply)
+static void queue(struct outbox *o, const struct outbox_request *request)
 {
-    struct call *call = ctx;
-    if (call->failed)
-        return;
-    call->failed = true;
-    if (reply->type == REDIS_REPLY_ERROR)
-        snprintf(call->error, sizeof(call->error), "%s", reply->str);
-    else if (!call->take(call->ctx, index, reply))
-        snprintf(call->error, sizeof(call->error), "reply %zu is malformed", index);
-    else
-        call->failed = false;
+    if (o->n_requests == o->room) {
+        o->room = o->room == 0 ? 64 : 2 * o->room;
+        o->requests = mem_realloc(o->requests, o->room * sizeof(*o->requests));
+    }
+    *request->done = false;
+    buf_append_slice(&o->links[request->server].commands, buf_slice(&o->command));
+    buf_clear(&o->command);
+    o->requests[o->n_requests++] = *request;
 }
 
-/* Sends o->command, N commands. */
-static bool call_server(struct outbox *o, const struct addressee *to, size_t n, take_reply *take, void *ctx)
+/* What is queued goes to the servers that were known when its first request was. */
+static bool may_queue(struct outbox *o)
 {
-    redisContext *redis = connection_of(o, to);
-    if (redis == NULL)
-        return false;
-    struct call call = {.take = take, .ctx = ctx};
-    if (!client_pipeline(redis, &o->command, n, judge_reply, &call, call.error)) {
-        disconnect(o, to->server);
-        call.failed = true;
+    if (o->n_requests > 0 || follow_topology(o))
+        return true;
+    buf_clear(&o->command);
+    return false;
+}
+
+void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, void *ctx, bool *done)
+{
+    *done = false;
+    if (!may_queue(o))
+        return;
+    size_t server = (size_t)o->topology->server_of[partition];
+    queue(o, &(struct outbox_request){server, partition, n, take, ctx, done});
+}
+
+/* ---- sending ---- */
+
+/* What is under way on one server. */
+struct exchange {
+    struct outbox *o;
+    const char *what;
+    size_t server;
+    int replicas; /* acknowledgements asked for behind the replies; 0: none */
+    bool broken;  /* nothing more can be read, or what was read is not durable */
+};
+
+static void report(const struct exchange *e, int partition, const char *error)
+{
+    log_event(e->o->log, LOG_WARN, "outbox_failed", "server=%s action=%s partition=%d error=%s",
+        e->o->topology->servers[e->server].name, e->what, partition, LOG_QUOTE(error));
+    monitor_look(e->o->monitor);
+}
+
+static int first_partition(const struct exchange *e)
+{
+    for (size_t i = 0; i < e->o->n_requests; i++)
+        if (e->o->requests[i].server == e->server)
+            return e->o->requests[i].partition;
+    return NO_PARTITION;
+}
+
+static void break_off(struct exchange *e, const char *error)
+{
+    report(e, first_partition(e), error);
+    disconnect(e->o, e->server);
+    e->broken = true;
+}
+
+static void send_commands(struct exchange *e)
+{
+    char error[CLIENT_ERROR_MAX];
+    struct outbox_link *link = &e->o->links[e->server];
+    const struct redis_server *where = &e->o->topology->servers[e->server];
+    if (!where->usable) { /* the monitor has said why, and looks on */
+        e->broken = true;
+        return;
     }
-    if (call.failed)
-        report(o, to, call.error);
-    return !call.failed;
+    if (link->redis == NULL && (link->redis = client_connect(where, error)) == NULL)
+        break_off(e, error);
+    else if (!client_send(link->redis, &link->commands, error))
+        break_off(e, error);
+}
+
+/* The next reply, to be freed; NULL when the connection has failed. */
+static redisReply *read_reply(struct exchange *e)
+{
+    char error[CLIENT_ERROR_MAX];
+    if (e->broken)
+        return NULL;
+    redisReply *reply = client_receive(e->o->links[e->server].redis, error);
+    if (reply == NULL)
+        break_off(e, error);
+    return reply;
+}
+
+static void take_replies(struct exchange *e, const struct outbox_request *request)
+{
+    char malformed[64];
+    *request->done = true;
+    for (size_t i = 0; i < request->n; i++) {
+        redisReply *reply = read_reply(e);
+        if (reply == NULL)
+            return;
+        if (*request->done && !request->take(request->ctx, i, reply)) {
+            *request->done = false;
+            snprintf(malformed, sizeof(malformed), "reply %zu is malformed", i);
+            report(e, request->partition, reply->type == REDIS_REPLY_ERROR ? reply->str : malformed);
+        }
+        freeReplyObject(reply);
+    }
+}
+
+static void take_barrier(struct exchange *e)
+{
+    redisReply *reply = e->replicas > 0 ? read_reply(e) : NULL;
+    if (reply == NULL)
+        return;
+    e->broken = reply->type != REDIS_REPLY_INTEGER || reply->integer < e->replicas;
+    if (e->broken)
+        report(e, first_partition(e),
+            reply->type == REDIS_REPLY_ERROR ? reply->str : "too few replicas have acknowledged");
+    freeReplyObject(reply);
+}
+
+static void receive(struct exchange *e)
+{
+    struct outbox *o = e->o;
+    for (size_t i = 0; i < o->n_requests; i++)
+        if (o->requests[i].server == e->server)
+            take_replies(e, &o->requests[i]);
+    take_barrier(e);
+    for (size_t i = 0; e->broken && i < o->n_requests; i++)
+        if (o->requests[i].server == e->server)
+            *o->requests[i].done = false;
+    buf_clear(&o->links[e->server].commands);
+}
+
+static void append_wait(struct buf *b, int replicas)
+{
+    if (replicas == 0)
+        return;
+    resp_begin(b, 3);
+    resp_arg(b, SLICE_LITERAL("WAIT"));
+    resp_int(b, replicas);
+    resp_int(b, OUTBOX_WAIT_MS);
+}
+
+bool outbox_flush(struct outbox *o, const char *what, bool barrier)
+{
+    struct exchange exchanges[SERVERS_MAX];
+    size_t n = 0;
+    bool good = o->n_requests > 0;
+    /* elsewhere the reply itself is the barrier */
+    int replicas =
+        barrier && o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0;
+    for (size_t server = 0; o->n_requests > 0 && server < o->topology->n_servers; server++)
+        if (o->links[server].commands.len > 0) {
+            append_wait(&o->links[server].commands, replicas);
+            exchanges[n] = (struct exchange){o, what, server, replicas, false};
+            send_commands(&exchanges[n++]);
+        }
+    for (size_t i = 0; i < n; i++)
+        receive(&exchanges[i]);
+    for (size_t i = 0; i < o->n_requests; i++)
+        good = good && *o->requests[i].done;
+    o->n_requests = 0;
+    return good;
 }
 
 bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, take_reply *take, void *ctx)
 {
-    if (!follow_topology(o))
-        return false;
-    struct addressee to = {(size_t)o->topology->server_of[partition], partition, what};
-    return call_server(o, &to, n, take, ctx);
+    bool done;
+    outbox_queue(o, partition, n, take, ctx, &done);
+    return outbox_flush(o, what, false);
 }
 
 bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_reply *take, void *ctx)
 {
-    if (!follow_topology(o))
+    bool done;
+    if (!may_queue(o))
         return false;
-    struct addressee to = {(size_t)topology_server_of_key(o->topology, key), -1, what};
-    return call_server(o, &to, 1, take, ctx);
+    size_t server = (size_t)topology_server_of_key(o->topology, key);
+    queue(o, &(struct outbox_request){server, NO_PARTITION, 1, take, ctx, &done});
+    return outbox_flush(o, what, false);
 }
 
 bool outbox_take_integer(void *ctx, size_t index, const redisReply *reply)

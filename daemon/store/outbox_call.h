@@ -1,6 +1,8 @@
 /*
- * The outbox's connections and calls, shared by the files that make it up: outbox.c (minutes, take, settle),
- * outbox_sums.c, outbox_lease.c and outbox_retire.c.
+ * The outbox's connections and requests, shared by the files that make it up: outbox.c (minutes, settle),
+ * outbox_take.c, outbox_sums.c, outbox_lease.c and outbox_retire.c.
+ *
+ *     write o->command -> outbox_queue -> … -> outbox_flush: one write a server, one wait for them all
  */
 #pragma once
 
@@ -12,33 +14,49 @@
 
 enum { OUTBOX_WAIT_MS = 1000 };
 
+/* A connection, and what is to be sent on it. */
+struct outbox_link {
+    redisContext *redis; /* NULL: none */
+    struct buf commands;
+};
+
 struct outbox {
     const struct config *config;
     struct monitor *monitor;
     struct log *log;
     struct topology *topology;
-    redisContext *connections[SERVERS_MAX];
+    struct outbox_link links[SERVERS_MAX];
     struct key_prefix prefixes[PARTITIONS_MAX];
-    struct buf command;
+    struct buf command;              /* being written, for the next request */
+    struct outbox_request *requests; /* queued */
+    size_t n_requests;
+    size_t room;
 };
 
-/* Takes over a reply that is no error; false when it is not of the right form. */
+/* Takes over a reply, which may be an error; false when it is not of the right form. */
 typedef bool take_reply(void *ctx, size_t index, const redisReply *reply);
 
-/* Sends o->command, N commands, to the server of PARTITION. WHAT names the action in the log. */
+/*
+ * Queues o->command, N commands, for the server of PARTITION, and clears it. CTX and DONE live until the
+ * flush, which gives each reply to TAKE and then says in *DONE whether all was well.
+ */
+void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, void *ctx, bool *done);
+
+/*
+ * Sends what is queued, to each server in one go, and waits for the answers. WHAT names the action in the
+ * log. BARRIER: what was read is durable at the configured level where *DONE says that all was well. True
+ * when it was everywhere.
+ */
+bool outbox_flush(struct outbox *o, const char *what, bool barrier);
+
+/* Both, of one request and without a barrier. */
 bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, take_reply *take, void *ctx);
-
-/* The name of the server that the last call for PARTITION went to. */
-const char *outbox_server(const struct outbox *o, int partition);
-
-/* Acknowledgements that the barrier asks of replicas; 0 where the reply itself is the barrier. */
-int outbox_replicas(const struct outbox *o);
-
-/* Appends WAIT to o->command where REPLICAS is not 0: one command more to be answered. */
-void outbox_append_wait(struct outbox *o, int replicas);
 
 /* The same, one command, to the server that holds KEY. */
 bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_reply *take, void *ctx);
+
+/* The name of the server that the last request for PARTITION went to. */
+const char *outbox_server(const struct outbox *o, int partition);
 
 /* A take_reply for an integer: CTX is an int64_t. */
 take_reply outbox_take_integer;

@@ -14,8 +14,7 @@ static bool take_owner(void *ctx, size_t index, const redisReply *reply)
 
 static bool call_lease(struct outbox *o, const char *holder, int64_t ttl_ms, char owner[static 128])
 {
-    buf_clear(&o->command);
-    resp_fcall(&o->command, "FCALL", STORE_FUNCTION("lease"), 1, 3);
+    resp_fcall(&o->command, STORE_FUNCTION("lease"), 1, 3);
     resp_arg(&o->command, SLICE_LITERAL(KEY_PUBLISHER));
     resp_arg(&o->command, slice_of(holder));
     resp_int(&o->command, ttl_ms);
@@ -55,8 +54,7 @@ static bool take_watermarks(void *ctx, size_t index, const redisReply *reply)
 bool outbox_watermark(struct outbox *o, int64_t *published_through, int64_t *final_through)
 {
     int64_t greatest[2];
-    buf_clear(&o->command);
-    resp_fcall(&o->command, "FCALL", STORE_FUNCTION("watermark"), 1, 3);
+    resp_fcall(&o->command, STORE_FUNCTION("watermark"), 1, 3);
     resp_arg(&o->command, SLICE_LITERAL(KEY_WATERMARKS));
     resp_int(&o->command, *published_through);
     resp_int(&o->command, *final_through);

@@ -55,7 +55,6 @@ static bool read_floors(struct outbox *o, struct floors *f)
     f->oldest_grown = INT64_MAX;
     for (int p = 0; p < o->config->redis.partitions; p++) {
         struct floor_call call = {&f->floor[p], &f->oldest_grown};
-        buf_clear(&o->command);
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("GET"));
         resp_key(&o->command, &o->prefixes[p], "floor");
@@ -96,8 +95,7 @@ static bool retire_partition(struct outbox *o, int partition, int64_t bucket, in
 {
     const struct key_prefix *prefix = &o->prefixes[partition];
     struct buf *b = &o->command;
-    buf_clear(b);
-    resp_fcall(b, "FCALL", STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 2);
+    resp_fcall(b, STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 2);
     resp_key(b, prefix, "floor");
     resp_key(b, prefix, "due");
     resp_key_int(b, prefix, "w", bucket);

@@ -28,7 +28,6 @@ bool outbox_grown(
     struct outbox *o, int partition, size_t max, struct arena *arena, struct outbox_minutes *out)
 {
     struct grown_call call = {arena, out};
-    buf_clear(&o->command);
     resp_begin(&o->command, 2);
     resp_arg(&o->command, SLICE_LITERAL("SMEMBERS"));
     resp_key(&o->command, &o->prefixes[partition], "ld");
@@ -40,70 +39,88 @@ bool outbox_grown(
     return true;
 }
 
-struct sums_call {
+/* A partition's part of a minute's sums, one entry a lesson. */
+struct part {
     struct arena *arena;
-    struct outbox_sums *out;
-    size_t room; /* of out->sums */
-    int partition;
-    int replicas; /* acknowledgements asked for; 0: none */
+    struct outbox_sum *sums;
+    size_t n;
+    int64_t seconds;
+    bool done;
 };
 
-static struct outbox_sum *find_sum(struct sums_call *call, struct slice lesson)
+static bool take_part(void *ctx, size_t index, const redisReply *reply)
 {
-    struct outbox_sums *out = call->out;
-    for (size_t i = 0; i < out->n; i++)
-        if (slice_equal(out->sums[i].lesson, lesson))
-            return &out->sums[i];
-    if (out->n == call->room) {
-        size_t room = call->room == 0 ? 64 : call->room * 2;
-        struct outbox_sum *larger = arena_alloc(call->arena, room * sizeof(*larger));
-        if (out->n > 0)
-            memcpy(larger, out->sums, out->n * sizeof(*larger));
-        out->sums = larger;
-        call->room = room;
-    }
-    struct outbox_sum *sum = &out->sums[out->n++];
-    sum->lesson = (struct slice){arena_strndup(call->arena, lesson.ptr, lesson.len), lesson.len};
-    return sum;
-}
-
-static bool add_sum(struct sums_call *call, const redisReply *field, const redisReply *value)
-{
-    struct outbox_sum part;
-    if (field->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
-        !sum_decode((struct slice){value->str, value->len}, &part))
-        return false;
-    struct outbox_sum *sum = find_sum(call, (struct slice){field->str, field->len});
-    sum->watched_seconds += part.watched_seconds;
-    sum->learners += part.learners;
-    sum->course =
-        (struct slice){arena_strndup(call->arena, part.course.ptr, part.course.len), part.course.len};
-    call->out->partition_seconds[call->partition] += part.watched_seconds;
-    return true;
-}
-
-static bool take_sums(void *ctx, size_t index, const redisReply *reply)
-{
-    struct sums_call *call = ctx;
-    if (index == 1) /* WAIT: the barrier before anything is produced */
-        return reply->type == REDIS_REPLY_INTEGER && reply->integer >= call->replicas;
+    struct part *part = ctx;
+    (void)index;
     if (reply->type != REDIS_REPLY_ARRAY)
         return false;
-    for (size_t i = 0; i + 1 < reply->elements; i += 2)
-        if (!add_sum(call, reply->element[i], reply->element[i + 1]))
+    part->sums = arena_alloc(part->arena, reply->elements / 2 * sizeof(*part->sums));
+    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+        const redisReply *lesson = reply->element[i];
+        const redisReply *value = reply->element[i + 1];
+        struct outbox_sum *sum = &part->sums[part->n++];
+        if (lesson->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
+            !sum_decode((struct slice){value->str, value->len}, sum))
             return false;
+        sum->lesson = (struct slice){arena_strndup(part->arena, lesson->str, lesson->len), lesson->len};
+        sum->course.ptr = arena_strndup(part->arena, sum->course.ptr, sum->course.len);
+        part->seconds += sum->watched_seconds;
+    }
     return true;
 }
 
-static bool read_partition_sums(struct outbox *o, struct sums_call *call)
+static bool read_parts(struct outbox *o, int64_t minute, struct part *parts)
 {
-    const struct key_prefix *prefix = &o->prefixes[call->partition];
-    buf_clear(&o->command);
-    resp_begin(&o->command, 2);
-    resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
-    resp_key_int(&o->command, prefix, "l", call->out->minute);
-    outbox_append_wait(o, call->replicas);
-    return outbox_call(o, call->partition, call->replicas > 0 ? 2 : 1, "sums", take_sums, call);
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        resp_begin(&o->command, 2);
+        resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
+        resp_key_int(&o->command, &o->prefixes[p], "l", minute);
+        outbox_queue(o, p, 1, take_part, &parts[p], &parts[p].done);
+    }
+    return outbox_flush(o, "sums", true);
+}
+
+static int by_lesson(const void *a, const void *b)
+{
+    const struct outbox_sum *x = a;
+    const struct outbox_sum *y = b;
+    size_t shorter = x->lesson.len < y->lesson.len ? x->lesson.len : y->lesson.len;
+    int order = memcmp(x->lesson.ptr, y->lesson.ptr, shorter);
+    return order != 0 ? order : (int)x->lesson.len - (int)y->lesson.len;
+}
+
+static void add_up(struct outbox_sums *out)
+{
+    size_t n = 0;
+    if (out->n > 1)
+        qsort(out->sums, out->n, sizeof(*out->sums), by_lesson);
+    for (size_t i = 0; i < out->n; i++) {
+        const struct outbox_sum *part = &out->sums[i];
+        struct outbox_sum *sum = n > 0 ? &out->sums[n - 1] : NULL;
+        if (sum == NULL || !slice_equal(sum->lesson, part->lesson)) {
+            out->sums[n++] = *part;
+            continue;
+        }
+        sum->watched_seconds += part->watched_seconds;
+        sum->learners += part->learners;
+    }
+    out->n = n;
+}
+
+static void join_parts(
+    struct outbox_sums *out, const struct part *parts, size_t partitions, struct arena *arena)
+{
+    size_t n = 0;
+    for (size_t p = 0; p < partitions; p++)
+        n += parts[p].n;
+    out->sums = arena_alloc(arena, n * sizeof(*out->sums));
+    for (size_t p = 0; p < partitions; p++) {
+        if (parts[p].n > 0)
+            memcpy(&out->sums[out->n], parts[p].sums, parts[p].n * sizeof(*out->sums));
+        out->n += parts[p].n;
+        out->partition_seconds[p] = parts[p].seconds;
+    }
+    add_up(out);
 }
 
 /*
@@ -112,52 +129,49 @@ static bool read_partition_sums(struct outbox *o, struct sums_call *call)
  */
 static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
 {
+    int64_t is_member[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX];
     *grown = false;
-    for (int p = 0; p < o->config->redis.partitions && !*grown; p++) {
-        int64_t is_member;
-        buf_clear(&o->command);
+    for (int p = 0; p < o->config->redis.partitions; p++) {
         resp_begin(&o->command, 3);
         resp_arg(&o->command, SLICE_LITERAL("SISMEMBER"));
         resp_key(&o->command, &o->prefixes[p], "ld");
         resp_int(&o->command, minute);
-        if (!outbox_call(o, p, 1, "grown", outbox_take_integer, &is_member))
-            return false;
-        *grown = is_member == 1;
+        outbox_queue(o, p, 1, outbox_take_integer, &is_member[p], &done[p]);
     }
-    return true;
+    bool good = outbox_flush(o, "grown", false);
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        *grown = *grown || (done[p] && is_member[p] == 1);
+    return good;
 }
 
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
 {
     size_t partitions = (size_t)o->config->redis.partitions;
+    struct part *parts = arena_alloc(arena, partitions * sizeof(*parts));
+    bool grown;
     *out = (struct outbox_sums){.minute = minute};
     out->partition_seconds = arena_alloc(arena, partitions * sizeof(*out->partition_seconds));
-    struct sums_call call = {.arena = arena, .out = out, .replicas = outbox_replicas(o)};
-    for (; call.partition < (int)partitions; call.partition++)
-        if (!read_partition_sums(o, &call))
-            return false;
-    bool grown;
-    if (!find_grown(o, minute, &grown))
+    for (size_t p = 0; p < partitions; p++)
+        parts[p].arena = arena;
+    if (!read_parts(o, minute, parts) || !find_grown(o, minute, &grown))
         return false;
-    if (!grown) {
-        out->n = 0;
-        memset(out->partition_seconds, 0, partitions * sizeof(*out->partition_seconds));
-    }
+    if (grown)
+        join_parts(out, parts, partitions, arena);
     return true;
 }
 
 bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums)
 {
-    int64_t left;
+    int64_t left[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX];
     for (int p = 0; p < o->config->redis.partitions; p++) {
-        buf_clear(&o->command);
-        resp_fcall(&o->command, "FCALL", STORE_FUNCTION("settle_sums"), 2, 4);
+        resp_fcall(&o->command, STORE_FUNCTION("settle_sums"), 2, 4);
         resp_key(&o->command, &o->prefixes[p], "ld");
         resp_key_int(&o->command, &o->prefixes[p], "l", sums->minute);
         resp_int(&o->command, sums->minute);
         resp_int(&o->command, sums->partition_seconds[p]);
-        if (!outbox_call(o, p, 1, "settle_sums", outbox_take_integer, &left))
-            return false;
+        outbox_queue(o, p, 1, outbox_take_integer, &left[p], &done[p]);
     }
-    return true;
+    return outbox_flush(o, "settle_sums", false);
 }

@@ -140,15 +140,15 @@ static void call_minutes(struct scene *s, struct arena *arena)
 
 static void call_take(struct scene *s, struct arena *arena)
 {
-    struct outbox_taken taken;
-    if (!outbox_take(s->outbox, 1, NOW_S / 60, arena, &taken))
+    struct outbox_taken taken = {.partition = 1, .minute = NOW_S / 60};
+    if (!outbox_take(s->outbox, &taken, 1, arena))
         return;
     for (size_t i = 0; i < taken.n_learners; i++) {
         assert(memchr(taken.learners[i].portal.ptr, '/', taken.learners[i].portal.len) == NULL);
         for (size_t k = 0; k < taken.learners[i].n_masks; k++)
             assert((taken.learners[i].masks[k].mask & ~MASK_FULL) == 0);
     }
-    bool settled = outbox_settle(s->outbox, &taken);
+    bool settled = outbox_settle(s->outbox, &taken, 1);
     (void)settled;
 }
 
@@ -211,7 +211,7 @@ static void call_check(struct scene *s, struct arena *arena)
     struct monitor_server seen = {0};
     (void)arena;
     enum check_result result = check_server(
-        s->config, s->outbox->connections[0], &s->outbox->topology->servers[0], true, s->log, &seen);
+        s->config, s->outbox->links[0].redis, &s->outbox->topology->servers[0], true, s->log, &seen);
     assert(memchr(seen.problem, '\0', sizeof(seen.problem)) != NULL);
     assert(result == CHECK_GOOD || seen.problem[0] != '\0');
     if (result == CHECK_GOOD)
@@ -223,7 +223,7 @@ static void run(struct scene *s, call *function, struct slice bytes)
     struct arena arena = {0};
     s->outbox = outbox_new(s->config, NULL, s->log);
     s->outbox->topology = topology_new();
-    s->outbox->connections[0] = connect_to(&s->server, bytes);
+    s->outbox->links[0].redis = connect_to(&s->server, bytes);
     function(s, &arena);
     arena_free(&arena);
     outbox_free(s->outbox);

@@ -125,10 +125,9 @@ def redis_answer():
     some, late = struct.pack("<BHHH", 0, 40, 1, 0), struct.pack("<BHHH", 0, 0, 0, 121)
     write("redis_answer", "apply", b"\0\4" + b"\1" + some + b"\1" + late)
     write("redis_answer", "apply-too-much", b"\0\1" + struct.pack("<BHHH", 0, 1, 1, 0))
-    mask = text8("l-1") + struct.pack("<5I", (1 << 30) - 1, 5, 3600, 1800, 27889999) + text8("c-1")
-    write("redis_answer", "take", b"\1\0" + mask + mask)
-    wide = text8("l") + struct.pack("<5I", 1 << 31, 1 << 30, 1, 1, 1) + text8("c")
-    write("redis_answer", "take-wide-mask", b"\1\0" + wide)
+    masks = text8("l-1") + struct.pack("<20I", (1 << 30) - 1, 5, *[0] * 18)
+    write("redis_answer", "masks", b"\1\0" + b"\1" + masks + masks)
+    write("redis_answer", "masks-too-wide", b"\1\0" + b"\1" + text8("l") + struct.pack("<20I", *[1 << 31] * 20))
     total = struct.pack("<BII", 1, 3600, 27889999) + text8("c-1")
     write("redis_answer", "total", b"\2\0" + total + struct.pack("<4I", 0, 15000, 20500, 31999))
     write("redis_answer", "total-backwards", b"\2\0" + total + struct.pack("<2I", 15000, 0))
@@ -158,11 +157,12 @@ rdb_last_bgsave_status:ok\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\
 
 def redis_reply():
     which = ("minutes", "take", "sums", "grown", "lease", "watermark", "retire", "check")
-    mask = text8("l-1") + struct.pack("<5I", (1 << 30) - 1, 5, 3600, 1800, 27889999) + text8("c-1")
+    masks = b"\1" + text8("l-1") + struct.pack("<20I", *[(1 << 30) - 1, 5] * 10)
+    watched = struct.pack("<BII", 1, 3600, 27889999) + text8("c-1") + struct.pack("<2I", 0, 15000)
     total = struct.pack("<BII", 1, 777, 13) + b"c-1"
     replies = {
         "minutes": [[b"27883333", b"27883332"], [b"27883332"]],
-        "take": [[b"higher/a", b"basic/b/c"], [mask, mask + mask], 1, [b"higher/a"], 0],
+        "take": [[b"0", [b"higher/a", b"basic/b/c"]], [masks, None], watched, 1],
         "sums": [[b"l-1", total, b"l-2", total], [b"l-1", total], 0, 0],
         "grown": [[b"2", b"1", b"3"]],
         "lease": [b"me"],
@@ -183,8 +183,8 @@ def redis_reply():
     for i, name in enumerate(which):
         write("redis_reply", name, bytes([i]) + b"".join(map(resp, replies[name])))
         write("redis_reply", f"{name}-refused", bytes([i | 128]) + resp(ValueError("LOADING Redis is loading")))
-    write("redis_reply", "take-replicas", bytes([129]) + b"".join(map(resp, [[b"p/a"], [mask], 0])))
-    unreadable = [[b"p/a", b"p/b"], [ValueError("WRONGTYPE x"), mask], 0]
+    write("redis_reply", "take-replicas", bytes([129]) + b"".join(map(resp, [[b"7", [b"p/a"]], [masks], watched, 1, 0])))
+    unreadable = [[b"0", [b"p/a", b"p/b", b"p/c"]], [masks, masks, b"x"], ValueError("WRONGTYPE x"), watched, 0]
     write("redis_reply", "take-unreadable", bytes([1]) + b"".join(map(resp, unreadable)))
     write("redis_reply", "check-replica", bytes([7]) + resp(INFO.replace(b"master", b"slave")))
     write("redis_reply", "cut", bytes([0]) + b"*2\r\n$8\r\n2788")

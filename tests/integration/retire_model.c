@@ -122,11 +122,11 @@ void retire_publish_minutes(struct fixture *f, struct retire_model *m, int parti
     assert_true(outbox_minutes(f->outbox, partition, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
     for (size_t i = 0; i < minutes.n; i++) {
         struct outbox_taken taken;
-        assert_true(outbox_take(f->outbox, partition, minutes.minutes[i], &arena, &taken));
+        fixture_take(f, partition, minutes.minutes[i], &arena, &taken);
         for (size_t k = 0; k < taken.n_learners; k++)
             retire_note_learner(m, &taken.learners[k], minutes.minutes[i]);
         if (settle)
-            assert_true(outbox_settle(f->outbox, &taken));
+            assert_true(outbox_settle(f->outbox, &taken, 1));
     }
     arena_free(&arena);
 }

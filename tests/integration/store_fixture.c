@@ -128,3 +128,11 @@ int fixture_partition_of(const struct fixture *f, const char *learner)
     return partition_of_hash(
         learner_hash(SLICE_LITERAL("basic"), slice_of(learner)), f->config.redis.partitions);
 }
+
+void fixture_take(
+    struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_taken *out)
+{
+    *out = (struct outbox_taken){.partition = partition, .minute = minute};
+    assert_true(outbox_take(f->outbox, out, 1, arena));
+    assert_int_equal(out->cursor, 0);
+}

@@ -61,3 +61,7 @@ void fixture_submit(struct fixture *f, struct store_run *runs, size_t n);
 
 /* The partition of a learner of portal "basic". */
 int fixture_partition_of(const struct fixture *f, const char *learner);
+
+/* Takes a minute of which a portion is all. */
+void fixture_take(
+    struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_taken *out);

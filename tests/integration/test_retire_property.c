@@ -149,7 +149,7 @@ static void publish_slowly(struct world *w, struct fixture *f, int partition, in
     struct arena arena = {0};
     struct outbox_taken taken;
     struct outbox_sums sums;
-    assert_true(outbox_take(f->outbox, partition, minute, &arena, &taken));
+    fixture_take(f, partition, minute, &arena, &taken);
     assert_true(outbox_sums(f->outbox, minute, &arena, &sums));
     for (size_t i = 0; i < taken.n_learners; i++)
         retire_note_learner(w->model, &taken.learners[i], minute);
@@ -157,7 +157,7 @@ static void publish_slowly(struct world *w, struct fixture *f, int partition, in
         retire_note_sum(w->model, &sums.sums[i], minute);
     if (taken.n_learners > 0)
         step_between(w, retire_learner_index(taken.learners[0].learner), minute);
-    assert_true(outbox_settle(f->outbox, &taken));
+    assert_true(outbox_settle(f->outbox, &taken, 1));
     assert_true(outbox_settle_sums(f->outbox, &sums));
     arena_free(&arena);
 }

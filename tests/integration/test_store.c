@@ -222,7 +222,7 @@ static void test_settle_compares(void **state)
 
     struct outbox_taken taken;
     int p = fixture_partition_of(f, learner_names[2]);
-    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_learners, 1);
     assert_true(slice_is(taken.learners[0].portal, "basic"));
     assert_true(slice_is(taken.learners[0].learner, "chen/li"));
@@ -234,11 +234,11 @@ static void test_settle_compares(void **state)
 
     struct store_run more = make_run(2, 1, base_s * 1000 + 15000, 15000, 0, 15000);
     fixture_submit(f, &more, 1);
-    assert_true(outbox_settle(f->outbox, &taken));
+    assert_true(outbox_settle(f->outbox, &taken, 1));
     assert_int_equal(count_dirty(f, INT64_MAX), 1); /* a mask grew after it was taken */
-    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.learners[0].n_masks, 2);
-    assert_true(outbox_settle(f->outbox, &taken));
+    assert_true(outbox_settle(f->outbox, &taken, 1));
     assert_int_equal(count_dirty(f, INT64_MAX), 0);
     fixture_submit(f, &run, 1); /* a duplicate makes nothing dirty */
     assert_int_equal(count_dirty(f, INT64_MAX), 0);
@@ -271,21 +271,21 @@ static void test_an_unreadable_learner_is_left_out(void **state)
     fixture_submit(f, runs, 2);
     redis_process_command(&f->nodes[0], "RENAME %st:basic/%s saved", prefix.text, learner_names[0]);
     redis_process_command(&f->nodes[0], "SET %st:basic/%s x", prefix.text, learner_names[0]);
-    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_unreadable, 1);
     assert_int_equal(taken.n_learners, 1);
     assert_true(slice_is(taken.learners[0].learner, name));
-    assert_true(outbox_settle(f->outbox, &taken));
+    assert_true(outbox_settle(f->outbox, &taken, 1));
     redis_process_command(&f->nodes[0], "DEL %st:basic/%s", prefix.text, learner_names[0]);
-    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_unreadable, 1);
     assert_int_equal(taken.n_learners, 0);
-    assert_true(outbox_settle(f->outbox, &taken));
+    assert_true(outbox_settle(f->outbox, &taken, 1));
     assert_int_equal(count_dirty(f, INT64_MAX), 1);
     redis_process_command(&f->nodes[0], "RENAME saved %st:basic/%s", prefix.text, learner_names[0]);
-    assert_true(outbox_take(f->outbox, p, base_s / 60, &arena, &taken));
+    fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_learners, 1);
-    assert_true(outbox_settle(f->outbox, &taken));
+    assert_true(outbox_settle(f->outbox, &taken, 1));
     assert_int_equal(count_dirty(f, INT64_MAX), 0);
     arena_free(&arena);
 }
@@ -345,8 +345,8 @@ static void settle_everything(struct fixture *f)
         assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++) {
             struct outbox_taken taken;
-            assert_true(outbox_take(f->outbox, p, minutes.minutes[i], &arena, &taken));
-            assert_true(outbox_settle(f->outbox, &taken));
+            fixture_take(f, p, minutes.minutes[i], &arena, &taken);
+            assert_true(outbox_settle(f->outbox, &taken, 1));
         }
         struct outbox_minutes grown;
         assert_true(outbox_grown(f->outbox, p, 1000, &arena, &grown));
@@ -565,11 +565,11 @@ static void consume_partition(
     assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, arena, &minutes, &oldest));
     for (size_t i = 0; i < minutes.n; i++) {
         struct outbox_taken taken;
-        assert_true(outbox_take(f->outbox, p, minutes.minutes[i], arena, &taken));
+        fixture_take(f, p, minutes.minutes[i], arena, &taken);
         for (size_t k = 0; k < taken.n_learners; k++)
             note_masks(m, c, &taken.learners[k], minutes.minutes[i]);
         if (settle)
-            assert_true(outbox_settle(f->outbox, &taken));
+            assert_true(outbox_settle(f->outbox, &taken, 1));
     }
 }
 

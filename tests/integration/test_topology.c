@@ -59,7 +59,7 @@ static size_t count_owed(struct fixture *f)
         int64_t oldest;
         assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 10, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++) {
-            assert_true(outbox_take(f->outbox, p, minutes.minutes[i], &arena, &taken));
+            fixture_take(f, p, minutes.minutes[i], &arena, &taken);
             n += taken.n_learners;
         }
     }

@@ -38,7 +38,15 @@ byte final_through;     /* the greatest that a round has come to */
 #ifdef SETTLE_BLINDLY
 #define MAY_SETTLE(m) true
 #else
-#define MAY_SETTLE(m) WITHIN(w[m], taken[m])
+#define MAY_SETTLE(m) (w[m] == taken[m])
+#endif
+
+#ifdef TOTALS_FIRST
+#define COUNT_FIRST total = TOTAL
+#define COUNT_NOW skip
+#else
+#define COUNT_FIRST skip
+#define COUNT_NOW total = TOTAL
 #endif
 
 #ifdef RETIRE_BLINDLY
@@ -108,11 +116,11 @@ end:
 
 /* ---- a daemon's publisher ---- */
 
-mtype = {BEGIN, RETIRE, RAISE_FLOOR, CONNECT, LOOK, TAKE, CONFIRM, COMMIT, SETTLE};
+mtype = {BEGIN, RETIRE, RAISE_FLOOR, CONNECT, LOOK, TAKE, COUNT_UP, CONFIRM, COMMIT, SETTLE};
 
 inline forget()
 {
-    list = 0; todo = 0; taken[0] = 0; taken[1] = 0; total = 0
+    list = 0; todo = 0; taken[0] = 0; taken[1] = 0; total = 0; uncounted = 0
 }
 
 inline stand_by()
@@ -174,7 +182,7 @@ active [2] proctype publisher()
     bool held, connected;
     byte bucket;     /* being retired */
     byte list, todo; /* a round's minutes, and those still to be taken */
-    byte taken[MINUTES], total, m;
+    byte taken[MINUTES], total, uncounted, m;
     byte reach;         /* how far the round has published */
     byte seen[MINUTES]; /* what was credited before its look, and is not in Kafka */
     byte floor_seen;
@@ -228,6 +236,7 @@ end:
         seen[0] = ever[0]; seen[1] = ever[1];
         note_seen();
         todo = list;
+        COUNT_FIRST;
         if
         :: list == 0 -> end_round()
         :: else -> step = TAKE
@@ -237,7 +246,7 @@ end:
         todo = todo & ~(1 << m);
         if
         :: taken[m] = w[m];
-           total = (taken[m] & LESSON_A -> TOTAL : total)
+           uncounted = uncounted | (taken[m] & LESSON_A)
         :: !calm -> LEAVE(m)                                       /* the transaction is full */
         :: !calm -> list = list & ~(1 << m); reach = 0             /* Redis does not answer */
         fi;
@@ -245,9 +254,16 @@ end:
         m = 0;
         if
         :: todo == 0 && list == 0 -> end_round()
-        :: todo == 0 && list != 0 -> step = CONFIRM
+        :: list != 0 -> step = COUNT_UP
+        :: todo != 0 /* both minutes' masks in one call */
+        fi }
+    /* totals come after the masks, in a call of their own */
+    :: atomic { step == COUNT_UP ->
+        if
+        :: uncounted -> uncounted = 0; COUNT_NOW
         :: else
         fi;
+        step = (todo -> TAKE : CONFIRM);
 #ifdef SETTLE_EARLY
         if
         :: step == CONFIRM ->

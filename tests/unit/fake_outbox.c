@@ -202,26 +202,35 @@ static struct outbox_learner read_row(
     int64_t seconds = total_of(redis, row);
     *mask = (struct outbox_mask){
         slice_of(row->lesson), SLICE_LITERAL("live"), row->mask, seconds, seconds / 2, row->minute};
-    return (struct outbox_learner){SLICE_LITERAL("higher"), slice_of(row->learner), mask, 1};
+    return (struct outbox_learner){
+        .portal = SLICE_LITERAL("higher"), .learner = slice_of(row->learner), .masks = mask, .n_masks = 1};
 }
 
 /* Rows of one learner count as several learners of one lesson each: to the publisher it is all the same. */
-bool outbox_take(
-    struct outbox *o, int partition, int64_t minute, struct arena *arena, struct outbox_taken *out)
+static void take_portion(struct monitor *redis, struct outbox_taken *out, struct arena *arena)
 {
-    struct monitor *redis = o->redis;
-    *out = (struct outbox_taken){.partition = partition, .minute = minute};
+    size_t i = out->cursor;
+    out->n_learners = 0;
     out->learners = arena_alloc(arena, FAKE_ROWS_MAX * sizeof(*out->learners));
-    nanosleep(&(struct timespec){0, redis->take_ms * 1000000}, NULL);
-    pthread_mutex_lock(&redis->lock);
-    redis->takes++;
-    for (size_t i = 0; i < redis->n_rows && out->n_learners < redis->take_max; i++) {
+    for (; i < redis->n_rows && out->n_learners < redis->take_max; i++) {
         const struct fake_row *row = &redis->rows[i];
-        if (row->dirty && row->partition == partition && row->minute == minute)
+        if (row->dirty && row->partition == out->partition && row->minute == out->minute)
             out->learners[out->n_learners++] = read_row(redis, row, arena);
     }
-    out->more = out->n_learners == redis->take_max;
-    pthread_mutex_unlock(&redis->lock);
+    out->cursor = i < redis->n_rows ? i : 0;
+    out->done = true;
+}
+
+bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, struct arena *arena)
+{
+    struct monitor *redis = o->redis;
+    for (size_t i = 0; i < n; i++) {
+        nanosleep(&(struct timespec){0, redis->take_ms * 1000000}, NULL);
+        pthread_mutex_lock(&redis->lock);
+        redis->takes++;
+        take_portion(redis, &portions[i], arena);
+        pthread_mutex_unlock(&redis->lock);
+    }
     return true;
 }
 
@@ -230,7 +239,7 @@ static void settle_row(struct monitor *redis, int64_t minute, const struct outbo
     for (size_t i = 0; i < redis->n_rows; i++) {
         struct fake_row *row = &redis->rows[i];
         if (row->minute == minute && slice_is(learner->learner, row->learner) &&
-            slice_is(learner->masks[0].lesson, row->lesson) && (row->mask & ~learner->masks[0].mask) == 0) {
+            slice_is(learner->masks[0].lesson, row->lesson) && row->mask == learner->masks[0].mask) {
             row->dirty = false;
             if (redis->settles++ == 0)
                 redis->takes_to_first_settle = redis->takes;
@@ -238,11 +247,14 @@ static void settle_row(struct monitor *redis, int64_t minute, const struct outbo
     }
 }
 
-bool outbox_settle(struct outbox *o, const struct outbox_taken *taken)
+bool outbox_settle(struct outbox *o, struct outbox_taken *portions, size_t n)
 {
     pthread_mutex_lock(&o->redis->lock);
-    for (size_t i = 0; i < taken->n_learners; i++)
-        settle_row(o->redis, taken->minute, &taken->learners[i]);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < portions[i].n_learners; k++)
+            settle_row(o->redis, portions[i].minute, &portions[i].learners[k]);
+        portions[i].done = true;
+    }
     pthread_mutex_unlock(&o->redis->lock);
     return true;
 }

@@ -27,14 +27,15 @@ static void nothing_is_settled_before_a_commit(void **state)
         "00000000000000f"));
 }
 
-/* The first minute's records are refused while the second one is being taken. */
+/* The first portion's records are refused while the second one is being taken. */
 static void what_is_refused_early_is_named_all_the_same(void **state)
 {
     struct fixture *f = *state;
     fixture_make_cluster(f, NULL);
+    f->redis.take_max = 1;
     f->redis.take_ms = 300;
     fake_watch(&f->redis, 0, MINUTE, "t-1", "a", 0x7);
-    fake_watch(&f->redis, 0, MINUTE - 1, "t-1", "a", 0x7);
+    fake_watch(&f->redis, 0, MINUTE, "t-2", "a", 0x7);
     rd_kafka_mock_push_request_errors(
         f->cluster, ADD_PARTITIONS, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     fixture_start(f);

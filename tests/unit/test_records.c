@@ -22,7 +22,8 @@ static struct outbox_mask ten_seconds = {
     .covered_seconds = 880,
     .last_minute = MINUTE + 1,
 };
-static const struct outbox_learner teacher = {{"higher", 6}, {"t-1", 3}, &ten_seconds, 1};
+static const struct outbox_learner teacher = {
+    .portal = {"higher", 6}, .learner = {"t-1", 3}, .masks = &ten_seconds, .n_masks = 1};
 
 struct expected {
     enum record_kind kind;
@@ -117,7 +118,8 @@ static void any_learner_id_goes_through(void **state)
     (void)state;
     struct record_writer w = {.format = FORMAT_JSON};
     struct outbox_mask mask = ten_seconds;
-    struct outbox_learner learner = {S("basic"), S("a/\"b\"\\\xe5\xb8\x88"), &mask, 1};
+    struct outbox_learner learner = {
+        .portal = S("basic"), .learner = S("a/\"b\"\\\xe5\xb8\x88"), .masks = &mask, .n_masks = 1};
     struct record r = record_learner_lesson(&w, MINUTE, &learner, &mask);
     assert_slice(r.key, S("basic/lts-1-1/a/\"b\"\\\xe5\xb8\x88"));
     assert_slice(r.route, S("basic/a/\"b\"\\\xe5\xb8\x88"));
