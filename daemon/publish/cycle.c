@@ -11,6 +11,7 @@
 #include "publish/publish.h"
 
 enum { RECORDS_MAX = 50000, SMALLER_BY = 4, LOOK_EVERY_MS = 1000, RETIRE_EVERY_MS = 5000 };
+enum { YIELD_SHARE = 4 }; /* of the time that Redis was at work it rests */
 
 static size_t records_most(int64_t rate)
 {
@@ -129,7 +130,10 @@ enum cycle_status cycle_run(struct cycle *c, bool last)
         s.complete = false; /* not looked at all */
         return cycle_publish_watermark(c, &s);
     }
+    int64_t began_us = clock_monotonic_us();
+    c->redis_us = 0;
     enum cycle_status status = publish(c, &s);
+    c->round_us = clock_monotonic_us() - began_us;
     size_transactions(c, status);
     arena_reset(&c->arena);
     if (status != CYCLE_IDLE)
@@ -149,6 +153,13 @@ int64_t cycle_wait_ms(const struct cycle *c)
     int64_t next_ms = running ? c->running_due_ms : now_ms + LOOK_EVERY_MS;
     int64_t wait_ms = (next_ms > c->paced_until_ms ? next_ms : c->paced_until_ms) - now_ms;
     return wait_ms < 0 ? 0 : wait_ms < LOOK_EVERY_MS ? wait_ms : LOOK_EVERY_MS;
+}
+
+int64_t cycle_yield_ms(const struct cycle *c)
+{
+    int64_t rested_us = c->round_us - c->redis_us;
+    int64_t yield_us = c->redis_us / YIELD_SHARE - rested_us;
+    return yield_us > 0 ? yield_us / 1000 : 0;
 }
 
 void cycle_retire(struct cycle *c)

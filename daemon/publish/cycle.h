@@ -50,5 +50,11 @@ enum cycle_status cycle_run(struct cycle *c, bool last) __attribute__((warn_unus
 /* How long to wait before the next round, after CYCLE_IDLE. */
 int64_t cycle_wait_ms(const struct cycle *c);
 
+/*
+ * The same after CYCLE_MORE: catching up leaves Redis to heartbeats for a share of the time, and the busier
+ * it is, the longer. While Kafka is at work Redis rests already.
+ */
+int64_t cycle_yield_ms(const struct cycle *c);
+
 /* Gives memory back in Redis, every few seconds. Needs the lease but no Kafka. */
 void cycle_retire(struct cycle *c);

@@ -23,6 +23,8 @@ struct cycle {
     int64_t grace_s;
     size_t records_most; /* in a transaction, as a rule: a take is never cut */
     size_t records_max;  /* the same as long as all goes well */
+    int64_t round_us;    /* how long the last round took */
+    int64_t redis_us;    /* and of that, with Redis at work for it */
     /* monotonic ms */
     int64_t paced_until_ms;
     int64_t running_due_ms; /* when minutes still running are published next */

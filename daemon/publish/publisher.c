@@ -23,7 +23,6 @@ enum {
     STANDBY_MS = 1000,
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 10000,
-    YIELD_SHARE = 4,        /* of a catch-up round's length is paused after it */
     FAILING_MAX_MS = 30000, /* two long calls; then a daemon that may reach Kafka gets its chance */
     LEAVE_MS = 3000,        /* to take the lease: it looks every STANDBY_MS */
     RELEASE_MS = 500        /* of the deadline, kept for giving up the lease */
@@ -185,12 +184,11 @@ static void note_good(struct publisher *p)
 static int64_t publish(struct publisher *p, bool last)
 {
     producer_poll(p->producer);
-    int64_t began_ms = clock_monotonic_ms();
     enum cycle_status status = cycle_run(p->cycle, last);
     switch (status) {
-    case CYCLE_MORE: /* catching up yields to heartbeats: the busier Redis is, the longer the pause */
+    case CYCLE_MORE:
         note_good(p);
-        return last ? 0 : (clock_monotonic_ms() - began_ms) / YIELD_SHARE;
+        return last ? 0 : cycle_yield_ms(p->cycle);
     case CYCLE_IDLE:
         note_good(p);
         return cycle_wait_ms(p->cycle);
