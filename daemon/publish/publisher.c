@@ -5,6 +5,7 @@
  *          ^                    ^  any failure: wait, 1 to 10 s    |
  *          '--- give up the lease: fenced, or long without Kafka --'
  */
+#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -245,10 +246,20 @@ static void *run(void *ctx)
 
 /* ---- the interface ---- */
 
+/*
+ * Small pieces are joined when they are given back. Else malloc joins all of them whenever a large one is
+ * asked for, and a transaction's records are hundreds of thousands of small ones.
+ */
+static void keep_no_small_pieces(void)
+{
+    mallopt(M_MXFAST, 0);
+}
+
 struct publisher *publisher_start(const struct config *config, const char *brokers, const char *holder,
     struct monitor *monitor, const struct clock *clock, struct log *log)
 {
     struct publisher *p = mem_zalloc(sizeof(*p));
+    keep_no_small_pieces();
     p->log = log;
     p->holder = mem_strdup(holder);
     p->backoff_ms = BACKOFF_FIRST_MS;

@@ -407,50 +407,36 @@ void mask_encode(struct buf *b, struct slice lesson, uint64_t mask)
     buf_append_u32(b, (uint32_t)(mask >> HALF_BITS));
 }
 
-static struct outbox_mask decode_mask(struct cursor *c, int64_t slot)
-{
-    enum { MASK = 8 };
-    struct outbox_mask mask = {.lesson = take_string(c)};
-    uint64_t lo = 0;
-    uint64_t hi = 0;
-    for (int64_t i = 0; i < BUCKET_MINUTES; i++) {
-        uint64_t at_lo = take_number(c, MASK / 2);
-        uint64_t at_hi = take_number(c, MASK / 2);
-        lo = i == slot ? at_lo : lo;
-        hi = i == slot ? at_hi : hi;
-    }
-    c->ok = c->ok && lo <= HALF_MASK && hi <= HALF_MASK;
-    mask.mask = lo | hi << HALF_BITS;
-    return mask;
-}
+enum { MASK = 8, MASKS = BUCKET_MINUTES * MASK }; /* bytes; of a lesson's ten */
 
-static size_t decode_masks(struct cursor *c, int64_t slot, struct outbox_mask *out)
+/* A lesson and its mask of a minute, SLOT of ten. */
+static void decode_mask(struct cursor *c, size_t slot, struct outbox_mask *out)
 {
-    size_t n = 0;
-    c->ok = take_number(c, 1) == FORMAT;
-    while (c->ok && c->at < c->end) {
-        struct outbox_mask mask = decode_mask(c, slot);
-        if (mask.mask == 0)
-            continue;
-        if (out != NULL)
-            out[n] = mask;
-        n++;
+    out->lesson = take_string(c);
+    if ((size_t)(c->end - c->at) < MASKS) {
+        c->ok = false;
+        return;
     }
-    return n;
+    struct cursor mask = {c->at + slot * MASK, c->end, true};
+    uint64_t lo = take_number(&mask, MASK / 2);
+    uint64_t hi = take_number(&mask, MASK / 2);
+    out->mask = lo | hi << HALF_BITS;
+    c->ok = c->ok && lo <= HALF_MASK && hi <= HALF_MASK;
+    c->at += MASKS;
 }
 
 bool masks_decode(struct slice value, int64_t minute, struct arena *arena, struct outbox_learner *out)
 {
-    int64_t slot = minute % BUCKET_MINUTES;
     struct cursor c = cursor_of(value);
-    size_t n = decode_masks(&c, slot, NULL);
-    if (!c.ok)
-        return false;
-    out->n_masks = n;
-    out->masks = arena_alloc(arena, n * sizeof(*out->masks));
-    c = cursor_of(value);
-    decode_masks(&c, slot, out->masks);
-    return true;
+    c.ok = take_number(&c, 1) == FORMAT;
+    out->masks = arena_alloc(arena, (1 + value.len / MASKS) * sizeof(*out->masks));
+    out->n_masks = 0;
+    while (c.ok && c.at < c.end) {
+        struct outbox_mask *mask = &out->masks[out->n_masks];
+        decode_mask(&c, (size_t)(minute % BUCKET_MINUTES), mask);
+        out->n_masks += mask->mask != 0;
+    }
+    return c.ok;
 }
 
 static int64_t covered_seconds(struct cursor *c)
