@@ -10,7 +10,7 @@
 #include "publish/lease.h"
 #include "publish/publish.h"
 
-enum { RECORDS_MAX = 50000, SMALLER_BY = 4, LOOK_EVERY_MS = 1000, RETIRE_EVERY_MS = 5000 };
+enum { RECORDS_MAX = 30000, SMALLER_BY = 4, LOOK_EVERY_MS = 1000, RETIRE_EVERY_MS = 5000 };
 enum { YIELD_SHARE = 4 }; /* of the time that Redis was at work it rests */
 
 static size_t records_most(int64_t rate)

@@ -29,7 +29,7 @@ AWAY_MINUTES = 60
 RUNS_MAX = 256              # of a request
 BACKLOG_RATE = 10           # times the live rate, at the least
 P99_LIMIT_S = 1.0           # heartbeats are admitted while the oldest run waits no longer
-DAEMON_GROWTH = 16 << 20    # bytes: the daemon holds nothing of the backlog
+DAEMON_GROWTH = 32 << 20    # bytes: a transaction in hand, and nothing of the backlog
 REDIS_PER_MINUTE = 150      # bytes a learner's minute, while it waits for Kafka
 
 
@@ -192,6 +192,8 @@ def stand_still(minuted, population, backlog):
         assert backlog.through() == backlog.through_before
         assert backlog.published() == backlog.published_before
         assert minuted.is_ready()
+    # What it had in hand when Kafka went away speaks of the minutes before the hour, and ends with it.
+    wait_until(lambda: "event=publish_failed" in minuted.log_text(), "the transaction in hand is given up", 40)
     return grown
 
 
