@@ -99,12 +99,12 @@ static void produce_taken(struct scene *s, const struct outbox_taken *taken)
 
 static void publish_minute(struct scene *s, int partition, int64_t minute, struct arena *arena)
 {
-    struct outbox_taken taken;
+    struct outbox_taken taken = {.partition = partition, .minute = minute};
     do {
-        assert_true(outbox_take(s->redis->outbox, partition, minute, arena, &taken));
+        assert_true(outbox_take(s->redis->outbox, &taken, 1, arena));
         produce_taken(s, &taken);
-        assert_true(outbox_settle(s->redis->outbox, &taken));
-    } while (taken.more);
+        assert_true(outbox_settle(s->redis->outbox, &taken, 1));
+    } while (taken.cursor != 0);
 }
 
 void scene_publish(struct scene *s)
@@ -133,7 +133,7 @@ void scene_publish_mask(struct scene *s, size_t learner, const char *lesson, uin
     scene_name(s, learner, name);
     struct outbox_mask m = about(lesson);
     m.mask = mask;
-    struct outbox_learner who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1};
+    struct outbox_learner who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
     produce(s, record_learner_minute(&s->writer, BASE_S / 60, &who, &m));
     flush(s);
 }
@@ -144,7 +144,7 @@ void scene_publish_total(struct scene *s, size_t learner, const char *lesson, in
     scene_name(s, learner, name);
     struct outbox_mask m = about(lesson);
     m.watched_seconds = seconds;
-    struct outbox_learner who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1};
+    struct outbox_learner who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
     produce(s, record_learner_lesson(&s->writer, BASE_S / 60, &who, &m));
     flush(s);
 }
