@@ -1,6 +1,7 @@
 /* Simulated players. */
 #include "load/crowd.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
@@ -46,6 +47,12 @@ struct crowd {
 
 static const float speeds[] = {1.25F, 1.5F, 2.0F, 0.75F};
 
+static float choose_speed(struct dice *dice, const struct playing *playing)
+{
+    float speed = dice_happens(dice, playing->speeds) ? speeds[dice_below(dice, 4)] : 1.0F;
+    return (double)speed <= playing->rate_max ? speed : 1.0F;
+}
+
 struct crowd *crowd_new(
     const struct playing *playing, struct evidence *evidence, uint32_t first, uint32_t n, uint64_t seed)
 {
@@ -59,8 +66,7 @@ struct crowd *crowd_new(
     c->players = mem_zalloc(n * sizeof(*c->players));
     for (uint32_t i = 0; i < n; i++) {
         c->players[i].media_ms = dice_below(&c->dice, MEDIA_START_MAX_MS);
-        c->players[i].speed =
-            dice_happens(&c->dice, playing->speeds) ? speeds[dice_below(&c->dice, 4)] : 1.0F;
+        c->players[i].speed = choose_speed(&c->dice, playing);
     }
     return c;
 }
@@ -177,22 +183,30 @@ static uint32_t media_of(const struct player *p, uint32_t elapsed_ms)
     return (uint32_t)((double)elapsed_ms * (double)p->speed + 0.5);
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How long it takes to the lesson's end. */
+static int64_t left_ms(const struct crowd *c, uint32_t player)
+{
+    const struct player *p = &c->players[player];
+    int64_t length_ms = lesson_length_ms(c, player);
+    return length_ms > 0 ? (int64_t)((double)(length_ms - p->media_ms) / (double)p->speed) : INT64_MAX;
+}
+
 /* Plays on to TO_MS as one stretch, or until the queue is full; at the lesson's end it begins again. */
 static void play(struct crowd *c, uint32_t player, uint32_t to_ms)
 {
     struct player *p = &c->players[player];
-    int64_t length_ms = lesson_length_ms(c, player);
     while (p->played_ms < to_ms && p->n_queue < PLAYER_RUNS_MAX) {
-        uint32_t elapsed_ms = to_ms - p->played_ms;
-        if (elapsed_ms > PLAYER_RUN_MAX_MS)
-            elapsed_ms = PLAYER_RUN_MAX_MS;
-        if (length_ms > 0 && p->media_ms + media_of(p, elapsed_ms) > length_ms) {
-            elapsed_ms = (uint32_t)((double)(length_ms - p->media_ms) / (double)p->speed);
-            if (elapsed_ms < RUN_MIN_MS || media_of(p, elapsed_ms) > length_ms - p->media_ms) {
-                p->media_ms = 0;
-                continue;
-            }
+        int64_t wanted_ms = least(to_ms - p->played_ms, c->playing->run_max_ms);
+        if (left_ms(c, player) < least(wanted_ms, RUN_MIN_MS) && p->media_ms > 0) {
+            p->media_ms = 0;
+            continue;
         }
+        uint32_t elapsed_ms = (uint32_t)least(wanted_ms, left_ms(c, player));
         p->queue[p->n_queue++] = (struct stretch){p->played_ms, p->played_ms + elapsed_ms, p->media_ms};
         p->played_ms += elapsed_ms;
         p->media_ms += media_of(p, elapsed_ms);
@@ -243,8 +257,10 @@ size_t crowd_claim(struct crowd *c, uint32_t player, int64_t now_us, struct run 
     uint32_t to_ms = play_until_ms(c, p, now_us);
     if (p->n_queue < PLAYER_RUNS_MAX && to_ms > p->played_ms)
         play_lively(c, player, to_ms);
-    if (p->n_queue == 0) /* in the millisecond after its last turn */
-        p->queue[p->n_queue++] = (struct stretch){p->played_ms, p->played_ms + 1, p->media_ms};
+    if (p->n_queue == 0) { /* nothing since its last turn: the last millisecond once more */
+        assert(p->played_ms > 0);
+        p->queue[p->n_queue++] = (struct stretch){p->played_ms - 1, p->played_ms, 0};
+    }
     for (size_t i = 0; i < p->n_queue; i++) {
         const struct stretch *s = &p->queue[i];
         runs[i] = (struct run){.from_ms = s->from_ms, .to_ms = s->to_ms, .media_from_ms = s->media_ms,
@@ -262,17 +278,19 @@ static void keep_evidence(struct crowd *c, uint32_t player, const struct stretch
     int64_t anchor_ms = c->players[player].anchor_ms;
     size_t n = mask_split((anchor_ms + s->from_ms + 999) / 1000, (anchor_ms + s->to_ms + 999) / 1000, minutes,
         sizeof(minutes) / sizeof(minutes[0]));
-    for (size_t i = 0; i < n; i++)
-        if (minutes[i].minute - e->first_minute < (int64_t)e->n_minutes)
-            e->masks[(size_t)(c->first + player) * e->n_minutes +
-                     (size_t)(minutes[i].minute - e->first_minute)] |= minutes[i].mask;
+    uint64_t *masks = &e->masks[(size_t)(c->first + player) * e->n_minutes];
+    for (size_t i = 0; i < n; i++) {
+        uint64_t at = (uint64_t)(minutes[i].minute - e->first_minute);
+        if (at < e->n_minutes) /* a server whose clock is elsewhere is found out by the verification */
+            masks[at] |= minutes[i].mask;
+    }
 }
 
-void crowd_answered(struct crowd *c, uint32_t player, const struct run_answer *answers, size_t n)
+void crowd_answered(struct crowd *c, uint32_t player, const struct run_answer *answers)
 {
     struct player *p = &c->players[player];
     uint8_t kept = 0;
-    for (size_t i = 0; i < n && i < p->n_queue; i++) {
+    for (size_t i = 0; i < p->n_queue; i++) {
         bool again = answers[i].status == RUN_RETRY;
         if (answers[i].status == RUN_ACCEPTED) {
             keep_evidence(c, player, &p->queue[i]);

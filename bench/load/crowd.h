@@ -18,8 +18,8 @@
 #include "load/evidence.h"
 
 enum {
-    PLAYER_RUNS_MAX = 4,      /* in a player's queue */
-    PLAYER_RUN_MAX_MS = 60000 /* a longer one is cut */
+    PLAYER_RUNS_MAX = 4, /* in a player's queue */
+    PLAYER_RUN_MAX_MS = 60000
 };
 
 /* How they play; shared by all crowds. */
@@ -27,6 +27,8 @@ struct playing {
     int64_t interval_ms; /* between a player's heartbeats */
     int64_t backdate_ms; /* 0: in real time */
     int64_t claim_ms;    /* a stretch of a player in the past */
+    int64_t run_max_ms;  /* a longer run is cut; at most PLAYER_RUN_MAX_MS */
+    double rate_max;     /* nobody plays faster */
     double pauses;       /* share of stretches with a pause in them */
     double seeks;        /* share of stretches with a jump in them */
     double resends;      /* share of accepted runs that are claimed once more */
@@ -48,7 +50,10 @@ uint32_t crowd_size(const struct crowd *c);
 /* The learner's index in the evidence. */
 uint32_t crowd_learner(const struct crowd *c, uint32_t player);
 
-/* The player's session: its token is copied; it opened at OPENED_US of the monotonic clock, as the server's ANCHOR_MS. */
+/*
+ * The player's session: its token is copied; it opened at OPENED_US of the monotonic clock, as the server's ANCHOR_MS.
+ * The player's first turn is a millisecond later at the earliest.
+ */
 void crowd_open(struct crowd *c, uint32_t player, struct slice token, int64_t anchor_ms, int64_t opened_us);
 struct slice crowd_token(const struct crowd *c, uint32_t player);
 
@@ -73,8 +78,8 @@ struct run_answer {
     uint32_t credited;
 };
 
-/* What became of the N runs of the player's claim, in order. */
-void crowd_answered(struct crowd *c, uint32_t player, const struct run_answer *answers, size_t n);
+/* What became of the runs of the player's claim: an answer for each, in order. */
+void crowd_answered(struct crowd *c, uint32_t player, const struct run_answer *answers);
 
 /* The player's turn is over; whatever its queue still holds is claimed at its next one. */
 void crowd_done(struct crowd *c, uint32_t player, int64_t now_us);

@@ -1,10 +1,7 @@
 /* One thread of the load. */
 #include "load/generator.h"
 
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -13,15 +10,16 @@
 #include "load/retries.h"
 
 enum {
-    BODY_ROOM = 60000,     /* of the daemon's 64 KiB */
-    BACKOFF_US = 1000000,  /* without a Retry-After; half of it to one and a half times */
-    WAIT_MAX_US = 100000   /* to see whether the load is to stop */
+    BODY_ROOM = 60000,    /* of the daemon's 64 KiB */
+    BACKOFF_US = 1000000, /* without a Retry-After; half of it to one and a half times */
+    WAIT_MAX_US = 100000  /* to see whether the load is to stop */
 };
 
 /* The request under way on a connection. */
 struct request {
     int64_t due_us; /* since the start */
     uint32_t n;
+    uint32_t runs;
     uint32_t *players; /* `batch` of them */
 };
 
@@ -35,7 +33,9 @@ struct generator {
     struct arena arena;
     struct buf body;
     struct dice dice;
-    uint64_t next; /* arrival of the schedule; this thread's are every THREADS-th */
+    /* arrivals of the schedule, of which this thread's are every THREADS-th */
+    uint64_t next;    /* to be sent */
+    uint64_t offered; /* up to here their time has come */
     int64_t start_us;
     int64_t end_us; /* of arrivals, since the start */
     bool ended;     /* there are no more arrivals */
@@ -52,7 +52,7 @@ struct generator *generator_new(const struct load_plan *plan, unsigned index)
     uint32_t end = (uint32_t)(n * (index + 1) / plan->threads);
     double seconds = schedule_seconds(plan->schedule);
     g->plan = plan;
-    g->next = index;
+    g->next = g->offered = index;
     g->end_us = (int64_t)(seconds * 1e6);
     g->dice = dice_of(plan->seed * 31 + index);
     g->crowd = crowd_new(plan->playing, plan->evidence, first, end - first, plan->seed);
@@ -88,9 +88,9 @@ struct tally *generator_tally(struct generator *g)
     return g->tally;
 }
 
-bool generator_open_sessions(struct generator *g, char problem[static 256])
+bool generator_open_sessions(struct generator *g, const atomic_bool *stop, char problem[static 256])
 {
-    return open_sessions(g->plan, g->crowd, problem);
+    return open_sessions(g->plan, g->crowd, stop, problem);
 }
 
 /* ---- answers ---- */
@@ -125,7 +125,7 @@ static void give_answers(struct generator *g, const struct request *r, int64_t n
     for (uint32_t i = 0; i < r->n; i++) {
         uint32_t player = r->players[i];
         size_t n = crowd_claimed(g->crowd, player);
-        crowd_answered(g->crowd, player, g->answers + at, n);
+        crowd_answered(g->crowd, player, g->answers + at);
         at += n;
         if (crowd_claimed(g->crowd, player) > 0 && g->ended)
             try_again(g, player, now_us, -1); /* no turn of its own will come */
@@ -134,26 +134,16 @@ static void give_answers(struct generator *g, const struct request *r, int64_t n
     }
 }
 
-static size_t count_claimed(const struct generator *g, const struct request *r)
-{
-    size_t n = 0;
-    for (uint32_t i = 0; i < r->n; i++)
-        n += crowd_claimed(g->crowd, r->players[i]);
-    return n;
-}
-
 /* Reads the results; false when they are not one for each run. */
 static bool read_results(struct generator *g, const struct request *r, const struct reply *reply)
 {
-    size_t claimed = count_claimed(g, r);
     if (g->plan->any_answer) {
-        memset(g->answers, 0, claimed * sizeof(*g->answers));
-        for (size_t i = 0; i < claimed; i++)
-            g->answers[i].status = RUN_REJECTED; /* nothing was credited, nothing is to be sent again */
+        for (size_t i = 0; i < r->runs; i++) /* nothing was credited, nothing is to be sent again */
+            g->answers[i] = (struct run_answer){RUN_REJECTED, 0};
         return true;
     }
     arena_reset(&g->arena);
-    return reply_results(reply->body, &g->arena, g->answers) == claimed;
+    return reply_results(reply->body, &g->arena, g->answers) == r->runs;
 }
 
 static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t monotonic_us)
@@ -168,7 +158,7 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
     } else if (reply != NULL && reply->status / 100 == 2 && read_results(g, r, reply)) {
         tally_answered(g->tally, now_us, r->due_us);
         if (!g->plan->any_answer)
-            count_runs(counts, g->answers, count_claimed(g, r));
+            count_runs(counts, g->answers, r->runs);
         give_answers(g, r, now_us);
     } else {
         counts->failed++;
@@ -185,17 +175,27 @@ static int64_t next_due_us(const struct generator *g, int64_t now_us)
     return schedule_due_us(g->plan->schedule, g->next);
 }
 
-/* Adds the player's claim to the body, unless the request would grow too large. */
-static bool add_player(struct generator *g, struct request *r, uint32_t player, int64_t now_us, size_t *runs)
+static void begin_request(struct generator *g, struct request *r, int64_t due_us)
+{
+    r->due_us = due_us;
+    r->n = 0;
+    r->runs = 0;
+    message_body_begin(&g->body, g->plan->batch == 1);
+}
+
+static void add_player(struct generator *g, struct request *r, uint32_t player, int64_t now_us)
 {
     struct run claim[PLAYER_RUNS_MAX];
-    if (r->n > 0 && (*runs + PLAYER_RUNS_MAX > MESSAGE_RUNS_MAX || g->body.len > BODY_ROOM))
-        return false;
-    size_t n = crowd_claim(g->crowd, player, g->start_us + now_us, claim);
+    uint32_t n = (uint32_t)crowd_claim(g->crowd, player, g->start_us + now_us, claim);
     message_body_add(&g->body, crowd_token(g->crowd, player), claim, n);
     r->players[r->n++] = player;
-    *runs += n;
-    return true;
+    r->runs += n;
+}
+
+/* For one player more, whatever it claims. */
+static bool has_room(const struct generator *g, const struct request *r)
+{
+    return r->n < g->plan->batch && r->runs + PLAYER_RUNS_MAX <= MESSAGE_RUNS_MAX && g->body.len <= BODY_ROOM;
 }
 
 static void send_request(struct generator *g, uint32_t slot, struct buf *out, int64_t now_us)
@@ -214,20 +214,14 @@ static bool send_turns(struct generator *g, int64_t due_us, int64_t now_us)
 {
     uint32_t player;
     uint32_t slot;
-    size_t runs = 0;
     if (!crowd_take(g->crowd, g->start_us + now_us, &player))
         return false;
     struct buf *out = pool_begin(g->pool, &slot);
     struct request *r = &g->requests[slot];
-    r->due_us = due_us;
-    r->n = 0;
-    message_body_begin(&g->body, g->plan->batch == 1);
+    begin_request(g, r, due_us);
     do {
-        if (!add_player(g, r, player, now_us, &runs)) {
-            try_again(g, player, now_us, -1);
-            break;
-        }
-    } while (r->n < g->plan->batch && crowd_take(g->crowd, g->start_us + now_us, &player));
+        add_player(g, r, player, now_us);
+    } while (has_room(g, r) && crowd_take(g->crowd, g->start_us + now_us, &player));
     send_request(g, slot, out, now_us);
     return true;
 }
@@ -235,30 +229,38 @@ static bool send_turns(struct generator *g, int64_t due_us, int64_t now_us)
 static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
 {
     uint32_t slot;
-    size_t runs = 0;
     struct buf *out = pool_begin(g->pool, &slot);
     struct request *r = &g->requests[slot];
-    r->due_us = due_us;
-    r->n = 0;
-    message_body_begin(&g->body, g->plan->batch == 1);
+    begin_request(g, r, due_us);
     do {
-        if (!add_player(g, r, retries_take(&g->retries), now_us, &runs))
-            abort(); /* room was asked for */
-    } while (r->n < g->plan->batch && retries_due_us(&g->retries) <= now_us &&
-             runs + PLAYER_RUNS_MAX <= MESSAGE_RUNS_MAX && g->body.len <= BODY_ROOM);
+        add_player(g, r, retries_take(&g->retries), now_us);
+    } while (has_room(g, r) && retries_due_us(&g->retries) <= now_us);
     send_request(g, slot, out, now_us);
 }
 
-/* An arrival of the schedule; one that finds every player waiting for an answer has failed. */
-static void arrive(struct generator *g, int64_t due_us, int64_t now_us)
+/* Counts the arrivals whose time has come, whether or not they find a connection. */
+static void offer(struct generator *g, int64_t now_us)
+{
+    struct counts *counts = &tally_at(g->tally, now_us)->counts;
+    for (; schedule_due_us(g->plan->schedule, g->offered) <= now_us; g->offered += g->plan->threads)
+        counts->offered++;
+}
+
+/*
+ * An arrival of the schedule; one that finds every player waiting for an answer has failed. In a closed loop there is
+ * none then: false.
+ */
+static bool arrive(struct generator *g, int64_t due_us, int64_t now_us)
 {
     bool sent = send_turns(g, due_us, now_us);
-    if (g->plan->schedule->closed && !sent)
-        return;
     struct counts *counts = &tally_at(g->tally, now_us)->counts;
-    counts->offered++;
+    if (g->plan->schedule->closed) {
+        counts->offered += sent;
+        return sent;
+    }
     counts->failed += !sent;
     g->next += g->plan->threads;
+    return true;
 }
 
 /* Sends all that is due and finds a connection; returns when the next will be due. */
@@ -273,13 +275,10 @@ static int64_t send_due(struct generator *g)
             return due_us;
         if (!pool_has_idle(g->pool))
             return INT64_MAX;
-        uint64_t before = g->next;
         if (retry_us <= arrival_us)
             send_retry(g, retry_us, now_us);
-        else
-            arrive(g, due_us, now_us);
-        if (g->plan->schedule->closed && retry_us > arrival_us && g->next == before)
-            return INT64_MAX; /* nobody to send for until one is answered */
+        else if (!arrive(g, due_us, now_us))
+            return retry_us; /* nobody to send for until then, or until one is answered */
     }
 }
 
@@ -303,17 +302,28 @@ static bool finished(struct generator *g, int64_t now_us, const atomic_bool *sto
     return g->ended && g->retries.n == 0 && pool_busy(g->pool) == 0;
 }
 
+/* What was never sent or is still under way has failed. */
+static void give_up(struct generator *g, int64_t now_us)
+{
+    struct counts *counts = &tally_at(g->tally, now_us)->counts;
+    counts->failed += pool_busy(g->pool);
+    if (g->offered > g->next)
+        counts->failed += (g->offered - g->next) / g->plan->threads;
+}
+
 void generator_run(struct generator *g, int64_t start_us, const atomic_bool *stop)
 {
     int64_t now_us;
     g->start_us = start_us;
     while (!finished(g, now_us = clock_monotonic_us() - start_us, stop)) {
-        tally_at(g->tally, now_us);
+        offer(g, now_us);
         int64_t due_us = send_due(g);
         now_us = clock_monotonic_us() - start_us;
         if (due_us > now_us + WAIT_MAX_US)
             due_us = now_us + WAIT_MAX_US;
         pool_wait(g->pool, now_us, due_us);
     }
+    offer(g, now_us);
+    give_up(g, now_us);
     tally_close(g->tally);
 }

@@ -44,9 +44,13 @@ void generator_free(struct generator *g);
 
 struct crowd *generator_crowd(struct generator *g);
 
-/* Opens a session for every player. False with a problem when that cannot be done. Blocks. */
-bool generator_open_sessions(struct generator *g, char problem[static 256]) __attribute__((warn_unused_result));
-/* Sends from START_US of the monotonic clock on; returns when everything is answered or given up. Sets *STOP: ends early. */
+/* Opens a session for every player. False with a problem when that cannot be done, or *STOP is set. Blocks. */
+bool generator_open_sessions(struct generator *g, const atomic_bool *stop, char problem[static 256])
+    __attribute__((warn_unused_result));
+/*
+ * Sends from START_US of the monotonic clock on; returns when everything is answered or given up, or *STOP is set. What is
+ * given up has failed: each arrival is answered, refused or failed in the end.
+ */
 void generator_run(struct generator *g, int64_t start_us, const atomic_bool *stop);
 
 struct tally *generator_tally(struct generator *g);

@@ -1,37 +1,17 @@
-/*
- * A value's bucket is told by its eleven leading bits and how many follow them, which are dropped: so a
- * bucket is as wide as its values are great. Values below 2,048 have a bucket each.
- */
+/* Latencies by buckets, and what they say. */
 #include "load/histogram.h"
 
 #include <assert.h>
 #include <math.h>
 
-enum { SUB_BUCKETS = 1 << HISTOGRAM_SUB_BITS, STEPS_PER_HALVING = 5 };
+enum { STEPS_PER_HALVING = 5 };
 
 static const uint64_t value_max = (UINT64_C(1) << HISTOGRAM_VALUE_BITS) - 1;
-
-/* How many low bits of VALUE its bucket does not tell apart. */
-static unsigned dropped_bits(uint64_t value)
-{
-    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
-    return bits > HISTOGRAM_SUB_BITS + 1 ? bits - (HISTOGRAM_SUB_BITS + 1) : 0;
-}
-
-static size_t bucket_of(uint64_t value)
-{
-    unsigned dropped = dropped_bits(value);
-    return ((size_t)dropped << HISTOGRAM_SUB_BITS) + (size_t)(value >> dropped);
-}
 
 uint64_t histogram_bucket_top(size_t i)
 {
     assert(i < HISTOGRAM_BUCKETS);
-    if (i < SUB_BUCKETS)
-        return i;
-    unsigned dropped = (unsigned)(i >> HISTOGRAM_SUB_BITS) - 1;
-    uint64_t leading = i - ((size_t)dropped << HISTOGRAM_SUB_BITS);
-    return ((leading + 1) << dropped) - 1;
+    return buckets_top(i, HISTOGRAM_SUB_BITS);
 }
 
 void histogram_add(struct histogram *h, int64_t us)
@@ -41,7 +21,7 @@ void histogram_add(struct histogram *h, int64_t us)
     h->sum_us += value;
     if (value > h->max_us)
         h->max_us = value;
-    h->buckets[bucket_of(value > value_max ? value_max : value)]++;
+    h->buckets[buckets_index(value > value_max ? value_max : value, HISTOGRAM_SUB_BITS)]++;
 }
 
 void histogram_merge(struct histogram *into, const struct histogram *from)

@@ -8,10 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "load/buckets.h"
+
 enum {
     HISTOGRAM_SUB_BITS = 10, /* 1,024 buckets between a power of two and the next */
     HISTOGRAM_VALUE_BITS = 32,
-    HISTOGRAM_BUCKETS = (HISTOGRAM_VALUE_BITS - HISTOGRAM_SUB_BITS + 1) << HISTOGRAM_SUB_BITS
+    HISTOGRAM_BUCKETS = BUCKETS(HISTOGRAM_VALUE_BITS, HISTOGRAM_SUB_BITS)
 };
 
 /* A zeroed struct is empty. */

@@ -53,12 +53,13 @@ size_t idle_open(const struct pool_plan *plan, const struct message_place *place
 {
     struct message_place kept = *place;
     struct buf request = {0};
-    size_t opened = 0;
+    size_t opened;
     kept.close = false;
     message_nothing(&request, &kept);
-    for (size_t i = 0; i < n; i++) {
-        fds[i] = open_one(plan, i, buf_slice(&request));
-        opened += fds[i] >= 0;
+    for (opened = 0; opened < n; opened++) {
+        fds[opened] = open_one(plan, opened, buf_slice(&request));
+        if (fds[opened] < 0)
+            break;
     }
     buf_free(&request);
     return opened;
@@ -69,11 +70,8 @@ size_t idle_close(int *fds, size_t n)
     size_t gone = 0;
     char byte;
     for (size_t i = 0; i < n; i++) {
-        if (fds[i] < 0)
-            continue;
         gone += recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
         close(fds[i]);
-        fds[i] = -1;
     }
     return gone;
 }

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 
-enum { HEAD_MAX = 8192, BODY_MAX = 1024 * 1024 };
+enum { HEAD_MAX = 8192, BODY_MAX = 1024 * 1024, RETRY_AFTER_MAX = 3600, CREDITED_MAX = 3600 };
 
 /* ---- requests ---- */
 
@@ -23,6 +23,16 @@ static void add_number(struct buf *b, const char *name, int64_t value)
     buf_append_int(b, value);
 }
 
+/* To two decimals. */
+static void add_rate(struct buf *b, double rate)
+{
+    int64_t hundredths = (int64_t)(rate * 100 + 0.5);
+    char decimals[] = {'.', (char)('0' + hundredths / 10 % 10), (char)('0' + hundredths % 10)};
+    buf_append_int(b, hundredths / 100);
+    if (hundredths % 100 > 0)
+        buf_append(b, decimals, sizeof(decimals));
+}
+
 static void add_run(struct buf *b, const struct run *run)
 {
     add_number(b, "{\"from_ms\":", run->from_ms);
@@ -30,7 +40,7 @@ static void add_run(struct buf *b, const struct run *run)
     add_number(b, ",\"media_from_ms\":", run->media_from_ms);
     add_number(b, ",\"media_to_ms\":", run->media_to_ms);
     buf_append_string(b, ",\"rate\":");
-    json_write_number(b, run->rate, 2);
+    add_rate(b, run->rate);
     buf_append_char(b, '}');
 }
 
@@ -131,14 +141,16 @@ static bool read_field(const char *line, const char *end, struct reply *r, int64
     const char *value = colon + 1;
     while (value < end && *value == ' ')
         value++;
+    while (end > value && end[-1] == ' ')
+        end--;
     if (is_named(line, colon, "content-length"))
         return read_digits(value, end, BODY_MAX, content_length);
     if (is_named(line, colon, "transfer-encoding"))
         return false;
     if (is_named(line, colon, "connection"))
         r->close = end - value == 5 && strncasecmp(value, "close", 5) == 0;
-    else if (is_named(line, colon, "retry-after"))
-        return read_digits(value, end, 86400, &r->retry_after_s);
+    else if (is_named(line, colon, "retry-after") && !read_digits(value, end, RETRY_AFTER_MAX, &r->retry_after_s))
+        r->retry_after_s = -1; /* a date, or next year */
     return true;
 }
 
@@ -150,6 +162,7 @@ static bool read_status(const char *line, const char *end, struct reply *r)
         !read_digits(line + 9, line + 12, 599, &status))
         return false;
     r->status = (int)status;
+    r->close = line[7] == '0'; /* unless it says otherwise */
     return true;
 }
 
@@ -176,35 +189,49 @@ enum reply_state reply_read(struct slice bytes, struct reply *r)
     return r->len <= bytes.len ? REPLY_WHOLE : REPLY_PARTIAL;
 }
 
-static enum run_status status_named(struct slice name)
+static bool read_run_status(struct json_reader *r, enum run_status *status)
 {
-    if (slice_is(name, "accepted"))
-        return RUN_ACCEPTED;
-    return slice_is(name, "retry") ? RUN_RETRY : RUN_REJECTED;
+    static const char *const names[] = {
+        [RUN_ACCEPTED] = "accepted", [RUN_RETRY] = "retry", [RUN_REJECTED] = "rejected"};
+    struct slice name;
+    if (!json_string(r, &name))
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        *status = (enum run_status)i;
+        if (slice_is(name, names[i]))
+            return true;
+    }
+    return false;
+}
+
+static bool read_seconds(struct json_reader *r, uint32_t *seconds)
+{
+    struct json_number number;
+    if (!json_number(r, &number) || !number.integral || number.integer < 0 || number.integer > CREDITED_MAX)
+        return false;
+    *seconds = (uint32_t)number.integer;
+    return true;
 }
 
 static bool read_result(struct json_reader *r, struct run_answer *answer)
 {
     struct slice name;
-    struct slice text;
-    struct json_number number;
+    bool has_status = false;
     *answer = (struct run_answer){RUN_REJECTED, 0};
     if (!json_object(r))
         return false;
     while (json_member(r, &name)) {
-        if (slice_is(name, "status")) {
-            if (!json_string(r, &text))
-                return false;
-            answer->status = status_named(text);
-        } else if (slice_is(name, "credited_seconds")) {
-            if (!json_number(r, &number))
-                return false;
-            answer->credited = (uint32_t)number.integer;
-        } else if (!json_skip(r)) {
+        bool good = true;
+        if (slice_is(name, "status"))
+            good = has_status = read_run_status(r, &answer->status);
+        else if (slice_is(name, "credited_seconds"))
+            good = read_seconds(r, &answer->credited);
+        else
+            json_skip(r);
+        if (!good)
             return false;
-        }
     }
-    return r->error == NULL;
+    return r->error == NULL && has_status;
 }
 
 size_t reply_results(struct slice body, struct arena *arena, struct run_answer *answers)
@@ -244,7 +271,7 @@ bool reply_session(struct slice body, struct arena *arena, struct slice *token, 
         if (slice_is(name, "session_token")) {
             good = json_string(&r, token);
         } else if (slice_is(name, "server_time_ms")) {
-            good = json_number(&r, &number);
+            good = json_number(&r, &number) && number.integral;
             *anchor_ms = good ? number.integer : 0;
         } else {
             json_skip(&r);

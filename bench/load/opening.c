@@ -7,11 +7,17 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { WAIT_US = 100000, FAILURES_MAX = 100, LEARNER_MAX = 128 };
+enum {
+    WAIT_US = 100000,
+    FAILURES_MAX = 100,
+    LEARNER_MAX = 128,
+    CLOCK_OFF_MAX_MS = 30000 /* what is known of the seconds begins and ends a minute around the load */
+};
 
 struct opening {
     const struct load_plan *plan;
     struct crowd *crowd;
+    const atomic_bool *stop;
     struct pool *pool;
     struct arena arena;
     uint32_t *players; /* by the connection that asks for them */
@@ -21,6 +27,7 @@ struct opening {
     uint32_t n_open;
     unsigned failures; /* in a row */
     int last_status;   /* 0: no answer */
+    bool clock_is_off; /* the server's */
 };
 
 static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t now_us)
@@ -32,6 +39,7 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
     if (reply != NULL && reply->status == 201 &&
         reply_session(reply->body, &o->arena, &token, &anchor_ms)) {
         crowd_open(o->crowd, o->players[slot], token, anchor_ms, now_us);
+        o->clock_is_off = o->clock_is_off || llabs(anchor_ms - clock_system_ms()) > CLOCK_OFF_MAX_MS;
         o->n_open++;
         o->failures = 0;
         return;
@@ -57,9 +65,14 @@ static void ask(struct opening *o, uint32_t player)
     pool_send(o->pool, slot, clock_monotonic_us());
 }
 
+static bool is_hopeless(const struct opening *o)
+{
+    return o->failures >= FAILURES_MAX || o->clock_is_off || atomic_load(o->stop);
+}
+
 static void ask_all(struct opening *o)
 {
-    while (o->failures < FAILURES_MAX && pool_has_idle(o->pool)) {
+    while (!is_hopeless(o) && pool_has_idle(o->pool)) {
         if (o->n_again > 0)
             ask(o, o->again[--o->n_again]);
         else if (o->next < crowd_size(o->crowd))
@@ -71,7 +84,12 @@ static void ask_all(struct opening *o)
 
 static bool say_why(const struct opening *o, char problem[static 256])
 {
-    if (o->last_status == 0)
+    if (o->clock_is_off)
+        snprintf(problem, 256, "the clock of %.100s is more than %d s away from this machine's", o->plan->place.host,
+            CLOCK_OFF_MAX_MS / 1000);
+    else if (atomic_load(o->stop))
+        snprintf(problem, 256, "interrupted while players opened their sessions");
+    else if (o->last_status == 0)
         snprintf(problem, 256, "no session could be opened at %.100s: no answer", o->plan->place.host);
     else
         snprintf(problem, 256, "no session could be opened at %.100s: answered %d", o->plan->place.host,
@@ -79,14 +97,15 @@ static bool say_why(const struct opening *o, char problem[static 256])
     return false;
 }
 
-bool open_sessions(const struct load_plan *plan, struct crowd *crowd, char problem[static 256])
+bool open_sessions(const struct load_plan *plan, struct crowd *crowd, const atomic_bool *stop,
+    char problem[static 256])
 {
-    struct opening o = {.plan = plan, .crowd = crowd};
+    struct opening o = {.plan = plan, .crowd = crowd, .stop = stop};
     uint32_t n = crowd_size(crowd);
     o.players = mem_zalloc(plan->pool.size * sizeof(*o.players));
     o.again = mem_zalloc((size_t)n * sizeof(*o.again));
     o.pool = pool_new(&plan->pool, on_answer, &o);
-    while (o.n_open < n && o.failures < FAILURES_MAX) {
+    while (o.n_open < n && !is_hopeless(&o)) {
         ask_all(&o);
         int64_t now_us = clock_monotonic_us();
         pool_wait(o.pool, now_us, now_us + WAIT_US);
@@ -95,5 +114,5 @@ bool open_sessions(const struct load_plan *plan, struct crowd *crowd, char probl
     arena_free(&o.arena);
     free(o.players);
     free(o.again);
-    return o.n_open == n || say_why(&o, problem);
+    return (o.n_open == n && !o.clock_is_off) || say_why(&o, problem);
 }

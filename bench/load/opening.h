@@ -5,11 +5,11 @@
 #include "load/generator.h"
 
 /*
- * Asks for a session for every player, as fast as the plan's connections answer. False with a problem when the first few
- * fail, or too many. Blocks.
+ * Asks for a session for every player, as fast as the plan's connections answer. False with a problem when too many fail in
+ * a row, when the server's clock is not this machine's, or when *STOP is set. Blocks.
  */
-bool open_sessions(const struct load_plan *plan, struct crowd *crowd, char problem[static 256])
-    __attribute__((warn_unused_result));
+bool open_sessions(const struct load_plan *plan, struct crowd *crowd, const atomic_bool *stop,
+    char problem[static 256]) __attribute__((warn_unused_result));
 
 /* Signs a session for every player that began BACKDATE_MS ago. COURSES are those of the evidence's lessons. */
 void make_sessions(struct crowd *crowd, const struct evidence *evidence, const char *const *courses,

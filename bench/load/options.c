@@ -31,7 +31,8 @@ static const char usage[] =
     "                          answer (1000:10s)\n"
     "  -p, --players N         (as many as the greatest rate takes at the interval)\n"
     "  -i, --interval TIME     between the heartbeats of a player (heartbeats.interval)\n"
-    "  -b, --batch N           heartbeats in a request, of as many players, as a gateway (1)\n"
+    "  -b, --batch N           heartbeats in a request, of as many players, as a gateway; no\n"
+    "                          more than 60 kB (1)\n"
     "  -n, --connections N     kept alive (256)\n"
     "      --close             a connection for each request\n"
     "      --from ADDRESSES    source addresses to connect from, by commas\n"
@@ -340,10 +341,12 @@ static bool check(const struct options *o)
         return complain("--config is needed");
     if (o->any_answer && o->verify)
         return complain("--verify asks for a server that credits, --any-answer for one that does not");
-    if ((double)o->warmup_us >= schedule_seconds(&o->schedule) * 1e6)
-        return complain("--warmup is as long as the load");
+    if (o->warmup_us / 1000000 >= (int64_t)schedule_seconds(&o->schedule))
+        return complain("--warmup leaves no whole second of --load to be measured");
     if (o->connections < o->threads)
         return complain("--connections: each of --threads needs one");
+    if (o->players > 0 && o->players < o->threads)
+        return complain("--players: each of --threads needs one");
     return true;
 }
 

@@ -85,7 +85,7 @@ static void complete(struct pool *p, struct slot *s, const struct reply *reply, 
     s->busy = false;
     TAILQ_REMOVE(&p->busy, s, link);
     p->answer(p->ctx, s->index, reply, now_us);
-    if (reply == NULL || reply->close || p->plan->close)
+    if (reply == NULL || reply->close || p->plan->close || s->wire.out.len > 0)
         wire_close(&s->wire);
     else
         buf_clear(&s->wire.in);
@@ -126,8 +126,8 @@ static void read_reply(struct pool *p, struct slot *s, int64_t now_us)
     switch (reply_read(buf_slice(&s->wire.in), &reply)) {
     case REPLY_PARTIAL:
         break;
-    case REPLY_WHOLE:
-        complete(p, s, &reply, now_us);
+    case REPLY_WHOLE: /* with another one behind it that nobody asked for, it is none */
+        complete(p, s, reply.len == s->wire.in.len ? &reply : NULL, now_us);
         break;
     case REPLY_BROKEN:
         complete(p, s, NULL, now_us);
@@ -161,7 +161,6 @@ static void expire(struct pool *p, int64_t now_us)
         complete(p, s, NULL, now_us);
 }
 
-/* Zero, or at least so long that the clock goes on. */
 static struct timespec timeout_of(int64_t us)
 {
     us = us > 0 ? us : 0;

@@ -14,7 +14,7 @@
 #include "load/progress.h"
 #include "load/sampler.h"
 
-enum { HEAD_START_MS = 2000, SETTLE_US = 200000, LOOK_US = 50000 };
+enum { SETTLE_US = 200000, LOOK_US = 50000 };
 
 /* One thread: opens its sessions, waits for the others and the start, and runs. */
 struct worker {
@@ -44,7 +44,8 @@ static void *work(void *ctx)
 {
     struct worker *w = ctx;
     struct bench *bench = w->bench;
-    w->opened = bench->setup->options->make_sessions || generator_open_sessions(w->generator, w->problem);
+    w->opened = bench->setup->options->make_sessions ||
+                generator_open_sessions(w->generator, bench->stop, w->problem);
     pthread_barrier_wait(&bench->opened);
     pthread_barrier_wait(&bench->started);
     if (bench->start_us != 0)
@@ -137,7 +138,7 @@ static bool all_finished(const struct bench *bench, size_t second)
 static void gather(struct bench *bench, size_t i, struct second *second)
 {
     struct tally_sum *sum = mem_zalloc(sizeof(*sum));
-    *second = (struct second){.offered_rate = schedule_rate(bench->setup->plan.schedule, (double)i)};
+    *second = (struct second){.offered_rate = schedule_rate(bench->setup->plan.schedule, (double)i + 0.5)};
     for (unsigned t = 0; t < bench->setup->plan.threads; t++)
         tally_add(sum, second, generator_tally(bench->workers[t].generator), i);
     tally_marks(sum, second->latency_us);
@@ -273,7 +274,7 @@ bool run_load(struct setup *s, struct result *r, const atomic_bool *stop, char p
     if (good) {
         start_workers(&bench);
         pthread_barrier_wait(&bench.opened);
-        good = all_opened(&bench, problem);
+        good = all_opened(&bench, problem) && setup_make_evidence(s, problem);
         if (good)
             let_them_play(&bench);
         bench.start_us = good ? clock_monotonic_us() : 0;

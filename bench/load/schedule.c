@@ -49,6 +49,8 @@ bool schedule_parse(const char *text, struct schedule *s, char problem[static 25
     } while (*at++ == ',');
     if (s->closed && s->n > 1)
         snprintf(problem, 256, "max:TIME stands alone");
+    else if (schedule_seconds(s) > SCHEDULE_SECONDS_MAX)
+        snprintf(problem, 256, "it takes longer than %d h: a player's session would be over", SCHEDULE_SECONDS_MAX / 3600);
     else if (!s->closed && schedule_requests(s) == 0)
         snprintf(problem, 256, "'%.64s' is not one request", text);
     else
@@ -105,12 +107,10 @@ int64_t schedule_due_us(const struct schedule *s, uint64_t k)
     double start = 0;
     if (k >= schedule_requests(s))
         return INT64_MAX;
-    for (size_t i = 0; i < s->n; i++) {
-        const struct schedule_phase *p = &s->phases[i];
-        if (n < phase_requests(p))
-            return (int64_t)((start + phase_time(p, n)) * 1e6);
+    const struct schedule_phase *p = s->phases;
+    for (; n >= phase_requests(p); p++) { /* K is at least half a request below the sum of all */
         n -= phase_requests(p);
         start += p->seconds;
     }
-    return (int64_t)(start * 1e6); /* the last one, where the sum was rounded up */
+    return (int64_t)((start + phase_time(p, n)) * 1e6);
 }

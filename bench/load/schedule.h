@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SCHEDULE_PHASES_MAX = 16 };
+enum { SCHEDULE_PHASES_MAX = 16, SCHEDULE_SECONDS_MAX = 3 * 3600 };
 
 struct schedule_phase {
     double from; /* requests/s at its start */
@@ -28,8 +28,8 @@ struct schedule {
 };
 
 /*
- * Parses phases "RATE:TIME" or "RATE-RATE:TIME", separated by commas, or "max:TIME" alone. False with PROBLEM
- * filled.
+ * Parses phases "RATE:TIME" or "RATE-RATE:TIME", separated by commas, or "max:TIME" alone; three hours in all at most,
+ * since a session ends after four. False with PROBLEM filled.
  */
 bool schedule_parse(const char *text, struct schedule *s, char problem[static 256])
     __attribute__((warn_unused_result));

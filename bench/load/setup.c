@@ -13,8 +13,6 @@
 #include "base/mem.h"
 #include "load/opening.h"
 
-enum { HEAD_START_MS = 2000, LEARNER_BYTES_MAX = 64 };
-
 static bool fail(char problem[static PROBLEM_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static bool fail(char problem[static PROBLEM_MAX], const char *format, ...)
@@ -118,6 +116,10 @@ static bool fill_playing(struct setup *s, char problem[static PROBLEM_MAX])
     p->seeks = o->seeks;
     p->resends = o->resends;
     p->speeds = o->speeds;
+    p->rate_max = s->config->heartbeats.max_rate;
+    p->run_max_ms = s->config->heartbeats.max_run_ms;
+    if (p->run_max_ms > PLAYER_RUN_MAX_MS)
+        p->run_max_ms = PLAYER_RUN_MAX_MS;
     p->lesson_lengths_ms = s->lesson_lengths_ms;
     if (p->backdate_ms > s->config->heartbeats.horizon_ms)
         return fail(problem, "--backdate: longer than heartbeats.horizon");
@@ -131,22 +133,27 @@ static bool fill_playing(struct setup *s, char problem[static PROBLEM_MAX])
 
 static void fill_evidence(struct setup *s)
 {
-    const struct options *o = s->options;
     struct evidence *e = &s->evidence;
     int64_t now_ms = clock_system_ms();
     int64_t past_ms = s->playing.backdate_ms + s->playing.interval_ms + HEAD_START_MS;
-    int64_t load_ms = (int64_t)(schedule_seconds(&o->schedule) * 1000) + o->drain_us / 1000;
     e->portal = s->portal;
     e->prefix = s->prefix;
     e->n_learners = count_players(s);
     e->first_minute = (now_ms - past_ms) / 60000 - 1;
-    /* sessions take a while to be opened; a million a minute or two */
-    int64_t opening_ms = 60000 + (int64_t)(e->n_learners / 4);
-    e->n_minutes = (size_t)((now_ms + opening_ms + load_ms) / 60000 - e->first_minute) + 2;
     e->lessons = s->lessons;
     e->n_lessons = s->n_lessons;
-    e->masks = calloc(e->n_learners * e->n_minutes, sizeof(*e->masks));
     snprintf(s->prefix, sizeof(s->prefix), "bench-%llx-", (unsigned long long)now_ms);
+}
+
+bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX])
+{
+    const struct options *o = s->options;
+    struct evidence *e = &s->evidence;
+    int64_t load_ms = (int64_t)(schedule_seconds(&o->schedule) * 1000) + o->drain_us / 1000;
+    e->n_minutes = (size_t)((clock_system_ms() + HEAD_START_MS + load_ms) / 60000 - e->first_minute) + 2;
+    e->masks = calloc(e->n_learners * e->n_minutes, sizeof(*e->masks));
+    return e->masks != NULL ||
+           fail(problem, "no memory for %zu players and %zu minutes", e->n_learners, e->n_minutes);
 }
 
 /* ---- where they send ---- */
@@ -207,9 +214,7 @@ bool setup_init(struct setup *s, const struct options *options, char problem[sta
         fill_playing(s, problem) && fill_places(s, problem)) {
         fill_evidence(s);
         fill_plan(s);
-        if (s->evidence.masks != NULL)
-            return true;
-        fail(problem, "no memory for %zu players and %zu minutes", s->evidence.n_learners, s->evidence.n_minutes);
+        return true;
     }
     setup_free(s);
     return false;

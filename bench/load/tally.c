@@ -43,12 +43,14 @@ static void finish_seconds(struct tally *t, size_t until)
 struct tally_second *tally_at(struct tally *t, int64_t now_us)
 {
     size_t i = now_us > 0 ? (size_t)(now_us / 1000000) : 0;
+    size_t current = atomic_load_explicit(&t->finished, memory_order_relaxed);
     if (i >= t->n_seconds)
         i = t->n_seconds - 1;
     if (t->cpu_seen_us == 0)
         t->cpu_seen_us = thread_cpu_us();
-    if (i > atomic_load_explicit(&t->finished, memory_order_relaxed))
-        finish_seconds(t, i);
+    if (i <= current)
+        return &t->seconds[current];
+    finish_seconds(t, i);
     return &t->seconds[i];
 }
 
@@ -72,28 +74,12 @@ void tally_sent(struct tally *t, int64_t now_us, int64_t due_us, int64_t latenes
         histogram_add(&t->lateness, lateness_us);
 }
 
-static size_t bucket_of(uint64_t us)
-{
-    if (us >> 32 != 0)
-        return TALLY_BUCKETS - 1;
-    int shift = 0;
-    while (us >> shift >= 2 << TALLY_SUB_BITS)
-        shift++;
-    return ((size_t)shift << TALLY_SUB_BITS) + (size_t)(us >> shift);
-}
-
-static uint64_t bucket_top(size_t i)
-{
-    size_t shift = i >> TALLY_SUB_BITS > 1 ? (i >> TALLY_SUB_BITS) - 1 : 0;
-    return ((uint64_t)(i - (shift << TALLY_SUB_BITS) + 1) << shift) - 1;
-}
-
 void tally_answered(struct tally *t, int64_t now_us, int64_t due_us)
 {
     struct tally_second *s = tally_at(t, now_us);
     uint64_t latency_us = now_us > due_us ? (uint64_t)(now_us - due_us) : 0;
     s->counts.answered++;
-    s->latencies[bucket_of(latency_us)]++;
+    s->latencies[buckets_index(latency_us < UINT32_MAX ? latency_us : UINT32_MAX, TALLY_SUB_BITS)]++;
     if (latency_us > s->latency_max_us)
         s->latency_max_us = latency_us;
     if (due_us >= t->warmup_us)
@@ -138,9 +124,10 @@ void tally_marks(const struct tally_sum *sum, uint64_t marks[static LATENCY_MARK
     size_t mark = 0;
     memset(marks, 0, LATENCY_MARKS * sizeof(*marks));
     for (size_t k = 0; k < TALLY_BUCKETS && sum->n > 0; k++) {
+        uint64_t top_us = buckets_top(k, TALLY_SUB_BITS);
         seen += sum->latencies[k];
         for (; mark < LATENCY_MARKS - 1 && (double)seen >= quantiles[mark] * (double)sum->n; mark++)
-            marks[mark] = bucket_top(k) < sum->max_us ? bucket_top(k) : sum->max_us;
+            marks[mark] = top_us < sum->max_us ? top_us : sum->max_us;
     }
     marks[LATENCY_MARKS - 1] = sum->max_us;
 }

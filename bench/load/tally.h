@@ -12,7 +12,7 @@
 
 enum {
     TALLY_SUB_BITS = 5, /* 32 buckets between a power of two and the next: 3 % */
-    TALLY_BUCKETS = (32 - TALLY_SUB_BITS + 1) << TALLY_SUB_BITS
+    TALLY_BUCKETS = BUCKETS(32, TALLY_SUB_BITS)
 };
 
 struct tally_second {
@@ -37,7 +37,7 @@ struct tally {
 struct tally *tally_new(int64_t warmup_us, size_t seconds);
 void tally_free(struct tally *t);
 
-/* The second that NOW_US lies in, to count in; finishes those before it. */
+/* The second that NOW_US lies in, to count in; finishes those before it. A finished one never changes. */
 struct tally_second *tally_at(struct tally *t, int64_t now_us);
 /* Seconds that will not change any more. */
 size_t tally_finished(const struct tally *t);

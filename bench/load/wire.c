@@ -6,7 +6,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { READ_SIZE = 16384 };
+enum { READ_SIZE = 2048 /* of most replies; `in` grows for others */ };
 
 static void set_option(int fd, int level, int name)
 {
@@ -29,8 +29,8 @@ bool wire_open(struct wire *w, const struct wire_address *to, const struct wire_
     }
     if (connect(w->fd, (const struct sockaddr *)&to->addr, to->len) != 0 && errno != EINPROGRESS)
         goto fail;
-    w->polled_out = true;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.u64 = data};
+    w->polled_out = false;
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = data};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, w->fd, &event) == 0)
         return true;
 fail:
@@ -91,7 +91,7 @@ enum wire_status wire_read(struct wire *w)
     char *room = buf_reserve(&w->in, READ_SIZE);
     ssize_t n;
     do {
-        n = recv(w->fd, room, READ_SIZE, 0);
+        n = recv(w->fd, room, w->in.cap - w->in.len, 0);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? WIRE_AGAIN : WIRE_LOST;

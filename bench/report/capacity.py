@@ -1,13 +1,9 @@
-"""What a nation of teachers costs, from the measured figures. Pure but for the template, capacity.md.in.
+"""What a nation of teachers costs, from the measured figures; page_capacity.py tells it. Pure.
 
 What is assumed and not measured stands in ASSUMED, and is said in the page.
 """
 
 import math
-from string import Template
-
-from . import form
-from .paths import BENCH
 
 ASSUMED = {
     "teachers": 13_000_000,
@@ -21,6 +17,7 @@ ASSUMED = {
     "hours_each": 6,          # of 45 minutes, that every teacher watches in the end
 }
 PLAYERS = (10_000, 100_000, 300_000, 1_000_000)
+CONNECTIONS = 16_000  # http.max_connections
 CONTEXT_RUN = "fsync-20k"
 MINUTES_TOPIC, LESSONS_TOPIC = "minuted.learner-minutes", "minuted.learner-lessons"
 
@@ -39,7 +36,7 @@ def inverse(value):
 
 
 def up(value):
-    """Whole things of which there is at least one."""
+    """Whole things, of which there is at least one."""
     return None if value is None else max(1, math.ceil(value))
 
 
@@ -56,7 +53,8 @@ class Measured:
         minutes = inverse(results.fact("catch-up", "learner_minutes"))
         self.publish_us = product(results.fact("catch-up", "daemon_cpu_s"), minutes, 1e6)
         self.publish_redis_us = product(results.fact("catch-up", "redis_cpu_s"), minutes, 1e6)
-        self.publish_rate = product(results.fact("catch-up", "learner_minutes"), inverse(results.fact("catch-up", "settled_s")))
+        self.publish_rate = product(results.fact("catch-up", "learner_minutes"),
+                                    inverse(results.fact("catch-up", "settled_s")))
         self.minute_record = self._record(results, MINUTES_TOPIC)
         self.lesson_record = self._record(results, LESSONS_TOPIC)
 
@@ -102,7 +100,7 @@ def redis_servers(need, assumed=None):
     return None if cores is None else 2 ** max(0, math.ceil(math.log2(cores)))
 
 
-def limits(measured, results):
+def limits(measured):
     """(what gives way, players at a time that it bears) of ONE daemon worker, Redis and publisher; least first."""
     one = Need(ASSUMED["interval_s"], measured)  # a heartbeat a second
     each = ASSUMED["interval_s"]
@@ -111,72 +109,6 @@ def limits(measured, results):
          product(measured.publish_rate, 60)),
         ("one Redis server, its one thread busy with crediting and publishing", product(inverse(one.redis), each)),
         ("one worker of the daemon", product(inverse(one.daemon), each)),
-        ("one worker's connections (`http.max_connections` 16,000, as configured by default)", 16_000.0),
+        ("one daemon's connections (`http.max_connections`, as it is by default: raise it)", CONNECTIONS),
     ]
     return sorted(((name, players) for name, players in found if players is not None), key=lambda pair: pair[1])
-
-
-def table(measured):
-    """players -> what they take, as rows of a page."""
-    head = ["players at a time", "heartbeats/s", "daemon cores", "Redis cores", "Redis servers", "Redis, a day's minutes", "Kafka"]
-    lines = []
-    for players in PLAYERS:
-        need = Need(players, measured)
-        lines.append([form.whole(players), form.whole(need.heartbeats), form.number(need.daemon_cores),
-                      form.number(need.redis_cores), form.whole(redis_servers(need)), form.size(need.window_bytes),
-                      rate(need.kafka_rate)])
-    return head, lines
-
-
-def rate(value):
-    return form.NOT_MEASURED if value is None else f"{form.size(value)}/s"
-
-
-def values(results):
-    """Everything that the template names."""
-    measured, assumed = Measured(results), ASSUMED
-    rush = Need(assumed["rush_players"], measured)
-    all_minutes = assumed["teachers"] * assumed["hours_each"] * 45
-    kept = product(measured.minute_record, all_minutes)
-    totals, window = totals_bytes(measured), rush.window_bytes
-    servers, memory = redis_servers(rush), total(totals, window)
-    return {
-        **{f"assumed_{name}": form.number(value) if isinstance(value, float) else form.whole(value)
-           for name, value in assumed.items()},
-        "busy_percent": form.whole(assumed["busy"] * 100),
-        "daemon_us": form.us(measured.daemon_us), "redis_us": form.us(measured.redis_us),
-        "publish_us": form.us(measured.publish_us), "publish_redis_us": form.us(measured.publish_redis_us),
-        "publish_rate": form.per_second(measured.publish_rate),
-        "minute_bytes": form.size(measured.minute_bytes), "learner_bytes": form.size(measured.learner_bytes),
-        "lesson_bytes": form.size(measured.lesson_bytes),
-        "connection_bytes": form.size(measured.connection_bytes),
-        "minute_record": form.size(measured.minute_record), "lesson_record": form.size(measured.lesson_record),
-        "heartbeats": form.per_second(rush.heartbeats), "minutes": form.per_second(rush.minutes),
-        "daemon_busy": form.number(rush.daemon), "redis_busy": form.number(rush.redis),
-        "daemon_cores": form.whole(up(rush.daemon_cores)), "redis_cores": form.number(rush.redis_cores),
-        "redis_servers": form.whole(servers), "totals": form.size(totals), "window": form.size(window),
-        "redis_memory": form.size(memory),
-        "server_memory": form.size(product(memory, inverse(servers))),
-        "connections": form.size(rush.connections_bytes), "kafka_rate": rate(rush.kafka_rate),
-        "kafka_rate_copies": rate(product(rush.kafka_rate, assumed["copies"])),
-        "all_minutes": form.whole(all_minutes), "evidence": form.size(kept),
-        "evidence_copies": form.size(product(kept, assumed["copies"])),
-        "totals_topic": form.size(product(measured.lesson_record, assumed["teachers"] * assumed["lessons"])),
-        "table": markdown(*table(measured)), "limits": limits_text(measured, results, assumed),
-    }
-
-
-def markdown(head, lines):
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *lines])
-
-
-def limits_text(measured, results, assumed):
-    found = limits(measured, results)
-    lines = [f"| {name} | {form.whole(players)} | {form.number(assumed['rush_players'] / players)} |"
-             for name, players in found]
-    return "\n".join(["| what is full first | at so many players | wanted for the rush |", "| --- | --- | --- |", *lines]) \
-        if found else form.NOT_MEASURED
-
-
-def page(results):
-    return Template((BENCH / "report/capacity.md.in").read_text()).substitute(values(results))

@@ -33,7 +33,7 @@ def lines(series, unit, marks=()):
     def x(i): return LEFT + (WIDTH - LEFT - RIGHT) * i / max(1, n - 1)
     def y(v): return 6 + HEIGHT * (1 - v / top)
     out = [f'<line class="g" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
-           f'<text class="l" x="{LEFT - 6}" y="{y(v) + 4:.1f}">{v:,.4g}</text>' for v in (0, top / 2, top)]
+           f'<text class="l" x="{LEFT - 6}" y="{y(v) + 4:.1f}">{mark(v)}</text>' for v in (0, top / 2, top)]
     for second, text in marks:
         out.append(f'<line class="m" x1="{x(second):.1f}" x2="{x(second):.1f}" y1="6" y2="{6 + HEIGHT}"/>'
                    f'<text x="{x(second) + 4:.1f}" y="18">{escape(text)}</text>')
@@ -55,6 +55,10 @@ def stretches(points, x, y):
             found.append(" ".join(current))
             current = []
     return found
+
+
+def mark(value):
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.3g}"
 
 
 def nice(value):

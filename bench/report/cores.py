@@ -16,13 +16,15 @@ def shares(cpus):
 
 
 def punctual():
-    """The words before an open loop's generator: it is the clock of the measurement, and a late one says nothing of servers.
+    """The words before an open loop's generator: it is the clock of the measurement, and a late one says nothing.
 
     What it takes from them is in their latency. A saturated loop does without: its generator is one of those who share.
     """
     words = ["chrt", "--rr", "1"]
-    may = shutil.which("chrt") and subprocess.run([*words, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
-    return words if may else []
+    if shutil.which("chrt") is None:
+        return []
+    tried = subprocess.run([*words, "true"], stderr=subprocess.DEVNULL, check=False)
+    return words if tried.returncode == 0 else []
 
 
 def prefix(role, wanted=1):

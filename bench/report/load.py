@@ -31,10 +31,10 @@ class Load:
         """
         argv = self._arguments(name, title, daemon, words, to, watch)
         result = self._once(name, argv, meanwhile)
-        if result["void_reason"]:
-            self.say(f"{name}: void, once more: {result['void_reason']}")
+        if void_reason(result, words):
+            self.say(f"{name}: void, once more: {void_reason(result, words)}")
             result = self._once(name, argv, meanwhile)
-        return self._keep(name, title, argv, result, result["void_reason"])
+        return self._keep(name, title, argv, result, void_reason(result, words))
 
     def deliver(self, name, title, daemon, *words, watch=()):
         """The same, where only what arrives matters and not how evenly it was sent: it is never void."""
@@ -97,6 +97,12 @@ class Load:
                 if word != self._plain(word):
                     text = text.replace(word, self._plain(word))
             file.write_text(text)
+
+
+def void_reason(result, words):
+    """Why a result says nothing; None when it does."""
+    credits = "--any-answer" not in words
+    return result["void_reason"] or ("nothing was accepted" if credits and not result["counts"]["accepted"] else None)
 
 
 def summary(result):

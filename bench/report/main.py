@@ -11,6 +11,7 @@ from . import machine, pages
 from .paths import BUILD, RESULTS, ROOT
 from .prepare import NotPrepared, prepare
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 NAMES = ("floor", "saturation", "steady", "durability", "rush", "storm", "batches", "idle", "memory", "scale", "catch-up",
          "workers")
 
@@ -39,6 +40,9 @@ def say(text):
 
 
 def interrupt(*_):
+    """Once: nothing comes between what ends the servers."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -56,7 +60,8 @@ def run_all(options):
 
 def main(words):
     options = parse(words)
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
     began = datetime.now(timezone.utc)
     bad = []
     try:

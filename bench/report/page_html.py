@@ -45,7 +45,8 @@ def table(head, lines, last=""):
 
 def targets(results):
     body = "".join(
-        f'<tr><td>{escape(row.target).replace("`", "")}</td><td class="n">{row.wanted}</td><td class="n">{escape(row.measured)}</td>'
+        f'<tr><td>{escape(row.target).replace("`", "")}</td><td class="n">{row.wanted}</td>'
+        f'<td class="n">{escape(row.measured)}</td>'
         f'<td class="verdict {row.verdict.split()[0]}">{row.verdict}</td><td class="why">{escape(row.of_which)}</td></tr>'
         for row in rows(results))
     return ('<div class="scroll"><table><tr><th>target</th><th>wanted</th><th>measured</th><th></th><th>of which</th></tr>'

@@ -1,13 +1,16 @@
 """The report as Markdown. Pure."""
 
 from . import story, telling
-from .capacity import markdown
 from .targets import rows
 
 
+def markdown(head, lines):
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *lines])
+
+
 def page(results):
-    parts = ["# What was measured", telling.INTRODUCTION, "The same with charts: [index.html](index.html). What it comes to for a "
-             "nation of teachers: `capacity.md`."]
+    parts = ["# What was measured", telling.INTRODUCTION,
+             "The same with charts: [index.html](index.html). What it comes to for a nation of teachers: `capacity.md`."]
     if telling.is_quick(results):
         parts.append(f"**{telling.QUICK}**")
     parts += [f"## The targets: {telling.count(results)}", targets(results), "## How to read this", telling.HOW_TO_READ]

@@ -1,6 +1,6 @@
 """Writes the pages of a report beside its results: README.md, index.html, and the capacity page."""
 
-from . import capacity, page_html, page_markdown
+from . import page_capacity, page_html, page_markdown
 from .paths import CAPACITY, RESULTS
 from .results import read_results
 
@@ -10,4 +10,4 @@ def write(folder):
     (folder / "README.md").write_text(page_markdown.page(results))
     (folder / "index.html").write_text(page_html.page(results))
     ours = folder == RESULTS  # results elsewhere leave the published page alone
-    (CAPACITY if ours else folder / "capacity.md").write_text(capacity.page(results))
+    (CAPACITY if ours else folder / "capacity.md").write_text(page_capacity.page(results))

@@ -65,7 +65,7 @@ class Results:
 
     def scheduled(self, scenario, name):
         """The greatest rate that was asked for, in any round; 0 in a closed loop."""
-        runs = [self.run(scenario, f"{name}-{n}") for n in self.rounds(scenario)]
+        runs = [self.run(scenario, name), *(self.run(scenario, f"{name}-{n}") for n in self.rounds(scenario))]
         return max((second["offered_rate"] for run in runs if run for second in run["seconds"]), default=0)
 
     def ratios(self, scenario, part, whole, metric):

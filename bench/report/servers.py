@@ -151,7 +151,8 @@ class Servers:
     def _readable(self, text):
         """Without the folders of this machine."""
         text = re.sub(rf"{re.escape(str(self.directory))}/\d+\w+", "DIR", text)
-        return text.replace(f"{self.build}/", "").replace(f"{ROOT}/", "").replace(str(Path.home()), "~")
+        text = text.replace(f"{self.build}/", "").replace(str(self.build), "build/release")
+        return text.replace(f"{ROOT}/", "").replace(str(Path.home()), "~")
 
     def _folder(self, name):
         return self.directory / f"{len(self.started)}{name[:4]}"  # the path of a socket may have 107 bytes

@@ -54,16 +54,21 @@ def floor(results):
         ("nginx 204, saturated", "floor-max", "nginx"), ("minuted, saturated", "minuted-max", "minuted"),
         ("minuted fsync, saturated", "fsync-max", "minuted"), ("nginx 204, 20,000/s", "floor-20k", "nginx"),
         ("minuted, 20,000/s", "minuted-20k", "minuted"), ("minuted fsync, 20,000/s", "fsync-20k", "minuted")])
-    section.text = [f"CPU over the floor's, round by round, {where}: {form.series(results.ratios('floor', mine, base, CPU), form.times)}."
-                    for where, mine, base in (("saturated", "minuted-max", "floor-max"), ("at 20,000/s", "minuted-20k", "floor-20k"),
-                                              ("saturated with fsync", "fsync-max", "floor-max"),
-                                              ("at 20,000/s with fsync", "fsync-20k", "floor-20k"))]
+    section.text = [floor_rounds(results, *pair) for pair in (
+        ("saturated", "minuted-max", "floor-max"), ("at 20,000/s", "minuted-20k", "floor-20k"),
+        ("saturated with fsync", "fsync-max", "floor-max"), ("at 20,000/s with fsync", "fsync-20k", "floor-20k"))]
     return section
+
+
+def floor_rounds(results, where, mine, base):
+    ratios = results.ratios("floor", mine, base, CPU)
+    return f"CPU over the floor's, round by round, {where}: {form.series(ratios, form.times)}."
 
 
 def saturation(results):
     names = ("minuted", "minuted-fsync", "nginx-lua", "fastify", "evhttp", "floor")
-    section = loads(results, "saturation", [(name, name, "minuted" if name.startswith("minuted") else name) for name in names])
+    section = loads(results, "saturation", [
+        (name, name, "minuted" if name.startswith("minuted") else name) for name in names])
     rates = charts.bars([(name, [results.median("saturation", name, RATE)]) for name in names], form.per_second)
     section.chart += rates and f'<p class="legend">answers a second</p>{rates}'
     return section
@@ -83,8 +88,8 @@ def verification(found):
         return "Nothing was looked up in Redis and Kafka."
     if found["problem"]:
         return f"It could not be looked up in Redis and Kafka: {found['problem']}."
-    return (f"Of {found['expected_s']:,} seconds accepted, {found['lost_s']:,} are missing and {found['extra_s']:,} too many, counted "
-            "in four places: masks and totals in Redis, merged minutes and totals in Kafka.")
+    return (f"Of {found['expected_s']:,} seconds accepted, {found['lost_s']:,} are missing and {found['extra_s']:,} too "
+            "many, counted in four places: masks and totals in Redis, merged minutes and totals in Kafka.")
 
 
 def durability(results):
@@ -103,7 +108,7 @@ def p99_ms(second):
 def rush(results):
     run = results.run("rush", "rush")
     section = loads(results, "rush", [("2,000/s to 20,000/s", "rush", "minuted")])
-    section.chart = charts.lines([("offered", seconds(run, lambda s: s["offered"])),
+    section.chart = charts.lines([("due", seconds(run, lambda s: s["offered_rate"])),
                                   ("answered", seconds(run, lambda s: s["answered"]))], "requests a second")
     section.chart += charts.lines([("p99", seconds(run, p99_ms))], "ms")
     return section

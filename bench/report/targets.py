@@ -14,7 +14,10 @@ REACHED = 0.99  # of the rate
 
 @dataclass
 class Row:
-    """VALUE is held against LIMIT: at most, or at least. SHOW makes a figure readable; WHY says what it is made of."""
+    """VALUE is held against LIMIT: at most, or at least. SHOW makes a figure readable; WHY says what it is made of.
+
+    SHORT says that the rate was not reached at which the target is meant: then it is missed, whatever the value.
+    """
 
     target: str
     value: float | None
@@ -22,13 +25,14 @@ class Row:
     show: object
     at_least: bool = False
     why: str = ""
+    short: str = ""
 
     @property
     def verdict(self):
         if self.value is None:
             return UNKNOWN
         good = self.value >= self.limit if self.at_least else self.value <= self.limit
-        return MET if good else MISSED
+        return MET if good and not self.short else MISSED
 
     @property
     def measured(self):
@@ -41,7 +45,9 @@ class Row:
     @property
     def of_which(self):
         """WHY, unless it has nothing to say."""
-        return "" if self.value is None and UNKNOWN in self.why else self.why
+        if self.value is None and UNKNOWN in self.why:
+            return ""
+        return "; ".join(text for text in (self.short, self.why) if text)
 
     @property
     def headroom(self):
@@ -60,16 +66,19 @@ def rows(results):
 
 def against_floor(results):
     parts = (("minuted-max", "floor-max", 2.2, "at saturation"), ("minuted-20k", "floor-20k", 2.2, "at 20,000/s"),
-             ("fsync-max", "floor-max", 2.7, "at saturation, fsync"), ("fsync-20k", "floor-20k", 2.7, "at 20,000/s, fsync"))
+             ("fsync-max", "floor-max", 2.7, "at saturation, fsync"),
+             ("fsync-20k", "floor-20k", 2.7, "at 20,000/s, fsync"))
     for mine, floor, limit, where in parts:
         ratios = results.ratios("floor", mine, floor, CPU)
         yield Row(f"CPU per credited heartbeat, daemon + Redis, over nginx `return 204`, {where}", median_of(ratios),
-                  limit, form.times, why=cpu_parts(results, mine, floor, ratios))
+                  limit, form.times, why=cpu_parts(results, mine, floor, ratios),
+                  short=shortfall(results, "floor", mine))
     ratios = results.ratios("floor", "minuted-max", "floor-max", RATE)
+    mine, nginx = (form.per_second(results.median("floor", name, RATE)) for name in ("minuted-max", "floor-max"))
     yield Row("Saturation over nginx `return 204`", median_of(ratios), 0.8, form.times, True, why=(
-        f"rounds {form.series(ratios, form.times)}; minuted {form.per_second(results.median('floor', 'minuted-max', RATE))}, "
-        f"nginx {form.per_second(results.median('floor', 'floor-max', RATE))}; with a processor each for daemon, Redis and nginx, and "
-        f"the generator elsewhere, processor time would allow {form.times(alone(results, 'minuted-max', 'floor-max'))}"))
+        f"rounds {form.series(ratios, form.times)}; minuted {mine}, nginx {nginx}; with a processor each for daemon, "
+        "Redis and nginx, and the generator elsewhere, processor time would allow "
+        f"{form.times(alone(results, 'minuted-max', 'floor-max'))}"))
 
 
 def alone(results, mine, floor):
@@ -81,15 +90,15 @@ def alone(results, mine, floor):
 def cpu_parts(results, mine, floor, ratios):
     daemon, redis = (results.median("floor", mine, f"cpu.{part}") for part in ("minuted", "redis"))
     return (f"rounds {form.series(ratios, form.times)}; daemon {form.us(daemon)} + Redis {form.us(redis)}, "
-            f"nginx {form.us(results.median('floor', floor, CPU))}{shortfall(results, mine)}")
+            f"nginx {form.us(results.median('floor', floor, CPU))}")
 
 
-def shortfall(results, name):
+def shortfall(results, scenario, name):
     """Says so where a constant rate was not reached: then it was saturation that was measured."""
-    scheduled, achieved = results.scheduled("floor", name), results.median("floor", name, RATE)
+    scheduled, achieved = results.scheduled(scenario, name), results.median(scenario, name, RATE)
     if not scheduled or achieved is None or achieved >= scheduled * REACHED:
         return ""
-    return f"; only {form.per_second(achieved)} were answered"
+    return f"only {form.per_second(achieved)} of {form.per_second(scheduled)} were answered"
 
 
 # --- beside the peers ---------------------------------------------------------------------------
@@ -126,7 +135,8 @@ def latency(results):
             values = results.in_rounds("floor", name, percentile)
             yield Row(f"{percentile} at 20,000/s, {durability} ({limit_ms} ms, or the floor's own and 1 ms)",
                       median_of(values), limit, form.ms,
-                      why=f"rounds {form.series(values, form.ms)}; the floor's own {form.ms(floor)}")
+                      why=f"rounds {form.series(values, form.ms)}; the floor's own {form.ms(floor)}",
+                      short=shortfall(results, "floor", name))
 
 
 def durable(results):
@@ -143,7 +153,7 @@ def memory(results):
     yield Row("User memory of an idle connection", results.metric("idle", "idle", "memory_per_idle_connection"),
               1000, form.size)
     yield Row("Redis memory of a fully watched learner-minute", results.fact("memory", "bytes_per_minute"), 30,
-              form.size, why=f"and {form.size(results.fact('memory', 'bytes_per_learner'))} of each learner, whatever was watched")
+              form.size, why=f"and {form.size(results.fact('memory', 'bytes_per_learner'))} of each learner, besides")
 
 
 def batches(results):
@@ -158,13 +168,15 @@ def catch_up(results):
     minutes, settled = results.fact("catch-up", "learner_minutes"), results.fact("catch-up", "settled_s")
     a_million = None if settled is None or not minutes else settled * MILLION / minutes
     yield Row("A million learner-minutes published and settled", a_million, 15, form.seconds,
-              why=f"{form.whole(minutes)} in {form.seconds(settled)}, {form.whole(results.fact('catch-up', 'records'))} records")
+              why=f"{form.whole(minutes)} in {form.seconds(settled)}, "
+                  f"{form.whole(results.fact('catch-up', 'records'))} records")
 
 
 def scale(results):
     few, many = results.metric("scale", "few", CPU), results.metric("scale", "many", CPU)
     yield Row(f"CPU per heartbeat with {form.whole(results.fact('scale', 'many'))} learners over 1,000",
-              ratio(many, few), 1.15, form.times, why=f"{form.us(many)} and {form.us(few)}")
+              ratio(many, few), 1.15, form.times, why=f"{form.us(many)} and {form.us(few)}",
+              short=shortfall(results, "scale", "many") or shortfall(results, "scale", "few"))
 
 
 def workers(results):

@@ -3,30 +3,31 @@
 from .targets import MET, MISSED, UNKNOWN, rows
 
 INTRODUCTION = (
-    "What minuted costs and how quickly it answers, beside nginx that does nothing and beside others that do the same work. "
-    "The headline is processor time for a credited heartbeat, of the daemon and of Redis together, from the kernel's account of "
-    "the processes; latency and rates stand beside it.")
+    "What minuted costs and how quickly it answers, beside nginx that does nothing and beside others that do the same "
+    "work. The headline is processor time for a credited heartbeat, of the daemon and of Redis together, from the "
+    "kernel's account of the processes; latency and rates stand beside it.")
 HOW_TO_READ = (
-    "Compare only within a scenario: a machine is faster in one minute than in the next, which is why ratios are taken round by "
-    "round, and their medians held against the targets. Latency counts from when a heartbeat was due, also where it could not be "
-    "sent then; in a closed loop (saturated) from when it was sent. A result is void where the generator was the bottleneck, and "
-    "then says nothing.")
-QUICK = ("These results are those of a quick run: short loads, few rounds, fewer learners. They show that everything works, and are "
-         "no measurement to rely on.")
+    "Compare only within a scenario: a machine is faster in one minute than in the next, which is why ratios are taken "
+    "round by round, and their medians held against the targets. Latency counts from when a heartbeat was due, also "
+    "where it could not be sent then; in a closed loop (saturated) from when it was sent. A result is void where the "
+    "generator was the bottleneck, and then says nothing.")
+QUICK = ("These results are those of a quick run: short loads, few rounds, fewer learners. They show that everything "
+         "works, and are no measurement to rely on.")
+CLOCK = ("At a constant rate the generator had real-time priority where that was allowed: it is the clock of the "
+         "measurement.")
 REPEAT = "bench/run"
 
 
 def sharing(machine):
     """What ran beside what."""
     cpus = machine["usable processors"]
-    clock = " At a constant rate the generator had real-time priority where that was allowed: it is the clock of the measurement."
     if cpus > 2:
-        return (f"One of {cpus} processors was the daemon's (or the peer's), one Redis's, and the others the load generator's and "
-                f"Kafka's.{clock}")
-    return (f"The load generator, the daemon, Redis, Kafka and the peers shared {cpus} "
-            f"processor{'s' if cpus > 1 else ''}: the daemon (or the peer) had one of them, Redis the other, and the generator and Kafka ran "
-            "on both, taking from either. Saturation is that of all of them together. Processor time is counted for the measured "
-            f"processes alone.{clock}")
+        return (f"One of {cpus} processors was the daemon's (or the peer's), one Redis's, and the others the load "
+                f"generator's and Kafka's. {CLOCK}")
+    return (f"The load generator, the daemon, Redis, Kafka and the peers shared {cpus} processor{'s' if cpus > 1 else ''}: "
+            "the daemon (or the peer) had one of them, Redis the other, and the generator and Kafka ran on both, taking "
+            "from either. Saturation is that of all of them together. Processor time is counted for the measured "
+            f"processes alone. {CLOCK}")
 
 
 def machine_of(results):

@@ -5,14 +5,9 @@ const HORIZON_S = 86400;
 const GRACE_S = 70;
 const HALF_BITS = 30;
 const BUFFER_BYTES = 1024;
+const FORMAT = '\x01'; // of stored values
 
 const buffer = Buffer.alloc(BUFFER_BYTES); // the packed run, copied out before the next is written
-
-function putString(at, text) {
-  const length = buffer.write(text, at + 1, 'utf8');
-  buffer[at] = length;
-  return at + 1 + length;
-}
 
 // Seconds [from, to) of half a minute as a word; both may lie outside of it.
 function halfMask(from, to) {
@@ -22,7 +17,6 @@ function halfMask(from, to) {
 
 function putHeader(nowMs, prefix, buckets, minutes) {
   let at = buffer.writeUInt32LE(Math.floor((nowMs / 1000 - HORIZON_S) / 60), 0);
-  at = buffer.writeUInt32LE(GRACE_S, at);
   at = buffer.writeUInt16LE(prefix.length + 2, at);
   at = buffer.writeUInt16LE(buckets, at);
   at = buffer.writeUInt16LE(minutes, at);
@@ -31,15 +25,9 @@ function putHeader(nowMs, prefix, buckets, minutes) {
   return at;
 }
 
-function putLesson(start, lesson, course) {
-  let at = putString(start, lesson);
-  at = putString(at, course);
-  at = buffer.writeUInt16LE(1, at); // the pair's learner and lesson
-  return buffer.writeUInt16LE(1, at);
-}
-
 function putRun(start, claimed, firstMinute, minutes) {
-  let at = buffer.writeUInt16LE(1, start); // pair
+  let at = start;
+  for (let i = 0; i < 3; i++) at = buffer.writeUInt16LE(1, at); // learner, lesson, pair
   at = buffer.writeUInt32LE(claimed.mediaFromMs, at);
   at = buffer.writeUInt32LE(claimed.mediaToMs, at);
   at = buffer.writeInt32LE(claimed.startMs - firstMinute * 60000, at);
@@ -56,28 +44,32 @@ function putPiece(start, index, minute, claimed) {
   return buffer.writeUInt8(to - from, at);
 }
 
-// The arguments of FCALL: the function, how many keys there are, keys, and the packed run.
+// The arguments of FCALL: the function, how many keys there are, keys, the packed run, and what is said as text: each
+// minute and when it is due, the lesson's head and the course.
 function encode(prefix, name, session, course, claimed, nowMs) {
   const firstMinute = Math.floor(claimed.firstSecond / 60);
   const lastMinute = Math.floor((claimed.endSecond - 1) / 60);
   const firstBucket = Math.floor(firstMinute / 10);
   const lastBucket = Math.floor(lastMinute / 10);
   const minutes = lastMinute - firstMinute + 1;
+  const texts = [];
   const keys = [`${prefix}floor`, `${prefix}due`, `${prefix}ld`];
   for (let bucket = firstBucket; bucket <= lastBucket; bucket++) keys.push(`${prefix}w:${bucket}`);
   let at = putHeader(nowMs, prefix, lastBucket - firstBucket + 1, minutes);
   for (let minute = firstMinute; minute <= lastMinute; minute++) {
     keys.push(`${prefix}d:${minute}`, `${prefix}l:${minute}`);
+    texts.push(minute, (minute + 1) * 60 + GRACE_S);
     at = buffer.writeUInt32LE(minute, at);
+    at = buffer.writeUInt16LE(minute % 10, at);
     at = buffer.writeUInt16LE(Math.floor(minute / 10) - firstBucket + 1, at);
   }
   keys.push(`${prefix}t:${name}`);
-  at = putLesson(at, session.lesson, course);
+  texts.push(FORMAT + String.fromCharCode(session.lesson.length) + session.lesson, course);
   at = putRun(at, claimed, firstMinute, minutes);
   for (let minute = firstMinute; minute <= lastMinute; minute++) {
     at = putPiece(at, minute - firstMinute + 1, minute, claimed);
   }
-  return ['minuted_1_apply', keys.length, ...keys, Buffer.from(buffer.subarray(0, at))];
+  return ['minuted_1_apply', keys.length, ...keys, Buffer.from(buffer.subarray(0, at)), ...texts];
 }
 
 // Seconds by what became of them.

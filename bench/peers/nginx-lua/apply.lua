@@ -2,9 +2,8 @@
 local ffi = require 'ffi'
 local bytes = require 'bytes'
 
-local floor, min, max, byte = math.floor, math.min, math.max, string.byte
+local floor, min, max, byte, char = math.floor, math.min, math.max, string.byte, string.char
 local put_u8, put_u16, put_u32, put_i32 = bytes.put_u8, bytes.put_u16, bytes.put_u32, bytes.put_i32
-local put_string = bytes.put_string
 
 ffi.cdef [[
 uint64_t XXH64(const void *input, size_t length, uint64_t seed);
@@ -12,6 +11,7 @@ uint64_t XXH64(const void *input, size_t length, uint64_t seed);
 local xxhash = ffi.load('libxxhash.so.0')
 
 local HORIZON_S, GRACE_S = 86400, 70
+local FORMAT = 1 -- of stored values
 local buffer = bytes.new(1024) -- the longest run and the longest ids take half of it
 
 local apply = {}
@@ -34,7 +34,6 @@ end
 
 local function put_header(now_ms, prefix, n_buckets, n_minutes)
   local at = put_u32(buffer, 0, floor((now_ms / 1000 - HORIZON_S) / 60))
-  at = put_u32(buffer, at, GRACE_S)
   at = put_u16(buffer, at, #prefix + 2)
   at = put_u16(buffer, at, n_buckets)
   at = put_u16(buffer, at, n_minutes)
@@ -43,19 +42,17 @@ local function put_header(now_ms, prefix, n_buckets, n_minutes)
   return at
 end
 
-local function put_lists(at, session, course, first_minute, last_minute, first_bucket)
+local function put_minutes(at, first_minute, last_minute, first_bucket)
   for minute = first_minute, last_minute do
     at = put_u32(buffer, at, minute)
+    at = put_u16(buffer, at, minute % 10)
     at = put_u16(buffer, at, floor(minute / 10) - first_bucket + 1)
   end
-  at = put_string(buffer, at, session.lesson)
-  at = put_string(buffer, at, course)
-  at = put_u16(buffer, at, 1) -- the pair's learner and lesson
-  return put_u16(buffer, at, 1)
+  return at
 end
 
 local function put_run(at, claimed, first_minute, n_minutes)
-  at = put_u16(buffer, at, 1) -- pair
+  for _ = 1, 3 do at = put_u16(buffer, at, 1) end -- learner, lesson, pair
   at = put_u32(buffer, at, claimed.media_from_ms)
   at = put_u32(buffer, at, claimed.media_to_ms)
   at = put_i32(buffer, at, claimed.start_ms - first_minute * 60000)
@@ -88,7 +85,17 @@ local function keys_of(prefix, name, first_minute, last_minute, first_bucket, la
   return keys, n + 1
 end
 
--- The arguments of FCALL behind the function's name: how many keys there are, then keys, then the packed run.
+-- What is said as text behind the packed run: each minute and when it is due, the lesson's head and the course.
+local function put_texts(arguments, n, session, course, first_minute, last_minute)
+  for minute = first_minute, last_minute do
+    arguments[n + 1], arguments[n + 2] = minute, (minute + 1) * 60 + GRACE_S
+    n = n + 2
+  end
+  arguments[n + 1] = char(FORMAT, #session.lesson) .. session.lesson
+  arguments[n + 2] = course
+end
+
+-- The arguments of FCALL behind the function's name: how many keys there are, then keys, the packed run and texts.
 function apply.encode(session, course, claimed, now_ms)
   local name = session.portal .. '/' .. session.learner
   local prefix = prefix_of(name)
@@ -96,11 +103,12 @@ function apply.encode(session, course, claimed, now_ms)
   local first_bucket, last_bucket = floor(first_minute / 10), floor(last_minute / 10)
   local n_minutes = last_minute - first_minute + 1
   local at = put_header(now_ms, prefix, last_bucket - first_bucket + 1, n_minutes)
-  at = put_lists(at, session, course, first_minute, last_minute, first_bucket)
+  at = put_minutes(at, first_minute, last_minute, first_bucket)
   at = put_run(at, claimed, first_minute, n_minutes)
   for minute = first_minute, last_minute do at = put_piece(at, minute - first_minute + 1, minute, claimed) end
   local arguments, n_keys = keys_of(prefix, name, first_minute, last_minute, first_bucket, last_bucket)
   arguments[n_keys + 1] = bytes.to_string(buffer, at)
+  put_texts(arguments, n_keys + 1, session, course, first_minute, last_minute)
   return n_keys, arguments
 end
 

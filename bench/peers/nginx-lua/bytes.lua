@@ -2,7 +2,7 @@
 -- single stores; its machines are little-endian.
 local ffi = require 'ffi'
 
-local cast, copy, to_string = ffi.cast, ffi.copy, ffi.string
+local cast, to_string = ffi.cast, ffi.string
 local u16, u32 = ffi.typeof('uint16_t *'), ffi.typeof('uint32_t *')
 local i32, i64 = ffi.typeof('int32_t *'), ffi.typeof('int64_t *')
 
@@ -31,13 +31,6 @@ end
 function bytes.put_i32(buffer, at, value)
   cast(i32, buffer + at)[0] = value
   return at + 4
-end
-
--- A length of one byte, then the string.
-function bytes.put_string(buffer, at, text)
-  buffer[at] = #text
-  copy(buffer + at + 1, text, #text)
-  return at + 1 + #text
 end
 
 function bytes.to_string(buffer, size)

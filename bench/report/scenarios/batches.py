@@ -1,7 +1,8 @@
 """A gateway's requests with 100 heartbeats against single ones, in turns."""
 
 TITLE = "Gateway batches"
-WHAT = "A gateway sends the heartbeats of 100 players in one request. In rounds, saturated: runs for a second of processor time."
+WHAT = ("A gateway sends the heartbeats of 100 players in one request. In rounds, saturated: runs for a second of "
+        "processor time.")
 
 
 def run(bench):

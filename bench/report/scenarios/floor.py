@@ -15,9 +15,9 @@ def run(bench):
     at_minuted = {"watch": [("minuted", minuted.pid), ("redis", redis.process.pid)]}
     at_fsync = {"watch": [("minuted", fsync.pid), ("redis", durable.process.pid)]}
     light = ["--any-answer", *bench.steady()]
-    light[light.index("--load") + 1] = bench.choose("20000:7s", "20000:12s")  # it remembers no player
+    light[light.index("--load") + 1] = bench.choose("20000:5s", "20000:12s")  # it remembers no player
     light[light.index("--warmup") + 1] = "2s"
-    for turn in range(1, bench.choose(2, 3) + 1):
+    for turn in range(1, bench.choose(1, 3) + 1):
         load.measure(f"floor-max-{turn}", f"nginx 204, saturated, round {turn}", minuted,
                      "--any-answer", *bench.closed(), **at_floor)
         load.measure(f"minuted-max-{turn}", f"minuted, saturated, round {turn}", minuted, *bench.closed(), **at_minuted)

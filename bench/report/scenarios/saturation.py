@@ -1,8 +1,8 @@
 """As much as each can, in turns: minuted and the peers that do the same work."""
 
 TITLE = "Saturation, beside the peers"
-WHAT = ("256 connections send as soon as they are answered, for one processor of the daemon or peer and another of Redis. The peers "
-        "judge and credit with the same atomic function of Redis; bench/peers/README.md says how they are tuned.")
+WHAT = ("256 connections send as soon as they are answered, to one processor of the daemon or peer and one of Redis. The "
+        "peers judge and credit with the same atomic function of Redis; bench/peers/README.md says how they are tuned.")
 
 PEERS = ("floor", "nginx-lua", "fastify", "evhttp")
 

@@ -29,5 +29,5 @@ def verified(bench):
     minuted = bench.servers.daemon(redis, "fsync", kafka, {"publish.running_minutes": "5s"})
     bench.load.measure(
         "verified", "5,000/s of lively players, each second looked up in Redis and Kafka", minuted,
-        "--make-sessions", "--load", bench.choose("5000:10s", "5000:40s"), "--interval", bench.choose("3s", "15s"),
-        "--verify", watch=[("minuted", minuted.pid), ("redis", redis.process.pid)])
+        "--make-sessions", "--load", bench.choose("5000:7s", "5000:40s"), "--interval", bench.choose("2s", "15s"),
+        "--threads", 2, "--verify", watch=[("minuted", minuted.pid), ("redis", redis.process.pid)])

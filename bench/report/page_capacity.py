@@ -1,0 +1,87 @@
+"""The capacity page: capacity.md.in with what capacity.py computes. Pure but for the template."""
+
+from string import Template
+
+from . import form
+from .capacity import (ASSUMED, PLAYERS, Measured, Need, inverse, limits, product, redis_servers, total,
+                       totals_bytes, up)
+from .page_markdown import markdown
+from .paths import BENCH
+
+TABLE_HEAD = ["players at a time", "heartbeats/s", "daemon cores", "Redis cores", "Redis servers", "Redis, a day's minutes",
+              "Kafka"]
+LEARNING_MINUTES = 45  # an hour of learning
+
+
+def table(measured):
+    """players -> what they take, as rows of a page."""
+    lines = []
+    for players in PLAYERS:
+        need = Need(players, measured)
+        lines.append([form.whole(players), form.whole(need.heartbeats), form.number(need.daemon_cores),
+                      form.number(need.redis_cores), form.whole(redis_servers(need)), form.size(need.window_bytes),
+                      rate(need.kafka_rate)])
+    return TABLE_HEAD, lines
+
+
+def rate(value):
+    return form.NOT_MEASURED if value is None else f"{form.size(value)}/s"
+
+
+def values(results):
+    """Everything that the template names."""
+    measured = Measured(results)
+    rush = Need(ASSUMED["rush_players"], measured)
+    return {**assumed_values(), **measured_values(measured), **rush_values(rush, measured), **kafka_values(rush, measured),
+            "table": markdown(*table(measured)), "limits": limits_text(measured)}
+
+
+def assumed_values():
+    whole = {f"assumed_{name}": form.whole(value) for name, value in ASSUMED.items() if name != "busy"}
+    return {**whole, "busy_percent": form.whole(ASSUMED["busy"] * 100)}
+
+
+def measured_values(measured):
+    return {
+        "daemon_us": form.us(measured.daemon_us), "redis_us": form.us(measured.redis_us),
+        "publish_us": form.us(measured.publish_us), "publish_redis_us": form.us(measured.publish_redis_us),
+        "publish_rate": form.per_second(measured.publish_rate), "minute_bytes": form.size(measured.minute_bytes),
+        "learner_bytes": form.size(measured.learner_bytes), "lesson_bytes": form.size(measured.lesson_bytes),
+        "connection_bytes": form.size(measured.connection_bytes),
+        "minute_record": form.size(measured.minute_record), "lesson_record": form.size(measured.lesson_record),
+    }
+
+
+def rush_values(rush, measured):
+    totals, servers = totals_bytes(measured), redis_servers(rush)
+    memory = total(totals, rush.window_bytes)
+    return {
+        "heartbeats": form.per_second(rush.heartbeats), "minutes": form.per_second(rush.minutes),
+        "daemon_busy": form.number(rush.daemon), "daemon_cores": form.whole(up(rush.daemon_cores)),
+        "redis_busy": form.number(rush.redis), "redis_servers": form.whole(servers),
+        "totals": form.size(totals), "window": form.size(rush.window_bytes), "redis_memory": form.size(memory),
+        "server_memory": form.size(product(memory, inverse(servers))),
+        "connections": form.size(rush.connections_bytes),
+    }
+
+
+def kafka_values(rush, measured):
+    minutes = ASSUMED["teachers"] * ASSUMED["hours_each"] * LEARNING_MINUTES
+    evidence = product(measured.minute_record, minutes)
+    return {
+        "kafka_rate": rate(rush.kafka_rate), "kafka_rate_copies": rate(product(rush.kafka_rate, ASSUMED["copies"])),
+        "all_minutes": form.whole(minutes), "evidence": form.size(evidence),
+        "evidence_copies": form.size(product(evidence, ASSUMED["copies"])),
+        "totals_topic": form.size(product(measured.lesson_record, ASSUMED["teachers"] * ASSUMED["lessons"])),
+    }
+
+
+def limits_text(measured):
+    found = limits(measured)
+    return markdown(["what is full first", "at so many players", "wanted for the rush"],
+                    [[name, form.whole(players), form.number(ASSUMED["rush_players"] / players)]
+                     for name, players in found])
+
+
+def page(results):
+    return Template((BENCH / "report/capacity.md.in").read_text()).substitute(values(results))
