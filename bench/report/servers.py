@@ -18,6 +18,7 @@ from .paths import ROOT
 CATALOG = ROOT / "config/demo.yaml"
 SESSION_KEY = b"the session key of the load's report\n"
 SECRET = "the platform's secret of the load's report"
+ONE_REDIS = {"redis.partitions": 1}  # as config/minuted.yaml advises where there is one Redis
 NOWHERE = "127.0.0.1:1"  # a broker that is never reached
 BROKER_JAVA = ["java", "-Xmx1g", "-Xms1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
 DURABILITY = {
@@ -171,7 +172,7 @@ class Servers:
     def daemon(self, redis, durability="memory", kafka=None, changes=None):
         """CHANGES: key of the configuration -> value. Without KAFKA, a broker that is never reached."""
         brokers = kafka.brokers if kafka else NOWHERE
-        daemon = Daemon(self._folder("minuted"), self.build, redis, durability, brokers, changes or {})
+        daemon = Daemon(self._folder("minuted"), self.build, redis, durability, brokers, {**ONE_REDIS, **(changes or {})})
         if kafka:
             daemon.create_topics()
         return self._start(daemon)

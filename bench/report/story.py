@@ -76,8 +76,8 @@ def saturation(results):
 
 def steady(results):
     section = loads(results, "steady", [
-        ("memory, 16 partitions", "memory", "minuted"), ("fsync, 16 partitions", "fsync", "minuted"),
-        ("memory, 4 partitions", "partitions-4", "minuted"), ("memory, 1 partition", "partitions-1", "minuted"),
+        ("memory, 1 partition", "memory", "minuted"), ("fsync, 1 partition", "fsync", "minuted"),
+        ("memory, 4 partitions", "partitions-4", "minuted"), ("memory, 16 partitions", "partitions-16", "minuted"),
         ("lively players, fsync, 5,000/s", "verified", "minuted")])
     section.text = [verification(results.verification("steady", "verified"))]
     return section
