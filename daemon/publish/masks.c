@@ -87,8 +87,11 @@ static struct outbox_taken begin_minute(const struct cycle *c, const struct part
     for (size_t i = 0; i < c->begun.n; i++) {
         const struct outbox_taken *left = &c->begun.portions[i];
         if (left->partition == m->partition && left->minute == m->minute)
-            return (struct outbox_taken){
-                m->partition, m->minute, left->cursor, left->version, .resumed = true};
+            return (struct outbox_taken){.minute = m->minute,
+                .partition = m->partition,
+                .resumed = true,
+                .cursor = left->cursor,
+                .version = left->version};
     }
     return (struct outbox_taken){.partition = m->partition, .minute = m->minute};
 }

@@ -196,8 +196,7 @@ static size_t lesson_index(struct apply_scratch *scratch, const struct store_run
 
 static size_t pair_index(struct apply_scratch *scratch, const struct store_run *run)
 {
-    struct apply_pair pair = {
-        (uint16_t)learner_index(scratch, run), (uint16_t)lesson_index(scratch, run)};
+    struct apply_pair pair = {(uint16_t)learner_index(scratch, run), (uint16_t)lesson_index(scratch, run)};
     for (size_t i = scratch->n_pairs; i > 0; i--)
         if (scratch->pairs[i - 1].learner == pair.learner && scratch->pairs[i - 1].lesson == pair.lesson)
             return i - 1;
@@ -294,7 +293,8 @@ static void encode_texts(struct buf *b, const struct apply_scratch *scratch, int
     for (size_t i = 0; i < scratch->n_lessons; i++) {
         struct slice lesson = scratch->lessons[i]->lesson;
         char head[2] = {FORMAT, (char)lesson.len};
-        resp_joined(b, (struct slice){head, sizeof(head)}, lesson, (struct slice){"", 0}, (struct slice){"", 0});
+        resp_joined(
+            b, (struct slice){head, sizeof(head)}, lesson, (struct slice){"", 0}, (struct slice){"", 0});
         resp_arg(b, scratch->lessons[i]->course);
     }
 }

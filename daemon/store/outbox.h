@@ -77,12 +77,12 @@ struct outbox_learner {
  * the next goes on where it ended, also after a settling, when what lies before is empty and slow to pass.
  */
 struct outbox_taken {
-    int partition;
     int64_t minute;
-    uint64_t cursor;                 /* where the next portion begins; 0: this was the last */
-    uint64_t version;                /* of the topology that the cursor belongs to */
+    int partition;
     bool resumed;                    /* the caller's: the first portion was another transaction's */
     bool done;                       /* the last call for it went well */
+    uint64_t cursor;                 /* where the next portion begins; 0: this was the last */
+    uint64_t version;                /* of the topology that the cursor belongs to */
     struct outbox_learner *learners; /* in the arena */
     size_t n_learners;
     size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */

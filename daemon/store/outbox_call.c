@@ -153,9 +153,9 @@ static void send_commands(struct exchange *e)
         e->broken = true;
         return;
     }
-    if (link->redis == NULL && (link->redis = client_connect(where, error)) == NULL)
-        break_off(e, error);
-    else if (!client_send(link->redis, &link->commands, error))
+    if (link->redis == NULL)
+        link->redis = client_connect(where, error);
+    if (link->redis == NULL || !client_send(link->redis, &link->commands, error))
         break_off(e, error);
 }
 

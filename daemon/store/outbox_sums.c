@@ -129,8 +129,8 @@ static void join_parts(
  */
 static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
 {
-    int64_t is_member[PARTITIONS_MAX];
-    bool done[PARTITIONS_MAX];
+    int64_t is_member[PARTITIONS_MAX] = {0};
+    bool done[PARTITIONS_MAX] = {false};
     *grown = false;
     for (int p = 0; p < o->config->redis.partitions; p++) {
         resp_begin(&o->command, 3);
@@ -149,7 +149,7 @@ bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct o
 {
     size_t partitions = (size_t)o->config->redis.partitions;
     struct part *parts = arena_alloc(arena, partitions * sizeof(*parts));
-    bool grown;
+    bool grown = false;
     *out = (struct outbox_sums){.minute = minute};
     out->partition_seconds = arena_alloc(arena, partitions * sizeof(*out->partition_seconds));
     for (size_t p = 0; p < partitions; p++)

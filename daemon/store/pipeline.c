@@ -35,7 +35,7 @@ struct pipeline {
     struct event *linger;
     struct event *answer;
     struct store_run_queue answered; /* to be completed by `answer` */
-    struct lane *lanes; /* one a partition; those of other servers stay empty */
+    struct lane *lanes;              /* one a partition; those of other servers stay empty */
     size_t queued;
     int64_t queued_since_us; /* of the oldest queued run, when queued > 0 */
     size_t outstanding;      /* replies that the pipeline in flight still owes */
@@ -160,8 +160,9 @@ static void on_answer(evutil_socket_t fd, short what, void *ctx)
 }
 
 /*
- * The last reply of a pipeline has come, or the connection has gone. The next one is launched first, and what was
- * answered is completed in the loop's next turn, once that has been written: so Redis works while the daemon answers.
+ * The last reply of a pipeline has come, or the connection has gone. The next one is launched first, and what
+ * was answered is completed in the loop's next turn, once that has been written: so Redis works while the
+ * daemon answers.
  */
 static void finish(struct pipeline *p)
 {
