@@ -1,4 +1,4 @@
-#!lua name=minuted_1
+#!lua name=minuted_2
 
 -- What minuted does inside Redis. A change of a stored form or of a function's arguments is a new version:
 -- the library's name and every function's prefix, and STORE_LIBRARY in store/layout.h.
@@ -18,6 +18,7 @@ local MASKS = 80          -- bytes of a lesson's ten masks
 local NOTHING = '\0\0\0\0\0\0\0\0' -- a mask
 local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a further one is not covered
 local MEDIA_MAX = 4294967295 -- ms; what an interval's ends can hold
+local SUMS_KEPT = 4096    -- entries of the working memory that outlive a call
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
 
 -- Redis 7.0 has no `string`, `struct` and `bit` while a library loads: they are fetched at the first call.
@@ -98,7 +99,7 @@ local function add_to_total(value, seconds, last, course, from, to)
   watched, last = watched + seconds, last > last_known and last or last_known
   if size > tail and sub(value, 11, tail - 1) == course then
     local last_from, last_to = unpack_struct('<I4I4', value, size - 7)
-    if from >= last_from and from <= last_to + JOIN and to >= last_to then -- it goes on where it stopped
+    if from >= last_from and from <= last_to + JOIN and to >= last_to and to > from then -- it goes on
       return FORMAT .. pack('<I4I4', watched, last) .. sub(value, 10, size - 4) .. pack('<I4', to)
     end
   end
@@ -177,6 +178,7 @@ local function read_buckets(keys)
 end
 
 local function read_minutes(keys, args)
+  if #seconds > SUMS_KEPT then seconds, firsts = {}, {} end -- the collector would walk through them for ever
   for m = 1, n_minutes do
     minutes[m], slots[m], minute_bucket[m], position = unpack_struct('<I4I2I2', packed, position)
     local at = 3 + n_buckets + 2 * m
@@ -194,9 +196,11 @@ local function open_batch(keys, args)
   horizon, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, position =
     unpack_struct('<I4I2I2I2I2I2I2I2', packed, 1)
   local stored = redis.call('GET', keys[1])
-  first_minute = stored and tonumber(stored) or horizon
-  if not stored then new_floor = horizon - horizon % 10 end
-  if first_minute < horizon then first_minute = horizon end
+  if stored then
+    first_minute = math.max(horizon, tonumber(stored)) -- an error where it is no number
+  else
+    first_minute, new_floor = horizon, horizon - horizon % 10
+  end
   local before = 3 + n_buckets + 2 * n_minutes
   for i = 1, n_learners do
     local key = keys[before + i]
@@ -482,7 +486,7 @@ local function watermark(keys, args)
 end
 
 local function register(name, callback, flags)
-  redis.register_function{function_name = 'minuted_1_' .. name, callback = callback, flags = flags}
+  redis.register_function{function_name = 'minuted_2_' .. name, callback = callback, flags = flags}
 end
 
 register('apply', apply, {})

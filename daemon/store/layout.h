@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 /* The library of functions.lua, and the prefix of its functions. */
-#define STORE_LIBRARY "minuted_1"
+#define STORE_LIBRARY "minuted_2"
 #define STORE_FUNCTION(name) STORE_LIBRARY "_" name
 
 #define KEY_PUBLISHER "minuted:publisher"

@@ -1,4 +1,4 @@
-// The call of minuted_1_apply for one run, and its answer: the JavaScript side of daemon/store/layout.h.
+// The call of minuted_2_apply for one run, and its answer: the JavaScript side of daemon/store/layout.h.
 'use strict';
 
 const HORIZON_S = 86400;
@@ -69,7 +69,7 @@ function encode(prefix, name, session, course, claimed, nowMs) {
   for (let minute = firstMinute; minute <= lastMinute; minute++) {
     at = putPiece(at, minute - firstMinute + 1, minute, claimed);
   }
-  return ['minuted_1_apply', keys.length, ...keys, Buffer.from(buffer.subarray(0, at)), ...texts];
+  return ['minuted_2_apply', keys.length, ...keys, Buffer.from(buffer.subarray(0, at)), ...texts];
 }
 
 // Seconds by what became of them.

@@ -5,7 +5,7 @@ local apply = require 'apply'
 local claim = require 'claim'
 local session_token = require 'session_token'
 
-local FUNCTION = 'minuted_1_apply'
+local FUNCTION = 'minuted_2_apply'
 local HORIZON_MS, INTERVAL_MS = 86400000, 15000
 local TIMEOUT_MS, IDLE_MS, POOL = 3000, 60000, 1024
 
