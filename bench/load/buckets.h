@@ -1,7 +1,7 @@
 /*
- * Buckets as wide as their values are great: 2^SUB_BITS of them between a power of two and the next. A value's
- * bucket is told by its SUB_BITS + 1 leading bits and how many follow them, which are dropped; values below
- * 2^(SUB_BITS + 1) have a bucket each.
+ * Buckets as wide as their values are great: 2^SUB_BITS of them between a power of two and the next. A
+ * value's bucket is told by its SUB_BITS + 1 leading bits and how many follow them, which are dropped; values
+ * below 2^(SUB_BITS + 1) have a bucket each.
  */
 #pragma once
 

@@ -134,8 +134,7 @@ static uint32_t leave_line(struct crowd *c)
 
 bool crowd_take(struct crowd *c, int64_t now_us, uint32_t *player)
 {
-    bool waited = c->head != NONE &&
-                  now_us - c->players[c->head].turn_us >= c->playing->interval_ms * 1000;
+    bool waited = c->head != NONE && now_us - c->players[c->head].turn_us >= c->playing->interval_ms * 1000;
     if (!waited && c->n_began < c->n) {
         *player = c->n_began++;
         begin(c, *player, now_us);
@@ -263,8 +262,11 @@ size_t crowd_claim(struct crowd *c, uint32_t player, int64_t now_us, struct run 
     }
     for (size_t i = 0; i < p->n_queue; i++) {
         const struct stretch *s = &p->queue[i];
-        runs[i] = (struct run){.from_ms = s->from_ms, .to_ms = s->to_ms, .media_from_ms = s->media_ms,
-            .media_to_ms = s->media_ms + media_of(p, s->to_ms - s->from_ms), .rate = (double)p->speed};
+        runs[i] = (struct run){.from_ms = s->from_ms,
+            .to_ms = s->to_ms,
+            .media_from_ms = s->media_ms,
+            .media_to_ms = s->media_ms + media_of(p, s->to_ms - s->from_ms),
+            .rate = (double)p->speed};
     }
     return p->n_queue;
 }

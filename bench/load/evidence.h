@@ -9,7 +9,7 @@
 
 struct evidence {
     const char *portal;
-    const char *prefix;   /* learner I is "<prefix><I>" in decimal; nobody else's id begins like this */
+    const char *prefix; /* learner I is "<prefix><I>" in decimal; nobody else's id begins like this */
     size_t n_learners;
     int64_t first_minute; /* Unix minutes (seconds / 60) */
     size_t n_minutes;

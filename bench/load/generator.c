@@ -35,14 +35,15 @@ struct generator {
     struct dice dice;
     /* arrivals of the schedule, of which this thread's are every THREADS-th */
     uint64_t next;    /* to be sent */
-    uint64_t offered; /* up to here their time has come */
+    uint64_t offered; /* the first whose time has not come */
+    int64_t offered_due_us;
     int64_t start_us;
     int64_t end_us; /* of arrivals, since the start */
     bool ended;     /* there are no more arrivals */
     struct run_answer answers[MESSAGE_RUNS_MAX];
 };
 
-static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t now_us);
+static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t monotonic_us);
 
 struct generator *generator_new(const struct load_plan *plan, unsigned index)
 {
@@ -53,6 +54,7 @@ struct generator *generator_new(const struct load_plan *plan, unsigned index)
     double seconds = schedule_seconds(plan->schedule);
     g->plan = plan;
     g->next = g->offered = index;
+    g->offered_due_us = schedule_due_us(plan->schedule, index);
     g->end_us = (int64_t)(seconds * 1e6);
     g->dice = dice_of(plan->seed * 31 + index);
     g->crowd = crowd_new(plan->playing, plan->evidence, first, end - first, plan->seed);
@@ -91,6 +93,17 @@ struct tally *generator_tally(struct generator *g)
 bool generator_open_sessions(struct generator *g, const atomic_bool *stop, char problem[static 256])
 {
     return open_sessions(g->plan, g->crowd, stop, problem);
+}
+
+/* Counts the arrivals whose time has come, whether or not they find a connection, and goes on to what happens
+ * now. */
+static struct counts *count_at(struct generator *g, int64_t now_us)
+{
+    for (; g->offered_due_us <= now_us; g->offered_due_us = schedule_due_us(g->plan->schedule, g->offered)) {
+        tally_at(g->tally, g->offered_due_us)->counts.offered++;
+        g->offered += g->plan->threads;
+    }
+    return &tally_at(g->tally, now_us)->counts;
 }
 
 /* ---- answers ---- */
@@ -151,7 +164,7 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
     struct generator *g = ctx;
     struct request *r = &g->requests[slot];
     int64_t now_us = monotonic_us - g->start_us;
-    struct counts *counts = &tally_at(g->tally, now_us)->counts;
+    struct counts *counts = count_at(g, now_us);
     if (reply != NULL && (reply->status == 429 || reply->status == 503)) {
         counts->refused++;
         put_back(g, r, now_us, reply->retry_after_s);
@@ -238,17 +251,9 @@ static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
     send_request(g, slot, out, now_us);
 }
 
-/* Counts the arrivals whose time has come, whether or not they find a connection. */
-static void offer(struct generator *g, int64_t now_us)
-{
-    struct counts *counts = &tally_at(g->tally, now_us)->counts;
-    for (; schedule_due_us(g->plan->schedule, g->offered) <= now_us; g->offered += g->plan->threads)
-        counts->offered++;
-}
-
 /*
- * An arrival of the schedule; one that finds every player waiting for an answer has failed. In a closed loop there is
- * none then: false.
+ * An arrival of the schedule; one that finds every player waiting for an answer has failed. In a closed loop
+ * there is none then: false.
  */
 static bool arrive(struct generator *g, int64_t due_us, int64_t now_us)
 {
@@ -268,6 +273,7 @@ static int64_t send_due(struct generator *g)
 {
     for (;;) {
         int64_t now_us = clock_monotonic_us() - g->start_us;
+        count_at(g, now_us);
         int64_t arrival_us = next_due_us(g, now_us);
         int64_t retry_us = retries_due_us(&g->retries);
         int64_t due_us = arrival_us < retry_us ? arrival_us : retry_us;
@@ -305,7 +311,7 @@ static bool finished(struct generator *g, int64_t now_us, const atomic_bool *sto
 /* What was never sent or is still under way has failed. */
 static void give_up(struct generator *g, int64_t now_us)
 {
-    struct counts *counts = &tally_at(g->tally, now_us)->counts;
+    struct counts *counts = count_at(g, now_us);
     counts->failed += pool_busy(g->pool);
     if (g->offered > g->next)
         counts->failed += (g->offered - g->next) / g->plan->threads;
@@ -316,14 +322,12 @@ void generator_run(struct generator *g, int64_t start_us, const atomic_bool *sto
     int64_t now_us;
     g->start_us = start_us;
     while (!finished(g, now_us = clock_monotonic_us() - start_us, stop)) {
-        offer(g, now_us);
         int64_t due_us = send_due(g);
         now_us = clock_monotonic_us() - start_us;
         if (due_us > now_us + WAIT_MAX_US)
             due_us = now_us + WAIT_MAX_US;
         pool_wait(g->pool, now_us, due_us);
     }
-    offer(g, now_us);
     give_up(g, now_us);
     tally_close(g->tally);
 }

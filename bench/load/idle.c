@@ -29,7 +29,8 @@ static bool ask_once(int fd, struct slice request)
 
 static int open_one(const struct pool_plan *plan, size_t i, struct slice request)
 {
-    const struct wire_address *to = &plan->places[i % plan->n_places];
+    const struct wire_address *source;
+    const struct wire_address *to = pool_choose(plan, i, &source);
     struct timeval timeout = {TIMEOUT_S, 0};
     int on = 1;
     int fd = socket(to->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -38,8 +39,7 @@ static int open_one(const struct pool_plan *plan, size_t i, struct slice request
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
     bool good = true;
-    if (plan->n_sources > 0) {
-        const struct wire_address *source = &plan->sources[i % plan->n_sources];
+    if (source != NULL) {
         setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
         good = bind(fd, (const struct sockaddr *)&source->addr, source->len) == 0;
     }

@@ -6,7 +6,8 @@
 
 #include "load/generator.h"
 
-/* Opens N, each with one answered request behind it, until one cannot be opened. FDS gets them; returns how many. */
+/* Opens N, each with one answered request behind it, until one cannot be opened. FDS gets them; returns how
+ * many. */
 size_t idle_open(const struct pool_plan *plan, const struct message_place *place, int *fds, size_t n);
 /* Closes them; returns how many the server had closed before. */
 size_t idle_close(int *fds, size_t n);

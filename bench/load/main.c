@@ -116,7 +116,8 @@ static bool write_reports(const struct options *o, const struct result *r)
     const struct {
         const char *path;
         void (*report)(const struct result *r, struct buf *out);
-    } reports[] = {{o->json_file, report_json}, {o->hgrm_file, report_percentiles}, {o->html_file, report_html}};
+    } reports[] = {
+        {o->json_file, report_json}, {o->hgrm_file, report_percentiles}, {o->html_file, report_html}};
     struct buf text = {0};
     bool good = true;
     for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
@@ -146,7 +147,8 @@ static enum exit_status conclude(const struct options *o, const struct result *r
     report_text(r, &text);
     bool good = r->void_reason[0] == '\0';
     if (r->verification.asked)
-        good = good && r->verification.problem[0] == '\0' && r->verification.lost_s == 0 && r->verification.extra_s == 0;
+        good = good && r->verification.problem[0] == '\0' && r->verification.lost_s == 0 &&
+               r->verification.extra_s == 0;
     if (o->assertions != NULL)
         good = assertions_judge(o->assertions, r, &text) && good;
     good = fwrite(text.data, 1, text.len, writes_to_stdout(o) ? stderr : stdout) == text.len && good;
@@ -181,7 +183,8 @@ static enum exit_status run(const struct options *o, char *command)
     enum exit_status status = EXIT_FAILED;
     describe(result, &setup, command);
     if (o->verify && strcmp(setup.config->kafka.brokers, "embedded") == 0) {
-        fprintf(stderr, "minuted-bench: --verify: the embedded broker does not keep all records; kafka.brokers of a real one are wanted\n");
+        fprintf(stderr, "minuted-bench: --verify: the embedded broker does not keep all records; "
+                        "kafka.brokers of a real one are wanted\n");
     } else if (!run_load(&setup, result, &interrupted, problem)) {
         fprintf(stderr, "minuted-bench: %s\n", problem);
     } else {

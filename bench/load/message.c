@@ -89,8 +89,8 @@ void message_heartbeats(struct buf *out, const struct message_place *place, stru
     end_request(out, body);
 }
 
-void message_session(struct buf *out, const struct message_place *place, struct slice jwt, struct slice lesson,
-    struct slice device)
+void message_session(struct buf *out, const struct message_place *place, struct slice jwt,
+    struct slice lesson, struct slice device)
 {
     struct buf body = {0};
     buf_append_string(&body, "{\"lesson_id\":");
@@ -149,7 +149,8 @@ static bool read_field(const char *line, const char *end, struct reply *r, int64
         return false;
     if (is_named(line, colon, "connection"))
         r->close = end - value == 5 && strncasecmp(value, "close", 5) == 0;
-    else if (is_named(line, colon, "retry-after") && !read_digits(value, end, RETRY_AFTER_MAX, &r->retry_after_s))
+    else if (is_named(line, colon, "retry-after") &&
+             !read_digits(value, end, RETRY_AFTER_MAX, &r->retry_after_s))
         r->retry_after_s = -1; /* a date, or next year */
     return true;
 }

@@ -23,14 +23,15 @@ struct message_place {
 
 /* ---- requests ---- */
 
-/* A heartbeats body is begun, gets a heartbeat or several, and is ended; alone when there is to be only one. */
+/* A heartbeats body is begun, gets a heartbeat or several, and is ended; alone when there is to be only one.
+ */
 void message_body_begin(struct buf *body, bool alone);
 void message_body_add(struct buf *body, struct slice token, const struct run *runs, size_t n);
 void message_body_end(struct buf *body, bool alone);
 
 void message_heartbeats(struct buf *out, const struct message_place *place, struct slice body);
-void message_session(struct buf *out, const struct message_place *place, struct slice jwt, struct slice lesson,
-    struct slice device);
+void message_session(struct buf *out, const struct message_place *place, struct slice jwt,
+    struct slice lesson, struct slice device);
 /* The smallest good request: one that is answered without reading or writing anything. */
 void message_nothing(struct buf *out, const struct message_place *place);
 
@@ -38,20 +39,21 @@ void message_nothing(struct buf *out, const struct message_place *place);
 
 struct reply {
     int status;
-    bool close;           /* the server will close the connection */
+    bool close;            /* the server will close the connection */
     int64_t retry_after_s; /* negative: not said */
-    struct slice body;    /* in the bytes read */
-    size_t len;           /* of the whole reply */
+    struct slice body;     /* in the bytes read */
+    size_t len;            /* of the whole reply */
 };
 
 enum reply_state { REPLY_PARTIAL, REPLY_WHOLE, REPLY_BROKEN };
 
-/* The reply at the beginning of BYTES; only such with a Content-Length, or without a body (204), are understood. */
+/* The reply at the beginning of BYTES; only such with a Content-Length, or without a body (204), are
+ * understood. */
 enum reply_state reply_read(struct slice bytes, struct reply *r);
 
 /*
- * The results of a heartbeats answer into ANSWERS (MESSAGE_RUNS_MAX); returns how many, 0 when it is not one. ARENA is
- * used meanwhile.
+ * The results of a heartbeats answer into ANSWERS (MESSAGE_RUNS_MAX); returns how many, 0 when it is not one.
+ * ARENA is used meanwhile.
  */
 size_t reply_results(struct slice body, struct arena *arena, struct run_answer *answers);
 

@@ -36,8 +36,7 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
     struct slice token;
     int64_t anchor_ms;
     arena_reset(&o->arena);
-    if (reply != NULL && reply->status == 201 &&
-        reply_session(reply->body, &o->arena, &token, &anchor_ms)) {
+    if (reply != NULL && reply->status == 201 && reply_session(reply->body, &o->arena, &token, &anchor_ms)) {
         crowd_open(o->crowd, o->players[slot], token, anchor_ms, now_us);
         o->clock_is_off = o->clock_is_off || llabs(anchor_ms - clock_system_ms()) > CLOCK_OFF_MAX_MS;
         o->n_open++;
@@ -60,8 +59,8 @@ static void ask(struct opening *o, uint32_t player)
     size_t len = o->plan->sign_jwt(o->plan->sign_ctx, (struct slice){learner, (size_t)n}, jwt);
     struct buf *out = pool_begin(o->pool, &slot);
     o->players[slot] = player;
-    message_session(out, &o->plan->place, (struct slice){jwt, len}, slice_of(e->lessons[index % e->n_lessons]),
-        SLICE_LITERAL("bench"));
+    message_session(out, &o->plan->place, (struct slice){jwt, len},
+        slice_of(e->lessons[index % e->n_lessons]), SLICE_LITERAL("bench"));
     pool_send(o->pool, slot, clock_monotonic_us());
 }
 
@@ -85,8 +84,8 @@ static void ask_all(struct opening *o)
 static bool say_why(const struct opening *o, char problem[static 256])
 {
     if (o->clock_is_off)
-        snprintf(problem, 256, "the clock of %.100s is more than %d s away from this machine's", o->plan->place.host,
-            CLOCK_OFF_MAX_MS / 1000);
+        snprintf(problem, 256, "the clock of %.100s is more than %d s away from this machine's",
+            o->plan->place.host, CLOCK_OFF_MAX_MS / 1000);
     else if (atomic_load(o->stop))
         snprintf(problem, 256, "interrupted while players opened their sessions");
     else if (o->last_status == 0)
@@ -97,8 +96,8 @@ static bool say_why(const struct opening *o, char problem[static 256])
     return false;
 }
 
-bool open_sessions(const struct load_plan *plan, struct crowd *crowd, const atomic_bool *stop,
-    char problem[static 256])
+bool open_sessions(
+    const struct load_plan *plan, struct crowd *crowd, const atomic_bool *stop, char problem[static 256])
 {
     struct opening o = {.plan = plan, .crowd = crowd, .stop = stop};
     uint32_t n = crowd_size(crowd);

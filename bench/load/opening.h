@@ -5,17 +5,19 @@
 #include "load/generator.h"
 
 /*
- * Asks for a session for every player, as fast as the plan's connections answer. False with a problem when too many fail in
- * a row, when the server's clock is not this machine's, or when *STOP is set. Blocks.
+ * Asks for a session for every player, as fast as the plan's connections answer. False with a problem when
+ * too many fail in a row, when the server's clock is not this machine's, or when *STOP is set. Blocks.
  */
 bool open_sessions(const struct load_plan *plan, struct crowd *crowd, const atomic_bool *stop,
     char problem[static 256]) __attribute__((warn_unused_result));
 
-/* Signs a session for every player that began BACKDATE_MS ago. COURSES are those of the evidence's lessons. */
+/* Signs a session for every player that began BACKDATE_MS ago. COURSES are those of the evidence's lessons.
+ */
 void make_sessions(struct crowd *crowd, const struct evidence *evidence, const char *const *courses,
     const struct config *config, int64_t backdate_ms);
 
 enum { PLATFORM_JWT_MAX = 1024 };
 
-/* For load_plan.sign_jwt: a token of ISSUER (a struct config_issuer with a secret) for LEARNER, into OUT (PLATFORM_JWT_MAX). */
+/* For load_plan.sign_jwt: a token of ISSUER (a struct config_issuer with a secret) for LEARNER, into OUT
+ * (PLATFORM_JWT_MAX). */
 size_t platform_sign_jwt(const void *issuer, struct slice learner, char *out);

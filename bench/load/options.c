@@ -356,9 +356,18 @@ bool options_parse(int argc, char **argv, struct options *options, enum exit_sta
     struct option list[ROWS + 3];
     char letters[2 * ROWS + 8];
     int option;
-    *options = (struct options){.batch = 1, .connections = 256, .threads = 1, .timeout_us = 5000000,
-        .warmup_us = 2000000, .drain_us = 30000000, .seed = 1, .pauses = 0.02, .seeks = 0.03, .resends = 0.01,
-        .speeds = 0.2, .verify_wait_us = 180000000};
+    *options = (struct options){.batch = 1,
+        .connections = 256,
+        .threads = 1,
+        .timeout_us = 5000000,
+        .warmup_us = 2000000,
+        .drain_us = 30000000,
+        .seed = 1,
+        .pauses = 0.02,
+        .seeks = 0.03,
+        .resends = 0.01,
+        .speeds = 0.2,
+        .verify_wait_us = 180000000};
     *status = EXIT_USAGE;
     (void)!read_load(options, default_load);
     list_options(list, letters);
@@ -379,7 +388,8 @@ bool options_parse(int argc, char **argv, struct options *options, enum exit_sta
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "minuted-bench: unexpected argument '%s'\nTry 'minuted-bench --help'.\n", argv[optind]);
+        fprintf(
+            stderr, "minuted-bench: unexpected argument '%s'\nTry 'minuted-bench --help'.\n", argv[optind]);
         return false;
     }
     return check(options);

@@ -20,20 +20,18 @@ struct options {
     const char *config_file;
     struct config_override overrides[OVERRIDES_MAX];
     size_t n_overrides;
-    bool dev;
     struct endpoint places[PLACES_MAX]; /* none: http.listen */
     size_t n_places;
     const char *base_path; /* NULL: http.base_path */
     /* the load */
     const char *schedule_text;
     struct schedule schedule;
-    double players; /* 0: as many as the greatest rate takes */
+    double players;      /* 0: as many as the greatest rate takes */
     int64_t interval_us; /* 0: heartbeats.interval */
     unsigned batch;
     unsigned connections; /* of all threads */
     unsigned threads;
     unsigned idle;
-    bool close;
     const char *sources[SOURCES_MAX];
     size_t n_sources;
     int64_t timeout_us;
@@ -41,30 +39,33 @@ struct options {
     int64_t drain_us;
     uint64_t seed;
     /* the players */
-    bool make_sessions;
     int64_t backdate_us;
     int64_t claim_us; /* 0: the interval */
     double pauses;
     double seeks;
     double resends;
     double speeds;
-    bool any_answer;
     /* what is looked at, and what is written */
     struct watched watched[WATCHED_MAX];
     size_t n_watched;
-    bool verify;
     int64_t verify_wait_us;
     const char *assertions;
     const char *title;
     const char *json_file;
     const char *hgrm_file;
     const char *html_file;
+    /* switches */
+    bool dev;
+    bool close;
+    bool make_sessions;
+    bool any_answer;
+    bool verify;
     bool quiet;
 };
 
 /*
- * Parses ARGV, which *OPTIONS then points into. True when the load is to be run; else *STATUS is what to exit with, and
- * help, version or the problem was printed.
+ * Parses ARGV, which *OPTIONS then points into. True when the load is to be run; else *STATUS is what to exit
+ * with, and help, version or the problem was printed.
  */
 bool options_parse(int argc, char **argv, struct options *options, enum exit_status *status)
     __attribute__((warn_unused_result));

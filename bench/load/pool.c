@@ -27,7 +27,7 @@ struct pool {
     struct slot *slots;
     uint32_t *idle; /* a stack: the warmest connection first */
     uint32_t n_idle;
-    uint32_t n_opened; /* connections ever made, to share out sources */
+    size_t n_opened; /* connections ever made, to share out places and sources */
     int64_t blocked_until_us;
     TAILQ_HEAD(, slot) busy; /* in the order of sending, so that the first times out first */
     int epoll;
@@ -78,6 +78,13 @@ uint32_t pool_busy(const struct pool *p)
     return p->plan->size - p->n_idle;
 }
 
+const struct wire_address *pool_choose(
+    const struct pool_plan *plan, size_t i, const struct wire_address **source)
+{
+    *source = plan->n_sources > 0 ? &plan->sources[i / plan->n_places % plan->n_sources] : NULL;
+    return &plan->places[i % plan->n_places];
+}
+
 /* ---- a request's life ---- */
 
 static void complete(struct pool *p, struct slot *s, const struct reply *reply, int64_t now_us)
@@ -103,10 +110,8 @@ struct buf *pool_begin(struct pool *p, uint32_t *slot)
 static bool open_slot(struct pool *p, struct slot *s)
 {
     const struct pool_plan *plan = p->plan;
-    const struct wire_address *source =
-        plan->n_sources > 0 ? &plan->sources[p->n_opened % plan->n_sources] : NULL;
-    const struct wire_address *place = &plan->places[p->n_opened % plan->n_places];
-    p->n_opened++;
+    const struct wire_address *source;
+    const struct wire_address *place = pool_choose(plan, p->n_opened++, &source);
     return wire_open(&s->wire, place, source, p->epoll, s->index);
 }
 

@@ -1,6 +1,6 @@
 /*
- * A thread's connections, each with one request under way at most. Every request completes exactly once: with a reply,
- * or with none when its connection was lost or its time was over.
+ * A thread's connections, each with one request under way at most. Every request completes exactly once: with
+ * a reply, or with none when its connection was lost or its time was over.
  */
 #pragma once
 
@@ -13,9 +13,9 @@
 #include "load/wire.h"
 
 struct pool_plan {
-    const struct wire_address *places; /* connections are shared out among them */
+    const struct wire_address *places;
     size_t n_places;
-    const struct wire_address *sources; /* of the connections, in turn; none: the system's choice */
+    const struct wire_address *sources; /* none: the system's choice */
     size_t n_sources;
     uint32_t size;
     bool close; /* a connection for each request */
@@ -24,6 +24,11 @@ struct pool_plan {
 
 /* REPLY is NULL where there was none. Its bytes are the callback's only until it returns. */
 typedef void pool_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t now_us);
+
+/* Where connection I goes to and comes from: each place from each source in turn. *SOURCE is NULL where it is
+ * free. */
+const struct wire_address *pool_choose(
+    const struct pool_plan *plan, size_t i, const struct wire_address **source);
 
 struct pool;
 

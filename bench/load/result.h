@@ -45,7 +45,7 @@ struct second {
     double offered_rate;  /* what the schedule wanted: requests/s */
     /* of the answers that came in it: p50, p90, p99, p99.9 and the greatest; 0 where none came */
     uint64_t latency_us[LATENCY_MARKS];
-    uint64_t lateness_us; /* the worst: how long after it could have been sent a request was sent */
+    uint64_t lateness_us;      /* the worst: how long after it could have been sent a request was sent */
     uint64_t generator_cpu_us; /* of the busiest thread */
     struct usage watched[WATCHED_MAX];
     struct redis_usage redis;
@@ -77,9 +77,9 @@ struct verification {
 
 struct result {
     char title[128];
-    char command[2048];  /* that made it */
-    char started[32];    /* RFC 3339, UTC */
-    char machine[256];   /* processors, memory, kernel */
+    char command[2048]; /* that made it */
+    char started[32];   /* RFC 3339, UTC */
+    char machine[256];  /* processors, memory, kernel */
     char version[32];
 
     /* what was asked for */
@@ -97,16 +97,17 @@ struct result {
     double warmup_s;
     double measured_s;
     struct counts counts;
-    struct histogram latency; /* from the intended time of sending, or from sending in a closed loop */
+    struct histogram latency;  /* from the intended time of sending, or from sending in a closed loop */
     struct histogram lateness; /* how long after it could have been sent a request was sent */
-    uint64_t unanswered;      /* players whose last claim was never answered, though there was time */
-    uint64_t idle_closed;     /* idle connections that the server did not keep */
-    double generator_cpu;     /* share of one CPU that the busiest thread took, 0 to 1 */
-    char void_reason[160];    /* the generator was the bottleneck: the figures say nothing; "" if not */
+    uint64_t unanswered;       /* players whose last claim was never answered, though there was time */
+    uint64_t idle_closed;      /* idle connections that the server did not keep */
+    double generator_cpu;      /* share of one CPU that the busiest thread took, 0 to 1 */
+    char void_reason[160]; /* why the figures say nothing, such as that the generator was the bottleneck; ""
+                              if not */
 
     size_t n_watched;
     char watched_names[WATCHED_MAX][NAME_MAX_CHARS + 1];
-    struct usage watched[WATCHED_MAX];        /* CPU spent in the measured time, memory at its end */
+    struct usage watched[WATCHED_MAX];           /* CPU spent in the measured time, memory at its end */
     uint64_t watched_memory_before[WATCHED_MAX]; /* before the load began: no connection, no session */
     bool has_redis;
     struct redis_usage redis; /* in the measured time; memory and keys at its end */
@@ -170,14 +171,14 @@ void report_html(const struct result *r, struct buf *out);
 /* ---- assertions ---- */
 
 /*
- * TEXT is a comma-separated list such as "p99<5ms,refused==0,lost==0": a metric, one of < <= > >= == !=, and a
- * number, with us, ms or s for times, K, M (1,000s) or KiB, MiB for counts and bytes, % for ratios. False with
- * PROBLEM filled when it cannot be read: judged before a load begins.
+ * TEXT is a comma-separated list such as "p99<5ms,refused==0,lost==0": a metric, one of < <= > >= == !=, and
+ * a number, with us, ms or s for times, K, M (1,000s) or KiB, MiB for counts and bytes, % for ratios. False
+ * with PROBLEM filled when it cannot be read: judged before a load begins.
  */
 bool assertions_check_syntax(const char *text, char problem[static 256]) __attribute__((warn_unused_result));
 /*
- * Appends a line for each assertion, met or not, with the value found; returns whether all are met. A metric that the
- * result does not have is not met, and a void result meets nothing.
+ * Appends a line for each assertion, met or not, with the value found; returns whether all are met. A metric
+ * that the result does not have is not met, and a void result meets nothing.
  */
 bool assertions_judge(const char *text, const struct result *r, struct buf *out)
     __attribute__((warn_unused_result));

@@ -76,7 +76,8 @@ static bool open_idle(struct bench *bench, char problem[static PROBLEM_MAX])
     usleep(SETTLE_US);
     sampler_read(bench->sampler, &sample);
     bench->result->memory_per_idle_connection =
-        ((double)sample.watched[0].memory - (double)bench->result->watched_memory_before[0]) / (double)bench->n_idle;
+        ((double)sample.watched[0].memory - (double)bench->result->watched_memory_before[0]) /
+        (double)bench->n_idle;
     if (opened == bench->n_idle)
         return true;
     snprintf(problem, PROBLEM_MAX, "--idle %zu: only %zu connections could be opened", bench->n_idle, opened);
@@ -86,9 +87,11 @@ static bool open_idle(struct bench *bench, char problem[static PROBLEM_MAX])
 static void make_all_sessions(struct bench *bench)
 {
     const struct setup *s = bench->setup;
-    int64_t ago_ms = s->playing.backdate_ms > 0 ? s->playing.backdate_ms : s->playing.interval_ms + HEAD_START_MS;
+    int64_t ago_ms =
+        s->playing.backdate_ms > 0 ? s->playing.backdate_ms : s->playing.interval_ms + HEAD_START_MS;
     for (unsigned i = 0; i < s->plan.threads; i++)
-        make_sessions(generator_crowd(bench->workers[i].generator), &s->evidence, s->courses, s->config, ago_ms);
+        make_sessions(
+            generator_crowd(bench->workers[i].generator), &s->evidence, s->courses, s->config, ago_ms);
 }
 
 static void start_workers(struct bench *bench)
@@ -154,7 +157,8 @@ static void add_usage(const struct bench *bench, size_t i, struct second *second
         second->watched[k].memory = b->watched[k].memory;
     }
     second->redis = b->redis;
-    second->redis.commands = b->redis.commands > a->redis.commands ? b->redis.commands - a->redis.commands : 0;
+    second->redis.commands =
+        b->redis.commands > a->redis.commands ? b->redis.commands - a->redis.commands : 0;
 }
 
 /* Until second I is over, or all threads are. */
@@ -217,15 +221,18 @@ static void sum_seconds(struct bench *bench)
     }
     r->has_redis = after->has_redis;
     r->redis = after->redis;
-    r->redis.commands = after->redis.commands - before->redis.commands;
+    r->redis.commands = 0; /* by seconds: it begins again when Redis is started again */
+    for (size_t i = from; i < end; i++)
+        r->redis.commands += r->seconds[i].redis.commands;
 }
 
 static void sum_up(struct bench *bench)
 {
     struct result *r = bench->result;
-    double seconds = schedule_seconds(bench->setup->plan.schedule);
-    r->warmup_s = (double)(bench->setup->options->warmup_us / 1000000); /* whole seconds, as they are counted */
-    r->measured_s = (double)(int64_t)seconds - r->warmup_s;
+    /* whole seconds, as they are counted */
+    int64_t warmup_s = bench->setup->options->warmup_us / 1000000;
+    r->warmup_s = (double)warmup_s;
+    r->measured_s = (double)((int64_t)schedule_seconds(bench->setup->plan.schedule) - warmup_s);
     for (unsigned i = 0; i < bench->setup->plan.threads; i++) {
         histogram_merge(&r->latency, &generator_tally(bench->workers[i].generator)->latency);
         histogram_merge(&r->lateness, &generator_tally(bench->workers[i].generator)->lateness);

@@ -57,15 +57,15 @@ static bool read_file(pid_t pid, const char *name, char text[static FILE_SIZE])
 }
 
 /*
- * utime and stime, the 12th and 13th field behind the command's closing parenthesis, and the same of its children
- * that have ended: so the sum of a process and its descendants never shrinks.
+ * utime and stime, the 12th and 13th field behind the command's closing parenthesis, and the same of its
+ * children that have ended: so the sum of a process and its descendants never shrinks.
  */
 static uint64_t cpu_of(const char *stat)
 {
     const char *at = strrchr(stat, ')');
     unsigned long long ticks[4];
-    if (at == NULL || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu", &ticks[0],
-                          &ticks[1], &ticks[2], &ticks[3]) != 4)
+    if (at == NULL || sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu",
+                          &ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 4)
         return 0;
     return (ticks[0] + ticks[1] + ticks[2] + ticks[3]) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }

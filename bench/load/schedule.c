@@ -50,7 +50,8 @@ bool schedule_parse(const char *text, struct schedule *s, char problem[static 25
     if (s->closed && s->n > 1)
         snprintf(problem, 256, "max:TIME stands alone");
     else if (schedule_seconds(s) > SCHEDULE_SECONDS_MAX)
-        snprintf(problem, 256, "it takes longer than %d h: a player's session would be over", SCHEDULE_SECONDS_MAX / 3600);
+        snprintf(problem, 256, "it takes longer than %d h: a player's session would be over",
+            SCHEDULE_SECONDS_MAX / 3600);
     else if (!s->closed && schedule_requests(s) == 0)
         snprintf(problem, 256, "'%.64s' is not one request", text);
     else
@@ -93,7 +94,8 @@ double schedule_rate(const struct schedule *s, double second)
     return 0;
 }
 
-/* When N requests of the phase have come: the root of from*t + slope/2*t^2 = N, in the form that holds for slope 0. */
+/* When N requests of the phase have come: the root of from*t + slope/2*t^2 = N, in the form that holds for
+ * slope 0. */
 static double phase_time(const struct schedule_phase *p, double n)
 {
     double slope = (p->to - p->from) / p->seconds;

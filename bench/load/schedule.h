@@ -5,7 +5,8 @@
  *          |      /            |        2000-20000:30s,20000:60s
  *          |____/______________|___> time
  *
- * Pure. A closed loop ("max:30s") has a length but no due times: each connection sends when it has its answer.
+ * Pure. A closed loop ("max:30s") has a length but no due times: each connection sends when it has its
+ * answer.
  */
 #pragma once
 
@@ -28,8 +29,8 @@ struct schedule {
 };
 
 /*
- * Parses phases "RATE:TIME" or "RATE-RATE:TIME", separated by commas, or "max:TIME" alone; three hours in all at most,
- * since a session ends after four. False with PROBLEM filled.
+ * Parses phases "RATE:TIME" or "RATE-RATE:TIME", separated by commas, or "max:TIME" alone; three hours in all
+ * at most, since a session ends after four. False with PROBLEM filled.
  */
 bool schedule_parse(const char *text, struct schedule *s, char problem[static 256])
     __attribute__((warn_unused_result));

@@ -13,7 +13,8 @@
 #include "base/mem.h"
 #include "load/opening.h"
 
-static bool fail(char problem[static PROBLEM_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool fail(char problem[static PROBLEM_MAX], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static bool fail(char problem[static PROBLEM_MAX], const char *format, ...)
 {
@@ -85,7 +86,8 @@ static bool choose_portal(struct setup *s, char problem[static PROBLEM_MAX])
     if (s->portal[0] == '\0' && s->options->make_sessions && s->catalog->n_portals > 0)
         snprintf(s->portal, sizeof(s->portal), "%s", s->catalog->portals[0].id);
     if (s->portal[0] == '\0')
-        return fail(problem, "auth.issuers: none has a secret to sign players' tokens with; --make-sessions needs none");
+        return fail(problem,
+            "auth.issuers: none has a secret to sign players' tokens with; --make-sessions needs none");
     if (s->options->make_sessions && config->auth.session_keys.n == 0)
         return fail(problem, "--make-sessions: the configuration has no session key");
     s->plan.sign_jwt = s->options->make_sessions ? NULL : platform_sign_jwt;
@@ -124,10 +126,12 @@ static bool fill_playing(struct setup *s, char problem[static PROBLEM_MAX])
     if (p->backdate_ms > s->config->heartbeats.horizon_ms)
         return fail(problem, "--backdate: longer than heartbeats.horizon");
     double wanted = (double)schedule_requests(&o->schedule) * o->batch;
-    double there = p->backdate_ms > 0 ? (double)count_players(s) * floor((double)p->backdate_ms / (double)p->claim_ms)
-                                      : wanted;
+    double there = p->backdate_ms > 0
+                       ? (double)count_players(s) * floor((double)p->backdate_ms / (double)p->claim_ms)
+                       : wanted;
     if (!o->schedule.closed && wanted > there)
-        return fail(problem, "--backdate: its players have %.0f stretches to deliver, --load asks for %.0f", there, wanted);
+        return fail(problem, "--backdate: its players have %.0f stretches to deliver, --load asks for %.0f",
+            there, wanted);
     return true;
 }
 
@@ -181,8 +185,12 @@ static bool fill_places(struct setup *s, char problem[static PROBLEM_MAX])
         if (!resolve(&e, &s->sources[i], problem))
             return false;
     }
-    s->plan.pool = (struct pool_plan){.places = s->places, .n_places = n, .sources = s->sources,
-        .n_sources = o->n_sources, .size = o->connections / o->threads, .close = o->close,
+    s->plan.pool = (struct pool_plan){.places = s->places,
+        .n_places = n,
+        .sources = s->sources,
+        .n_sources = o->n_sources,
+        .size = o->connections / o->threads,
+        .close = o->close,
         .timeout_us = o->timeout_us};
     s->plan.place = (struct message_place){
         .base_path = o->base_path != NULL ? o->base_path : s->config->http.base_path, .close = o->close};

@@ -10,7 +10,8 @@
 
 enum {
     PROBLEM_MAX = 1024,
-    HEAD_START_MS = 2000 /* of players who have just opened their sessions: then they have something to claim */
+    HEAD_START_MS =
+        2000 /* of players who have just opened their sessions: then they have something to claim */
 };
 
 struct setup {
@@ -34,5 +35,6 @@ struct setup {
 bool setup_init(struct setup *s, const struct options *options, char problem[static PROBLEM_MAX])
     __attribute__((warn_unused_result));
 /* Makes room for what is accepted from now on, when the sessions are open. False with PROBLEM. */
-bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX]) __attribute__((warn_unused_result));
+bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX])
+    __attribute__((warn_unused_result));
 void setup_free(struct setup *s);

@@ -41,7 +41,8 @@ size_t platform_sign_jwt(const void *ctx, struct slice learner, char *out)
     out[n++] = '.';
     n += base64url_encode(payload.data, payload.len, out + n);
     buf_free(&payload);
-    HMAC(EVP_sha256(), issuer->secret.bytes, (int)issuer->secret.len, (const unsigned char *)out, n, mac, &mac_len);
+    HMAC(EVP_sha256(), issuer->secret.bytes, (int)issuer->secret.len, (const unsigned char *)out, n, mac,
+        &mac_len);
     out[n++] = '.';
     return n + base64url_encode(mac, mac_len, out + n);
 }

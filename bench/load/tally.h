@@ -1,6 +1,6 @@
 /*
- * One thread's counts and latencies, by the second. Times are microseconds since the load's start. The thread alone writes;
- * others may read the seconds below tally_finished().
+ * One thread's counts and latencies, by the second. Times are microseconds since the load's start. The thread
+ * alone writes; others may read the seconds below tally_finished().
  */
 #pragma once
 

@@ -14,11 +14,14 @@ void verdict_set(struct result *r, bool interrupted)
     r->void_reason[0] = '\0';
     if (interrupted)
         snprintf(r->void_reason, sizeof(r->void_reason), "it was interrupted");
+    else if (r->counts.answered == 0)
+        snprintf(r->void_reason, sizeof(r->void_reason), "nothing was answered");
     else if (r->generator_cpu >= cpu_max)
         snprintf(r->void_reason, sizeof(r->void_reason),
             "the generator's thread took %.0f %% of its CPU: give it more --threads or a machine of its own",
             r->generator_cpu * 100);
     else if (!r->closed_loop && lateness_us > LATENESS_MAX_US)
         snprintf(r->void_reason, sizeof(r->void_reason),
-            "one request in a hundred was sent more than %.1f ms late by the generator", (double)lateness_us / 1000);
+            "one request in a hundred was sent more than %.1f ms late by the generator",
+            (double)lateness_us / 1000);
 }

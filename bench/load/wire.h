@@ -24,8 +24,8 @@ struct wire {
 enum wire_status { WIRE_DONE, WIRE_AGAIN, WIRE_LOST };
 
 /*
- * Begins to connect to TO, from SOURCE where it is not NULL, and has EPOLL tell of it with DATA. False with errno when
- * that fails at once.
+ * Begins to connect to TO, from SOURCE where it is not NULL, and has EPOLL tell of it with DATA. False with
+ * errno when that fails at once.
  */
 bool wire_open(struct wire *w, const struct wire_address *to, const struct wire_address *source, int epoll,
     uint64_t data) __attribute__((warn_unused_result));
