@@ -17,7 +17,8 @@ enum {
 
 /* The request under way on a connection. */
 struct request {
-    int64_t due_us; /* since the start */
+    int64_t due_us;   /* since the start */
+    int64_t since_us; /* when its first player's claim was due, before any refusal */
     uint32_t n;
     uint32_t runs;
     uint32_t *players; /* `batch` of them */
@@ -108,17 +109,24 @@ static struct counts *count_at(struct generator *g, int64_t now_us)
 
 /* ---- answers ---- */
 
-static void try_again(struct generator *g, uint32_t player, int64_t now_us, int64_t after_s)
+/* In AFTER_S seconds, or what players wait for without being told, give or take a half. Returns when. */
+static int64_t later_us(struct generator *g, int64_t now_us, int64_t after_s)
 {
     int64_t wait_us = after_s > 0 ? after_s * 1000000 : BACKOFF_US;
-    wait_us = wait_us / 2 + dice_below(&g->dice, (uint32_t)wait_us);
-    retries_add(&g->retries, now_us + wait_us, player);
+    return now_us + wait_us / 2 + dice_below(&g->dice, (uint32_t)wait_us);
+}
+
+/* What is left of a claim that was answered, where no turn will come to claim it with. */
+static void claim_rest(struct generator *g, uint32_t player, int64_t now_us)
+{
+    int64_t due_us = later_us(g, now_us, -1);
+    retries_add(&g->retries, (struct retry){due_us, due_us, player});
 }
 
 static void put_back(struct generator *g, const struct request *r, int64_t now_us, int64_t after_s)
 {
     for (uint32_t i = 0; i < r->n; i++)
-        try_again(g, r->players[i], now_us, after_s);
+        retries_add(&g->retries, (struct retry){later_us(g, now_us, after_s), r->since_us, r->players[i]});
 }
 
 static void count_runs(struct counts *counts, const struct run_answer *answers, size_t n)
@@ -141,7 +149,7 @@ static void give_answers(struct generator *g, const struct request *r, int64_t n
         crowd_answered(g->crowd, player, g->answers + at);
         at += n;
         if (crowd_claimed(g->crowd, player) > 0 && g->ended)
-            try_again(g, player, now_us, -1); /* no turn of its own will come */
+            claim_rest(g, player, now_us);
         else
             crowd_done(g->crowd, player, g->start_us + now_us);
     }
@@ -169,7 +177,7 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
         counts->refused++;
         put_back(g, r, now_us, reply->retry_after_s);
     } else if (reply != NULL && reply->status / 100 == 2 && read_results(g, r, reply)) {
-        tally_answered(g->tally, now_us, r->due_us);
+        tally_answered(g->tally, now_us, r->since_us);
         if (!g->plan->any_answer)
             count_runs(counts, g->answers, r->runs);
         give_answers(g, r, now_us);
@@ -190,7 +198,7 @@ static int64_t next_due_us(const struct generator *g, int64_t now_us)
 
 static void begin_request(struct generator *g, struct request *r, int64_t due_us)
 {
-    r->due_us = due_us;
+    r->due_us = r->since_us = due_us;
     r->n = 0;
     r->runs = 0;
     message_body_begin(&g->body, g->plan->batch == 1);
@@ -246,7 +254,10 @@ static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
     struct request *r = &g->requests[slot];
     begin_request(g, r, due_us);
     do {
-        add_player(g, r, retries_take(&g->retries), now_us);
+        struct retry retry = retries_take(&g->retries);
+        if (retry.since_us < r->since_us)
+            r->since_us = retry.since_us;
+        add_player(g, r, retry.player, now_us);
     } while (has_room(g, r) && retries_due_us(&g->retries) <= now_us);
     send_request(g, slot, out, now_us);
 }
@@ -296,7 +307,7 @@ static void end_arrivals(struct generator *g, int64_t now_us)
     uint32_t player;
     g->ended = true;
     while (crowd_take_unanswered(g->crowd, &player))
-        try_again(g, player, now_us, -1);
+        claim_rest(g, player, now_us);
 }
 
 static bool finished(struct generator *g, int64_t now_us, const atomic_bool *stop)

@@ -64,7 +64,7 @@ static double heartbeats(const struct result *r)
 
 double cpu_of_process_per_heartbeat(const struct result *r, size_t i)
 {
-    return ratio((double)r->watched[i].cpu_us, heartbeats(r));
+    return r->watched_gone[i] ? NAN : ratio((double)r->watched[i].cpu_us, heartbeats(r));
 }
 
 static double system_cpu_us(const struct result *r)
@@ -74,7 +74,7 @@ static double system_cpu_us(const struct result *r)
     for (size_t i = 0; i < r->n_watched; i++) {
         if (watched_is_client(r->watched_names[i]))
             continue;
-        sum += (double)r->watched[i].cpu_us;
+        sum += r->watched_gone[i] ? NAN : (double)r->watched[i].cpu_us;
         n++;
     }
     return n == 0 ? NAN : sum;

@@ -18,6 +18,6 @@ void make_sessions(struct crowd *crowd, const struct evidence *evidence, const c
 
 enum { PLATFORM_JWT_MAX = 1024 };
 
-/* For load_plan.sign_jwt: a token of ISSUER (a struct config_issuer with a secret) for LEARNER, into OUT
+/* For load_plan.sign_jwt: a token of CTX (a struct config_issuer with a secret) for LEARNER, into OUT
  * (PLATFORM_JWT_MAX). */
-size_t platform_sign_jwt(const void *issuer, struct slice learner, char *out);
+size_t platform_sign_jwt(const void *ctx, struct slice learner, char *out);

@@ -1,8 +1,10 @@
 /* The command line. Every option is a row that says how it reads its value. */
 #include "load/options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,8 @@ static const char usage[] =
     "Simulated players send heartbeats to minuted at a given rate, whether or not it keeps up;\n"
     "latency counts from when a heartbeat was due. --config is the daemon's configuration: it\n"
     "says where minuted listens, which lessons there are, what tokens are signed with, and\n"
-    "where Redis and Kafka are.\n"
+    "where Redis and Kafka are. What is credited stays there, under learners bench-...:\n"
+    "take a deployment of its own.\n"
     "\n"
     "The deployment\n"
     "  -c, --config FILE       the daemon's configuration\n"

@@ -108,6 +108,7 @@ struct result {
     size_t n_watched;
     char watched_names[WATCHED_MAX][NAME_MAX_CHARS + 1];
     struct usage watched[WATCHED_MAX];           /* CPU spent in the measured time, memory at its end */
+    bool watched_gone[WATCHED_MAX];              /* it ended meanwhile: its CPU is not known */
     uint64_t watched_memory_before[WATCHED_MAX]; /* before the load began: no connection, no session */
     bool has_redis;
     struct redis_usage redis; /* in the measured time; memory and keys at its end */

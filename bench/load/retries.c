@@ -6,16 +6,16 @@
 
 #include "base/mem.h"
 
-void retries_add(struct retries *r, int64_t due_us, uint32_t player)
+void retries_add(struct retries *r, struct retry retry)
 {
     if (r->n == r->room) {
         r->room = r->room > 0 ? r->room * 2 : 64;
         r->items = mem_realloc(r->items, r->room * sizeof(*r->items));
     }
     size_t at = r->n++;
-    for (; at > 0 && r->items[(at - 1) / 2].due_us > due_us; at = (at - 1) / 2)
+    for (; at > 0 && r->items[(at - 1) / 2].due_us > retry.due_us; at = (at - 1) / 2)
         r->items[at] = r->items[(at - 1) / 2];
-    r->items[at] = (struct retry){due_us, player};
+    r->items[at] = retry;
 }
 
 int64_t retries_due_us(const struct retries *r)
@@ -23,10 +23,10 @@ int64_t retries_due_us(const struct retries *r)
     return r->n > 0 ? r->items[0].due_us : INT64_MAX;
 }
 
-uint32_t retries_take(struct retries *r)
+struct retry retries_take(struct retries *r)
 {
     assert(r->n > 0);
-    uint32_t player = r->items[0].player;
+    struct retry first = r->items[0];
     struct retry last = r->items[--r->n];
     size_t at = 0;
     for (size_t child = 1; child < r->n; at = child, child = 2 * at + 1) {
@@ -37,7 +37,7 @@ uint32_t retries_take(struct retries *r)
         r->items[at] = r->items[child];
     }
     r->items[at] = last;
-    return player;
+    return first;
 }
 
 void retries_free(struct retries *r)

@@ -7,6 +7,7 @@
 
 struct retry {
     int64_t due_us;
+    int64_t since_us; /* when the request that first failed was due: their latency counts from then */
     uint32_t player;
 };
 
@@ -17,9 +18,9 @@ struct retries {
     size_t room;
 };
 
-void retries_add(struct retries *r, int64_t due_us, uint32_t player);
+void retries_add(struct retries *r, struct retry retry);
 /* The earliest; INT64_MAX when there is none. */
 int64_t retries_due_us(const struct retries *r);
 /* Takes the earliest, which must be there. */
-uint32_t retries_take(struct retries *r);
+struct retry retries_take(struct retries *r);
 void retries_free(struct retries *r);

@@ -218,6 +218,7 @@ static void sum_seconds(struct bench *bench)
     for (size_t k = 0; k < r->n_watched; k++) {
         r->watched[k].cpu_us = after->watched[k].cpu_us - before->watched[k].cpu_us;
         r->watched[k].memory = after->watched[k].memory;
+        r->watched_gone[k] = after->gone[k];
     }
     r->has_redis = after->has_redis;
     r->redis = after->redis;

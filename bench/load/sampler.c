@@ -166,6 +166,8 @@ void sampler_read(struct sampler *s, struct sample *sample)
         struct usage usage = {0};
         if (add_process(s->processes[i].pid, 0, &usage))
             s->last.watched[i] = usage;
+        else
+            s->last.gone[i] = true;
     }
     if (read_redis(s, &redis)) {
         s->last.redis = redis;

@@ -17,6 +17,7 @@ struct watched {
 
 struct sample {
     struct usage watched[WATCHED_MAX];
+    bool gone[WATCHED_MAX]; /* it has ended, so what it used is not known */
     bool has_redis;
     struct redis_usage redis; /* the sum of all servers */
 };

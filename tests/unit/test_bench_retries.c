@@ -16,9 +16,9 @@ static void test_none(void **state)
     (void)state;
     struct retries r = {0};
     assert_int_equal(retries_due_us(&r), INT64_MAX);
-    retries_add(&r, 7, 1);
+    retries_add(&r, (struct retry){7, 7, 1});
     assert_int_equal(retries_due_us(&r), 7);
-    assert_int_equal(retries_take(&r), 1);
+    assert_int_equal(retries_take(&r).player, 1);
     assert_int_equal(retries_due_us(&r), INT64_MAX);
     retries_free(&r);
 }
@@ -61,13 +61,13 @@ static void test_the_earliest_is_taken_first(void **state)
     for (int step = 0; step < 20000; step++) {
         bool filling = step / 1000 % 2 == 0;
         if (m.n < MANY && (m.n == 0 || dice_below(&dice, 10) < (filling ? 7 : 3))) {
-            struct retry item = {(int64_t)dice_below(&dice, 200), next_player++};
+            struct retry item = {.due_us = (int64_t)dice_below(&dice, 200), .player = next_player++};
             m.items[m.n++] = item;
-            retries_add(&r, item.due_us, item.player);
+            retries_add(&r, (struct retry){item.due_us, item.due_us, item.player});
         } else {
             int64_t due_us = earliest_us(&m);
             assert_int_equal(retries_due_us(&r), due_us);
-            remove_player(&m, retries_take(&r), due_us);
+            remove_player(&m, retries_take(&r).player, due_us);
         }
         assert_int_equal(r.n, m.n);
         assert_int_equal(retries_due_us(&r), earliest_us(&m));
