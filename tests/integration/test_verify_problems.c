@@ -175,11 +175,12 @@ static void test_key_of_a_wrong_type(void **state)
 {
     struct scene *s = *state;
     scene_publish(s);
-    redis_process_command(scene_node(s), "SET %s x", scene_total(s, 0).key);
+    struct value total = scene_total(s, 0);
+    redis_process_command(scene_node(s), "SET %s x", total.key);
     scene_verify(s, WAIT_MS);
     assert_problem(s, "WRONGTYPE");
     assert_problem(s, ": t of ");
-    redis_process_command(scene_node(s), "DEL %s", scene_total(s, 0).key); /* or it might be met first */
+    redis_process_command(scene_node(s), "DEL %s", total.key); /* or it might be met first */
     redis_process_command(scene_node(s), "SET %s x", scene_masks(s, 1).key);
     scene_verify(s, WAIT_MS);
     assert_problem(s, "WRONGTYPE");
