@@ -91,7 +91,7 @@ static struct outbox_taken begin_minute(const struct cycle *c, const struct part
                 .partition = m->partition,
                 .resumed = true,
                 .cursor = left->cursor,
-                .version = left->version};
+                .connection = left->connection};
     }
     return (struct outbox_taken){.partition = m->partition, .minute = m->minute};
 }

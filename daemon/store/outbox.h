@@ -82,7 +82,7 @@ struct outbox_taken {
     bool resumed;                    /* the caller's: the first portion was another transaction's */
     bool done;                       /* the last call for it went well */
     uint64_t cursor;                 /* where the next portion begins; 0: this was the last */
-    uint64_t version;                /* of the topology that the cursor belongs to */
+    uint64_t connection;             /* the outbox's: over which the names and the cursor came */
     struct outbox_learner *learners; /* in the arena */
     size_t n_learners;
     size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */
@@ -90,9 +90,10 @@ struct outbox_taken {
 
 /*
  * Takes N portions, at most OUTBOX_PORTIONS_MAX. Where it is done the values are durable at the configured
- * level: the barrier between take and produce is within. The portions of a minute, from the first to the
- * last, together hold every learner who was dirty all the while; one may come twice, with no less the second
- * time. True when all are done.
+ * level: the barrier between take and produce is within. It is not done where the server was lost or replaced
+ * on the way, also since the portion before: that minute is to be begun anew. The portions of a minute, from
+ * the first to the last, together hold every learner who was dirty all the while; one may come twice, with no
+ * less the second time. True when all are done.
  */
 bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, struct arena *arena);
 

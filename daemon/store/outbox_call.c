@@ -24,6 +24,7 @@ static void disconnect(struct outbox *o, size_t server)
     if (o->links[server].redis != NULL)
         redisFree(o->links[server].redis);
     o->links[server].redis = NULL;
+    o->links[server].number = 0;
 }
 
 static void disconnect_all(struct outbox *o)
@@ -53,6 +54,11 @@ int outbox_partitions(const struct outbox *o)
 const char *outbox_server(const struct outbox *o, int partition)
 {
     return o->topology->servers[o->topology->server_of[partition]].name;
+}
+
+uint64_t outbox_connection(const struct outbox *o, int partition)
+{
+    return o->topology == NULL ? 0 : o->links[o->topology->server_of[partition]].number;
 }
 
 static bool follow_topology(struct outbox *o)
@@ -153,8 +159,10 @@ static void send_commands(struct exchange *e)
         e->broken = true;
         return;
     }
-    if (link->redis == NULL)
+    if (link->redis == NULL) {
         link->redis = client_connect(where, error);
+        link->number = link->redis != NULL ? ++e->o->connections : 0;
+    }
     if (link->redis == NULL || !client_send(link->redis, &link->commands, error))
         break_off(e, error);
 }

@@ -17,6 +17,7 @@ enum { OUTBOX_WAIT_MS = 1000 };
 /* A connection, and what is to be sent on it. */
 struct outbox_link {
     redisContext *redis; /* NULL: none */
+    uint64_t number;     /* 0: none */
     struct buf commands;
 };
 
@@ -26,6 +27,7 @@ struct outbox {
     struct log *log;
     struct topology *topology;
     struct outbox_link links[SERVERS_MAX];
+    uint64_t connections; /* made so far: each has a number of its own */
     struct key_prefix prefixes[PARTITIONS_MAX];
     struct buf command;              /* being written, for the next request */
     struct outbox_request *requests; /* queued */
@@ -54,6 +56,12 @@ bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, ta
 
 /* The same, one command, to the server that holds KEY. */
 bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_reply *take, void *ctx);
+
+/*
+ * The number of the connection to the server of PARTITION that is open now, 0 where none is. Two answers that
+ * are equal and not 0: all that was read between them came from the same server, and over one connection.
+ */
+uint64_t outbox_connection(const struct outbox *o, int partition);
 
 /* The name of the server that the last request for PARTITION went to. */
 const char *outbox_server(const struct outbox *o, int partition);

@@ -5,6 +5,11 @@
  *
  * Plain commands in three pipelines. Totals are read after masks: so a total is never behind what is
  * published of it, and one that has run ahead belongs to a mask that is dirty.
+ *
+ * The barrier stands behind the totals, and vouches for what came before it over the same connection alone.
+ * So a portion counts only if its connection was one and the same from the names to the totals; and its
+ * cursor only as long as that connection lasts, since another server, or this one started anew, has another
+ * order.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -27,6 +32,7 @@ struct take {
     struct outbox_taken *portion;
     struct total *totals;
     size_t n_totals;
+    bool goes_on; /* from a cursor */
 };
 
 static bool is_string(const redisReply *reply)
@@ -94,15 +100,6 @@ static bool take_names(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-/* A cursor means nothing to another server. */
-static bool may_go_on(struct outbox *o, struct outbox_taken *portion)
-{
-    uint64_t version = monitor_version(o->monitor);
-    bool may = portion->cursor == 0 || portion->version == version;
-    portion->version = version;
-    return may;
-}
-
 static void queue_names(struct take *t)
 {
     struct outbox *o = t->outbox;
@@ -110,9 +107,7 @@ static void queue_names(struct take *t)
     char cursor[24];
     portion->n_learners = 0;
     portion->n_unreadable = 0;
-    portion->done = false;
-    if (!may_go_on(o, portion))
-        return;
+    t->goes_on = portion->cursor != 0;
     snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)portion->cursor);
     resp_begin(&o->command, 5);
     resp_arg(&o->command, SLICE_LITERAL("SSCAN"));
@@ -121,6 +116,15 @@ static void queue_names(struct take *t)
     resp_arg(&o->command, SLICE_LITERAL("COUNT"));
     resp_int(&o->command, OUTBOX_TAKE_MAX);
     outbox_queue(o, portion->partition, 1, take_names, t, &portion->done);
+}
+
+static void note_connection(struct take *t)
+{
+    struct outbox_taken *portion = t->portion;
+    uint64_t connection = outbox_connection(t->outbox, portion->partition);
+    if (t->goes_on && portion->connection != connection)
+        portion->done = false;
+    portion->connection = connection;
 }
 
 /* ---- masks ---- */
@@ -228,8 +232,16 @@ static void queue_totals(struct take *t)
 
 /* ---- all of it ---- */
 
-static void keep_readable(struct outbox_taken *portion)
+static void judge_connection(struct take *t)
 {
+    struct outbox_taken *portion = t->portion;
+    if (portion->connection != outbox_connection(t->outbox, portion->partition))
+        portion->done = false;
+}
+
+static void keep_readable(struct take *t)
+{
+    struct outbox_taken *portion = t->portion;
     size_t n = 0;
     for (size_t i = 0; portion->done && i < portion->n_learners; i++)
         if (!portion->learners[i].unreadable)
@@ -238,10 +250,10 @@ static void keep_readable(struct outbox_taken *portion)
     portion->n_learners = n;
 }
 
-static void queue_all(struct take *takes, size_t n, void queue(struct take *))
+static void each(struct take *takes, size_t n, void step(struct take *))
 {
     for (size_t i = 0; i < n; i++)
-        queue(&takes[i]);
+        step(&takes[i]);
 }
 
 bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, struct arena *arena)
@@ -251,15 +263,16 @@ bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, stru
     assert(n <= OUTBOX_PORTIONS_MAX);
     for (size_t i = 0; i < n; i++)
         takes[i] = (struct take){.outbox = o, .arena = arena, .portion = &portions[i]};
-    queue_all(takes, n, queue_names);
+    each(takes, n, queue_names);
     (void)outbox_flush(o, "take", false);
-    queue_all(takes, n, queue_masks);
+    each(takes, n, note_connection);
+    each(takes, n, queue_masks);
     (void)outbox_flush(o, "take", false);
-    queue_all(takes, n, queue_totals);
+    each(takes, n, queue_totals);
     (void)outbox_flush(o, "take", true);
-    for (size_t i = 0; i < n; i++) {
-        keep_readable(&portions[i]);
+    each(takes, n, judge_connection);
+    each(takes, n, keep_readable);
+    for (size_t i = 0; i < n; i++)
         good = good && portions[i].done;
-    }
     return good;
 }

@@ -1,0 +1,284 @@
+/*
+ * Taking while servers change or break: the monitor is this test's own, and at one of the questions that the
+ * outbox asks it, each in turn, it names another server or cuts the connections. Against real redis-servers.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "config.h"
+#include "redis_process.h"
+#include "store/layout.h"
+#include "store/monitor.h"
+#include "store/outbox.h"
+
+enum { SERVERS = 2, PARTITIONS = 2, LEARNERS = 2000, QUESTIONS_MAX = 12, NEVER = 0 };
+
+/* One learner with a mask in partition 0; LEARNERS without one in every partition: more than a portion. */
+static const int64_t one_minute = 27900000;
+static const int64_t full_minute = 27900001;
+
+struct monitor {
+    struct topology topologies[SERVERS]; /* every partition is on the server of the same index */
+    struct redis_process servers[SERVERS];
+    size_t now;    /* which of both */
+    int questions; /* asked */
+    int change_at; /* the question from which on it is the second */
+    int cut_at;    /* the question at which the connections are cut */
+    struct config config;
+    struct log *log;
+    struct outbox *outbox;
+    struct arena arena;
+};
+
+/* ---- store/monitor.h ---- */
+
+static void cut(struct monitor *m)
+{
+    redis_process_command(&m->servers[m->now], "CLIENT KILL TYPE normal");
+}
+
+static void ask(struct monitor *m)
+{
+    m->questions++;
+    if (m->questions == m->change_at)
+        m->now = 1;
+    if (m->questions == m->cut_at)
+        cut(m);
+}
+
+uint64_t monitor_version(const struct monitor *m)
+{
+    ask((struct monitor *)m);
+    return m->topologies[m->now].version;
+}
+
+struct topology *monitor_topology(struct monitor *m)
+{
+    return &m->topologies[m->now];
+}
+
+void topology_unref(struct topology *t)
+{
+    (void)t;
+}
+
+int topology_server_of_key(const struct topology *t, const char *key)
+{
+    (void)t;
+    (void)key;
+    return 0;
+}
+
+void monitor_look(struct monitor *m)
+{
+    (void)m;
+}
+
+size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
+{
+    (void)m;
+    (void)out;
+    (void)max;
+    return 0;
+}
+
+/* ---- the servers ---- */
+
+/* Each server has other learners. */
+static void put_names(struct redis_process *r, size_t server, const char *prefix)
+{
+    for (int i = 0; i < LEARNERS; i++)
+        redisAppendCommand(r->client, "SADD %sd:%lld s%d/%d", prefix, (long long)full_minute, (int)server, i);
+    for (int i = 0; i < LEARNERS; i++) {
+        redisReply *reply = NULL;
+        assert_int_equal(redisGetReply(r->client, (void **)&reply), REDIS_OK);
+        freeReplyObject(reply);
+    }
+}
+
+/* SECONDS, less than 8, are watched; each server has others. */
+static void put_mask(struct redis_process *r, char seconds, const char *prefix)
+{
+    char masks[4 + 10 * 8] = {1, 2, 'l', '1', (char)((1 << seconds) - 1)};
+    const char total[] = {1, seconds, 0, 0, 0, 0, 0, 0, 0, 2, 'c', '1'};
+    redis_process_command(r, "SADD %sd:%lld p/u", prefix, (long long)one_minute);
+    freeReplyObject(redisCommand(
+        r->client, "HSET %sw:%lld p/u %b", prefix, (long long)one_minute / 10, masks, sizeof(masks)));
+    freeReplyObject(redisCommand(r->client, "HSET %st:p/u l1 %b", prefix, total, sizeof(total)));
+}
+
+static void start_server(struct monitor *m, size_t server)
+{
+    struct redis_process *r = &m->servers[server];
+    struct topology *t = &m->topologies[server];
+    redis_process_start(r, NULL);
+    redis_process_command(r, "CONFIG SET appendfsync no"); /* thousands of commands */
+    t->version = server + 1;
+    t->n_servers = 1;
+    t->servers[0].usable = true;
+    endpoint_format(&r->endpoint, t->servers[0].name);
+    assert_true(endpoint_resolve(&r->endpoint, &t->servers[0].addr, &t->servers[0].addr_len));
+    for (int p = 0; p < PARTITIONS; p++) {
+        struct key_prefix prefix;
+        key_prefix_init(&prefix, p, PARTITIONS);
+        put_names(r, server, prefix.text);
+        if (p == 0)
+            put_mask(r, server == 0 ? 7 : 3, prefix.text);
+    }
+}
+
+static int setup(void **state)
+{
+    struct monitor *m = mem_zalloc(sizeof(*m));
+    m->config.redis.partitions = PARTITIONS;
+    m->config.redis.durability = DURABILITY_FSYNC;
+    m->log = log_new(LOG_ERROR);
+    for (size_t i = 0; i < SERVERS; i++)
+        start_server(m, i);
+    *state = m;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct monitor *m = *state;
+    for (size_t i = 0; i < SERVERS; i++)
+        redis_process_stop(&m->servers[i]);
+    outbox_free(m->outbox);
+    arena_free(&m->arena);
+    log_free(m->log);
+    free(m);
+    return 0;
+}
+
+/* A new outbox, which knows of nothing yet. */
+static void begin(struct monitor *m, int change_at, int cut_at)
+{
+    outbox_free(m->outbox);
+    arena_reset(&m->arena);
+    m->outbox = outbox_new(&m->config, m, m->log);
+    m->now = 0;
+    m->questions = 0;
+    m->change_at = change_at;
+    m->cut_at = cut_at;
+}
+
+/* ---- the tests ---- */
+
+/* Behind the totals the barrier would be another server's than the one whose masks were read. */
+static void test_masks_and_totals_are_of_one_server(void **state)
+{
+    struct monitor *m = *state;
+    int good = 0;
+    for (int at = 1; at < QUESTIONS_MAX; at++) {
+        struct outbox_taken taken = {.partition = 0, .minute = one_minute};
+        begin(m, at, NEVER);
+        bool done = outbox_take(m->outbox, &taken, 1, &m->arena);
+        assert_int_equal(done, taken.done);
+        assert_int_equal(done, m->questions < at);
+        assert_int_equal(taken.n_learners, done);
+        good += done;
+        if (done)
+            assert_int_equal(taken.learners[0].masks[0].watched_seconds, 7);
+    }
+    assert_in_range(good, 1, QUESTIONS_MAX - 2);
+}
+
+/* Also where the second portion needs nothing more of the server. */
+static void test_a_broken_connection_undoes_all_its_portions(void **state)
+{
+    struct monitor *m = *state;
+    int good = 0;
+    for (int at = 1; at < QUESTIONS_MAX; at++) {
+        struct outbox_taken taken[] = {
+            {.partition = 0, .minute = one_minute}, {.partition = 1, .minute = full_minute}};
+        begin(m, NEVER, at);
+        bool done = outbox_take(m->outbox, taken, 2, &m->arena);
+        assert_int_equal(done, m->questions < at);
+        assert_int_equal(taken[0].done, done);
+        assert_int_equal(taken[1].done, done);
+        good += done;
+    }
+    assert_in_range(good, 1, QUESTIONS_MAX - 2);
+}
+
+/* Who was taken of a minute. */
+struct seen {
+    bool learners[LEARNERS];
+    size_t n;
+};
+
+static void see(struct seen *seen, const struct outbox_taken *taken)
+{
+    for (size_t i = 0; i < taken->n_learners; i++) {
+        assert_true(slice_is(taken->learners[i].portal, "s0"));
+        int number = atoi(taken->learners[i].learner.ptr);
+        seen->n += !seen->learners[number];
+        seen->learners[number] = true;
+    }
+}
+
+/* Goes on as long as all is well; nobody may be missing who was dirty on the first server. */
+static bool take_whole(struct monitor *m, struct outbox_taken *taken, struct seen *seen)
+{
+    do {
+        (void)outbox_take(m->outbox, taken, 1, &m->arena);
+        see(seen, taken);
+    } while (taken->done && taken->cursor != 0);
+    return taken->done;
+}
+
+static void test_a_cursor_is_its_connections(void **state)
+{
+    struct monitor *m = *state;
+    struct outbox_taken taken = {.partition = 1, .minute = full_minute};
+    struct outbox_minutes minutes;
+    struct seen seen = {.n = 0};
+    int64_t oldest;
+    begin(m, NEVER, NEVER);
+    assert_true(outbox_take(m->outbox, &taken, 1, &m->arena));
+    assert_int_not_equal(taken.cursor, 0);
+    cut(m);
+    while (!outbox_minutes(m->outbox, 1, INT64_MAX, 1, &m->arena, &minutes, &oldest))
+        ; /* connects anew */
+    assert_false(outbox_take(m->outbox, &taken, 1, &m->arena));
+    taken = (struct outbox_taken){.partition = 1, .minute = full_minute};
+    assert_true(take_whole(m, &taken, &seen));
+    assert_int_equal(seen.n, LEARNERS);
+}
+
+static void test_a_cursor_goes_to_no_other_server(void **state)
+{
+    struct monitor *m = *state;
+    for (int at = 1; at < QUESTIONS_MAX; at++) {
+        struct outbox_taken taken[] = {
+            {.partition = 0, .minute = full_minute}, {.partition = 1, .minute = full_minute}};
+        struct seen seen[2] = {{.n = 0}, {.n = 0}};
+        begin(m, at, NEVER);
+        (void)outbox_take(m->outbox, taken, 2, &m->arena);
+        for (int p = 0; p < 2; p++) {
+            see(&seen[p], &taken[p]);
+            if (taken[p].done && take_whole(m, &taken[p], &seen[p]))
+                assert_int_equal(seen[p].n, LEARNERS);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_masks_and_totals_are_of_one_server),
+        cmocka_unit_test(test_a_broken_connection_undoes_all_its_portions),
+        cmocka_unit_test(test_a_cursor_is_its_connections),
+        cmocka_unit_test(test_a_cursor_goes_to_no_other_server),
+    };
+    return cmocka_run_group_tests_name("take", tests, setup, teardown);
+}
