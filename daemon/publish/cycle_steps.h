@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "publish/cycle.h"
+#include "publish/minute_list.h"
 #include "publish/producer.h"
 #include "publish/records.h"
 #include "store/outbox.h"
@@ -13,6 +14,8 @@
 struct begun {
     struct outbox_taken portions[OUTBOX_PORTIONS_MAX];
     size_t n;
+    /* where the next round begins; minute 0: with the newest, as a rule */
+    struct partition_minute place;
 };
 
 struct cycle {

@@ -1,6 +1,12 @@
-/* Learners' minutes and totals: what is dirty is taken, produced, committed and settled. */
+/*
+ * Learners' minutes and totals: what is dirty is taken, produced, committed and settled.
+ *
+ * Those who cannot be read stay dirty, however often they are taken. A round that was full of them is
+ * followed by one that begins behind them, so that they hold up nobody.
+ */
+#include <assert.h>
+
 #include "publish/cycle_steps.h"
-#include "publish/minute_list.h"
 #include "publish/publish.h"
 
 enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longest horizon's */
@@ -15,7 +21,9 @@ struct wave {
 /* What a transaction takes. */
 struct intake {
     const struct minute_list *minutes;
-    size_t next; /* of them, not yet begun */
+    size_t next;     /* of them, not yet begun */
+    size_t skipped;  /* of them, by beginning behind */
+    size_t learners; /* taken, also those without a record */
     struct wave *newest;
     struct begun begun; /* and left */
 };
@@ -70,13 +78,17 @@ static void send_learner(
     }
 }
 
-/* How many portions there is room for. */
-static size_t portions_most(const struct cycle *c)
+/*
+ * How many portions there is room for; never more than before in the same transaction. A learner counts for
+ * two records at least, since whoever has none costs as much memory and time.
+ */
+static size_t portions_most(const struct cycle *c, const struct intake *in)
 {
     size_t pending = producer_pending(c->with.producer);
-    if (pending >= c->records_max)
+    size_t load = pending > 2 * in->learners ? pending : 2 * in->learners;
+    if (load >= c->records_max)
         return 0;
-    size_t n = (c->records_max - pending) / (2 * OUTBOX_TAKE_MAX);
+    size_t n = (c->records_max - load) / (2 * OUTBOX_TAKE_MAX);
     return n < 1 ? 1 : n < OUTBOX_PORTIONS_MAX ? n : OUTBOX_PORTIONS_MAX;
 }
 
@@ -102,8 +114,11 @@ static struct outbox_taken begin_minute(const struct cycle *c, const struct part
  */
 static void leave_portion(struct sweep *s, struct intake *in, const struct outbox_taken *portion)
 {
-    if (portion->cursor != 0)
+    if (portion->cursor != 0) {
+        /* there is room: what waves leave adds up to no more than the first one's portions */
+        assert(in->begun.n < OUTBOX_PORTIONS_MAX);
         in->begun.portions[in->begun.n++] = *portion;
+    }
     if (portion->cursor != 0 || portion->resumed)
         cycle_leave(s, portion->minute);
 }
@@ -111,7 +126,7 @@ static void leave_portion(struct sweep *s, struct intake *in, const struct outbo
 /* First what goes on from the last wave, then further minutes; what has no room is left. */
 static struct wave *next_wave(struct cycle *c, struct sweep *s, struct intake *in)
 {
-    size_t most = portions_most(c);
+    size_t most = portions_most(c, in);
     struct wave *wave = arena_alloc(&c->arena, sizeof(*wave));
     for (size_t i = 0; in->newest != NULL && i < in->newest->n; i++) {
         const struct outbox_taken *portion = &in->newest->portions[i];
@@ -127,20 +142,49 @@ static struct wave *next_wave(struct cycle *c, struct sweep *s, struct intake *i
     return wave;
 }
 
-static void leave_rest(struct sweep *s, const struct intake *in)
+/* Holds back the watermark, and needs no further round at once. */
+static void leave_for_later(struct sweep *s, int64_t minute)
 {
-    for (size_t i = in->next; i < in->minutes->n; i++)
-        cycle_leave(s, in->minutes->items[i].minute);
+    if (minute < s->oldest_left)
+        s->oldest_left = minute;
 }
 
-static enum producer_status send_portion(struct cycle *c, struct sweep *s, const struct outbox_taken *taken)
+/* Where the round was full, and not of records: behind what is done with, else at the newest. */
+static struct partition_minute next_place(const struct cycle *c, const struct intake *in)
+{
+    struct partition_minute place = {.minute = 0};
+    if (producer_pending(c->with.producer) >= c->records_max)
+        return place;
+    if (in->next < in->minutes->n)
+        place = in->minutes->items[in->next];
+    for (size_t i = 0; i < in->begun.n; i++) {
+        const struct outbox_taken *left = &in->begun.portions[i];
+        struct partition_minute begun = {left->minute, left->partition};
+        if (partition_minute_precedes(&begun, &place))
+            place = begun;
+    }
+    return place;
+}
+
+static void leave_rest(const struct cycle *c, struct sweep *s, struct intake *in)
+{
+    for (size_t i = 0; i < in->skipped; i++)
+        leave_for_later(s, in->minutes->items[i].minute);
+    for (size_t i = in->next; i < in->minutes->n; i++)
+        cycle_leave(s, in->minutes->items[i].minute);
+    in->begun.place = next_place(c, in);
+}
+
+static enum producer_status send_portion(
+    struct cycle *c, struct sweep *s, struct intake *in, const struct outbox_taken *taken)
 {
     enum producer_status status = PRODUCER_DONE;
     if (!taken->done)
         s->complete = false;
+    in->learners += taken->n_learners + taken->n_unreadable;
     /* no hurry with those who cannot be read: they stay the same until an operator mends them */
-    if (taken->n_unreadable > 0 && taken->minute < s->oldest_left)
-        s->oldest_left = taken->minute;
+    if (taken->n_unreadable > 0)
+        leave_for_later(s, taken->minute);
     for (size_t i = 0; i < taken->n_learners; i++)
         send_learner(c, taken->minute, &taken->learners[i], &status);
     return status;
@@ -152,14 +196,14 @@ static enum producer_status take_minutes(struct cycle *c, struct sweep *s, struc
     for (;;) {
         struct wave *wave = next_wave(c, s, in);
         if (wave->n == 0) {
-            leave_rest(s, in);
+            leave_rest(c, s, in);
             return status;
         }
         int64_t began_us = clock_monotonic_us();
         (void)outbox_take(c->with.outbox, wave->portions, wave->n, &c->arena);
         c->redis_us += clock_monotonic_us() - began_us;
         for (size_t i = 0; i < wave->n && status == PRODUCER_DONE; i++)
-            status = send_portion(c, s, &wave->portions[i]);
+            status = send_portion(c, s, in, &wave->portions[i]);
         if (status != PRODUCER_DONE)
             return status;
     }
@@ -196,11 +240,14 @@ enum cycle_status cycle_publish_masks(struct cycle *c, struct sweep *s)
 {
     struct minute_list minutes = list_minutes(c, s);
     struct intake in = {.minutes = &minutes};
+    if (c->begun.place.minute != 0)
+        in.skipped = minute_list_find(&minutes, &c->begun.place);
+    in.next = in.skipped;
     count_dirty(c, s, &minutes);
     enum cycle_status status = cycle_commit(c, take_minutes(c, s, &in));
     c->begun = in.begun;
     if (status != CYCLE_IDLE)
-        c->begun.n = 0;
+        c->begun = (struct begun){.n = 0};
     for (struct wave *wave = in.newest; status == CYCLE_IDLE && wave != NULL; wave = wave->older)
         settle_wave(c, s, wave);
     return status;

@@ -12,6 +12,11 @@ static int newest_first(const void *a, const void *b)
     return x->partition - y->partition;
 }
 
+bool partition_minute_precedes(const struct partition_minute *a, const struct partition_minute *b)
+{
+    return newest_first(a, b) < 0;
+}
+
 static size_t count(const struct outbox_minutes *found, int partitions)
 {
     size_t n = 0;
@@ -34,4 +39,12 @@ struct minute_list minute_list_join(struct arena *arena, const struct outbox_min
 bool minute_list_is_first(const struct minute_list *list, size_t i)
 {
     return i == 0 || list->items[i].minute != list->items[i - 1].minute;
+}
+
+size_t minute_list_find(const struct minute_list *list, const struct partition_minute *place)
+{
+    size_t i = 0;
+    while (i < list->n && partition_minute_precedes(&list->items[i], place))
+        i++;
+    return i;
 }

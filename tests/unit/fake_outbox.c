@@ -169,6 +169,7 @@ bool outbox_minutes(struct outbox *o, int partition, int64_t now_s, size_t max, 
 {
     pthread_mutex_lock(&o->redis->lock);
     bool away = o->redis->away[partition];
+    o->redis->takes_of_look = 0;
     list_minutes(o, partition, now_s, false, max, arena, out);
     *oldest = out->n > 0 ? out->minutes[out->n - 1] : INT64_MAX;
     pthread_mutex_unlock(&o->redis->lock);
@@ -211,10 +212,15 @@ static void take_portion(struct monitor *redis, struct outbox_taken *out, struct
 {
     size_t i = out->cursor;
     out->n_learners = 0;
+    out->n_unreadable = 0;
     out->learners = arena_alloc(arena, FAKE_ROWS_MAX * sizeof(*out->learners));
-    for (; i < redis->n_rows && out->n_learners < redis->take_max; i++) {
+    for (; i < redis->n_rows && out->n_learners + out->n_unreadable < redis->take_max; i++) {
         const struct fake_row *row = &redis->rows[i];
-        if (row->dirty && row->partition == out->partition && row->minute == out->minute)
+        if (!row->dirty || row->partition != out->partition || row->minute != out->minute)
+            continue;
+        if (row->unreadable)
+            out->n_unreadable++;
+        else
             out->learners[out->n_learners++] = read_row(redis, row, arena);
     }
     out->cursor = i < redis->n_rows ? i : 0;
@@ -228,6 +234,9 @@ bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, stru
         nanosleep(&(struct timespec){0, redis->take_ms * 1000000}, NULL);
         pthread_mutex_lock(&redis->lock);
         redis->takes++;
+        redis->takes_of_look++;
+        if (redis->takes_of_look > redis->takes_most)
+            redis->takes_most = redis->takes_of_look;
         take_portion(redis, &portions[i], arena);
         pthread_mutex_unlock(&redis->lock);
     }

@@ -21,6 +21,7 @@ struct fake_row {
     uint64_t mask;
     bool dirty;
     bool grown; /* the minute's sums are not published */
+    bool unreadable;
 };
 
 struct monitor {
@@ -37,6 +38,8 @@ struct monitor {
     int64_t floor;
     bool away[FAKE_PARTITIONS]; /* the partition's server does not answer */
     size_t takes;
+    size_t takes_of_look;         /* portions since minutes were listed */
+    size_t takes_most;            /* of one look */
     size_t settles;               /* learners settled */
     size_t takes_to_first_settle; /* and with the first of them */
 };

@@ -170,6 +170,30 @@ static void a_server_away_holds_up_its_own_partitions_only(void **state)
     WAIT_UNTIL(settled(f) && counters(f)->published_through == MINUTE_START + 60);
 }
 
+/* They come to much more than a transaction holds, and are the newest. */
+static void the_unreadable_hold_up_nobody(void **state)
+{
+    enum { DAMAGED = 20, OF_A_MINUTE = 10 };
+    static const char *const names[DAMAGED] = {"d-01", "d-02", "d-03", "d-04", "d-05", "d-06", "d-07", "d-08",
+        "d-09", "d-10", "d-11", "d-12", "d-13", "d-14", "d-15", "d-16", "d-17", "d-18", "d-19", "d-20"};
+    struct fixture *f = *state;
+    fixture_make_cluster(f, NULL);
+    f->redis.take_max = 2;
+    f->config.publish.max_rate = 8; /* records of a transaction: four learners */
+    for (int i = 0; i < DAMAGED; i++) {
+        fake_watch(&f->redis, 0, MINUTE - i / OF_A_MINUTE, names[i], "a", 0x1);
+        f->redis.rows[i].unreadable = true;
+        f->redis.rows[i].grown = false;
+    }
+    fake_watch(&f->redis, 1, MINUTE - 2, "t-1", "a", 0x7);
+    fixture_start(f);
+    WAIT_UNTIL(fake_settles(&f->redis) == 1);
+    WAIT_UNTIL(counters(f)->published_through == MINUTE_START - 60);
+    fixture_stop(f);
+    assert_in_range(f->redis.takes_most, 1, 4); /* some are empty */
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +207,7 @@ int main(void)
         FIXTURE_TEST(a_standby_takes_nothing_until_the_lease_is_free),
         FIXTURE_TEST(a_lost_lease_commits_nothing),
         FIXTURE_TEST(a_server_away_holds_up_its_own_partitions_only),
+        FIXTURE_TEST(the_unreadable_hold_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
