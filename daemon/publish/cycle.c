@@ -131,9 +131,10 @@ enum cycle_status cycle_run(struct cycle *c, bool last)
         return cycle_publish_watermark(c, &s);
     }
     int64_t began_us = clock_monotonic_us();
-    c->redis_us = 0;
+    int64_t waited_us = outbox_waited_us(c->with.outbox);
     enum cycle_status status = publish(c, &s);
     c->round_us = clock_monotonic_us() - began_us;
+    c->redis_us = outbox_waited_us(c->with.outbox) - waited_us;
     size_transactions(c, status);
     arena_reset(&c->arena);
     if (status != CYCLE_IDLE)

@@ -199,9 +199,7 @@ static enum producer_status take_minutes(struct cycle *c, struct sweep *s, struc
             leave_rest(c, s, in);
             return status;
         }
-        int64_t began_us = clock_monotonic_us();
         (void)outbox_take(c->with.outbox, wave->portions, wave->n, &c->arena);
-        c->redis_us += clock_monotonic_us() - began_us;
         for (size_t i = 0; i < wave->n && status == PRODUCER_DONE; i++)
             status = send_portion(c, s, in, &wave->portions[i]);
         if (status != PRODUCER_DONE)
@@ -224,13 +222,11 @@ static void settle_wave(struct cycle *c, struct sweep *s, struct wave *wave)
 {
     struct outbox_taken taken[OUTBOX_PORTIONS_MAX];
     size_t n = 0;
-    int64_t began_us = clock_monotonic_us();
     for (size_t i = 0; i < wave->n; i++)
         if (wave->portions[i].done)
             taken[n++] = wave->portions[i];
     if (n > 0 && !outbox_settle(c->with.outbox, taken, n))
         s->complete = false;
-    c->redis_us += clock_monotonic_us() - began_us;
     for (size_t i = 0; i < n; i++)
         if (taken[i].done)
             atomic_fetch_add(&c->with.counters->learner_minutes, count_masks(&taken[i]));

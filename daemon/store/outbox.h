@@ -143,5 +143,8 @@ bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor) __attribute
 bool outbox_watermark(struct outbox *o, int64_t *published_through, int64_t *final_through)
     __attribute__((warn_unused_result));
 
+/* How long, in microseconds since outbox_new(), answers were waited for: the servers' share of the time. */
+int64_t outbox_waited_us(const struct outbox *o);
+
 /* Number of partitions, from the configuration. */
 int outbox_partitions(const struct outbox *o);

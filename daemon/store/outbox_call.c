@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "config.h"
@@ -44,6 +45,11 @@ void outbox_free(struct outbox *o)
     buf_free(&o->command);
     free(o->requests);
     free(o);
+}
+
+int64_t outbox_waited_us(const struct outbox *o)
+{
+    return o->waited_us;
 }
 
 int outbox_partitions(const struct outbox *o)
@@ -236,6 +242,7 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
     struct exchange exchanges[SERVERS_MAX];
     size_t n = 0;
     bool good = o->n_requests > 0;
+    int64_t began_us = clock_monotonic_us();
     /* elsewhere the reply itself is the barrier */
     int replicas =
         barrier && o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0;
@@ -250,6 +257,7 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
     for (size_t i = 0; i < o->n_requests; i++)
         good = good && *o->requests[i].done;
     o->n_requests = 0;
+    o->waited_us += clock_monotonic_us() - began_us;
     return good;
 }
 

@@ -33,6 +33,7 @@ struct outbox {
     struct outbox_request *requests; /* queued */
     size_t n_requests;
     size_t room;
+    int64_t waited_us; /* for answers */
 };
 
 /* Takes over a reply, which may be an error; false when it is not of the right form. */

@@ -272,6 +272,27 @@ static void test_a_cursor_goes_to_no_other_server(void **state)
     }
 }
 
+/* Whatever is asked: catching up leaves Redis to heartbeats by this. */
+static void test_the_servers_time_is_counted(void **state)
+{
+    struct monitor *m = *state;
+    struct outbox_taken taken = {.partition = 0, .minute = one_minute};
+    struct outbox_minutes minutes;
+    struct outbox_sums sums;
+    int64_t oldest;
+    int64_t before_us = 0;
+    begin(m, NEVER, NEVER);
+    for (int i = 0; i < 4; i++) {
+        bool good = i == 0   ? outbox_minutes(m->outbox, 0, INT64_MAX, 1, &m->arena, &minutes, &oldest)
+                    : i == 1 ? outbox_take(m->outbox, &taken, 1, &m->arena)
+                    : i == 2 ? outbox_grown(m->outbox, 0, 1, &m->arena, &minutes)
+                             : outbox_sums(m->outbox, one_minute, &m->arena, &sums);
+        assert_true(good);
+        assert_true(outbox_waited_us(m->outbox) > before_us);
+        before_us = outbox_waited_us(m->outbox);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_a_broken_connection_undoes_all_its_portions),
         cmocka_unit_test(test_a_cursor_is_its_connections),
         cmocka_unit_test(test_a_cursor_goes_to_no_other_server),
+        cmocka_unit_test(test_the_servers_time_is_counted),
     };
     return cmocka_run_group_tests_name("take", tests, setup, teardown);
 }

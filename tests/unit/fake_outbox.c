@@ -12,6 +12,7 @@
 
 struct outbox {
     struct monitor *redis;
+    int64_t waited_us;
 };
 
 /* ---- for the test ---- */
@@ -108,6 +109,11 @@ struct outbox *outbox_new(const struct config *config, struct monitor *monitor, 
 void outbox_free(struct outbox *o)
 {
     free(o);
+}
+
+int64_t outbox_waited_us(const struct outbox *o)
+{
+    return o->waited_us;
 }
 
 int outbox_partitions(const struct outbox *o)
@@ -232,6 +238,7 @@ bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, stru
     struct monitor *redis = o->redis;
     for (size_t i = 0; i < n; i++) {
         nanosleep(&(struct timespec){0, redis->take_ms * 1000000}, NULL);
+        o->waited_us += redis->take_ms * 1000;
         pthread_mutex_lock(&redis->lock);
         redis->takes++;
         redis->takes_of_look++;
