@@ -28,6 +28,11 @@ def times(value):
 
 
 @known
+def percent(value):
+    return f"{value * 100:.0f} %"
+
+
+@known
 def ms(us):
     return f"{us / 1000:.2f} ms" if us < 1_000_000 else f"{us / 1_000_000:.2f} s"
 

@@ -101,8 +101,14 @@ class Load:
 
 def void_reason(result, words):
     """Why a result says nothing; None when it does."""
-    credits = "--any-answer" not in words
-    return result["void_reason"] or ("nothing was accepted" if credits and not result["counts"]["accepted"] else None)
+    if result["void_reason"] or "--any-answer" in words:
+        return result["void_reason"]
+    counts = result["counts"]
+    if not counts["accepted"]:
+        return "nothing was accepted"
+    if counts["credited_s"] < counts["accepted"]:  # less is done for a run that credits nothing
+        return f"{counts['accepted']:,} runs credited only {counts['credited_s']:,} s"
+    return None
 
 
 def summary(result):

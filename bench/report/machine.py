@@ -8,6 +8,7 @@ import subprocess
 
 from .paths import ROOT
 
+WRITTEN = ("bench/results", "bench/capacity.md")  # by bench/run
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 
 
@@ -29,10 +30,16 @@ def describe(build):
 
 
 def commit():
-    """What was measured, and whether it was changed since."""
-    done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty=, changed", "--exclude=*"],
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    return done.stdout.strip() or "unknown"
+    """What was measured, and whether it was changed since; the report itself does not count."""
+    name = git("describe", "--always", "--exclude=*")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in WRITTEN))
+    return f"{name}, changed" if changed else name or "unknown"
+
+
+def git(*words):
+    done = subprocess.run(["git", "-C", ROOT, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          check=False)
+    return done.stdout.strip()
 
 
 def first_match(path, pattern):

@@ -2,7 +2,7 @@
 
 from string import Template
 
-from . import form
+from . import form, telling
 from .capacity import (ASSUMED, PLAYERS, Measured, Need, inverse, limits, product, redis_servers, total,
                        totals_bytes, up)
 from .page_markdown import markdown
@@ -10,6 +10,7 @@ from .paths import BENCH
 
 TABLE_HEAD = ["players at a time", "heartbeats/s", "daemon cores", "Redis cores", "Redis servers", "Redis, a day's minutes",
               "Kafka"]
+COPIES = "with its copies"
 LEARNING_MINUTES = 45  # an hour of learning
 
 
@@ -24,8 +25,26 @@ def table(measured):
     return TABLE_HEAD, lines
 
 
+@form.known
 def rate(value):
-    return form.NOT_MEASURED if value is None else f"{form.size(value)}/s"
+    return f"{form.size(value)}/s"
+
+
+@form.known
+def learner_minutes(rate_):
+    return f"{form.whole(rate_)} learner-minutes a second"
+
+
+@form.known
+def busy(processors, what, n):
+    """So many PROCESSORS' worth of work, and the N of WHAT that it wants; both are known, or none."""
+    return f"{form.number(processors)} processors busy all the time: {form.whole(n)} {what}"
+
+
+@form.known
+def both(value, other, show, what):
+    """VALUE, and OTHER, which is made of it."""
+    return f"{show(value)}; {show(other)} {what}"
 
 
 def values(results):
@@ -33,6 +52,7 @@ def values(results):
     measured = Measured(results)
     rush = Need(ASSUMED["rush_players"], measured)
     return {**assumed_values(), **measured_values(measured), **rush_values(rush, measured), **kafka_values(rush, measured),
+            "warnings": "".join(f"\n**{text}**\n" for text in telling.warnings(results)),
             "table": markdown(*table(measured)), "limits": limits_text(measured)}
 
 
@@ -45,7 +65,7 @@ def measured_values(measured):
     return {
         "daemon_us": form.us(measured.daemon_us), "redis_us": form.us(measured.redis_us),
         "publish_us": form.us(measured.publish_us), "publish_redis_us": form.us(measured.publish_redis_us),
-        "publish_rate": form.per_second(measured.publish_rate), "minute_bytes": form.size(measured.minute_bytes),
+        "publish_rate": learner_minutes(measured.publish_rate), "minute_bytes": form.size(measured.minute_bytes),
         "learner_bytes": form.size(measured.learner_bytes), "lesson_bytes": form.size(measured.lesson_bytes),
         "connection_bytes": form.size(measured.connection_bytes),
         "minute_record": form.size(measured.minute_record), "lesson_record": form.size(measured.lesson_record),
@@ -56,11 +76,11 @@ def rush_values(rush, measured):
     totals, servers = totals_bytes(measured), redis_servers(rush)
     memory = total(totals, rush.window_bytes)
     return {
-        "heartbeats": form.per_second(rush.heartbeats), "minutes": form.per_second(rush.minutes),
-        "daemon_busy": form.number(rush.daemon), "daemon_cores": form.whole(up(rush.daemon_cores)),
-        "redis_busy": form.number(rush.redis), "redis_servers": form.whole(servers),
-        "totals": form.size(totals), "window": form.size(rush.window_bytes), "redis_memory": form.size(memory),
-        "server_memory": form.size(product(memory, inverse(servers))),
+        "heartbeats": form.whole(rush.heartbeats), "minutes": form.whole(rush.minutes),
+        "daemons": busy(rush.daemon, f"at {form.percent(ASSUMED['busy'])}", up(rush.daemon_cores)),
+        "redis": busy(rush.redis, "servers", servers),
+        "totals": form.size(totals), "window": form.size(rush.window_bytes),
+        "redis_memory": both(memory, product(memory, inverse(servers)), form.size, "a server"),
         "connections": form.size(rush.connections_bytes),
     }
 
@@ -69,9 +89,9 @@ def kafka_values(rush, measured):
     minutes = ASSUMED["teachers"] * ASSUMED["hours_each"] * LEARNING_MINUTES
     evidence = product(measured.minute_record, minutes)
     return {
-        "kafka_rate": rate(rush.kafka_rate), "kafka_rate_copies": rate(product(rush.kafka_rate, ASSUMED["copies"])),
-        "all_minutes": form.whole(minutes), "evidence": form.size(evidence),
-        "evidence_copies": form.size(product(evidence, ASSUMED["copies"])),
+        "kafka_rate": both(rush.kafka_rate, product(rush.kafka_rate, ASSUMED["copies"]), rate, COPIES),
+        "all_minutes": form.whole(minutes),
+        "evidence": both(evidence, product(evidence, ASSUMED["copies"]), form.size, COPIES),
         "totals_topic": form.size(product(measured.lesson_record, ASSUMED["teachers"] * ASSUMED["lessons"])),
     }
 

@@ -12,10 +12,10 @@ from .targets import rows
 def page(results):
     machine = telling.machine_of(results)
     parts = [paragraph(telling.INTRODUCTION)]
-    if telling.is_quick(results):
-        parts.append(paragraph(telling.QUICK, "warn"))
+    parts += [paragraph(text, "warn") for text in telling.warnings(results)]
     parts += [contents(results), f"<h2>The targets: {escape(telling.count(results))}</h2>", targets(results),
-              "<h2>How to read this</h2>", paragraph(telling.HOW_TO_READ)]
+              "<h2>How to read this</h2>", paragraph(telling.HOW_TO_READ),
+              paragraph(telling.not_in_it(results))]
     if machine:
         parts += [paragraph(telling.sharing(machine)), table(["", ""], [[k, str(v)] for k, v in machine.items()])]
     parts += [scenario(results, name) for name in story.SECTIONS if results.scenario(name)]

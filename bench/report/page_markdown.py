@@ -11,9 +11,9 @@ def markdown(head, lines):
 def page(results):
     parts = ["# What was measured", telling.INTRODUCTION,
              "The same with charts: [index.html](index.html). What it comes to for a nation of teachers: `capacity.md`."]
-    if telling.is_quick(results):
-        parts.append(f"**{telling.QUICK}**")
-    parts += [f"## The targets: {telling.count(results)}", targets(results), "## How to read this", telling.HOW_TO_READ]
+    parts += [f"**{text}**" for text in telling.warnings(results)]
+    parts += [f"## The targets: {telling.count(results)}", targets(results), "## How to read this", telling.HOW_TO_READ,
+              telling.not_in_it(results)]
     machine = telling.machine_of(results)
     if machine:
         parts += [telling.sharing(machine), "## The machine", markdown(["", ""], [[k, str(v)] for k, v in machine.items()])]

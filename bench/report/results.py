@@ -20,6 +20,16 @@ def ratio(part, whole):
     return None if part is None or not whole else part / whole
 
 
+def figure(metrics, name):
+    """One of METRICS; or made of them, credited_a_run and share.PROCESS: how much of one processor that took."""
+    if name == "credited_a_run":
+        return ratio(metrics.get("credited_s"), metrics.get("accepted"))
+    if name.startswith("share."):
+        cpu_us, rate = metrics.get(f"cpu.{name[6:]}"), metrics.get("runs_per_s") or metrics.get("achieved")
+        return None if cpu_us is None or rate is None else cpu_us * rate / 1e6
+    return metrics.get(name)
+
+
 class Results:
     def __init__(self, scenarios):
         """SCENARIOS: name -> what its scenario.json says, with "results": name of the run -> its JSON."""
@@ -47,7 +57,7 @@ class Results:
 
     def metric(self, scenario, name, metric):
         run = self.run(scenario, name)
-        return run["metrics"].get(metric) if run else None
+        return figure(run["metrics"], metric) if run else None
 
     def rounds(self, scenario):
         """The numbers of the rounds there were."""

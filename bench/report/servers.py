@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 import urllib.request
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class Daemon(Service):
     def __init__(self, directory, build, redis, durability, brokers, changes):
         super().__init__(directory)
         self.port, self.admin_port = free_port(), free_port()
+        self.spawned = None  # on the monotonic clock
         self.redis, self.build, self.changes = redis, build, changes
         self.workers = int(changes.get("http.workers", 1))
         self.prefix = cores.prefix("daemon", self.workers)
@@ -79,6 +81,7 @@ class Daemon(Service):
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
 
     def start(self):
+        self.spawned = time.monotonic()
         self.spawn([self.build / "minuted", *self.options()])
         self.wait_ready(self.is_ready, 30)
         return self
@@ -111,7 +114,8 @@ class Peer(Service):
 
     def start(self):
         self.spawn([ROOT / "bench/peers/start", self.name, "--port", self.port, "--redis", f"unix:{self.redis.socket}",
-                    "--session-key", self.session_key, "--build", self.build, "--dir", self.directory / "files"])
+                    "--session-key", self.session_key, "--partitions", ONE_REDIS["redis.partitions"], "--build", self.build,
+                    "--dir", self.directory / "files"])
         self.wait_ready(self._ready_line, 90)
         return self
 

@@ -1,5 +1,6 @@
 """What the pages tell of each scenario: sections of tables and charts, made from the results. Pure."""
 
+import math
 from dataclasses import dataclass, field
 
 from . import charts, form
@@ -16,16 +17,21 @@ class Section:
     text: list = field(default_factory=list)    # paragraphs
 
 
-LOAD_HEAD = ["", "runs/s", "CPU a run", "daemon or peer", "Redis", "p50", "p99", "p99.9", "refused", "failed"]
+LOAD_HEAD = ["", "runs/s", "credited a run", "CPU a run", "daemon or peer", "Redis", "of one CPU: daemon or peer", "Redis",
+             "p50", "p99", "p99.9", "refused", "failed"]
+NONE = "–"  # there is no such thing
 
 
 def load_line(results, scenario, label, name, server="minuted"):
     """One run, or the medians of its rounds."""
     def get(metric):
         return results.median(scenario, name, metric)
-    return [label, form.whole(get("runs_per_s") or get(RATE)), form.us(get(CPU)), form.us(get(f"cpu.{server}")),
-            "–" if server in ("nginx", "floor") else form.us(get("cpu.redis")), form.ms(get("p50")), form.ms(get("p99")),
-            form.ms(get("p99.9")), form.whole(get("refused")), form.whole(get("failed"))]
+    bare = server in ("nginx", "floor")
+    return [label, form.whole(get("runs_per_s") or get(RATE)), NONE if bare else form.seconds(get("credited_a_run")),
+            form.us(get(CPU)), form.us(get(f"cpu.{server}")), NONE if bare else form.us(get("cpu.redis")),
+            form.percent(get(f"share.{server}")), NONE if bare else form.percent(get("share.redis")),
+            form.ms(get("p50")), form.ms(get("p99")), form.ms(get("p99.9")),
+            form.whole(get("refused")), form.whole(get("failed"))]
 
 
 def loads(results, scenario, rows):
@@ -126,12 +132,14 @@ def storm(results):
     section.chart = charts.lines([("answered", seconds(run, lambda s: s["answered"])),
                                   ("refused", seconds(run, lambda s: s["refused"]))], "requests a second", marks)
     section.chart += charts.lines([("p99", seconds(run, p99_ms))], "ms", marks)
-    section.text = [verification(results.verification("storm", "storm"))]
+    section.text = ["When it was as before is known to the second only.",
+                    verification(results.verification("storm", "storm"))]
     return section
 
 
 def after(value):
-    return "not within the load" if value is None else f"{form.seconds(value)} after Redis was back"
+    """The seconds of a load are whole ones: it was so before the calm second began, not when."""
+    return "not within the load" if value is None else f"within {max(1, math.ceil(value))} s after Redis was back"
 
 
 def batches(results):
@@ -140,12 +148,12 @@ def batches(results):
 
 def idle(results):
     run = results.run("idle", "idle")
-    closed = run and run["load"]["idle_connections"]
+    count, before = (run["load"]["idle_connections"], run["processes"][0]["memory_before"]) if run else (None, None)
+    each = results.metric("idle", "idle", "memory_per_idle_connection")
+    opened = None if None in (count, before, each) else before + count * each
     return Section(["", ""], [
-        ["connections", form.whole(closed)],
-        ["memory each", form.size(results.metric("idle", "idle", "memory_per_idle_connection"))],
-        ["daemon before", form.size(run and run["processes"][0]["memory_before"])],
-        ["daemon with them", form.size(run and run["processes"][0]["memory"])]])
+        ["connections", form.whole(count)], ["memory each", form.size(each)],
+        ["daemon before", form.size(before)], ["daemon when all were open, before the load", form.size(opened)]])
 
 
 def memory(results):
@@ -169,8 +177,9 @@ def catch_up(results):
     sizes = {topic: found["bytes"] for topic, found in (get("topics") or {}).items()}
     written = sum(sizes.values()) if sizes else None
     return Section(["", ""], [
-        ["learner-minutes", form.whole(minutes)], ["published and settled after", form.seconds(settled)],
-        ["watermark past the newest after", form.seconds(get("watermark_s"))],
+        ["learner-minutes", form.whole(minutes)],
+        ["published and settled, since the daemon was started", form.seconds(settled)],
+        ["watermark past the newest, since then", form.seconds(get("watermark_s"))],
         ["learner-minutes a second", form.whole(ratio(minutes, settled))],
         ["records a second", form.whole(ratio(records, settled))],
         ["on the broker's disk", form.size(written)],

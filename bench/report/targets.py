@@ -9,6 +9,7 @@ MET, MISSED, UNKNOWN = "met", "MISSED", form.NOT_MEASURED
 CPU, RATE = "cpu_per_heartbeat", "achieved"
 SAME_WORK = ("nginx-lua", "fastify")  # written for the comparison; evhttp borrows minuted's own parts, and is only shown
 MILLION = 1_000_000
+VERIFIED = (("steady", "verified"), ("storm", "storm"))
 REACHED = 0.99  # of the rate
 
 
@@ -16,7 +17,8 @@ REACHED = 0.99  # of the rate
 class Row:
     """VALUE is held against LIMIT: at most, or at least. SHOW makes a figure readable; WHY says what it is made of.
 
-    SHORT says that the rate was not reached at which the target is meant: then it is missed, whatever the value.
+    SHORT says that the rate was not reached at which the target is meant, or not all were answered: then it is missed,
+    whatever the value.
     """
 
     target: str
@@ -59,7 +61,7 @@ class Row:
 
 def rows(results):
     return [*against_floor(results), *against_peers(results), *latency(results), *durable(results),
-            *memory(results), *batches(results), *catch_up(results), *scale(results), *workers(results)]
+            *exact(results), *memory(results), *batches(results), *catch_up(results), *scale(results), *workers(results)]
 
 
 # --- beside nginx -------------------------------------------------------------------------------
@@ -104,9 +106,9 @@ def shortfall(results, scenario, name):
 # --- beside the peers ---------------------------------------------------------------------------
 
 def best_peers(results, metric, best):
-    """In each round the best of those that do the same work."""
+    """In each round the best of those that do the same work; None where one of them was not measured."""
     rounds = zip(*(results.in_rounds("saturation", name, metric) for name in SAME_WORK))
-    return [best((v for v in values if v is not None), default=None) for values in rounds]
+    return [None if None in values else best(values) for values in rounds]
 
 
 def against_peers(results):
@@ -121,8 +123,9 @@ def against_peers(results):
 
 
 def peers_text(results, metric, show):
-    return ", ".join(f"{name} {show(results.median('saturation', name, metric))}"
-                     for name in ("minuted", *SAME_WORK, "evhttp"))
+    figures = ", ".join(f"{name} {show(results.median('saturation', name, metric))}"
+                        for name in ("minuted", *SAME_WORK, "evhttp"))
+    return f"{figures}; best of {' and '.join(SAME_WORK)}; evhttp, made of minuted's own parts, is only shown"
 
 
 # --- latency and durability ---------------------------------------------------------------------
@@ -136,7 +139,14 @@ def latency(results):
             yield Row(f"{percentile} at 20,000/s, {durability} ({limit_ms} ms, or the floor's own and 1 ms)",
                       median_of(values), limit, form.ms,
                       why=f"rounds {form.series(values, form.ms)}; the floor's own {form.ms(floor)}",
-                      short=shortfall(results, "floor", name))
+                      short=unanswered(results, "floor", name) or shortfall(results, "floor", name))
+
+
+def unanswered(results, scenario, name):
+    """Latency is that of answers: where some were refused or failed, it is not what players saw."""
+    refused, failed = (sum(value or 0 for value in results.in_rounds(scenario, name, metric))
+                       for metric in ("refused", "failed"))
+    return f"{form.whole(refused)} refused, {form.whole(failed)} failed" if refused + failed else ""
 
 
 def durable(results):
@@ -145,6 +155,20 @@ def durable(results):
               why=f"rounds {form.series(ratios, form.times)}; "
                   f"{form.per_second(results.median('durability', 'fsync', RATE))} and "
                   f"{form.per_second(results.median('durability', 'memory', RATE))}")
+
+
+def exact(results):
+    """Of the two loads after which every second was looked up."""
+    found = [results.verification(*run) for run in VERIFIED]
+    wrong = None if None in map(known, found) else sum(f["lost_s"] + f["extra_s"] for f in found)
+    why = "; ".join(f"{scenario} {form.whole(f['expected_s'])} s accepted, {f['lost_s']:,} lost, {f['extra_s']:,} added"
+                    for (scenario, _), f in zip(VERIFIED, found) if known(f))
+    yield Row("No second lost or added, in Redis or Kafka", wrong, 0, form.whole, why=why)
+
+
+def known(verification):
+    """None where it was not judged, or there was nothing to judge."""
+    return verification if verification and not verification["problem"] and verification["expected_s"] else None
 
 
 # --- memory, batches, catching up, scale --------------------------------------------------------
@@ -168,7 +192,7 @@ def catch_up(results):
     minutes, settled = results.fact("catch-up", "learner_minutes"), results.fact("catch-up", "settled_s")
     a_million = None if settled is None or not minutes else settled * MILLION / minutes
     yield Row("A million learner-minutes published and settled", a_million, 15, form.seconds,
-              why=f"{form.whole(minutes)} in {form.seconds(settled)}, "
+              why=f"one broker, one copy; {form.whole(minutes)} in {form.seconds(settled)}, "
                   f"{form.whole(results.fact('catch-up', 'records'))} records")
 
 

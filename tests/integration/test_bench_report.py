@@ -10,9 +10,11 @@ from harness.daemon import ROOT
 
 sys.path.append(str(ROOT / "bench"))
 
-from report import capacity, charts, page_capacity, page_html, page_markdown, targets, telling  # noqa: E402
+from report import capacity, charts, page_capacity, page_html, page_markdown, story, targets, telling  # noqa: E402
+from report.bench import Bench  # noqa: E402
 from report.cores import shares  # noqa: E402
 from report.form import NOT_MEASURED  # noqa: E402
+from report.load import void_reason  # noqa: E402
 from report.main import NAMES  # noqa: E402
 from report.results import Results, read_results  # noqa: E402
 from report.story import SECTIONS  # noqa: E402
@@ -21,7 +23,7 @@ from report.storm_recovery import recovery  # noqa: E402
 MACHINE = {"usable processors": 2, "model": "a model"}
 EVERY_METRIC = {
     "runs_per_s": 20_000.0, "achieved": 20_000.0, "cpu_per_heartbeat": 10.0, "p50": 500.0, "p99": 1000.0,
-    "p99.9": 2000.0, "refused": 0, "failed": 0, "memory_per_idle_connection": 500.0,
+    "p99.9": 2000.0, "refused": 0, "failed": 0, "accepted": 1000, "credited_s": 15_000, "memory_per_idle_connection": 500.0,
 }
 
 
@@ -98,6 +100,36 @@ def test_the_best_peer_of_each_round():
     assert row(found, "Saturation over the best peer").verdict == "met"
 
 
+def test_without_one_of_the_peers_a_round_has_no_best():
+    runs = {f"{name}-{n}": result(cpu_per_heartbeat=cpu, achieved=rate) for n in (1, 2) for name, cpu, rate in (
+        ("minuted", 10, 30_000.0), ("nginx-lua", 40, 10_000.0), ("fastify", 80, 6_000.0))}
+    runs["nginx-lua-1"]["metrics"].update(cpu_per_heartbeat=None, achieved=None)
+    found = results(scenario("saturation", runs, void=["fastify-2"]))
+    for beginning in ("CPU per credited heartbeat over the best peer", "Saturation over the best peer"):
+        assert row(found, beginning).verdict == NOT_MEASURED
+
+
+@pytest.mark.parametrize("refused, failed, verdict", [(0, 0, "met"), (1, 0, "MISSED"), (0, 2, "MISSED")])
+def test_latency_is_missed_where_not_all_were_answered(refused, failed, verdict):
+    runs = {"minuted-20k-1": result(), "minuted-20k-2": result(refused=refused, failed=failed), "floor-20k-1": result()}
+    found = row(results(scenario("floor", runs)), "p99.9 at 20,000/s, memory")
+    assert found.verdict == verdict
+    assert (f"{refused} refused, {failed} failed" in found.of_which) == (verdict == "MISSED")
+
+
+def looked_up(lost=0, extra=0, problem=None, expected=5000):
+    return {**result(), "verification": {"problem": problem, "expected_s": expected, "lost_s": lost, "extra_s": extra}}
+
+
+@pytest.mark.parametrize("steady, storm, verdict", [
+    (looked_up(), looked_up(), "met"), (looked_up(lost=1), looked_up(), "MISSED"),
+    (looked_up(), looked_up(extra=1), "MISSED"), (looked_up(), looked_up(problem="no Kafka"), NOT_MEASURED),
+    (looked_up(), result(), NOT_MEASURED), (looked_up(expected=0), looked_up(), NOT_MEASURED)])
+def test_no_second_is_lost_or_added(steady, storm, verdict):
+    found = results(scenario("steady", {"verified": steady}), scenario("storm", {"storm": storm}, void=["storm"]))
+    assert row(found, "No second lost or added").verdict == verdict
+
+
 @pytest.mark.parametrize("floor_p99, mine, limit, verdict", [
     (1_000, 2_900, 3_000, "met"), (1_000, 3_100, 3_000, "MISSED"),
     (5_000, 5_900, 6_000, "met"), (5_000, 6_100, 6_000, "MISSED")])
@@ -145,6 +177,41 @@ def test_other_targets():
     assert row(found, "CPU per heartbeat with 1,000,000 learners").verdict == "MISSED"
 
 
+# --- loads --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("accepted, credited, words, reason", [
+    (1000, 15_000, (), None), (1000, 1000, (), None), (1000, 999, (), "1,000 runs credited only 999 s"),
+    (0, 0, (), "nothing was accepted"), (0, 0, ("--any-answer",), None)])
+def test_a_run_credits_a_second_at_least(accepted, credited, words, reason):
+    counts = {"accepted": accepted, "credited_s": credited}
+    assert void_reason({"void_reason": None, "counts": counts}, words) == reason
+    assert void_reason({"void_reason": "sent late", "counts": counts}, words) == "sent late"
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_closed_loop_claims_the_same_at_any_speed(quick):
+    words = Bench(None, None, quick).closed(players=123)
+    for option, value in (("--backdate", "1h"), ("--claim", "15s"), ("--players", 123)):
+        assert words[words.index(option) + 1] == value
+
+
+def test_load_tables_tell_what_was_credited_and_of_which_processor():
+    runs = {"minuted-max-1": result(runs_per_s=20_000.0, cpu_minuted=30.0, cpu_redis=10.0),
+            "floor-max-1": result(achieved=40_000.0, runs_per_s=0.0)}
+    runs["floor-max-1"]["metrics"]["cpu.nginx"] = 20.0
+    section = story.SECTIONS["floor"](results(scenario("floor", runs)))
+    nginx, mine = section.lines[:2]
+    at = section.head.index("of one CPU: daemon or peer")
+    assert (mine[section.head.index("credited a run")], mine[at:at + 2]) == ("15.0 s", ["60 %", "20 %"])
+    assert nginx[at:at + 2] == ["80 %", story.NONE]
+    assert all(len(line) == len(section.head) for line in section.lines)
+
+
+def test_idle_memory_is_that_after_opening():
+    lines = dict(story.SECTIONS["idle"](results(scenario("idle", {"idle": result()}))).lines)
+    assert lines["daemon when all were open, before the load"] == "6.00 MB"  # 1 MB, and 500 B for each of 10,000
+
+
 # --- a storm ------------------------------------------------------------------------------------
 
 def second(p99_us, refused=0, offered=5000):
@@ -163,6 +230,12 @@ def test_a_storm_that_does_not_end():
     found = recovery([second(1000)] * 5 + [second(9000)] * 10, killed_s=5, back_s=8)
     assert found.unrefused_s == 0
     assert found.recovered_s is None
+
+
+@pytest.mark.parametrize("value, text", [
+    (None, "not within the load"), (0.0, "within 1 s after Redis was back"), (1.4, "within 2 s after Redis was back")])
+def test_recovery_is_known_to_the_second(value, text):
+    assert story.after(value) == text
 
 
 # --- capacity -----------------------------------------------------------------------------------
@@ -200,6 +273,12 @@ def test_capacity_page(found):
     text = page_capacity.page(found)
     assert "$" not in text and "None" not in text
     assert (NOT_MEASURED in text) == (not found.scenarios)
+    assert not re.search(rf"/s,? (of which|learner)|{NOT_MEASURED} [a-z]", text)
+
+
+def test_what_publishing_adds_to_a_heartbeat():
+    assert "it adds 2.2 µs of daemon and Redis" in telling.not_in_it(measured())  # 9 s for a million minutes of four
+    assert "adds" not in telling.not_in_it(Results({}))
 
 
 # --- pages --------------------------------------------------------------------------------------
@@ -226,6 +305,16 @@ def test_pages_of_what_was_measured():
 def test_void_runs_are_named():
     page = page_markdown.page(results(floor_rounds((20, 10), void=("floor-max-1",))))
     assert "floor-max-1 is void: too late" in page
+
+
+@pytest.mark.parametrize("changed, told", [
+    ({}, None), ({"commit": "b"}, "commit a / b"), ({"model": "another model"}, "model a model / another model")])
+def test_results_that_were_not_made_together_are_told(changed, told):
+    made = {**MACHINE, "commit": "a"}
+    found = results({**scenario("floor"), "machine": made}, {**scenario("idle"), "machine": {**made, **changed}})
+    for page in (page_markdown.page(found), page_html.page(found), page_capacity.page(found)):
+        assert ("were not measured together" in page) == (told is not None)
+        assert told is None or told in page
 
 
 def test_results_are_read_from_their_folders(tmp_path):

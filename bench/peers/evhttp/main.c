@@ -1,7 +1,7 @@
 /*
  * minuted-peer-evhttp: what minuted's work costs behind libevent's own HTTP server. One thread.
  *
- *     minuted-peer-evhttp HOST PORT REDIS SESSION-KEY-FILE CATALOG
+ *     minuted-peer-evhttp HOST PORT REDIS SESSION-KEY-FILE CATALOG PARTITIONS
  */
 #include <event2/event.h>
 #include <event2/http.h>
@@ -54,6 +54,15 @@ static struct endpoint read_endpoint(const char *text)
     return endpoint;
 }
 
+static int read_partitions(const char *text)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+    if (*end != '\0' || n < 1 || n > PARTITIONS_MAX)
+        fail("so many partitions cannot be", text);
+    return (int)n;
+}
+
 static void listen_on(struct evhttp *http, struct event_base *base, const char *host, const char *port)
 {
     char text[300];
@@ -95,8 +104,8 @@ static void serve(struct peer *peer, struct event_base *base, const char *host, 
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: minuted-peer-evhttp HOST PORT REDIS SESSION-KEY-FILE CATALOG\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: minuted-peer-evhttp HOST PORT REDIS SESSION-KEY-FILE CATALOG PARTITIONS\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -107,7 +116,7 @@ int main(int argc, char **argv)
     struct peer peer = {
         .signer = token_signer_new(keys),
         .catalog = catalog,
-        .redis = redis_calls_new(base, &redis),
+        .redis = redis_calls_new(base, &redis, read_partitions(argv[6])),
     };
     serve(&peer, base, argv[1], argv[2]);
     arena_free(&peer.arena);

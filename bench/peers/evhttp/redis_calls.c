@@ -7,13 +7,14 @@
 #include "base/mem.h"
 #include "store/layout.h"
 
-enum { PARTITIONS = 16, HORIZON_S = 86400, GRACE_S = 70 };
+enum { HORIZON_S = 86400, GRACE_S = 70 };
 
 struct redis_calls {
     struct event_base *base;
     struct endpoint server;
     redisAsyncContext *redis; /* NULL while there is no connection */
-    struct key_prefix prefixes[PARTITIONS];
+    int partitions;
+    struct key_prefix prefixes[PARTITIONS_MAX];
     struct apply_scratch scratch;
     struct buf command;
 };
@@ -88,8 +89,8 @@ static void encode(struct redis_calls *calls, struct store_run *run, int64_t now
     run->hash = learner_hash(run->portal, run->learner);
     STAILQ_INSERT_TAIL(&queue, run, link);
     buf_clear(&calls->command);
-    apply_encode(&calls->command, &calls->scratch, &calls->prefixes[partition_of_hash(run->hash, PARTITIONS)],
-        &queue, (now_ms / 1000 - HORIZON_S) / 60, GRACE_S);
+    const struct key_prefix *prefix = &calls->prefixes[partition_of_hash(run->hash, calls->partitions)];
+    apply_encode(&calls->command, &calls->scratch, prefix, &queue, (now_ms / 1000 - HORIZON_S) / 60, GRACE_S);
 }
 
 void redis_calls_credit(
@@ -106,13 +107,14 @@ void redis_calls_credit(
     complete(call);
 }
 
-struct redis_calls *redis_calls_new(struct event_base *base, const struct endpoint *server)
+struct redis_calls *redis_calls_new(struct event_base *base, const struct endpoint *server, int partitions)
 {
     struct redis_calls *calls = mem_zalloc(sizeof(*calls));
     calls->base = base;
     calls->server = *server;
-    for (int p = 0; p < PARTITIONS; p++)
-        key_prefix_init(&calls->prefixes[p], p, PARTITIONS);
+    calls->partitions = partitions;
+    for (int p = 0; p < partitions; p++)
+        key_prefix_init(&calls->prefixes[p], p, partitions);
     connect_when_needed(calls);
     return calls;
 }

@@ -7,13 +7,17 @@
 #include <stdint.h>
 
 #include "base/endpoint.h"
+#include "store/monitor.h"
 #include "store/store.h"
 
 struct event_base;
 struct redis_calls;
 
-/* Connects at once, and anew with the next call when the connection broke. Borrows BASE. */
-struct redis_calls *redis_calls_new(struct event_base *base, const struct endpoint *server);
+/*
+ * Connects at once, and anew with the next call when the connection broke. PARTITIONS: 1 to PARTITIONS_MAX.
+ * Borrows BASE.
+ */
+struct redis_calls *redis_calls_new(struct event_base *base, const struct endpoint *server, int partitions);
 
 /*
  * Credits RUN, whose claim has a second, at NOW_MS. DONE is called exactly once, when its status and counts
