@@ -93,6 +93,7 @@ static void append_load(const struct result *r, struct buf *out)
     whole(out, "players", r->players);
     whole(out, "connections", r->connections);
     whole(out, "idle_connections", r->idle_connections);
+    whole(out, "idle_closed", r->idle_closed);
     whole(out, "threads", r->threads);
     whole(out, "batch", r->batch);
     number(out, "interval_s", r->interval_s);

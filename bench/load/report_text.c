@@ -208,7 +208,10 @@ static void append_processes(const struct result *r, struct buf *out)
         label(out, "idle connection");
         pad(out, (size_t)COLUMN * 3);
         figure(out, UNIT_BYTES, r->memory_per_idle_connection);
-        buf_append_string(out, " each\n");
+        buf_append_string(out, " each");
+        if (r->idle_closed > 0)
+            buf_printf(out, "; the server closed %" PRIu64 " of them", r->idle_closed);
+        buf_append_char(out, '\n');
     }
     buf_append_char(out, '\n');
 }

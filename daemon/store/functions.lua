@@ -83,12 +83,6 @@ local function merge_interval(intervals, from, to)
   return #merged <= INTERVALS_MAX * 8 and merged or intervals
 end
 
--- watched, last minute, course, intervals of a t value.
-local function read_total(value)
-  local watched, last, course, pos = unpack_struct('<I4I4Bc0', value, 2)
-  return watched, last, course, sub(value, pos)
-end
-
 -- The t value VALUE (false: none yet) with SECONDS more, up to minute LAST, and their media [from, to).
 local function add_to_total(value, seconds, last, course, from, to)
   if not value then
