@@ -124,8 +124,10 @@ enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_
     int64_t stop_ms = open_end < end ? open_end * 1000 : end_ms;
     claim->length_ms = stop_ms - claim->start_ms;
     claim->media_from_ms = media_at(run, claim->start_ms - session->anchor_ms);
-    /* what the tolerance of media_matches() lets pass is not covered: never faster than the rate says */
-    int64_t most_ms = claim->media_from_ms + (int64_t)ceil((double)claim->length_ms * run->rate);
+    /* What the tolerance of media_matches() lets pass is not covered: never faster than the rate says.
+     * Rounded down, since a run of a millisecond may be all that claims a second. */
+    int64_t most_ms =
+        claim->media_from_ms + (int64_t)floor((double)claim->length_ms * run->rate + ROUNDING_MS);
     int64_t media_to_ms = media_at(run, stop_ms - session->anchor_ms);
     claim->media_to_ms = media_to_ms < most_ms ? media_to_ms : most_ms;
     return REASON_NONE;

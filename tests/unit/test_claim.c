@@ -288,6 +288,24 @@ static void test_the_media_is_clipped_alike(void **state)
     assert_true(c.start_ms + c.length_ms == ANCHOR + 8000 && c.media_to_ms == 116000);
 }
 
+/* A second's coverage is the run's speed, so a run of a millisecond must not look faster than it says. */
+static void test_the_media_is_never_faster_than_the_rate(void **state)
+{
+    (void)state;
+    static const double rates[] = {0.25, 0.5, 1, 1.01, 1.1, 1.25, 1.5, 2};
+    for (size_t i = 0; i < COUNT(rates); i++) {
+        for (int64_t ms = 1; ms < 5000; ms += ms < 20 ? 1 : 173) {
+            int64_t fast = (int64_t)((double)ms * rates[i] * 1.1) + 499;
+            struct row row = {RUN(0, ms, 100000, 100000 + fast, rates[i])};
+            struct claim c;
+            assert_int_equal(judge(&row, &c), REASON_NONE);
+            double advance = (double)(c.media_to_ms - c.media_from_ms);
+            assert_true(advance <= (double)c.length_ms * rates[i] + 1e-6);
+            assert_true(advance > (double)c.length_ms * rates[i] - 1);
+        }
+    }
+}
+
 /* A run that writes nothing is left as it is: it has no second to clip. */
 static void test_a_run_without_a_second_is_not_clipped(void **state)
 {
@@ -323,6 +341,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_a_window_is_clipped_by_the_second),
         cmocka_unit_test(test_the_media_is_clipped_alike),
+        cmocka_unit_test(test_the_media_is_never_faster_than_the_rate),
         cmocka_unit_test(test_a_run_without_a_second_is_not_clipped),
         cmocka_unit_test(test_names_and_statuses),
     };
