@@ -19,7 +19,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "embedded/dev_html.h"
 #include "http/descriptors.h"
 #include "ops/admin.h"
 #include "publish/publish.h"
@@ -324,7 +323,7 @@ static bool start(struct daemon *d)
     follow_signals(d);
     if (!start_policy(d) || !start_monitor(d) || !start_publisher(d))
         return false;
-    d->dev = (struct api_dev){&d->clock, dev_secret(d), d->brokers, dev_html, dev_html_len};
+    d->dev = (struct api_dev){&d->clock, dev_secret(d), d->brokers};
     if (!start_workers(d) || !start_admin(d))
         return false;
     atomic_store(&d->state.started, true);

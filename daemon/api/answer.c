@@ -21,7 +21,7 @@ static void start_headers(struct api *api, const struct http_exchange *x)
     cors_write(origins(api), http_header(x, HTTP_HEADER_ORIGIN), &api->headers);
 }
 
-static void respond(struct api *api, struct http_exchange *x, struct http_response *response)
+void answer_with(struct api *api, struct http_exchange *x, struct http_response *response)
 {
     buf_append_char(&api->headers, '\0');
     response->headers = api->headers.data;
@@ -34,7 +34,7 @@ void answer_body(struct api *api, struct http_exchange *x, int status, const cha
     start_headers(api, x);
     buf_append_string(&api->headers, "Cache-Control: no-store\r\n");
     struct http_response response = {.status = status, .content_type = type, .body = buf_slice(&api->body)};
-    respond(api, x, &response);
+    answer_with(api, x, &response);
 }
 
 void answer_options(struct api *api, struct http_exchange *x, const char *methods)
@@ -43,7 +43,7 @@ void answer_options(struct api *api, struct http_exchange *x, const char *method
     cors_write_preflight(origins(api), http_header(x, HTTP_HEADER_ORIGIN), methods, &api->headers);
     buf_printf(&api->headers, "Allow: %s, OPTIONS\r\n", methods);
     struct http_response response = {.status = 204};
-    respond(api, x, &response);
+    answer_with(api, x, &response);
 }
 
 void answer_problem(
@@ -59,7 +59,7 @@ void answer_problem(
     problem_write(&api->body, status, detail);
     struct http_response response = {
         .status = status, .content_type = PROBLEM_TYPE, .body = buf_slice(&api->body)};
-    respond(api, x, &response);
+    answer_with(api, x, &response);
 }
 
 void answer_unauthorized(struct api *api, struct http_exchange *x, bool given, const char *detail)

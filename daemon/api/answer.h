@@ -9,6 +9,9 @@
 /* Answers with api->body in TYPE. */
 void answer_body(struct api *api, struct http_exchange *x, int status, const char *type);
 
+/* Answers RESPONSE with the header lines in api->headers, which are all that it carries. */
+void answer_with(struct api *api, struct http_exchange *x, struct http_response *response);
+
 /* Answers a preflight, or any OPTIONS, for a path that takes METHODS ("GET, HEAD"). */
 void answer_options(struct api *api, struct http_exchange *x, const char *methods);
 

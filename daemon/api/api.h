@@ -53,8 +53,6 @@ struct api_dev {
     struct clock *clock;       /* may be moved */
     struct slice secret;       /* of the dev issuer */
     const char *kafka_brokers; /* where the records go */
-    const unsigned char *page; /* HTML of /dev/ */
-    size_t page_len;
 };
 
 struct api_settings {

@@ -27,8 +27,8 @@ api_route_handler heartbeats_handle;
 api_route_handler progress_handle;
 
 /* Under /dev, with --dev only. */
-api_route_handler dev_page_handle;
 api_route_handler dev_token_handle;
 api_route_handler dev_clock_read_handle;
 api_route_handler dev_clock_move_handle;
 api_route_handler dev_kafka_handle;
+api_route_handler dev_minutes_handle;

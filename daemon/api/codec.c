@@ -4,38 +4,16 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
-        s = (struct slice){s.ptr + 1, s.len - 1};
-    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
-        s.len--;
-    return s;
-}
-
-static bool same_name(struct slice s, const char *name)
-{
-    return s.len == strlen(name) && strncasecmp(s.ptr, name, s.len) == 0;
-}
-
-/* The part before SEPARATOR, trimmed; *REST gets what follows it. */
-static struct slice part_before(struct slice s, char separator, struct slice *rest)
-{
-    const char *at = s.len == 0 ? NULL : memchr(s.ptr, separator, s.len);
-    size_t len = at == NULL ? s.len : (size_t)(at - s.ptr);
-    *rest = at == NULL ? (struct slice){"", 0} : (struct slice){at + 1, s.len - len - 1};
-    return trim((struct slice){s.ptr, len});
-}
+#include "http/field.h"
 
 static const struct codec *codec_of_media_type(struct slice text)
 {
     struct slice parameters;
-    struct slice name = part_before(text, ';', &parameters);
-    if (same_name(name, "application/json") || same_name(name, "text/plain"))
+    struct slice name = field_part(text, ';', &parameters);
+    if (field_is(name, "application/json") || field_is(name, "text/plain"))
         return &codec_json;
-    if (same_name(name, "application/protobuf") || same_name(name, "application/x-protobuf"))
+    if (field_is(name, "application/protobuf") || field_is(name, "application/x-protobuf"))
         return &codec_protobuf;
     return NULL;
 }
@@ -50,7 +28,7 @@ const struct codec *codec_of_request(struct slice content_type, struct slice bod
 const struct codec *codec_of_accept(struct slice accept)
 {
     while (accept.len > 0)
-        if (codec_of_media_type(part_before(accept, ',', &accept)) == &codec_protobuf)
+        if (codec_of_media_type(field_part(accept, ',', &accept)) == &codec_protobuf)
             return &codec_protobuf;
     return &codec_json;
 }

@@ -1,50 +1,10 @@
-/* What --dev adds: tokens, a page, a clock that can be moved, where the records go. Loopback only. */
+/* What --dev adds: tokens, a clock that can be moved, where the records go. Loopback only. */
 #include "api/answer.h"
 #include "api/jwt.h"
+#include "api/query.h"
 #include "base/json.h"
 
 enum { TOKEN_LIFE_MS = 3600 * 1000 };
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Decodes %XX and '+' of a query's value. */
-static struct slice decode_value(struct slice text, struct arena *arena)
-{
-    char *out = arena_alloc(arena, text.len + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        bool escaped = text.ptr[i] == '%' && i + 2 < text.len && hex_digit(text.ptr[i + 1]) >= 0 &&
-                       hex_digit(text.ptr[i + 2]) >= 0;
-        if (escaped) {
-            out[n++] = (char)(hex_digit(text.ptr[i + 1]) * 16 + hex_digit(text.ptr[i + 2]));
-            i += 2;
-        } else {
-            out[n++] = text.ptr[i] == '+' ? ' ' : text.ptr[i];
-        }
-    }
-    return (struct slice){out, n};
-}
-
-/* The value of NAME in a query; empty when missing. */
-static struct slice query_value(struct slice query, const char *name, struct arena *arena)
-{
-    size_t len = strlen(name);
-    while (query.len > 0) {
-        const char *end = memchr(query.ptr, '&', query.len);
-        size_t n = end == NULL ? query.len : (size_t)(end - query.ptr);
-        if (n > len && memcmp(query.ptr, name, len) == 0 && query.ptr[len] == '=')
-            return decode_value((struct slice){query.ptr + len + 1, n - len - 1}, arena);
-        query = end == NULL ? (struct slice){"", 0} : (struct slice){end + 1, query.len - n - 1};
-    }
-    return (struct slice){"", 0};
-}
 
 static void answer_json(struct api *api, struct http_exchange *x)
 {
@@ -126,12 +86,4 @@ void dev_kafka_handle(struct api *api, struct http_exchange *x)
     json_write_string(&api->body, slice_of(api->settings.dev->kafka_brokers));
     buf_append_char(&api->body, '}');
     answer_json(api, x);
-}
-
-void dev_page_handle(struct api *api, struct http_exchange *x)
-{
-    const struct api_dev *dev = api->settings.dev;
-    buf_clear(&api->body);
-    buf_append(&api->body, dev->page, dev->page_len);
-    answer_body(api, x, 200, "text/html; charset=utf-8");
 }

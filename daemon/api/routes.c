@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "api/answer.h"
+#include "api/assets.h"
 #include "api/codec.h"
 
 struct route {
@@ -20,11 +21,17 @@ static const struct route routes[] = {
     {"/v1/sessions", HTTP_METHOD_POST, true, false, sessions_handle},
     {"/v1/heartbeats", HTTP_METHOD_POST, true, false, heartbeats_handle},
     {"/v1/progress", HTTP_METHOD_GET, false, false, progress_handle},
-    {"/dev/", HTTP_METHOD_GET, false, true, dev_page_handle},
+    {"/v1/minuted.js", HTTP_METHOD_GET, false, false, assets_handle},
+    {"/v1/minuted.mjs", HTTP_METHOD_GET, false, false, assets_handle},
+    {"/v1/minuted.d.ts", HTTP_METHOD_GET, false, false, assets_handle},
+    {"/dev/", HTTP_METHOD_GET, false, true, assets_handle},
+    {"/dev/lesson-1.mp4", HTTP_METHOD_GET, false, true, assets_handle},
+    {"/dev/lesson-2.mp4", HTTP_METHOD_GET, false, true, assets_handle},
     {"/dev/token", HTTP_METHOD_GET, false, true, dev_token_handle},
     {"/dev/clock", HTTP_METHOD_GET, false, true, dev_clock_read_handle},
     {"/dev/clock", HTTP_METHOD_POST, false, true, dev_clock_move_handle},
     {"/dev/kafka", HTTP_METHOD_GET, false, true, dev_kafka_handle},
+    {"/dev/minutes", HTTP_METHOD_GET, false, true, dev_minutes_handle},
 };
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]), METHODS_MAX = 64 };

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/output.h"
 
 enum phase { RECEIVING, ANSWERING, SENDING, LINGERING };
 
@@ -25,8 +26,7 @@ struct connection {
     struct connection *next_resumed;
     struct http_exchange *exchange; /* NULL between requests */
     struct buf input;               /* what follows the request being answered; empty while RECEIVING */
-    struct buf output;              /* what the socket has not taken yet; empty unless SENDING */
-    size_t sent;                    /* of output */
+    struct output output;           /* what the socket has not taken yet; empty unless SENDING */
     size_t lingered;                /* bytes dropped while LINGERING */
     int64_t began_ms;               /* when the request's first byte came */
     int64_t deadline_ms;
@@ -121,7 +121,7 @@ void connection_destroy(struct connection *c)
     close(event_get_fd(&c->socket));
     unlink_connection(c);
     buf_free(&c->input);
-    buf_free(&c->output);
+    output_free(&c->output);
     free(c);
 }
 
@@ -171,8 +171,7 @@ static void linger(struct connection *c)
 
 static void answer_written(struct connection *c)
 {
-    buf_free(&c->output);
-    c->sent = 0;
+    output_free(&c->output);
     if (c->closing) {
         linger(c);
         return;
@@ -197,24 +196,24 @@ static size_t send_some(struct connection *c, struct slice bytes)
     return 0;
 }
 
-static void send_answer(struct connection *c, struct slice answer)
+static void send_answer(struct connection *c, struct slice answer, struct slice kept)
 {
     size_t n = send_some(c, answer);
     if (c->dead)
         return;
-    if (n == answer.len) {
+    if (n == answer.len && kept.len == 0) {
         answer_written(c);
         return;
     }
-    buf_append(&c->output, answer.ptr + n, answer.len - n);
+    output_fill(&c->output, (struct slice){answer.ptr + n, answer.len - n}, kept);
     c->phase = SENDING;
     expect_within(c, HTTP_TIMEOUT_REQUEST);
 }
 
 static void send_rest(struct connection *c)
 {
-    c->sent += send_some(c, (struct slice){c->output.data + c->sent, c->output.len - c->sent});
-    if (!c->dead && c->sent == c->output.len)
+    output_advance(&c->output, send_some(c, output_next(&c->output)));
+    if (!c->dead && output_next(&c->output).len == 0)
         answer_written(c);
 }
 
@@ -234,9 +233,9 @@ static void answer(struct connection *c, const struct http_response *response)
     c->closing = c->closing || response->close || !head->keep_alive || server->draining || last;
     struct response_frame frame = frame_of(c, head);
     buf_clear(&server->answer);
-    response_write(&server->answer, response, &frame, &server->date);
+    struct slice kept = response_write(&server->answer, response, &frame, &server->date);
     c->exchange = NULL;
-    send_answer(c, buf_slice(&server->answer));
+    send_answer(c, buf_slice(&server->answer), kept);
 }
 
 static void fail(struct connection *c, int status, const char *detail)

@@ -3,6 +3,7 @@
 
 #include <strings.h>
 
+#include "http/field.h"
 #include "http/parser.h"
 
 /* Content-Length has at most 18 digits, so it cannot overflow; any limit refuses it long before. */
@@ -52,15 +53,6 @@ static bool is_field_value(struct slice s)
 static bool equals_ignoring_case(struct slice a, struct slice b)
 {
     return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
-}
-
-static struct slice trim(struct slice s)
-{
-    while (s.len > 0 && one_of(s.ptr[0], " \t"))
-        s = (struct slice){s.ptr + 1, s.len - 1};
-    while (s.len > 0 && one_of(s.ptr[s.len - 1], " \t"))
-        s.len--;
-    return s;
 }
 
 /* --- the fields that frame a request ------------------------------------------------------------ */
@@ -134,13 +126,9 @@ static const char *take_encoding(struct head_reader *r, struct slice value)
 static const char *take_connection(struct head_reader *r, struct slice value)
 {
     while (value.len > 0) {
-        const char *comma = memchr(value.ptr, ',', value.len);
-        size_t len = comma == NULL ? value.len : (size_t)(comma - value.ptr);
-        struct slice option = trim((struct slice){value.ptr, len});
-        r->close = r->close || equals_ignoring_case(option, SLICE_LITERAL("close"));
-        r->keep_alive = r->keep_alive || equals_ignoring_case(option, SLICE_LITERAL("keep-alive"));
-        size_t used = comma == NULL ? len : len + 1;
-        value = (struct slice){value.ptr + used, value.len - used};
+        struct slice option = field_part(value, ',', &value);
+        r->close = r->close || field_is(option, "close");
+        r->keep_alive = r->keep_alive || field_is(option, "keep-alive");
     }
     return NULL;
 }
@@ -178,6 +166,9 @@ static const struct slice kept_fields[HTTP_HEADER_COUNT] = {
     [HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD] = NAME("access-control-request-method"),
     [HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS] = NAME("access-control-request-headers"),
     [HTTP_HEADER_IF_NONE_MATCH] = NAME("if-none-match"),
+    [HTTP_HEADER_IF_RANGE] = NAME("if-range"),
+    [HTTP_HEADER_RANGE] = NAME("range"),
+    [HTTP_HEADER_ACCEPT_ENCODING] = NAME("accept-encoding"),
 };
 
 static const char *take_field(void *ctx, struct slice name, struct slice value)
@@ -192,8 +183,11 @@ static const char *take_field(void *ctx, struct slice name, struct slice value)
             return framing_fields[i].take(r, value);
     }
     for (size_t i = 0; i < HTTP_HEADER_COUNT; i++) {
-        if (r->head->headers[i].ptr == NULL && equals_ignoring_case(name, kept_fields[i]))
+        if (!equals_ignoring_case(name, kept_fields[i]))
+            continue;
+        if (r->head->headers[i].ptr == NULL)
             r->head->headers[i] = value;
+        break;
     }
     return NULL;
 }

@@ -40,6 +40,9 @@ enum http_header {
     HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD,
     HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS,
     HTTP_HEADER_IF_NONE_MATCH,
+    HTTP_HEADER_IF_RANGE,
+    HTTP_HEADER_RANGE,
+    HTTP_HEADER_ACCEPT_ENCODING,
     HTTP_HEADER_COUNT
 };
 
@@ -80,8 +83,9 @@ struct http_response {
     int status;
     const char *content_type; /* NULL: none */
     const char *headers;      /* further header lines, each ended by \r\n; NULL: none */
-    struct slice body;        /* copied */
-    bool close;               /* close the connection after this answer */
+    struct slice body;
+    bool body_kept; /* the body outlives the connection: it is sent from where it is; else copied */
+    bool close;     /* close the connection after this answer */
 };
 
 /* Answers and releases the exchange. May be called from within the handler or later, from the loop. */

@@ -1,20 +1,31 @@
-/* Reading learners' totals. */
+/* Reading learners' totals and minutes. */
 #include "store/progress.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "store/minutes.h"
 #include "store/redis_connection.h"
 
 enum { TICK_MS = 250, ANSWER_MAX_MS = 3000, PENDING_MAX = 4096 };
+
+struct ask;
+
+/* Calls what the asker gave, with what REPLY says; NULL: there is none. */
+typedef void ask_tell(const struct ask *ask, const redisReply *reply);
 
 /* A question; in `asks` while it waits for its answer, in `failed` until the loop says so. */
 struct ask {
     struct progress *progress;
     size_t server;
     int64_t asked_ms;
-    store_progress_done *done;
+    int64_t bucket; /* of minutes */
+    ask_tell *tell;
+    union {
+        store_progress_done *totals;
+        store_minutes_done *minutes;
+    } done;
     void *ctx;
     TAILQ_ENTRY(ask) link;
 };
@@ -38,13 +49,12 @@ struct progress {
     struct buf command;
 };
 
-static void answer(struct ask *ask, bool ok, const struct store_lesson *lessons, size_t n)
+static void answer(struct ask *ask, const redisReply *reply)
 {
-    store_progress_done *done = ask->done;
-    void *ctx = ask->ctx;
+    struct ask answered = *ask;
     ask->progress->pending--;
     free(ask);
-    done(ctx, ok, lessons, n);
+    answered.tell(&answered, reply);
 }
 
 static void fail_all(struct progress *p)
@@ -52,7 +62,7 @@ static void fail_all(struct progress *p)
     while (!TAILQ_EMPTY(&p->failed)) {
         struct ask *ask = TAILQ_FIRST(&p->failed);
         TAILQ_REMOVE(&p->failed, ask, link);
-        answer(ask, false, NULL, 0);
+        answer(ask, NULL);
     }
 }
 
@@ -89,25 +99,56 @@ static size_t read_lessons(struct progress *p, const redisReply *reply, struct s
     return n;
 }
 
-static void on_totals(redisAsyncContext *redis, void *data, void *ctx)
+static void tell_totals(const struct ask *ask, const redisReply *reply)
+{
+    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+        ask->done.totals(ask->ctx, false, NULL, 0);
+        return;
+    }
+    struct store_lesson *lessons = mem_zalloc((reply->elements / 2) * sizeof(*lessons));
+    size_t n = read_lessons(ask->progress, reply, lessons);
+    ask->done.totals(ask->ctx, true, lessons, n);
+    free(lessons);
+}
+
+/* A learner who has nothing in the bucket has no value there. */
+static bool read_minutes(
+    const struct ask *ask, const redisReply *reply, struct arena *arena, struct minutes *out)
+{
+    if (reply == NULL || reply->type == REDIS_REPLY_NIL)
+        return reply != NULL;
+    if (reply->type == REDIS_REPLY_STRING &&
+        minutes_decode((struct slice){reply->str, reply->len}, ask->bucket, arena, out))
+        return true;
+    log_event(ask->progress->log, LOG_ERROR, "minutes_malformed", "bucket=%lld", (long long)ask->bucket);
+    return false;
+}
+
+static void tell_minutes(const struct ask *ask, const redisReply *reply)
+{
+    struct arena arena = {0};
+    struct minutes minutes = {0};
+    bool ok = read_minutes(ask, reply, &arena, &minutes);
+    ask->done.minutes(ask->ctx, ok, minutes.items, minutes.n);
+    arena_free(&arena);
+}
+
+static void on_reply(redisAsyncContext *redis, void *data, void *ctx)
 {
     const redisReply *reply = data;
     struct ask *ask = ctx;
     struct progress *p = ask->progress;
     (void)redis;
     TAILQ_REMOVE(&p->asks, ask, link);
-    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
-        if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+        if (reply != NULL)
             log_event(p->log, LOG_WARN, "progress_refused", "error=%s", LOG_QUOTE(reply->str));
         monitor_look(p->monitor);
-        answer(ask, false, NULL, 0);
+        answer(ask, NULL);
         return;
     }
     atomic_store_explicit(&p->counters->last_answer_ms, clock_monotonic_ms(), memory_order_relaxed);
-    struct store_lesson *lessons = mem_zalloc((reply->elements / 2) * sizeof(*lessons));
-    size_t n = read_lessons(p, reply, lessons);
-    answer(ask, true, lessons, n);
-    free(lessons);
+    answer(ask, reply);
 }
 
 struct progress *progress_new(
@@ -161,31 +202,50 @@ void progress_follow(struct progress *p, const struct topology *t)
         redis_connection_set_usable(p->connections[i], t->servers[i].usable, t->version);
 }
 
-static bool send_question(struct progress *p, struct ask *ask, const struct key_prefix *prefix,
-    struct slice portal, struct slice learner)
+static bool send_command(struct progress *p, struct ask *ask)
 {
     if (p->n_servers == 0 || p->pending > PENDING_MAX)
         return false;
-    buf_clear(&p->command);
-    resp_begin(&p->command, 2);
-    resp_arg(&p->command, SLICE_LITERAL("HGETALL"));
-    resp_key_learner(&p->command, prefix, portal, learner);
-    return redis_connection_send(p->connections[ask->server], &p->command, on_totals, ask);
+    return redis_connection_send(p->connections[ask->server], &p->command, on_reply, ask);
 }
 
-void progress_ask(struct progress *p, int partition, const struct key_prefix *prefix, struct slice portal,
-    struct slice learner, store_progress_done *done, void *ctx)
+/* Asks QUESTION with p->command. */
+static void ask_server(struct progress *p, int partition, const struct ask *question)
 {
     struct ask *ask = mem_zalloc(sizeof(*ask));
-    *ask = (struct ask){.progress = p, .asked_ms = clock_monotonic_ms(), .done = done, .ctx = ctx};
+    *ask = *question;
+    ask->progress = p;
+    ask->asked_ms = clock_monotonic_ms();
     ask->server = (size_t)p->server_of[partition];
     p->pending++;
-    if (send_question(p, ask, prefix, portal, learner)) {
+    if (send_command(p, ask)) {
         TAILQ_INSERT_TAIL(&p->asks, ask, link);
     } else {
         TAILQ_INSERT_TAIL(&p->failed, ask, link);
         event_active(p->fail, EV_TIMEOUT, 0);
     }
+}
+
+void progress_ask_totals(
+    struct progress *p, const struct progress_subject *subject, store_progress_done *done, void *ctx)
+{
+    buf_clear(&p->command);
+    resp_begin(&p->command, 2);
+    resp_arg(&p->command, SLICE_LITERAL("HGETALL"));
+    resp_key_learner(&p->command, subject->prefix, subject->portal, subject->learner);
+    ask_server(p, subject->partition, &(struct ask){.tell = tell_totals, .done.totals = done, .ctx = ctx});
+}
+
+void progress_ask_minutes(struct progress *p, const struct progress_subject *subject, int64_t bucket,
+    store_minutes_done *done, void *ctx)
+{
+    buf_clear(&p->command);
+    resp_begin(&p->command, 3);
+    resp_arg(&p->command, SLICE_LITERAL("HGET"));
+    resp_key_int(&p->command, subject->prefix, "w", bucket);
+    resp_learner(&p->command, subject->portal, subject->learner);
+    ask_server(p, subject->partition,
+        &(struct ask){.bucket = bucket, .tell = tell_minutes, .done.minutes = done, .ctx = ctx});
 }
 
 size_t progress_pending(const struct progress *p)

@@ -1,6 +1,6 @@
 /*
- * Reading learners' totals, on connections of its own so that a burst of questions never delays a credit.
- * The store's own part; its users call store_progress().
+ * Reading learners' totals and minutes, on connections of its own so that a burst of questions never delays a
+ * credit. The store's own part; its users call store_progress() and store_minutes().
  */
 #pragma once
 
@@ -16,9 +16,19 @@ struct progress *progress_new(
 /* Connects to the servers of T where they are others than before. */
 void progress_follow(struct progress *p, const struct topology *t);
 
+/* Whom a question is about. */
+struct progress_subject {
+    int partition;
+    const struct key_prefix *prefix;
+    struct slice portal;
+    struct slice learner;
+};
+
 /* DONE is called exactly once, from the loop. */
-void progress_ask(struct progress *p, int partition, const struct key_prefix *prefix, struct slice portal,
-    struct slice learner, store_progress_done *done, void *ctx);
+void progress_ask_totals(
+    struct progress *p, const struct progress_subject *subject, store_progress_done *done, void *ctx);
+void progress_ask_minutes(struct progress *p, const struct progress_subject *subject, int64_t bucket,
+    store_minutes_done *done, void *ctx);
 
 size_t progress_pending(const struct progress *p);
 

@@ -169,11 +169,24 @@ void store_submit(struct store *s, struct store_batch *batch, struct store_run *
         pipeline_launch_when_due(s->pipelines[i]);
 }
 
+static struct progress_subject subject_of(const struct store *s, struct slice portal, struct slice learner)
+{
+    int partition = partition_of_hash(learner_hash(portal, learner), s->context.config->redis.partitions);
+    return (struct progress_subject){partition, &s->prefixes[partition], portal, learner};
+}
+
 void store_progress(
     struct store *s, struct slice portal, struct slice learner, store_progress_done *done, void *ctx)
 {
-    int partition = partition_of_hash(learner_hash(portal, learner), s->context.config->redis.partitions);
-    progress_ask(s->progress, partition, &s->prefixes[partition], portal, learner, done, ctx);
+    struct progress_subject subject = subject_of(s, portal, learner);
+    progress_ask_totals(s->progress, &subject, done, ctx);
+}
+
+void store_minutes(struct store *s, struct slice portal, struct slice learner, int64_t bucket,
+    store_minutes_done *done, void *ctx)
+{
+    struct progress_subject subject = subject_of(s, portal, learner);
+    progress_ask_minutes(s->progress, &subject, bucket, done, ctx);
 }
 
 const struct store_counters *store_counters(const struct store *s)

@@ -124,6 +124,21 @@ typedef void store_progress_done(void *ctx, bool ok, const struct store_lesson *
 void store_progress(
     struct store *s, struct slice portal, struct slice learner, store_progress_done *done, void *ctx);
 
+/* A lesson's watched seconds in one minute. */
+struct store_minute {
+    int64_t minute; /* Unix seconds / 60 */
+    struct slice lesson;
+    uint64_t mask; /* never 0 */
+};
+
+/* OK false: Redis could not answer. MINUTES, oldest first, live only during the call. */
+typedef void store_minutes_done(void *ctx, bool ok, const struct store_minute *minutes, size_t n);
+
+/* Reads what was credited to a learner in the ten minutes of BUCKET (Unix minutes / 10), as store_progress()
+ * does. */
+void store_minutes(struct store *s, struct slice portal, struct slice learner, int64_t bucket,
+    store_minutes_done *done, void *ctx);
+
 const struct store_counters *store_counters(const struct store *s);
 
 /* Runs and questions not yet answered. */

@@ -10,6 +10,7 @@
 #include "budget.h"
 #include "credit/mask.h"
 #include "store/layout.h"
+#include "store/minutes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -78,6 +79,23 @@ static void check_masks(struct slice value)
     arena_free(&arena);
 }
 
+/* All ten minutes of a bucket, in order. */
+static void check_minutes(struct slice value)
+{
+    struct arena arena = {0};
+    struct outbox_learner learner = {0};
+    struct minutes minutes;
+    bool good = minutes_decode(value, 7, &arena, &minutes);
+    assert(!good || masks_decode(value, 70, &arena, &learner));
+    for (size_t i = 0; good && i < minutes.n; i++) {
+        const struct store_minute *m = &minutes.items[i];
+        assert(m->minute >= 70 && m->minute < 80 && m->mask != 0 && (m->mask & ~MASK_FULL) == 0);
+        assert(i == 0 || m->minute >= minutes.items[i - 1].minute);
+        assert(m->lesson.ptr > value.ptr && m->lesson.ptr + m->lesson.len <= value.ptr + value.len);
+    }
+    arena_free(&arena);
+}
+
 /* ---- totals and sums ---- */
 
 static void check_total(struct slice answer)
@@ -117,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 1:
         check_masks(answer);
+        check_minutes(answer);
         break;
     case 2:
         check_total(answer);

@@ -28,7 +28,7 @@ def cpu_share(pid, seconds=1.0):
 
 
 def memory(pid, field="VmRSS"):
-    """Bytes: VmRSS now, VmHWM the most ever resident, VmSize mapped."""
+    """Bytes: VmRSS now, RssAnon of it not of files, VmHWM the most ever resident, VmSize mapped."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024

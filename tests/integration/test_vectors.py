@@ -9,11 +9,13 @@ import sys
 
 import pytest
 
+from harness.catalog import NOW_MS
 from harness.daemon import ROOT
-from harness.player import platform_token
+from harness.player import Player, accepted, platform_token
 
 VECTORS = ROOT / "proto" / "vectors"
-FILES = sorted(VECTORS.glob("*.json"))
+PLAYER = VECTORS / "player.json"
+FILES = sorted(path for path in VECTORS.glob("*.json") if path != PLAYER)
 PROTOBUF = ("application/protobuf", "application/x-protobuf")
 LATENESS_MS = 500
 
@@ -206,3 +208,27 @@ def test_every_reason_has_a_vector():
     reasons = re.findall(r"^  ([A-Z_]+) = \d+;", (ROOT / "proto" / "player.proto").read_text().split("enum Reason")[1], re.M)
     missing = [r for r in reasons if f'"{r.lower()}"' not in text]
     assert missing == ["UNAVAILABLE"]  # needs a Redis that is away; the tests of outages have it
+
+
+# --- the runs of player.json -----------------------------------------------------------------------------
+
+
+def seconds_of(run, anchor_ms):
+    """How many whole seconds of the wall clock it claims."""
+    return -(-(anchor_ms + run["to_ms"]) // 1000) - -(-(anchor_ms + run["from_ms"]) // 1000)
+
+
+def problem_of_runs(vector, daemon):
+    """What the daemon has against the vector's runs, once their time has passed."""
+    session = Player(daemon, vector["name"]).open("open-1")
+    daemon.advance(vector["samples"][-1]["at_ms"])
+    answer = daemon.client.post("/v1/heartbeats", session.heartbeat(*vector["runs"]))
+    wanted = [accepted(seconds_of(run, session.anchor_ms)) for run in vector["runs"]]
+    return None if answer.status == 200 and answer.json()["results"] == wanted else f"{vector['name']}: {answer}"
+
+
+def test_the_runs_of_players_are_credited_in_full(minuted):
+    vectors = json.loads(PLAYER.read_text())["vectors"]
+    minuted.set_clock(NOW_MS + LATENESS_MS)
+    problems = [problem_of_runs(vector, minuted) for vector in vectors]
+    assert not [p for p in problems if p], "\n".join(p for p in problems if p)

@@ -3,8 +3,8 @@
  * defined here comes before the libraries when linking, so neither sockets nor Redis are near.
  *
  *     fixture_ask() -> api_handle() -> http_respond(): what was answered
- *                            |-> store_submit(), store_progress(): kept until fixture_store_answer() or
- *                                fixture_progress_answer()
+ *                            |-> store_submit(), store_progress(), store_minutes(): kept until
+ *                                fixture_store_answer(), …_progress_answer() or …_minutes_answer()
  */
 #pragma once
 
@@ -129,8 +129,11 @@ struct store {
     size_t n;
     size_t submitted; /* runs, ever */
     store_progress_done *asked;
+    store_minutes_done *minutes_asked;
+    int minutes_unanswered;
+    int64_t bucket;
     void *ask_ctx;
-    char portal[ID_MAX + 1]; /* whose progress is asked for */
+    char portal[ID_MAX + 1]; /* of whom is asked */
     char learner[NAME_MAX_BYTES + 1];
 };
 
@@ -167,6 +170,17 @@ void store_progress(
     memcpy(s->portal, portal.ptr, portal.len);
     memcpy(s->learner, learner.ptr, learner.len);
     s->asked = done;
+    s->ask_ctx = ctx;
+}
+
+void store_minutes(struct store *s, struct slice portal, struct slice learner, int64_t bucket,
+    store_minutes_done *done, void *ctx)
+{
+    memcpy(s->portal, portal.ptr, portal.len);
+    memcpy(s->learner, learner.ptr, learner.len);
+    s->bucket = bucket;
+    s->minutes_asked = done;
+    s->minutes_unanswered++;
     s->ask_ctx = ctx;
 }
 
@@ -259,7 +273,7 @@ static inline int fixture_start(void **state)
     f->config.heartbeats.clock_slack_ms = 5000;
     f->config.heartbeats.max_rate = 16;
     f->store.admits = true;
-    f->dev = (struct api_dev){&f->clock, TEXT(SECRET), "127.0.0.1:9092", (const unsigned char *)"<p>", 3};
+    f->dev = (struct api_dev){&f->clock, TEXT(SECRET), "127.0.0.1:9092"};
     struct api_settings settings = {&f->config, &f->clock, &f->store, &f->dev, NULL};
     struct policy *policy = fixture_policy(&f->config, "");
     f->api = api_new(&settings, policy);
@@ -297,6 +311,10 @@ struct request {
     const char *authorization;
     const char *accept;
     const char *origin;
+    const char *accept_encoding;
+    const char *if_none_match;
+    const char *if_range;
+    const char *range;
     struct slice body;
 };
 
@@ -321,6 +339,10 @@ static inline void fixture_ask(struct fixture *f, const struct request *request)
     f->x.headers[HTTP_HEADER_AUTHORIZATION] = header_of(request->authorization);
     f->x.headers[HTTP_HEADER_ACCEPT] = header_of(request->accept);
     f->x.headers[HTTP_HEADER_ORIGIN] = header_of(request->origin);
+    f->x.headers[HTTP_HEADER_ACCEPT_ENCODING] = header_of(request->accept_encoding);
+    f->x.headers[HTTP_HEADER_IF_NONE_MATCH] = header_of(request->if_none_match);
+    f->x.headers[HTTP_HEADER_IF_RANGE] = header_of(request->if_range);
+    f->x.headers[HTTP_HEADER_RANGE] = header_of(request->range);
     api_handle(f->api, &f->x);
 }
 
@@ -382,4 +404,12 @@ static inline void fixture_progress_answer(
     assert_non_null(f->store.asked);
     f->store.asked(f->store.ask_ctx, ok, lessons, n);
     f->store.asked = NULL;
+}
+
+/* It may ask again. */
+static inline void fixture_minutes_answer(
+    struct fixture *f, bool ok, const struct store_minute *minutes, size_t n)
+{
+    assert_int_equal(f->store.minutes_unanswered--, 1);
+    f->store.minutes_asked(f->store.ask_ctx, ok, minutes, n);
 }

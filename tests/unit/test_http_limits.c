@@ -128,30 +128,73 @@ static void make_big(struct fixture *f, size_t len)
     f->big.len = len;
 }
 
+static void assert_body(const struct client *c, struct slice expected)
+{
+    char *body = memmem(c->in.data, c->in.len, "\r\n\r\n", 4);
+    assert_non_null(body);
+    assert_memory_equal(body + 4, expected.ptr, expected.len);
+}
+
 static void test_slow_reader_gets_all(void **state)
+{
+    static const char *const requests[] = {GET("/big") GET("/number"), GET("/kept") GET("/number")};
+    static const char *const last[] = {"<1>", "<3>"};
+    struct fixture *f = *state;
+    make_big(f, (size_t)12 << 20);
+    for (size_t i = 0; i < 2; i++) {
+        struct client c = client_connect(f);
+        client_send(&c, requests[i]);
+        fixture_turn_for(f, 20); /* the socket is full long before */
+        client_await(&c, last[i]);
+        assert_body(&c, buf_slice(&f->big));
+        client_close(&c);
+    }
+}
+
+/* What changes after the answer was given arrives changed: it was not copied. */
+static void test_kept_body_stays_where_it_is(void **state)
 {
     struct fixture *f = *state;
     make_big(f, (size_t)12 << 20);
     struct client c = client_connect(f);
-    client_send(&c, GET("/big") GET("/number"));
-    fixture_turn_for(f, 20); /* the socket is full long before */
-    client_await(&c, "<1>");
-    char *body = memmem(c.in.data, c.in.len, "\r\n\r\n", 4);
-    assert_non_null(body);
-    assert_memory_equal(body + 4, f->big.data, f->big.len);
+    client_send(&c, GET("/kept"));
+    fixture_turn_for(f, 20);
+    memcpy(f->big.data + f->big.len - 9, "<changed>", 9);
+    client_await(&c, "<changed>");
+    assert_body(&c, buf_slice(&f->big));
+    client_close(&c);
+}
+
+static void test_kept_body_that_is_not_sent(void **state)
+{
+    struct fixture *f = *state;
+    make_big(f, 5);
+    struct client c = client_connect(f);
+    client_send(&c, "HEAD /kept HTTP/1.1\r\n" HOST "\r\n" GET("/kept-nothing") GET("/number"));
+    client_await(&c, "<2>");
+    client_await(&c, "Content-Length: 5\r\n\r\nHTTP/1.1 304 Not Modified\r\n");
+    assert_int_equal(client_times(&c, "abcde"), 0);
+    client_send(&c, GET("/kept"));
+    client_await(&c, "\r\n\r\nabcde");
+    client_send(&c, "GET /kept HTTP/1.0\r\n\r\n");
+    client_await_end(&c);
+    assert_int_equal(client_times(&c, "\r\n\r\nabcde"), 2);
     client_close(&c);
 }
 
 static void test_client_that_never_reads(void **state)
 {
+    static const char *const requests[] = {GET("/big"), GET("/kept")};
     struct fixture *f = *state;
     f->limits.request_timeout_ms = 100;
     fixture_restart(f);
     make_big(f, (size_t)12 << 20);
-    struct client c = client_connect(f);
-    client_send(&c, GET("/big"));
-    fixture_await_open(f, 0);
-    client_close(&c);
+    for (size_t i = 0; i < 2; i++) {
+        struct client c = client_connect(f);
+        client_send(&c, requests[i]);
+        fixture_await_open(f, 0);
+        client_close(&c);
+    }
 }
 
 /* --- draining
@@ -305,6 +348,8 @@ int main(void)
         TEST(test_no_deadline_while_answering),
         TEST(test_empty_line_begins_no_request),
         TEST(test_slow_reader_gets_all),
+        TEST(test_kept_body_stays_where_it_is),
+        TEST(test_kept_body_that_is_not_sent),
         TEST(test_client_that_never_reads),
         TEST(test_drain),
         TEST(test_free_closes_what_is_left),

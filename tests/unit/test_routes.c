@@ -180,7 +180,7 @@ static void test_dev_routes(void **state)
         const char *body;
         const char *expected; /* the body, or a part of it */
     } rows[] = {
-        {HTTP_METHOD_GET, 200, "/dev/", "", "<p>"},
+        {HTTP_METHOD_GET, 200, "/dev/", "", "<!doctype html>"},
         {HTTP_METHOD_GET, 200, "/dev/kafka", "", "{\"brokers\":\"127.0.0.1:9092\"}"},
         {HTTP_METHOD_GET, 200, "/dev/clock", "", "{\"now_ms\":1674187200500}"},
         {HTTP_METHOD_POST, 200, "/dev/clock", "{\"advance_ms\": 1500}", "{\"now_ms\":1674187202000}"},

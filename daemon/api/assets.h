@@ -1,0 +1,11 @@
+/*
+ * Files that are part of the program: the player SDK, and with --dev the page and the films of its lessons.
+ * All are GET and HEAD, have strong entity tags (one for each form, plain and gzip) and answer If-None-Match;
+ * films answer ranges.
+ */
+#pragma once
+
+#include "api/api_internal.h"
+
+/* Serves what the request's path names below http.base_path; the routes lead only such paths here. */
+api_route_handler assets_handle;

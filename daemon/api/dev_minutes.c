@@ -1,0 +1,87 @@
+/*
+ * GET /dev/minutes: which seconds Redis holds of a learner, in the ten minutes of now and in those before
+ * them, so that a page can show what is credited instead of what it hopes.
+ */
+#include <inttypes.h>
+
+#include "api/answer.h"
+#include "api/query.h"
+#include "base/json.h"
+#include "credit/mask.h"
+
+enum { BUCKET_MS = BUCKET_MINUTES * MINUTE_SECONDS * 1000 };
+
+/* A question on its way to Redis. Lives in the exchange's arena. */
+struct question {
+    struct api *api;
+    struct http_exchange *x;
+    struct slice portal;
+    struct slice learner;
+    int64_t now_ms;
+    struct slice earlier; /* the minutes of the bucket before, as JSON */
+};
+
+/* Each with a comma behind it. */
+static void write_minutes(struct buf *b, const struct store_minute *minutes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_printf(b, "{\"minute_start\":%" PRId64 ",\"lesson_id\":", minutes[i].minute * MINUTE_SECONDS);
+        json_write_string(b, minutes[i].lesson);
+        buf_printf(b, ",\"seconds_mask\":\"%015" PRIx64 "\"},", minutes[i].mask);
+    }
+}
+
+static void drop_last_comma(struct buf *b)
+{
+    b->len -= b->data[b->len - 1] == ',';
+}
+
+static void on_current(void *ctx, bool ok, const struct store_minute *minutes, size_t n)
+{
+    struct question *q = ctx;
+    struct buf *body = &q->api->body;
+    if (!ok) {
+        answer_unavailable(q->api, q->x);
+        return;
+    }
+    buf_clear(body);
+    buf_printf(body, "{\"now_ms\":%" PRId64 ",\"minutes\":[", q->now_ms);
+    buf_append_slice(body, q->earlier);
+    write_minutes(body, minutes, n);
+    drop_last_comma(body);
+    buf_append_string(body, "]}");
+    answer_body(q->api, q->x, 200, "application/json");
+}
+
+static void ask(struct question *q, int64_t bucket, store_minutes_done *done)
+{
+    store_minutes(q->api->settings.store, q->portal, q->learner, bucket, done, q);
+}
+
+static void on_earlier(void *ctx, bool ok, const struct store_minute *minutes, size_t n)
+{
+    struct question *q = ctx;
+    struct buf *body = &q->api->body;
+    if (!ok) {
+        answer_unavailable(q->api, q->x);
+        return;
+    }
+    buf_clear(body);
+    write_minutes(body, minutes, n);
+    q->earlier = (struct slice){arena_strndup(http_arena(q->x), body->data, body->len), body->len};
+    ask(q, q->now_ms / BUCKET_MS, on_current);
+}
+
+void dev_minutes_handle(struct api *api, struct http_exchange *x)
+{
+    struct question *q = arena_alloc(http_arena(x), sizeof(*q));
+    *q = (struct question){.api = api, .x = x, .now_ms = clock_now_ms(api->settings.clock)};
+    q->portal = query_value(http_query(x), "portal", http_arena(x));
+    q->learner = query_value(http_query(x), "sub", http_arena(x));
+    if (!name_valid(q->learner) || !id_valid(q->portal))
+        answer_problem(api, x, 400, "sub and portal are wanted: /dev/minutes?sub=alice&portal=demo", NULL);
+    else if (!store_admits(api->settings.store))
+        answer_unavailable(api, x);
+    else
+        ask(q, q->now_ms / BUCKET_MS - 1, on_earlier);
+}

@@ -1,0 +1,37 @@
+/* The Accept-Encoding header. */
+#include "http/accept_encoding.h"
+
+#include "http/field.h"
+
+/* Whether a coding's weight (`q=0.5`; empty when it has none) is more than 0. What is no weight takes
+ * nothing. */
+static bool is_positive(struct slice weight)
+{
+    bool positive = false;
+    if (weight.len == 0)
+        return true;
+    if (weight.len < 3 || !field_is((struct slice){weight.ptr, 2}, "q="))
+        return false;
+    for (size_t i = 2; i < weight.len; i++) {
+        char c = weight.ptr[i];
+        if (c != '.' && (c < '0' || c > '9'))
+            return false;
+        positive = positive || (c >= '1' && c <= '9');
+    }
+    return positive;
+}
+
+bool accept_encoding_takes_gzip(struct slice header)
+{
+    bool any = false;
+    while (header.len > 0) {
+        struct slice weight;
+        struct slice coding = field_part(field_part(header, ',', &header), ';', &weight);
+        bool taken = is_positive(field_trim(weight));
+        if (field_is(coding, "gzip") || field_is(coding, "x-gzip"))
+            return taken;
+        if (field_is(coding, "*"))
+            any = taken;
+    }
+    return any;
+}

@@ -1,0 +1,85 @@
+/** minuted's player SDK: what a learner really plays becomes credited seconds. */
+
+/** A media element, or the player object that has one (video.js, hls.js, dash.js, Shaka, xgplayer, ArtPlayer, DPlayer …). */
+export type Player = HTMLMediaElement | object;
+
+/** A stretch of uninterrupted playing, in milliseconds: of the session's clock, and of the media. */
+export interface Run {
+  from_ms: number;
+  to_ms: number;
+  media_from_ms: number;
+  media_to_ms: number;
+  rate: number;
+}
+
+/** What became of a run: `retry` is sent again by itself. */
+export type Result =
+  | { status: "accepted"; credited_seconds: number; duplicate_seconds: number; contested_seconds: number }
+  | { status: "retry" | "rejected"; reason: string };
+
+/** The session that a run belongs to. */
+export interface Session {
+  lesson_id: string;
+  session_id: string;
+  session_token: string;
+  /** Unix milliseconds when it was opened, by the daemon's clock: the runs' zero. */
+  server_time_ms: number;
+  expires_at_ms: number;
+  heartbeat_interval_ms: number;
+}
+
+/** The answer of GET /v1/progress. */
+export interface Progress {
+  total: { watched_seconds: number; hours_learned: number; hours_max: number };
+  courses: {
+    course_id: string;
+    title: string;
+    watched_seconds: number;
+    hours_learned: number;
+    hours_max: number;
+    opens: string | null;
+    closes: string | null;
+  }[];
+  lessons: {
+    lesson_id: string;
+    course_id: string;
+    watched_seconds: number;
+    covered_seconds: number;
+    covered_ratio: number | null;
+  }[];
+}
+
+/** Why no session can be opened: status 400, 403 (the course is not open) or 404 (no such lesson). */
+export interface SessionError extends Error {
+  status: number;
+}
+
+export interface Options {
+  lessonId: string;
+  /** Gives the platform's token of the learner; asked each time a session is opened. */
+  getToken: () => string | Promise<string>;
+  /** Where the daemon is, with http.base_path; left out: where this script came from. */
+  endpoint?: string | URL;
+  /** true: to console.debug; a function: called with what happens. */
+  debug?: boolean | ((event: string, details: object) => void);
+  /** Called with each run's result. */
+  onResult?: (result: Result, run: Run, session: Session) => void;
+  /** Called with the learner's progress after seconds were credited; left out, it is never asked for. */
+  onProgress?: (progress: Progress) => void;
+  /** Called when no session can be opened; it is tried again at the next play, or by changeLesson(). */
+  onError?: (error: SessionError) => void;
+}
+
+export interface Tracker {
+  /** The player plays another lesson from now on. */
+  changeLesson(lessonId: string): void;
+  /** Sends what was played; true when nothing is left unanswered. */
+  flush(): Promise<boolean>;
+  /** Sends what was played and lets go of the player. What could not be sent yet is sent later. */
+  destroy(): void;
+}
+
+/** Counts what PLAYER plays from now on. Throws a TypeError where something wanted is missing. */
+export function track(player: Player, options: Options): Tracker;
+
+export as namespace minuted;

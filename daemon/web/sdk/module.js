@@ -1,0 +1,4 @@
+/* The ES module: import {track} from "…/v1/minuted.mjs". */
+import {createMinuted} from './track.js';
+
+export const {track} = createMinuted(import.meta.url);

@@ -1,0 +1,153 @@
+/*
+ * Delivers runs to one endpoint for all trackers of a page. Sending again is always safe, so a run stays queued until its
+ * result says `accepted` or `rejected`, whatever becomes of the request in between.
+ */
+import {createBackoff, retryAfter} from './backoff.js';
+import {createQueue, encode, REQUEST_BYTES, REQUEST_RUNS} from './queue.js';
+
+const TIMEOUT_MS = 15000;
+const AGAIN_MS = 15000; // after results that say `retry`
+const KEEPALIVE = typeof Request === 'function' && 'keepalive' in Request.prototype;
+
+/* text/plain needs no preflight on another origin. */
+function post(url, body, signal) {
+  return fetch(url, {method: 'POST', body, headers: {'Content-Type': 'text/plain'}, credentials: 'omit', cache: 'no-store',
+    keepalive: KEEPALIVE && body.length <= REQUEST_BYTES, signal});
+}
+
+async function postInTime(url, body) {
+  const abort = new AbortController(), timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+  try {
+    const response = await post(url, body, abort.signal);
+    return {response, answer: response.ok ? await response.json() : null};
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/*
+ * An item's OWNER, where it has one, is told result(result, item), answered(answer, sent, received) and gone(item) when its
+ * session is over.
+ */
+export function createOutbox(endpoint, storage, say) {
+  const url = new URL('v1/heartbeats', endpoint).href;
+  const queue = createQueue(endpoint, storage), backoff = createBackoff();
+  const watched = new Set(); // of trackers: functions that give the items which are not queued yet
+  let limit = REQUEST_RUNS, round = 0, notBefore = 0, timer = 0, running = null, wanted = false;
+
+  const save = () => queue.save([].concat(...[...watched].map(unsent => unsent())));
+  const owners = items => new Set(items.map(item => item.owner).filter(Boolean));
+
+  function schedule(delay) {
+    clearTimeout(timer);
+    timer = setTimeout(flush, delay);
+  }
+
+  function wait(told) {
+    const delay = backoff.next(told);
+    notBefore = performance.now() + delay;
+    schedule(delay);
+    say('waiting', {ms: Math.round(delay)});
+    return false;
+  }
+
+  function settle(items, answer, sent) {
+    const kept = items.filter((item, i) => answer.results[i].status === 'retry');
+    queue.remove(items.filter(item => !kept.includes(item)));
+    items.forEach((item, i) => item.owner && item.owner.result(answer.results[i], item));
+    owners(items).forEach(owner => owner.answered(answer, sent, performance.now()));
+    limit = Math.min(REQUEST_RUNS, limit * 2);
+    backoff.reset();
+    return true;
+  }
+
+  /* A request that will never be taken: halved until the culprit is alone. */
+  function divide(items, status) {
+    limit = Math.max(1, items.length >> 1);
+    if (items.length === 1) {
+      say('dropped', {status, run: items[0].run});
+      queue.remove(items);
+    }
+    items.forEach(item => { item.round = 0; });
+    return true;
+  }
+
+  function gone(items) {
+    queue.remove(items);
+    items.forEach(item => item.owner && item.owner.gone(item));
+    return true;
+  }
+
+  function refused(items, single, response) {
+    say('refused', {status: response.status});
+    if (single && (response.status === 401 || response.status === 410)) return gone(items);
+    if (response.status === 400 || response.status === 413) return divide(items, response.status);
+    return wait(retryAfter(response));
+  }
+
+  const complete = (answer, items) => answer && Array.isArray(answer.results) && answer.results.length === items.length;
+
+  /* True when more may be sent at once. */
+  async function deliver(taken) {
+    const {body, items, single} = encode(taken), sent = performance.now();
+    items.forEach(item => Object.assign(item, {sent: true, flying: true, round}));
+    try {
+      const {response, answer} = await postInTime(url, body);
+      if (!response.ok) return refused(items, single, response);
+      return complete(answer, items) ? settle(items, answer, sent) : wait(null); // a captive portal's page, for one
+    } catch (error) {
+      say('unreachable', {error: String(error)});
+      return wait(null);
+    } finally {
+      items.forEach(item => Object.assign(item, {flying: false, left: false}));
+    }
+  }
+
+  async function sendNext() {
+    const items = performance.now() < notBefore ? [] : queue.take(limit, item => !item.flying && item.round !== round);
+    return items.length > 0 && deliver(items);
+  }
+
+  async function drain() {
+    do {
+      wanted = false;
+      round++;
+      while (await sendNext());
+    } while (wanted);
+    save();
+    if (queue.size() && performance.now() >= notBefore) schedule(AGAIN_MS);
+    return queue.size() === 0;
+  }
+
+  /* True when nothing is left unanswered. */
+  function flush() {
+    if (running) wanted = true;
+    else running = drain().finally(() => { running = null; });
+    return running;
+  }
+
+  /* Sends once more while the page goes away; what does not fit stays in localStorage for the next page. */
+  function leave() {
+    save();
+    const items = queue.take(REQUEST_RUNS, item => !item.left && !(KEEPALIVE && item.flying));
+    items.forEach(item => { item.left = true; });
+    if (items.length && KEEPALIVE) deliver(items);
+    else if (items.length) navigator.sendBeacon(url, encode(items).body);
+  }
+
+  function onOnline() {
+    notBefore = 0;
+    schedule(Math.random() * 1000);
+  }
+
+  queue.adopt();
+  if (queue.size()) schedule(Math.random() * 1000);
+  addEventListener('online', onOnline);
+
+  return {
+    add: item => { queue.add(item); save(); },
+    flush, leave, save,
+    watch: unsent => watched.add(unsent),
+    unwatch: unsent => watched.delete(unsent),
+  };
+}

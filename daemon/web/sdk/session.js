@@ -1,0 +1,56 @@
+/*
+ * A session: the daemon's word for one learner, lesson and device, and this page's clock since its answer came.
+ */
+
+/* REFUSED is true where asking again is of no use until something else changes. */
+export class SessionError extends Error {
+  constructor(status, detail, response) {
+    super(detail || `the session was answered ${status}`);
+    Object.assign(this, {status, response, refused: [400, 403, 404].includes(status)});
+  }
+}
+
+async function explain(response) {
+  try {
+    return (await response.json()).detail;
+  } catch (error) {
+    return null;
+  }
+}
+
+/* Opens a session or throws; GET_TOKEN gives the platform's token. */
+export async function openSession(endpoint, getToken, lessonId, deviceId) {
+  const token = await getToken(), asked = performance.now();
+  const response = await fetch(new URL('v1/sessions', endpoint).href, {
+    method: 'POST', credentials: 'omit', cache: 'no-store',
+    headers: {Authorization: `Bearer ${token}`, 'Content-Type': 'application/json'},
+    body: JSON.stringify({lesson_id: lessonId, device_id: deviceId}),
+  });
+  const opened = performance.now(); // no earlier, so that no run lies ahead of the daemon's time
+  if (!response.ok) throw new SessionError(response.status, await explain(response), response);
+  const answer = await response.json();
+  return {answer: {...answer, lesson_id: lessonId}, opened, delay: opened - asked};
+}
+
+/* The daemon's time, in Unix ms, at NOW of this page's clock: at most that much late as the answer took to come. */
+export const serverTime = (session, now) => session.answer.server_time_ms + now - session.opened;
+
+/* A recorder's run as it is sent; SHIFT is what this page's clock missed. Null where it claims no second. */
+export function claim(session, run, shift) {
+  const since = now => Math.max(0, Math.floor(now - session.opened + shift));
+  const sent = {
+    from_ms: since(run.from),
+    to_ms: since(run.to),
+    media_from_ms: Math.round(run.media_from),
+    media_to_ms: Math.round(run.media_to),
+    rate: run.rate,
+  };
+  const second = ms => Math.ceil((session.answer.server_time_ms + ms) / 1000);
+  return second(sent.to_ms) > second(sent.from_ms) && sent.media_to_ms > sent.media_from_ms ? sent : null;
+}
+
+/* By how much, in ms, an answer's time shows that this page's clock stood still or ran fast; 0 when the network explains it. */
+export function clockError(session, serverTimeMs, sent, received) {
+  const slow = serverTimeMs - serverTime(session, received) - session.delay, fast = serverTime(session, sent) - serverTimeMs;
+  return Math.max(0, slow, fast);
+}

@@ -1,0 +1,33 @@
+/*
+ * localStorage, which a page may be refused (privacy settings, sandboxed frames) or find full: then nothing is kept
+ * beyond the page, and nothing breaks.
+ */
+const attempt = (action, otherwise) => {
+  try {
+    return action();
+  } catch (error) {
+    return otherwise;
+  }
+};
+
+export function openStorage() {
+  const storage = attempt(() => localStorage, null);
+  return {
+    read: key => attempt(() => storage.getItem(key), null),
+    /* Whether it is kept. */
+    write: (key, value) => attempt(() => (storage.setItem(key, value), true), false),
+    remove: key => attempt(() => storage.removeItem(key)),
+    keys: prefix => attempt(() => Object.keys(storage).filter(key => key.startsWith(prefix)), []),
+  };
+}
+
+export function randomId() {
+  return Array.from({length: 4}, () => Math.random().toString(36).slice(2, 8)).join('');
+}
+
+/* Names this browser, so that operators can tell a learner's devices apart. */
+export function deviceId(storage) {
+  const id = storage.read('minuted:device') || randomId();
+  storage.write('minuted:device', id);
+  return id;
+}

@@ -1,0 +1,278 @@
+/*
+ * One player and one lesson at a time: watches the media element, opens sessions, hands runs to the outbox.
+ */
+import {createBackoff, retryAfter} from './backoff.js';
+import {findMedia, sampleMedia} from './media.js';
+import {createRecorder} from './recorder.js';
+import {claim, clockError, openSession, serverTime} from './session.js';
+
+const EVENTS = ['play', 'playing', 'pause', 'waiting', 'seeking', 'seeked', 'ratechange', 'timeupdate', 'ended', 'emptied'];
+const FLUSHED = ['pause', 'ended'];
+const TICK_MS = 1000;
+const SAVE_MS = 5000; // what a crash may cost
+const CLOCK_ERROR_MAX_MS = 2000;
+const RENEW_MS = 60000; // before a session expires
+const HELD_MAX = 1500; // runs of up to a minute
+
+const wallAhead = () => Date.now() - performance.now();
+
+export function createTracker(target, options, endpoint, outbox, deviceId, say) {
+  const backoff = createBackoff();
+  const owner = {result, answered, gone};
+  let lessonId = options.lessonId;
+  let media = null, interval = 15000, cutAt = 0, savedAt = 0, asking = false, destroyed = false;
+  let session = null, generation = 0, opening = false, timer = 0, refused = false;
+  let wall = wallAhead();
+  let held = null; // runs since the clock was in doubt, null while it is not
+  let late = 0; // by how much the wall clock says that the monotonic one is, since then
+
+  const recorder = createRecorder(run => {
+    if (!held) put(run, 0);
+    else if (held.push({run, late}) > HELD_MAX) held.shift();
+  });
+
+  function tell(callback, ...values) {
+    try {
+      if (callback) callback(...values);
+    } catch (error) {
+      say('callback failed', {error: String(error)});
+    }
+  }
+
+  function itemOf(run, shift) {
+    const claimed = claim(session, run, shift);
+    return claimed && {token: session.answer.session_token, run: claimed, owner, session: session.answer};
+  }
+
+  function put(run, shift) {
+    const item = itemOf(run, shift);
+    if (item) outbox.add(item);
+  }
+
+  /* What a crash must not lose: items of what was played and is not in the outbox yet. */
+  function unsent() {
+    const runs = session ? [...(held || []).map(one => one.run), recorder.peek()] : [];
+    return runs.map(run => run && itemOf(run, 0)).filter(Boolean);
+  }
+
+  /* --- the session ---------------------------------------------------------------------------- */
+
+  /*
+   * Queues the held runs, as much later as the time of the NEXT session shows that the clock missed. Where it slept more
+   * than once meanwhile the wall clock tells the parts, if it is right about their sum; and where no session came (null), all.
+   */
+  function release(next) {
+    const runs = held || [], missed = next ? next.answer.server_time_ms - serverTime(session, next.opened) : late;
+    const agrees = ms => Math.abs(ms - missed) <= CLOCK_ERROR_MAX_MS;
+    held = null;
+    runs.forEach(one => {
+      const shift = one.late === late || agrees(one.late) ? missed : agrees(late) ? one.late : 0;
+      put(one.run, shift > CLOCK_ERROR_MAX_MS ? shift : 0);
+    });
+  }
+
+  function finish() {
+    sample(false);
+    recorder.close();
+    release(null);
+  }
+
+  function use(next) {
+    sample(false);
+    recorder.close();
+    if (session) release(next);
+    session = next;
+    interval = next.answer.heartbeat_interval_ms;
+    cutAt = performance.now();
+    backoff.reset();
+    say('session', session.answer);
+    sample(false);
+    outbox.flush();
+  }
+
+  function fail(error) {
+    say('no session', {error: String(error)});
+    refused = !!error.refused;
+    if (!refused) {
+      timer = setTimeout(retry, backoff.next(error.response && retryAfter(error.response)));
+      return;
+    }
+    release(null);
+    tell(options.onError, error);
+  }
+
+  function retry() {
+    clearTimeout(timer);
+    timer = 0;
+    open();
+  }
+
+  /* Runs go on in the session that there is until the next one's answer comes. */
+  async function open() {
+    if (opening || timer || refused || destroyed) return;
+    const mine = generation, current = () => mine === generation && !destroyed;
+    opening = true;
+    try {
+      const ahead = wallAhead(), next = await openSession(endpoint, options.getToken, lessonId, deviceId);
+      if (!current()) return;
+      opening = false;
+      if (Math.abs(wallAhead() - ahead) > CLOCK_ERROR_MAX_MS) open(); // it may have slept before the answer came
+      else use(next);
+    } catch (error) {
+      if (!current()) return;
+      opening = false;
+      fail(error);
+    }
+  }
+
+  function openAnew() {
+    clearTimeout(timer);
+    timer = 0;
+    refused = opening = false;
+    generation++;
+    open();
+  }
+
+  /* --- the clock ------------------------------------------------------------------------------- */
+
+  /* Wall clock and monotonic clock part when the computer slept, or when somebody set the time: a new session tells. */
+  function checkClock() {
+    const ahead = wallAhead(), parted = ahead - wall;
+    wall = ahead;
+    if (Math.abs(parted) <= CLOCK_ERROR_MAX_MS) return;
+    say('clock', {parted_ms: parted});
+    recorder.cut();
+    late = held ? late + parted : parted;
+    if (session && !held) held = [];
+    open();
+  }
+
+  function answered(answer, sent, received) {
+    interval = answer.heartbeat_interval_ms || interval;
+    if (!session || sent < session.opened || clockError(session, answer.server_time_ms, sent, received) <= CLOCK_ERROR_MAX_MS) return;
+    say('clock', {server_time_ms: answer.server_time_ms});
+    open();
+  }
+
+  /* --- results --------------------------------------------------------------------------------- */
+
+  function result(outcome, item) {
+    say('result', {...outcome, ...item.run});
+    tell(options.onResult, outcome, item.run, item.session);
+    if (outcome.credited_seconds > 0) askProgress(item.token);
+    if (['session_expired', 'token_invalid'].includes(outcome.reason)) gone(item);
+  }
+
+  function gone(item) {
+    if (session && item.token === session.answer.session_token) open();
+  }
+
+  async function askProgress(token) {
+    if (!options.onProgress || asking) return;
+    asking = true;
+    try {
+      const headers = {Authorization: `Bearer ${token}`};
+      const response = await fetch(new URL('v1/progress', endpoint).href, {headers, credentials: 'omit', cache: 'no-store'});
+      if (response.ok) tell(options.onProgress, await response.json());
+    } catch (error) {
+      say('no progress', {error: String(error)});
+    }
+    asking = false;
+  }
+
+  /* --- the player ------------------------------------------------------------------------------ */
+
+  function sample(jumped) {
+    if (!media) return;
+    checkClock();
+    const now = performance.now(), state = sampleMedia(media, now, jumped);
+    if (!session) return;
+    recorder.observe(state);
+    if (state.playing && serverTime(session, now) > session.answer.expires_at_ms - RENEW_MS) open();
+  }
+
+  function send() {
+    cutAt = performance.now();
+    recorder.cut();
+    return outbox.flush();
+  }
+
+  function beat() {
+    const now = performance.now();
+    if (now - cutAt >= interval) send();
+    if (now - savedAt < SAVE_MS) return;
+    savedAt = now;
+    outbox.save();
+  }
+
+  function onMedia(event) {
+    sample(event.type === 'seeking');
+    if (event.type === 'play' && refused) openAnew();
+    if (FLUSHED.includes(event.type)) send();
+    else beat();
+  }
+
+  function follow(next) {
+    if (next === media) return;
+    recorder.close();
+    EVENTS.forEach(name => media && media.removeEventListener(name, onMedia));
+    media = next;
+    EVENTS.forEach(name => media && media.addEventListener(name, onMedia));
+    say('media', {found: !!media});
+  }
+
+  function tick() {
+    follow(findMedia(target));
+    sample(false);
+    beat();
+  }
+
+  function onOnline() {
+    if (timer) retry();
+  }
+
+  function onVisibility() {
+    sample(false);
+    if (document.visibilityState === 'hidden') send();
+  }
+
+  function leave() {
+    sample(false);
+    recorder.cut();
+    release(null);
+    outbox.leave();
+  }
+
+  const listeners = [[document, 'visibilitychange', onVisibility], [document, 'freeze', leave], [document, 'resume', tick],
+    [window, 'pagehide', leave], [window, 'pageshow', tick], [window, 'online', onOnline]];
+  const ticker = setInterval(tick, TICK_MS);
+  listeners.forEach(([on, name, action]) => on.addEventListener(name, action));
+  outbox.watch(unsent);
+  follow(findMedia(target));
+  open();
+
+  return {
+    changeLesson(next) {
+      finish();
+      outbox.flush();
+      lessonId = next;
+      session = null;
+      openAnew();
+    },
+    flush() {
+      sample(false);
+      return send();
+    },
+    destroy() {
+      if (destroyed) return;
+      finish();
+      destroyed = true;
+      follow(null);
+      clearInterval(ticker);
+      clearTimeout(timer);
+      listeners.forEach(([on, name, action]) => on.removeEventListener(name, action));
+      outbox.unwatch(unsent);
+      outbox.flush();
+    },
+  };
+}
