@@ -135,6 +135,13 @@ def shared_player(shared):
     return Player(shared, f"teacher-{uuid.uuid4()}")
 
 
+# --- for all tests of a worker ------------------------------------------------------------------
+
+@pytest.fixture(scope="session")
+def session_services(request):
+    yield from kept_services(request.session)
+
+
 # --- Kafka --------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from pathlib import Path
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 
 
-# Below those that the system gives to whoever asks for any; in an order of this process, none of them twice.
-PORTS = iter(random.SystemRandom().sample(range(10_000, 32_000), 22_000))
+# Below those that the system gives to whoever asks for any, and none that browsers refuse (10080); in an order of this
+# process, none of them twice.
+PORTS = iter(random.SystemRandom().sample(range(10_100, 32_000), 21_900))
 
 
 def free_port():
