@@ -1,0 +1,55 @@
+"""Lessons in frames, as learning platforms embed them."""
+
+from urllib.parse import urlencode
+
+TRACK_FROM_AROUND = """
+    const script = parent.document.createElement('script');
+    script.src = '/v1/minuted.js';
+    script.onload = () => parent.minuted.track(document.querySelector('video'), lesson.options);
+    parent.document.head.append(script);
+"""
+
+
+def open_framed(stage, lesson, frame_address, **attributes):
+    """Opens a page of the first front around the lesson at FRAME_ADDRESS and works in the frame."""
+    lesson.tab = stage.browser.tab
+    query = urlencode({"frame": frame_address, **attributes})
+    stage.browser.goto(f"{stage.front.origin}/pages/frame.html?{query}")
+    stage.browser.enter_frame("frame")
+    return lesson.wait_loaded()
+
+
+def test_same_origin(stage):
+    """In a frame of the page's origin; the tab is closed"""
+    lesson = stage.set_up("15s")
+    open_framed(stage, lesson, lesson.address()).play(5).leave()
+    stage.browser.close_tab(lesson.tab)
+    stage.account_for(lesson.banked["played"])
+
+
+def test_cross_origin(stage):
+    """In a frame of another origin; the tab is closed"""
+    lesson = stage.set_up("15s")
+    lesson.front = stage.new_front("localhost")
+    open_framed(stage, lesson, lesson.address()).play(5).leave()
+    stage.browser.close_tab(lesson.tab)
+    stage.account_for(lesson.banked["played"])
+    assert stage.front.passed == [] and lesson.front.heartbeats()
+
+
+def test_tracked_from_around(lesson, stage):
+    """A frame's video, tracked by the page around it"""
+    open_framed(stage, lesson, lesson.address(track="later"))
+    lesson.run(TRACK_FROM_AROUND)
+    lesson.play(6).pause()
+    stage.settle(lesson)
+
+
+def test_sandboxed(stage):
+    """In a sandboxed frame, which has no origin and no storage"""
+    lesson = stage.set_up(http={"allowed_origins": ["*"]})
+    open_framed(stage, lesson, lesson.address(), sandbox="allow-scripts")
+    assert lesson.run("try { return localStorage.length } catch (error) { return error.name }") == "SecurityError"
+    lesson.play(5).finish()
+    stage.settle(lesson)
+    assert lesson.problems() == []

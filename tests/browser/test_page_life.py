@@ -1,0 +1,116 @@
+"""Tabs that are hidden, frozen, closed, left, reloaded or killed: what was played until then is credited."""
+
+import time
+
+from harness.service import wait_until
+
+LONG = "15s"    # so that only what a page sends as it goes can have been sent
+
+
+def test_hidden_tab(lesson, stage):
+    """In a hidden tab, whose timers are slowed down"""
+    lesson.open().play(3)
+    stage.browser.hide()
+    time.sleep(7)
+    stage.browser.show(lesson.tab)
+    ticks = lesson.run("return probe.hidden_ticks")[-5:]
+    assert len(ticks) > 3 and all(b - a > 900 for a, b in zip(ticks, ticks[1:])), f"timers were not slowed down: {ticks}"
+    lesson.finish()
+    assert lesson.here()["played"] > 9
+    stage.settle(lesson)
+
+
+def test_two_lessons(lesson, stage):
+    """Two lessons at the same time, in two tabs"""
+    lesson.open().start()
+    first, began = lesson.tab, time.monotonic()
+    other = stage.page("open-2")
+    stage.browser.new_tab()
+    other.open().play(7).finish()
+    results = [other.seen(), other.results()]
+    stage.browser.show(first)
+    lesson.finish()
+    passed = time.monotonic() - began
+    both = lesson.results(), results[1]
+    # What is played twice at a time is credited once: as much as there was of it on the clock.
+    row = stage.account_for(lesson.seen()["played"], stretches=2)
+    assert row.credited <= passed + 1
+    assert row.contested >= 5
+    assert sum(r["contested_seconds"] for page in both for r in page) == row.contested
+    for page, played in zip(both, (lesson.seen()["played"], results[0]["played"])):
+        told = sum(r["credited_seconds"] + r["contested_seconds"] for r in page)
+        assert abs(told - played) <= 1, "a page was not told of all that it played"
+
+
+def test_closed(stage):
+    """The tab is closed amid an interval"""
+    lesson = stage.set_up(LONG).open().play(6)
+    assert not stage.front.heartbeats()
+    lesson.leave()
+    stage.browser.close_tab(lesson.tab)
+    stage.account_for(lesson.banked["played"])
+
+
+def test_browser_quits(own_stage):
+    """The browser is closed amid an interval, and opened again"""
+    lesson = own_stage.set_up(LONG).open().play(6).leave()
+    assert not own_stage.front.heartbeats()
+    own_stage.browser.quit()
+    own_stage.page("open-2").open()      # in another browser with the same profile
+    own_stage.account_for(lesson.banked["played"])
+
+
+def test_navigation(stage):
+    """Away to another page amid an interval"""
+    lesson = stage.set_up(LONG).open().play(6).leave()
+    assert not stage.front.heartbeats()
+    stage.browser.goto(f"{stage.front.origin}/pages/blank.html")
+    stage.account_for(lesson.banked["played"])
+
+
+def test_back(stage):
+    """Away, and back by the browser's button"""
+    lesson = stage.set_up(LONG).open().play(4).leave()
+    stage.browser.goto(f"{stage.front.origin}/pages/blank.html")
+    stage.browser.run("history.back()")
+    wait_until(lambda: lesson.run("return location.pathname") == "/pages/lesson.html", "the lesson is back")
+    kept = lesson.wait_loaded().here()["played"] > 3
+    if kept:                      # from the back/forward cache, its probe with it
+        lesson.banked = {"played": 0.0, "media": 0.0}
+    lesson.play(4).finish()
+    stage.settle(lesson, stretches=2)
+
+
+def test_reload(stage):
+    """Reloaded amid an interval"""
+    lesson = stage.set_up(LONG).open().play(4).leave()
+    stage.browser.run("location.reload()")
+    wait_until(lambda: lesson.here()["played"] == 0, "the page has begun anew")
+    lesson.wait_loaded().play(4).finish()
+    stage.settle(lesson, stretches=2)
+
+
+def test_frozen(stage):
+    """Frozen for 4 s, as browsers do with tabs to save power"""
+    lesson = stage.set_up(LONG).open().play(4)
+    stage.browser.cdp("Page.setWebLifecycleState", state="frozen")
+    stage.account.wait_credited(3)   # sent before it froze
+    time.sleep(4)
+    stage.browser.cdp("Page.setWebLifecycleState", state="active")
+    stage.browser.hide()
+    stage.browser.show(lesson.tab)
+    wait_until(lambda: lesson.run("return lesson.video.paused"), "the browser has paused what it froze")
+    lesson.play(4).finish()
+    stage.settle(lesson, stretches=2)
+
+
+def test_dead_tab(own_stage):
+    """A tab that dies with its runs unsent: the next page delivers them"""
+    lesson = own_stage.set_up().open()
+    own_stage.front.refuse("/v1/heartbeats", 503)
+    lesson.play(6).leave()
+    own_stage.browser.crash_tab(lesson.tab)
+    assert own_stage.account.credited() == 0
+    own_stage.front.refuse_nothing()
+    own_stage.page("open-2").open()
+    own_stage.account_for(lesson.banked["played"], stretches=2)
