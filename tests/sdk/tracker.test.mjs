@@ -241,6 +241,22 @@ test('what is to be sent again is sent again', async () => {
   assert.ok(results.some(result => result.status === 'retry'));
 });
 
+test('a request that is never answered is given up', async () => {
+  const world = new World(4);
+  world.network = 'hung';
+  openPage(world);
+  await world.pass(10000);
+  world.network = 'good';
+  await world.pass(20000);
+  world.video.play();
+  await world.pass(20000);
+  world.network = 'hung';
+  await world.pass(20000);
+  await settle(world);
+  agree(world);
+  assert.ok(world.playedSeconds() > 39, `${world.playedSeconds()} s could be claimed`);
+});
+
 test('an answer that lacks results is no answer', async () => {
   const {world} = await started();
   const answer = world.daemon.answer.bind(world.daemon);
@@ -341,7 +357,7 @@ test('a callback that throws breaks nothing', async () => {
 /* --- random lives ------------------------------------------------------------------------------------- */
 
 const RATES = [0.5, 1, 1.25, 1.5, 2];
-const NETWORKS = ['good', 'good', 'good', 'down', 'lost', '503', 'portal'];
+const NETWORKS = ['good', 'good', 'good', 'down', 'lost', '503', 'portal', 'hung'];
 const pick = (world, list) => list[Math.floor(world.random() * list.length)];
 
 /* What may happen; each ends a stretch where it interrupts the playing. */

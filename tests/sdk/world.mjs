@@ -274,6 +274,7 @@ export class World {
       : () => ({status: 503, body: {}, headers: {'Retry-After': '7'}});
     return new Promise((resolve, reject) => {
       if (options.signal) options.signal.addEventListener('abort', () => reject(new Error('aborted')));
+      if (network === 'hung') return undefined;
       if (network === 'down') return this.after(this.latency, () => page === this.page && reject(new TypeError('no network')));
       // A request under way is delivered even when its page goes: keepalive, or the kernel's buffer.
       const there = this.latency / 2, answer = {};

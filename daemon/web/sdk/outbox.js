@@ -4,25 +4,15 @@
  */
 import {createBackoff, retryAfter} from './backoff.js';
 import {createQueue, encode, REQUEST_BYTES, REQUEST_RUNS} from './queue.js';
+import {request} from './request.js';
 
-const TIMEOUT_MS = 15000;
 const AGAIN_MS = 15000; // after results that say `retry`
 const KEEPALIVE = typeof Request === 'function' && 'keepalive' in Request.prototype;
 
 /* text/plain needs no preflight on another origin. */
-function post(url, body, signal) {
-  return fetch(url, {method: 'POST', body, headers: {'Content-Type': 'text/plain'}, credentials: 'omit', cache: 'no-store',
-    keepalive: KEEPALIVE && body.length <= REQUEST_BYTES, signal});
-}
-
-async function postInTime(url, body) {
-  const abort = new AbortController(), timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
-  try {
-    const response = await post(url, body, abort.signal);
-    return {response, answer: response.ok ? await response.json() : null};
-  } finally {
-    clearTimeout(timer);
-  }
+function post(url, body) {
+  const keepalive = KEEPALIVE && body.length <= REQUEST_BYTES;
+  return request(url, {method: 'POST', body, headers: {'Content-Type': 'text/plain'}, keepalive});
 }
 
 /*
@@ -92,7 +82,7 @@ export function createOutbox(endpoint, storage, say) {
     const {body, items, single} = encode(taken), sent = performance.now();
     items.forEach(item => Object.assign(item, {sent: true, flying: true, round}));
     try {
-      const {response, answer} = await postInTime(url, body);
+      const {response, body: answer} = await post(url, body);
       if (!response.ok) return refused(items, single, response);
       return complete(answer, items) ? settle(items, answer, sent) : wait(null); // a captive portal's page, for one
     } catch (error) {

@@ -2,6 +2,8 @@
  * A session: the daemon's word for one learner, lesson and device, and this page's clock since its answer came.
  */
 
+import {request} from './request.js';
+
 /* REFUSED is true where asking again is of no use until something else changes. */
 export class SessionError extends Error {
   constructor(status, detail, response) {
@@ -10,26 +12,17 @@ export class SessionError extends Error {
   }
 }
 
-async function explain(response) {
-  try {
-    return (await response.json()).detail;
-  } catch (error) {
-    return null;
-  }
-}
-
 /* Opens a session or throws; GET_TOKEN gives the platform's token. */
 export async function openSession(endpoint, getToken, lessonId, deviceId) {
   const token = await getToken(), asked = performance.now();
-  const response = await fetch(new URL('v1/sessions', endpoint).href, {
-    method: 'POST', credentials: 'omit', cache: 'no-store',
-    headers: {Authorization: `Bearer ${token}`, 'Content-Type': 'application/json'},
+  const {response, at: opened, body} = await request(new URL('v1/sessions', endpoint).href, {
+    method: 'POST', headers: {Authorization: `Bearer ${token}`, 'Content-Type': 'application/json'},
     body: JSON.stringify({lesson_id: lessonId, device_id: deviceId}),
   });
-  const opened = performance.now(); // no earlier, so that no run lies ahead of the daemon's time
-  if (!response.ok) throw new SessionError(response.status, await explain(response), response);
-  const answer = await response.json();
-  return {answer: {...answer, lesson_id: lessonId}, opened, delay: opened - asked};
+  if (!response.ok) throw new SessionError(response.status, body && body.detail, response);
+  if (!body || !body.session_token) throw new Error('what answered is not minuted'); // a captive portal, for one
+  // The clock starts no earlier than the answer came, so that no run lies ahead of the daemon's time.
+  return {answer: {...body, lesson_id: lessonId}, opened, delay: opened - asked};
 }
 
 /* The daemon's time, in Unix ms, at NOW of this page's clock: at most that much late as the answer took to come. */

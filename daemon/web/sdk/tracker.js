@@ -4,6 +4,7 @@
 import {createBackoff, retryAfter} from './backoff.js';
 import {findMedia, sampleMedia} from './media.js';
 import {createRecorder} from './recorder.js';
+import {request} from './request.js';
 import {claim, clockError, openSession, serverTime} from './session.js';
 
 const EVENTS = ['play', 'playing', 'pause', 'waiting', 'seeking', 'seeked', 'ratechange', 'timeupdate', 'ended', 'emptied'];
@@ -171,9 +172,8 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     if (!options.onProgress || asking) return;
     asking = true;
     try {
-      const headers = {Authorization: `Bearer ${token}`};
-      const response = await fetch(new URL('v1/progress', endpoint).href, {headers, credentials: 'omit', cache: 'no-store'});
-      if (response.ok) tell(options.onProgress, await response.json());
+      const {response, body} = await request(new URL('v1/progress', endpoint).href, {headers: {Authorization: `Bearer ${token}`}});
+      if (response.ok && body) tell(options.onProgress, body);
     } catch (error) {
       say('no progress', {error: String(error)});
     }
