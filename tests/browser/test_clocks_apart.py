@@ -24,18 +24,18 @@ def test_wall_clock(lesson, stage):
 
 def test_sleep(own_stage):
     """A laptop that slept for ten minutes, whose page's clock stood still"""
-    lesson = own_stage.set_up().open().play(4)
+    lesson = own_stage.set_up().open().play(3)
     fell_asleep = time.time()
     own_stage.minuted.advance(SLEEP_S * 1000)
     lesson.run(PUT_WALL_CLOCK, SLEEP_S)
-    lesson.play(4).finish()
+    lesson.play(3).finish()
     own_stage.settle(lesson, stretches=2)
     assert middle(own_stage.account.seconds()["open-1"], fell_asleep, fell_asleep + SLEEP_S) == []
 
 
 def test_sleep_unnoticed(own_stage):
     """The same, where only the daemon's answers show it"""
-    lesson = own_stage.set_up().open().play(4)
+    lesson = own_stage.set_up().open().play(3)
     fell_asleep = time.time()
     own_stage.minuted.advance(SLEEP_S * 1000)
     lesson.play(5).finish()
@@ -47,17 +47,17 @@ def test_sleep_unnoticed(own_stage):
 
 def test_lid(own_stage):
     """The lid is closed for 6 s, and the page's clock goes on"""
-    lesson = own_stage.set_up().open().play(4)
+    lesson = own_stage.set_up().open().play(3)
     fell_asleep = time.time()
     own_stage.browser.hold(6)
-    lesson.play(4).finish()
+    lesson.play(3).finish()
     own_stage.settle(lesson, stretches=2)
     assert middle(own_stage.account.seconds()["open-1"], fell_asleep, fell_asleep + 6) == []
 
 
 def test_expired(own_stage):
     """The session expires while playing: 410"""
-    lesson = own_stage.set_up().open().play(4)
+    lesson = own_stage.set_up().open().play(3)
     own_stage.minuted.advance(EXPIRED_S * 1000)
     own_stage.account.retired = True
     lesson.play(5).finish()

@@ -9,13 +9,13 @@ OFFLINE = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThrou
 
 
 def test_offline(lesson, stage):
-    """Offline for 5 s, and online again"""
+    """Offline for 4 s, and online again"""
     lesson.open().play(3)
     wait_until(lambda: lesson.run("return lesson.video.buffered.end(0)") > 20, "enough of the film is loaded")
     stage.browser.cdp("Network.enable")
     stage.browser.cdp("Network.emulateNetworkConditions", **OFFLINE)
     before = stage.account.credited()
-    lesson.play(5)
+    lesson.play(4)
     assert stage.account.credited() <= before + 1
     stage.browser.cdp("Network.emulateNetworkConditions", **{**OFFLINE, "offline": False})
     lesson.play(2).finish()

@@ -1,7 +1,9 @@
 """A headless Chromium of its own: driven by WebDriver, with a profile under the test's folder, ended by process id."""
 
 import os
+import shutil
 import signal
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -37,16 +39,19 @@ class Browser:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.log_path = self.directory / "driver.log"
         self.flags, self.preferences = [*FLAGS, *flags], preferences or {}
-        self.driver = self.pid = self.driver_pid = None
+        self.driver = self.pid = self.driver_pid = self.scratch = None
         self.console = []
 
     def start(self):
+        # Its sockets' names must be short, so what it would leave behind in /tmp is not under the test's folder.
+        self.scratch = tempfile.mkdtemp(prefix="chromium-")
         service = Driver("/usr/bin/chromedriver", port=free_port(), log_path=str(self.log_path),
-                         service_args=["--log-level=WARNING"])
+                         service_args=["--log-level=WARNING"], env={**os.environ, "TMPDIR": self.scratch})
         try:
             self.driver = webdriver.Chrome(service=service, options=self._options())
         except WebDriverException as e:
             service.stop()
+            shutil.rmtree(self.scratch, ignore_errors=True)
             raise AssertionError(f"Chromium did not start: {e}\n{self.log_tail()}") from None
         self.driver_pid = service.process.pid
         self.pid = self.driver.capabilities["goog:processID"]
@@ -130,8 +135,9 @@ class Browser:
         """Its process and all that came from it."""
         found = [self.pid]
         for pid in found:
-            for task in Path(f"/proc/{pid}/task").glob("*/children"):
-                found += map(int, task.read_text().split())
+            with suppress(OSError):   # it has just ended
+                for task in Path(f"/proc/{pid}/task").glob("*/children"):
+                    found += map(int, task.read_text().split())
         return found
 
     def hold(self, seconds):
@@ -152,11 +158,13 @@ class Browser:
         """Ends it at once, as a crash or a power cut would; renderers and helpers end with it."""
         if self.driver is None:
             return
+        family = self.processes() if self.running() else [self.pid]
         for pid in (self.pid, self.driver_pid):
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
         self.driver.service.process.wait()
-        wait_until(lambda: not alive(self.pid), "Chromium has ended")
+        wait_until(lambda: not any(map(alive, family)), "Chromium has ended")
+        shutil.rmtree(self.scratch, ignore_errors=True)
         self.driver = None
 
     def quit(self):
@@ -164,12 +172,13 @@ class Browser:
         if self.driver is None:
             return
         self._keep_console()
+        family = self.processes()
         with suppress(WebDriverException, OSError):
             for tab in self.driver.window_handles:
                 self.show(tab)
                 self.driver.close()
         with suppress(AssertionError):
-            wait_until(lambda: not alive(self.pid), "Chromium has ended", 5)
+            wait_until(lambda: not any(map(alive, family)), "Chromium has ended", 5)
         self.kill()
 
     # --- what pytest shows on failure -------------------------------------------------------------

@@ -241,6 +241,68 @@ test('what is to be sent again is sent again', async () => {
   assert.ok(results.some(result => result.status === 'retry'));
 });
 
+test('what a wall on the way answers is no word of the daemon', async () => {
+  const {world, results} = await started();
+  await world.pass(20000);
+  world.network = 'wall';
+  await world.pass(600000);
+  await settle(world);
+  agree(world);
+  assert.ok(results.every(result => result.status === 'accepted'));
+});
+
+test('a run that a wall never lets through keeps no other back', async () => {
+  const {world} = await started();
+  const answer = world.daemon.answer.bind(world.daemon);
+  world.daemon.answer = (path, body) => (/"from_ms":3\d{4},/.test(body) ? {status: 400, body: {}, headers: {}} : answer(path, body));
+  world.network = 'down';
+  await world.pass(600000);
+  await settle(world);
+  await world.pass(600000);
+  const lost = world.playedSeconds() - world.daemon.seconds.size;
+  assert.ok(lost < 62, `${lost} s are not credited`);
+});
+
+test('a token that never comes is asked for again', async () => {
+  const world = new World(6);
+  let asked = 0;
+  openPage(world, {getToken: () => (asked++ ? 'jwt' : new Promise(() => {}))});
+  await world.pass(70000);
+  world.video.play();
+  await world.pass(20000);
+  await settle(world);
+  agree(world);
+  assert.ok(world.playedSeconds() > 18, `${world.playedSeconds()} s could be claimed`);
+});
+
+test('what others stored breaks nothing', async () => {
+  const world = new World(7), endpoint = 'https://daemon.example/', runs = [{from_ms: 0, to_ms: 1000, media_from_ms: 0, media_to_ms: 1000, rate: 1}];
+  const heartbeats = [{session_token: 7, runs}, {session_token: 'm1.x'.repeat(5000), runs}, {session_token: 'm1.0', runs: [null, 'run', {}]}];
+  for (const text of ['{', 'null', '7', '{}', JSON.stringify({endpoint, heartbeats}), JSON.stringify({endpoint, heartbeats: [null]})])
+    world.stored.set(`minuted:queue:${text.length}`, text);
+  world.stored.set('minuted:device', '\u0007'.repeat(200));
+  openPage(world);
+  await world.pass(1000);
+  world.video.play();
+  await world.pass(20000);
+  await settle(world);
+  agree(world);
+  assert.deepEqual([...world.stored.keys()], ['minuted:device']);
+  assert.match(world.stored.get('minuted:device'), /^\w{1,64}$/);
+});
+
+test('what is played while the clock is in doubt is not stored, since its seconds are not known', async () => {
+  const {world} = await started();
+  await world.pass(20000);
+  await world.sleep(600000);
+  world.network = 'down';
+  await world.pass(60000);
+  await world.closePage(true);
+  openPage(world);
+  await settle(world);
+  agree(world, 62);
+});
+
 test('a request that is never answered is given up', async () => {
   const world = new World(4);
   world.network = 'hung';
@@ -357,7 +419,7 @@ test('a callback that throws breaks nothing', async () => {
 /* --- random lives ------------------------------------------------------------------------------------- */
 
 const RATES = [0.5, 1, 1.25, 1.5, 2];
-const NETWORKS = ['good', 'good', 'good', 'down', 'lost', '503', 'portal', 'hung'];
+const NETWORKS = ['good', 'good', 'good', 'down', 'lost', '503', 'portal', 'hung', 'wall'];
 const pick = (world, list) => list[Math.floor(world.random() * list.length)];
 
 /* What may happen; each ends a stretch where it interrupts the playing. */

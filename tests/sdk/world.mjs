@@ -270,8 +270,7 @@ export class World {
   fetch(url, options) {
     const page = this.page, network = this.network, body = options.body;
     this.requests.push({url, body, at: this.time});
-    const answered = network === 'good' || network === 'lost' ? () => this.daemon.answer(url, body)
-      : () => ({status: 503, body: {}, headers: {'Retry-After': '7'}});
+    const answered = network === 'good' || network === 'lost' ? () => this.daemon.answer(url, body) : () => this.answerBetween();
     return new Promise((resolve, reject) => {
       if (options.signal) options.signal.addEventListener('abort', () => reject(new Error('aborted')));
       if (network === 'hung') return undefined;
@@ -283,7 +282,14 @@ export class World {
     });
   }
 
-  deliver(network, url, {status, body, headers = {}}, resolve, reject) {
+  /* What something on the way to the daemon answers. */
+  answerBetween() {
+    if (this.network === '503') return {status: 503, body: {}, headers: {'Retry-After': '7'}};
+    const statuses = [400, 401, 403, 404, 405, 410, 413, 429, 502];
+    return {status: statuses[Math.floor(this.random() * statuses.length)], body: {}, headers: {'Content-Type': 'text/html'}};
+  }
+
+  deliver(network, url, {status, body, headers = {'Content-Type': 'application/problem+json'}}, resolve, reject) {
     if (network === 'lost') return reject(new TypeError('the answer was lost'));
     if (network === 'portal') return resolve({ok: true, status: 200, headers: new Headers(), json: () => Promise.reject(new Error('HTML'))});
     if (url.endsWith('/v1/sessions') && status === 201 && this.claimable === null) this.claimable = this.time;

@@ -4,9 +4,10 @@
  */
 import {createBackoff, retryAfter} from './backoff.js';
 import {createQueue, encode, REQUEST_BYTES, REQUEST_RUNS} from './queue.js';
-import {request} from './request.js';
+import {isVerdict, request} from './request.js';
 
 const AGAIN_MS = 15000; // after results that say `retry`
+const WHOLE = {401: 'token_invalid', 410: 'session_expired'}; // of a request with one session
 const KEEPALIVE = typeof Request === 'function' && 'keepalive' in Request.prototype;
 
 /* text/plain needs no preflight on another origin. */
@@ -16,16 +17,16 @@ function post(url, body) {
 }
 
 /*
- * An item's OWNER, where it has one, is told result(result, item), answered(answer, sent, received) and gone(item) when its
- * session is over.
+ * An item's OWNER, where it has one, is told result(result, item), answered(answer, sent, received), and gone(token) when a
+ * session may be over.
  */
 export function createOutbox(endpoint, storage, say) {
   const url = new URL('v1/heartbeats', endpoint).href;
   const queue = createQueue(endpoint, storage), backoff = createBackoff();
-  const watched = new Set(); // of trackers: functions that give the items which are not queued yet
+  const watched = new Set(); // of trackers: functions that give the item which is not queued yet, or null
   let limit = REQUEST_RUNS, round = 0, notBefore = 0, timer = 0, running = null, wanted = false;
 
-  const save = () => queue.save([].concat(...[...watched].map(unsent => unsent())));
+  const save = () => queue.save([...watched].map(unsent => unsent()).filter(Boolean));
   const owners = items => new Set(items.map(item => item.owner).filter(Boolean));
 
   function schedule(delay) {
@@ -51,27 +52,28 @@ export function createOutbox(endpoint, storage, say) {
     return true;
   }
 
-  /* A request that will never be taken: halved until the culprit is alone. */
-  function divide(items, status) {
-    limit = Math.max(1, items.length >> 1);
-    if (items.length === 1) {
-      say('dropped', {status, run: items[0].run});
-      queue.remove(items);
-    }
+  /* The daemon's word on a whole request, as results say it of runs. */
+  function reject(items, reason) {
+    queue.remove(items);
+    items.forEach(item => item.owner && item.owner.result({status: 'rejected', reason}, item));
+    return true;
+  }
+
+  /* A request that is never taken is halved until the culprit is alone. */
+  function divide(items) {
+    limit = items.length >> 1;
     items.forEach(item => { item.round = 0; });
     return true;
   }
 
-  function gone(items) {
-    queue.remove(items);
-    items.forEach(item => item.owner && item.owner.gone(item));
-    return true;
-  }
-
   function refused(items, single, response) {
-    say('refused', {status: response.status});
-    if (single && (response.status === 401 || response.status === 410)) return gone(items);
-    if (response.status === 400 || response.status === 413) return divide(items, response.status);
+    const {status} = response, verdict = isVerdict(response);
+    say('refused', {status, verdict});
+    if (single && verdict && WHOLE[status]) return reject(items, WHOLE[status]);
+    if (status === 410) owners(items).forEach(owner => owner.gone(items[0].token));
+    if ((status === 400 || status === 413) && items.length > 1) return divide(items);
+    if (status === 400 && verdict) return reject(items, 'malformed');
+    if (status === 400) queue.defer(items[0]);
     return wait(retryAfter(response));
   }
 

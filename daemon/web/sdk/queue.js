@@ -31,17 +31,20 @@ export function encode(items) {
   };
 }
 
-function isRun(run) {
-  return run && ['from_ms', 'to_ms', 'media_from_ms', 'media_to_ms', 'rate'].every(name => Number.isFinite(run[name]));
+const TOKEN_MAX = 4096; // characters: what is longer no daemon gave
+
+function isItem({token, run}) {
+  const fields = ['from_ms', 'to_ms', 'media_from_ms', 'media_to_ms', 'rate'];
+  return typeof token === 'string' && token.length <= TOKEN_MAX && run && fields.every(name => Number.isFinite(run[name]));
 }
 
 /* What a stored text holds for ENDPOINT; null where it is another's, [] where it is no good or too old. */
 function decode(text, endpoint) {
   try {
     const stored = JSON.parse(text);
-    if (stored.endpoint !== endpoint) return Date.now() - stored.saved_ms > KEPT_MS ? [] : null;
-    return [].concat(...stored.heartbeats.map(({session_token: token, runs}) =>
-      runs.filter(isRun).map(run => ({token, run, sent: true}))));
+    if (stored.endpoint !== endpoint) return Date.now() - stored.saved_ms < KEPT_MS ? null : [];
+    const items = stored.heartbeats.map(({session_token: token, runs}) => runs.map(run => ({token, run, sent: true})));
+    return [].concat(...items).filter(isItem);
   } catch (error) {
     return [];
   }
@@ -76,6 +79,10 @@ export function createQueue(endpoint, storage) {
     },
     remove(gone) {
       items = items.filter(item => !gone.includes(item));
+    },
+    /* Puts one behind all others, so that it does not keep them from being sent. */
+    defer(item) {
+      items = [...items.filter(other => other !== item), item];
     },
     save,
     /* Takes over what other pages left, before its own. */

@@ -2,24 +2,35 @@
  * A session: the daemon's word for one learner, lesson and device, and this page's clock since its answer came.
  */
 
-import {request} from './request.js';
+import {isVerdict, request} from './request.js';
 
-/* REFUSED is true where asking again is of no use until something else changes. */
+const TOKEN_TIMEOUT_MS = 60000;
+
+/* REFUSED is true where the daemon itself says that there can be no session now. */
 export class SessionError extends Error {
-  constructor(status, detail, response) {
-    super(detail || `the session was answered ${status}`);
-    Object.assign(this, {status, response, refused: [400, 403, 404].includes(status)});
+  constructor(response, body) {
+    super((body && body.detail) || `the session was answered ${response.status}`);
+    Object.assign(this, {status: response.status, response, refused: isVerdict(response) && [400, 403, 404].includes(response.status)});
   }
+}
+
+/* The platform's token; a page that never gives one is asked again. */
+function askToken(getToken) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('getToken gave no token within a minute')), TOKEN_TIMEOUT_MS);
+    const settle = action => value => (clearTimeout(timer), action(value));
+    Promise.resolve().then(getToken).then(settle(resolve), settle(reject));
+  });
 }
 
 /* Opens a session or throws; GET_TOKEN gives the platform's token. */
 export async function openSession(endpoint, getToken, lessonId, deviceId) {
-  const token = await getToken(), asked = performance.now();
+  const token = await askToken(getToken), asked = performance.now();
   const {response, at: opened, body} = await request(new URL('v1/sessions', endpoint).href, {
     method: 'POST', headers: {Authorization: `Bearer ${token}`, 'Content-Type': 'application/json'},
     body: JSON.stringify({lesson_id: lessonId, device_id: deviceId}),
   });
-  if (!response.ok) throw new SessionError(response.status, body && body.detail, response);
+  if (!response.ok) throw new SessionError(response, body);
   if (!body || !body.session_token) throw new Error('what answered is not minuted'); // a captive portal, for one
   // The clock starts no earlier than the answer came, so that no run lies ahead of the daemon's time.
   return {answer: {...body, lesson_id: lessonId}, opened, delay: opened - asked};

@@ -50,10 +50,11 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     if (item) outbox.add(item);
   }
 
-  /* What a crash must not lose: items of what was played and is not in the outbox yet. */
+  /* What a crash must not lose: an item of what was played since the last cut. What is held has no seconds yet, and must not
+   * get two. */
   function unsent() {
-    const runs = session ? [...(held || []).map(one => one.run), recorder.peek()] : [];
-    return runs.map(run => run && itemOf(run, 0)).filter(Boolean);
+    const run = session && !held && recorder.peek();
+    return run ? itemOf(run, 0) : null;
   }
 
   /* --- the session ---------------------------------------------------------------------------- */
@@ -85,6 +86,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     session = next;
     interval = next.answer.heartbeat_interval_ms;
     cutAt = performance.now();
+    refused = false;
     backoff.reset();
     say('session', session.answer);
     sample(false);
@@ -93,13 +95,9 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
 
   function fail(error) {
     say('no session', {error: String(error)});
+    timer = setTimeout(retry, backoff.next(error.response && retryAfter(error.response)));
+    if (error.refused && !refused) tell(options.onError, error);
     refused = !!error.refused;
-    if (!refused) {
-      timer = setTimeout(retry, backoff.next(error.response && retryAfter(error.response)));
-      return;
-    }
-    release(null);
-    tell(options.onError, error);
   }
 
   function retry() {
@@ -110,7 +108,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
 
   /* Runs go on in the session that there is until the next one's answer comes. */
   async function open() {
-    if (opening || timer || refused || destroyed) return;
+    if (opening || timer || destroyed) return;
     const mine = generation, current = () => mine === generation && !destroyed;
     opening = true;
     try {
@@ -161,11 +159,11 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     say('result', {...outcome, ...item.run});
     tell(options.onResult, outcome, item.run, item.session);
     if (outcome.credited_seconds > 0) askProgress(item.token);
-    if (['session_expired', 'token_invalid'].includes(outcome.reason)) gone(item);
+    if (['session_expired', 'token_invalid'].includes(outcome.reason)) gone(item.token);
   }
 
-  function gone(item) {
-    if (session && item.token === session.answer.session_token) open();
+  function gone(token) {
+    if (session && token === session.answer.session_token) open();
   }
 
   async function askProgress(token) {
@@ -207,7 +205,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
 
   function onMedia(event) {
     sample(event.type === 'seeking');
-    if (event.type === 'play' && refused) openAnew();
+    if (event.type === 'play' && refused) retry();
     if (FLUSHED.includes(event.type)) send();
     else beat();
   }
