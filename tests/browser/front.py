@@ -44,6 +44,7 @@ class Front:
         self.folders, self.daemon = folders, daemon
         self.gate = lambda method, path: None    # what to answer instead of passing it on
         self.passed = []
+        self.goodbyes = []                       # seconds that pages had played when they went, as their probes said
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"front": self}))
         self.server.daemon_threads = True
         self.origin = f"http://{host}:{self.server.server_port}"
@@ -100,6 +101,9 @@ class Handler(BaseHTTPRequestHandler):
                 # Sandboxed frames ask, too, and have no origin.
                 headers = {"Content-Type": "text/plain", "Access-Control-Allow-Origin": "*"}
                 self.answer(200, headers, self.token(query["sub"]).encode())
+            elif url.path == "/goodbye":
+                self.front.goodbyes.append(float(body))
+                self.answer(200, {"Content-Type": "text/plain"}, b"")
             elif folder in self.front.folders:
                 self.send_file(self.front.folders[folder] / name, query)
             else:

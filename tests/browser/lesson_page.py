@@ -1,5 +1,6 @@
 """A lesson in a tab of the browser, as the learner works it; and what the page's probe saw meanwhile."""
 
+from contextlib import suppress
 from urllib.parse import urlencode
 
 from harness.service import wait_until
@@ -9,14 +10,13 @@ QUICKLY = 0.1
 
 
 class LessonPage:
-    """What was played in pages that are gone is banked: the probe begins anew with each."""
+    """What was played in a page that is gone is banked: the probe begins anew with each."""
 
     def __init__(self, browser, front, learner, lesson_id="open-1"):
         self.browser, self.front = browser, front
         self.learner, self.lesson_id = learner, lesson_id
         self.tab = None
-        self.banked = {"played": 0.0, "media": 0.0}
-        self.banked_results = []
+        self.banked = 0.0
 
     def address(self, **options):
         query = {"lesson": self.lesson_id, "sub": self.learner, **options}
@@ -74,12 +74,17 @@ class LessonPage:
         return self
 
     def leave(self):
-        """Before the page goes: what its probe saw."""
-        here = self.here()
-        for key in self.banked:
-            self.banked[key] += here[key]
-        self.banked_results += self.run("return lesson.results")
+        """Before the page goes: what its probe saw, should it not come to say goodbye."""
+        self.banked = self.here()["played"]
         return self
+
+    def gone(self):
+        """What the page played until its very end."""
+        with suppress(AssertionError):
+            wait_until(lambda: max(self.front.goodbyes) >= self.banked, "the page says goodbye", 3)
+            self.banked = max(self.front.goodbyes)
+        print("goodbyes", self.front.goodbyes, self.banked)
+        return self.banked
 
     # --- what was seen ----------------------------------------------------------------------------
 
@@ -91,9 +96,9 @@ class LessonPage:
         """How long this page is there."""
         return self.run("return probe.clock() / 1000")
 
-    def seen(self):
-        here = self.here()
-        return {key: self.banked[key] + here[key] for key in here}
+    def played(self):
+        """By this page and the one before it."""
+        return self.banked + self.here()["played"]
 
     def counts(self, event):
         return self.run("return probe.counts[arguments[0]] || 0", event)

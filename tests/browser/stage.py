@@ -96,7 +96,7 @@ class Stage:
 
     def settle(self, *pages, stretches=1, refused=0):
         """Nothing is in the way any more: what PAGES played must come to be credited, and does not grow after that."""
-        return self.account_for(sum(page.seen()["played"] for page in pages), stretches, refused)
+        return self.account_for(sum(page.played() for page in pages), stretches, refused)
 
     def account_for(self, played, stretches=1, refused=0):
         """States PLAYED against what is credited, once that no longer changes, and judges it."""

@@ -24,7 +24,7 @@ def test_same_origin(stage):
     lesson = stage.set_up("15s")
     open_framed(stage, lesson, lesson.address()).play(5).leave()
     stage.browser.close_tab(lesson.tab)
-    stage.account_for(lesson.banked["played"])
+    stage.account_for(lesson.gone())
 
 
 def test_cross_origin(stage):
@@ -33,7 +33,7 @@ def test_cross_origin(stage):
     lesson.front = stage.new_front("localhost")
     open_framed(stage, lesson, lesson.address()).play(5).leave()
     stage.browser.close_tab(lesson.tab)
-    stage.account_for(lesson.banked["played"])
+    stage.account_for(lesson.gone())
     assert stage.front.passed == [] and lesson.front.heartbeats()
 
 

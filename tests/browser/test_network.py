@@ -60,7 +60,7 @@ def test_other_origin_closed(stage):
     lesson = stage.set_up("15s", allow_front=True)
     lesson.open(sdk=f"http://127.0.0.1:{stage.minuted.port}/v1/minuted.js").play(6).leave()
     stage.browser.close_tab(lesson.tab)
-    stage.account_for(lesson.banked["played"])
+    stage.account_for(lesson.gone())
 
 
 def test_forbidden_origin(lesson, stage):

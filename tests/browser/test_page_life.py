@@ -25,22 +25,21 @@ def test_hidden_tab(lesson, stage):
 def test_two_lessons(lesson, stage):
     """Two lessons at the same time, in two tabs"""
     lesson.open().start()
-    first, began = lesson.tab, time.monotonic()
+    began = time.monotonic()
     other = stage.page("open-2")
     stage.browser.new_tab()
-    other.open().play(7).finish()
-    results = [other.seen(), other.results()]
-    stage.browser.show(first)
+    pages = [(other.open().play(7).finish().played(), other.results())]
+    stage.browser.show(lesson.tab)
     lesson.finish()
     passed = time.monotonic() - began
-    both = lesson.results(), results[1]
+    pages.append((lesson.played(), lesson.results()))
     # What is played twice at a time is credited once: as much as there was of it on the clock.
-    row = stage.account_for(lesson.seen()["played"], stretches=2)
+    row = stage.account_for(lesson.played(), stretches=2)
     assert row.credited <= passed + 1
     assert row.contested >= 5
-    assert sum(r["contested_seconds"] for page in both for r in page) == row.contested
-    for page, played in zip(both, (lesson.seen()["played"], results[0]["played"])):
-        told = sum(r["credited_seconds"] + r["contested_seconds"] for r in page)
+    assert sum(r["contested_seconds"] for _, results in pages for r in results) == row.contested
+    for played, results in pages:
+        told = sum(r["credited_seconds"] + r["contested_seconds"] for r in results)
         assert abs(told - played) <= 1 + PROBE_S, "a page was not told of all that it played"
 
 
@@ -50,7 +49,7 @@ def test_closed(stage):
     assert not stage.front.heartbeats()
     lesson.leave()
     stage.browser.close_tab(lesson.tab)
-    stage.account_for(lesson.banked["played"])
+    stage.account_for(lesson.gone())
 
 
 def test_browser_quits(own_stage):
@@ -59,7 +58,7 @@ def test_browser_quits(own_stage):
     assert not own_stage.front.heartbeats()
     own_stage.browser.quit()
     own_stage.page("open-2").open()      # in another browser with the same profile
-    own_stage.account_for(lesson.banked["played"])
+    own_stage.account_for(lesson.gone())
 
 
 def test_navigation(stage):
@@ -67,7 +66,7 @@ def test_navigation(stage):
     lesson = stage.set_up(LONG).open().play(6).leave()
     assert not stage.front.heartbeats()
     stage.browser.goto(f"{stage.front.origin}/pages/blank.html")
-    stage.account_for(lesson.banked["played"])
+    stage.account_for(lesson.gone())
 
 
 def test_back(stage):
@@ -78,7 +77,9 @@ def test_back(stage):
     wait_until(lambda: lesson.run("return location.pathname") == "/pages/lesson.html", "the lesson is back")
     kept = lesson.wait_loaded().here()["played"] > 3
     if kept:                      # from the back/forward cache, its probe with it
-        lesson.banked = {"played": 0.0, "media": 0.0}
+        lesson.banked = 0.0
+    else:
+        lesson.gone()
     lesson.play(4).finish()
     stage.settle(lesson, stretches=2)
 
@@ -87,6 +88,7 @@ def test_reload(stage):
     """Reloaded amid an interval"""
     lesson = stage.set_up(LONG).open().play(4).leave()
     stage.browser.run("location.reload()")
+    lesson.gone()
     wait_until(lambda: lesson.here()["played"] == 0, "the page has begun anew")
     lesson.wait_loaded().play(4).finish()
     stage.settle(lesson, stretches=2)
@@ -115,4 +117,4 @@ def test_dead_tab(own_stage):
     assert own_stage.account.credited() == 0
     own_stage.front.refuse_nothing()
     own_stage.page("open-2").open()
-    own_stage.account_for(lesson.banked["played"], stretches=2)
+    own_stage.account_for(lesson.banked, stretches=2)

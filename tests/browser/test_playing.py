@@ -31,7 +31,7 @@ def test_rate(lesson, stage):
     """At one and a half times the speed"""
     lesson.open().set_rate(1.5).play(8).finish()
     row = stage.settle(lesson)
-    media = lesson.seen()["media"]
+    media = lesson.here()["media"]
     assert media > 1.3 * row.played
     assert abs(stage.account.covered() - media) <= 2
 

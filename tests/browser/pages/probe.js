@@ -31,6 +31,11 @@
     if (document.hidden) probe.hidden_ticks.push(Math.round(clock()));
     document.querySelectorAll('video, audio').forEach(sample);
   }, 50);
+  /* To the server of the page itself, and not by way of the SDK. */
+  addEventListener('pagehide', () => {
+    document.querySelectorAll('video, audio').forEach(sample);
+    navigator.sendBeacon('/goodbye', String(probe.played));
+  });
   addEventListener('error', event => event.message && probe.problems.push(event.message));
   addEventListener('unhandledrejection', event => probe.problems.push(`unhandled: ${event.reason}`));
   globalThis.probe = probe;
