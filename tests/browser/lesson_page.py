@@ -83,7 +83,6 @@ class LessonPage:
         with suppress(AssertionError):
             wait_until(lambda: max(self.front.goodbyes) >= self.banked, "the page says goodbye", 3)
             self.banked = max(self.front.goodbyes)
-        print("goodbyes", self.front.goodbyes, self.banked)
         return self.banked
 
     # --- what was seen ----------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import test from 'node:test';
 
 import {World} from './world.mjs';
 
+const {createBackoff} = await import('../../daemon/web/sdk/backoff.js');
 const {createMinuted} = await import('../../daemon/web/sdk/track.js');
 
 const LATENCY_MS = 2500; // a run may lie as much before what was played as a session's answer took
@@ -301,6 +302,70 @@ test('what is played while the clock is in doubt is not stored, since its second
   openPage(world);
   await settle(world);
   agree(world, 62);
+});
+
+test('a position that is told once a second is no stall', async () => {
+  const world = new World(8);
+  world.coarse = true;
+  openPage(world);
+  await world.pass(1000);
+  world.video.play();
+  await world.pass(100000);
+  await settle(world);
+  agree(world, 2);
+});
+
+test('a browser without keepalive sends a beacon', async () => {
+  const world = new World(9);
+  world.keepalive = false;
+  openPage(world);
+  await world.pass(1000);
+  world.video.play();
+  await world.pass(9000);
+  await world.closePage(false);
+  agree(world);
+});
+
+test('what is stored for another daemon stays, until no token of it can be good', async () => {
+  const world = new World(10), heartbeats = [{session_token: 'm1.9', runs: [{from_ms: 0, to_ms: 1000, media_from_ms: 0, media_to_ms: 1000, rate: 1}]}];
+  openPage(world);
+  const now = Date.now(), store = (name, saved_ms) =>
+    world.stored.set(`minuted:queue:${name}`, JSON.stringify({endpoint: 'https://other.example/', saved_ms, heartbeats}));
+  store('fresh', now);
+  store('old', now - 40 * 3600000);
+  openPage(world);
+  await world.pass(30000);
+  assert.deepEqual([...world.stored.keys()].sort(), ['minuted:device', 'minuted:queue:fresh']);
+  assert.ok(world.requests.every(request => !/m1\.9/.test(request.body || '')));
+});
+
+test('many long tokens make several requests', async () => {
+  const world = new World(11), runs = [{from_ms: 0, to_ms: 1000, media_from_ms: 0, media_to_ms: 1000, rate: 1}];
+  const heartbeats = Array.from({length: 300}, (_, i) => ({session_token: `m1.${i}.${'x'.repeat(600)}`, runs}));
+  world.stored.set('minuted:queue:other', JSON.stringify({endpoint: 'https://daemon.example/', saved_ms: 0, heartbeats}));
+  heartbeats.forEach(({session_token: token}) => world.daemon.sessions.set(token, {lesson: 'lesson-1', anchor: world.daemon.now() - 5000}));
+  openPage(world);
+  await world.pass(20000);
+  assert.deepEqual([...world.stored.keys()], ['minuted:device']);
+  assert.ok(world.requests.filter(request => request.url.endsWith('heartbeats')).length >= 4);
+});
+
+test('players do not come back together', async () => {
+  const delays = Array.from({length: 200}, () => createBackoff().next(null));
+  assert.ok(Math.min(...delays) >= 500 && Math.max(...delays) <= 1000 && new Set(delays).size > 100);
+  const backoff = createBackoff();
+  assert.ok(Array.from({length: 12}, () => backoff.next(null)).every((delay, i) => delay <= Math.min(60000, 1000 * 2 ** i)));
+  assert.equal(backoff.next(7000), 7000);
+});
+
+test('a debug function that throws breaks nothing', async () => {
+  const {error} = console;
+  console.error = () => {};
+  const {world} = await started(1, {debug: () => { throw new Error('the page is broken'); }});
+  await world.pass(20000);
+  await settle(world);
+  console.error = error;
+  agree(world);
 });
 
 test('a request that is never answered is given up', async () => {

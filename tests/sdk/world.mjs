@@ -10,6 +10,7 @@ const TIMEUPDATE_MS = 250;
 const HIDDEN_TIMEUPDATE_MS = 1000;
 const CLOCK_SLACK_MS = 5000;
 const SESSION_MS = 4 * 3600000;
+const REQUEST_MAX = 65536;
 const RUN_MAX_MS = 60000; // what the SDK promises; the daemon takes more
 
 /* Numbers in [0, 1) from SEED (mulberry32's public-domain recurrence). */
@@ -99,7 +100,7 @@ export class Video extends EventTarget {
   }
 
   get currentTime() {
-    return this.position;
+    return this.world.coarse ? Math.floor(this.position) : this.position;
   }
 
   moving() {
@@ -152,7 +153,7 @@ export class Video extends EventTarget {
 export class World {
   constructor(seed) {
     Object.assign(this, {random: randomOf(seed), time: 0, slept: 0, set: 0, timers: [], ids: 0, page: 0, stored: new Map(),
-      network: 'good', latency: 100, throttle: 1, played: [], untold: 0, hidden: false,
+      network: 'good', latency: 100, throttle: 1, played: [], untold: 0, coarse: false, keepalive: true, hidden: false,
       hiddenTimeupdate: HIDDEN_TIMEUPDATE_MS, storage: 'good', requests: []});
     this.daemon = new Daemon(this);
   }
@@ -180,7 +181,8 @@ export class World {
       setTimeout: (action, ms = 0) => world.schedule(action, ms, 0), clearTimeout: id => world.cancel(id),
       setInterval: (action, ms) => world.schedule(action, ms, ms), clearInterval: id => world.cancel(id),
       fetch: (url, options) => world.fetch(url, options), localStorage: this.storageApi(),
-      navigator: {sendBeacon: () => true},
+      navigator: {sendBeacon: (url, beacon) => world.beacon(url, beacon)},
+      Request: world.keepalive ? class { get keepalive() { return false; } } : class {},
     };
     for (const [name, value] of Object.entries(globals)) Object.defineProperty(globalThis, name, {value, configurable: true, writable: true});
     Date.now = () => EPOCH_MS + world.time + world.set;
@@ -270,6 +272,7 @@ export class World {
   fetch(url, options) {
     const page = this.page, network = this.network, body = options.body;
     this.requests.push({url, body, at: this.time});
+    if (body && body.length > REQUEST_MAX) throw new Error(`a request of ${body.length} bytes`);
     const answered = network === 'good' || network === 'lost' ? () => this.daemon.answer(url, body) : () => this.answerBetween();
     return new Promise((resolve, reject) => {
       if (options.signal) options.signal.addEventListener('abort', () => reject(new Error('aborted')));
@@ -280,6 +283,11 @@ export class World {
       this.after(there, () => Object.assign(answer, answered()));
       return this.after(this.latency, () => page === this.page && this.deliver(network, url, answer, resolve, reject));
     });
+  }
+
+  beacon(url, body) {
+    this.after(this.latency / 2, () => this.network === 'good' && this.daemon.answer(url, body));
+    return true;
   }
 
   /* What something on the way to the daemon answers. */

@@ -3,6 +3,7 @@
  * or what the server said.
  */
 const LONGEST_MS = 60000;
+const OBEYED_MIN_MS = 1000;
 const OBEYED_MAX_MS = 3600000;
 
 /* Retry-After (RFC 9110) in milliseconds; null where there is none. */
@@ -10,7 +11,7 @@ export function retryAfter(response) {
   const text = response.headers.get('Retry-After');
   if (!text) return null;
   const ms = /^\d+$/.test(text) ? text * 1000 : Date.parse(text) - Date.now();
-  return ms >= 0 ? Math.min(ms, OBEYED_MAX_MS) : null;
+  return ms >= 0 ? Math.min(Math.max(ms, OBEYED_MIN_MS), OBEYED_MAX_MS) : null;
 }
 
 export function createBackoff() {

@@ -49,7 +49,7 @@ export interface Progress {
   }[];
 }
 
-/** Why no session can be opened: status 400, 403 (the course is not open) or 404 (no such lesson). */
+/** Why no session can be opened: status 400, 401 (the token), 403 (the course is not open) or 404 (no such lesson). */
 export interface SessionError extends Error {
   status: number;
 }
@@ -66,7 +66,7 @@ export interface Options {
   onResult?: (result: Result, run: Run, session: Session) => void;
   /** Called with the learner's progress after seconds were credited; left out, it is never asked for. */
   onProgress?: (progress: Progress) => void;
-  /** Called when no session can be opened; it is tried again at the next play, or by changeLesson(). */
+  /** Called when the daemon refuses a session; it is asked for again, within a minute and at the next play. */
   onError?: (error: SessionError) => void;
 }
 

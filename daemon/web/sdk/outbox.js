@@ -8,13 +8,9 @@ import {isVerdict, request} from './request.js';
 
 const AGAIN_MS = 15000; // after results that say `retry`
 const WHOLE = {401: 'token_invalid', 410: 'session_expired'}; // of a request with one session
-const KEEPALIVE = typeof Request === 'function' && 'keepalive' in Request.prototype;
 
 /* text/plain needs no preflight on another origin. */
-function post(url, body) {
-  const keepalive = KEEPALIVE && body.length <= REQUEST_BYTES;
-  return request(url, {method: 'POST', body, headers: {'Content-Type': 'text/plain'}, keepalive});
-}
+const post = (url, body, keepalive) => request(url, {method: 'POST', body, headers: {'Content-Type': 'text/plain'}, keepalive});
 
 /*
  * An item's OWNER, where it has one, is told result(result, item), answered(answer, sent, received), and gone(token) when a
@@ -23,6 +19,7 @@ function post(url, body) {
 export function createOutbox(endpoint, storage, say) {
   const url = new URL('v1/heartbeats', endpoint).href;
   const queue = createQueue(endpoint, storage), backoff = createBackoff();
+  const keepalive = typeof Request === 'function' && 'keepalive' in Request.prototype;
   const watched = new Set(); // of trackers: functions that give the item which is not queued yet, or null
   let limit = REQUEST_RUNS, round = 0, notBefore = 0, timer = 0, running = null, wanted = false;
 
@@ -31,7 +28,7 @@ export function createOutbox(endpoint, storage, say) {
 
   function schedule(delay) {
     clearTimeout(timer);
-    timer = setTimeout(flush, delay);
+    timer = setTimeout(flushNow, delay);
   }
 
   function wait(told) {
@@ -84,7 +81,7 @@ export function createOutbox(endpoint, storage, say) {
     const {body, items, single} = encode(taken), sent = performance.now();
     items.forEach(item => Object.assign(item, {sent: true, flying: true, round}));
     try {
-      const {response, body: answer} = await post(url, body);
+      const {response, body: answer} = await post(url, body, keepalive);
       if (!response.ok) return refused(items, single, response);
       return complete(answer, items) ? settle(items, answer, sent) : wait(null); // a captive portal's page, for one
     } catch (error) {
@@ -118,23 +115,24 @@ export function createOutbox(endpoint, storage, say) {
     return running;
   }
 
+  /* Timers are a little early at times: what they were set for must be due then. */
+  function flushNow() {
+    notBefore = 0;
+    return flush();
+  }
+
   /* Sends once more while the page goes away; what does not fit stays in localStorage for the next page. */
   function leave() {
     save();
-    const items = queue.take(REQUEST_RUNS, item => !item.left && !(KEEPALIVE && item.flying));
+    const items = queue.take(REQUEST_RUNS, item => !item.left && !(keepalive && item.flying));
     items.forEach(item => { item.left = true; });
-    if (items.length && KEEPALIVE) deliver(items);
+    if (items.length && keepalive) deliver(items);
     else if (items.length) navigator.sendBeacon(url, encode(items).body);
-  }
-
-  function onOnline() {
-    notBefore = 0;
-    schedule(Math.random() * 1000);
   }
 
   queue.adopt();
   if (queue.size()) schedule(Math.random() * 1000);
-  addEventListener('online', onOnline);
+  addEventListener('online', () => schedule(Math.random() * 1000));
 
   return {
     add: item => { queue.add(item); save(); },

@@ -6,7 +6,7 @@
 import {randomId} from './storage.js';
 
 const PREFIX = 'minuted:queue:';
-const RUNS_MAX = 2000; // of a minute: more than can be delivered before it is too late for them
+const RUNS_MAX = 5000; // who plays on makes one a minute: more than can be delivered before it is too late for them
 const RUN_MAX_MS = 60000;
 const KEPT_MS = 30 * 3600000; // no token is taken any longer
 

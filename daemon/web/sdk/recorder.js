@@ -8,7 +8,7 @@
  * where a sample finds the player stopped, moved or at another rate. Runs that follow each other share the edge.
  */
 const RUN_MAX_MS = 60000;
-const STILL_MAX_MS = 1100; // a remote player tells its position but once a second
+const STILL_MAX_MS = 1100; // a remote player may tell its position but once a second
 const UNSEEN_MAX_MS = 2000; // of playing between the last sample and a seek: media events come at least once a second
 
 /* How far the media may be from where the clock expects it: what the daemon allows. */
@@ -18,14 +18,20 @@ export function createRecorder(emit) {
   let first = null; // the open run's first sample; null while nothing plays
   let last = null; // its newest
   let moved = null; // the newest that found the media further on
+  let fresh = false; // the media has not moved since the run began
 
   function put(from, to) {
     const run = {from: from.now, to: to.now, media_from: from.media, media_to: to.media, rate: from.rate};
     if (run.to > run.from && run.media_to > run.media_from) emit(run);
   }
 
+  /* How far the media of SAMPLE is from where the run expects it, and whether that may pass. */
+  const expectedAt = sample => (sample.now - first.now) * first.rate;
+  const drift = sample => sample.media - first.media - expectedAt(sample);
+  const passes = sample => Math.abs(drift(sample)) <= slack(expectedAt(sample));
+
   const still = () => last.now - moved.now > STILL_MAX_MS;
-  const end = () => (still() ? moved : last);
+  const end = () => (still() || !passes(last) ? moved : last);
   const after = (sample, elapsed, media) => ({...sample, now: sample.now + elapsed, media});
 
   function finish(to) {
@@ -35,9 +41,18 @@ export function createRecorder(emit) {
 
   function start(sample) {
     first = last = moved = sample;
+    fresh = true;
+  }
+
+  /* A player says that it plays before the first picture moves: the run begins when that did. */
+  function begin(sample) {
+    const elapsed = (sample.media - first.media) / first.rate;
+    first = {...first, now: Math.max(first.now, sample.now - elapsed)};
+    fresh = false;
   }
 
   function accept(sample) {
+    if (fresh && sample.media > first.media) begin(sample);
     const speed = (sample.media - first.media) / (sample.now - first.now);
     while (sample.now - first.now > RUN_MAX_MS) {
       const edge = after(first, RUN_MAX_MS, first.media + RUN_MAX_MS * speed);
@@ -50,16 +65,16 @@ export function createRecorder(emit) {
 
   /* Where the open run ended, when SAMPLE does not continue it; null when it does. */
   function breakBefore(sample) {
-    const elapsed = sample.now - last.now, advance = sample.media - last.media, expected = elapsed * first.rate;
     if (sample.jumped) {
-      const unseen = Math.min(elapsed, UNSEEN_MAX_MS);
+      const unseen = Math.min(sample.now - last.now, UNSEEN_MAX_MS);
       return still() ? moved : after(last, unseen, last.media + unseen * first.rate);
     }
+    const advance = sample.media - moved.media, expected = (sample.now - moved.now) * first.rate;
     if (advance < -slack(0) || advance - expected > slack(expected)) return end();
-    const whole = (sample.now - first.now) * first.rate, drift = sample.media - first.media - whole;
-    if (Math.abs(drift) <= slack(whole)) return null;
-    if (drift > 0) return end();
-    return advance > 0 ? after(last, advance / first.rate, sample.media) : moved;
+    if (passes(sample)) return null;
+    if (drift(sample) > 0) return end();
+    if (advance > 0) return after(moved, advance / first.rate, sample.media);
+    return sample.now - moved.now > STILL_MAX_MS ? moved : null;
   }
 
   return {
@@ -77,8 +92,10 @@ export function createRecorder(emit) {
     /* Emits what was played so far; the run goes on from there. */
     cut() {
       if (!first) return;
-      put(first, end());
-      if (still() || last.media > first.media) first = last;
+      const to = end();
+      put(first, to);
+      if (still()) first = last;
+      else if (to.media > first.media) first = to;
     },
     /* Emits what was played so far and ends the run. */
     close() {

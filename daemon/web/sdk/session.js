@@ -10,7 +10,7 @@ const TOKEN_TIMEOUT_MS = 60000;
 export class SessionError extends Error {
   constructor(response, body) {
     super((body && body.detail) || `the session was answered ${response.status}`);
-    Object.assign(this, {status: response.status, response, refused: isVerdict(response) && [400, 403, 404].includes(response.status)});
+    Object.assign(this, {status: response.status, response, refused: isVerdict(response) && [400, 401, 403, 404].includes(response.status)});
   }
 }
 

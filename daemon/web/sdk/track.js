@@ -21,8 +21,14 @@ function baseOf(endpoint, script) {
 }
 
 function speaker(debug) {
-  if (typeof debug === 'function') return debug;
-  return debug ? (event, details) => console.debug('minuted:', event, details) : () => {};
+  if (typeof debug !== 'function') return debug ? (event, details) => console.debug('minuted:', event, details) : () => {};
+  return (event, details) => {
+    try {
+      debug(event, details);
+    } catch (error) {
+      console.error(error); // the page's; seconds are counted all the same
+    }
+  };
 }
 
 export function createMinuted(script) {

@@ -12,7 +12,7 @@ const FLUSHED = ['pause', 'ended'];
 const TICK_MS = 1000;
 const SAVE_MS = 5000; // what a crash may cost
 const CLOCK_ERROR_MAX_MS = 2000;
-const RENEW_MS = 60000; // before a session expires
+const RENEW_MS = 600000; // before a session expires
 const HELD_MAX = 1500; // runs of up to a minute
 
 const wallAhead = () => Date.now() - performance.now();
@@ -139,6 +139,10 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     const ahead = wallAhead(), parted = ahead - wall;
     wall = ahead;
     if (Math.abs(parted) <= CLOCK_ERROR_MAX_MS) return;
+    doubt(parted);
+  }
+
+  function doubt(parted) {
     say('clock', {parted_ms: parted});
     recorder.cut();
     late = held ? late + parted : parted;
@@ -148,9 +152,8 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
 
   function answered(answer, sent, received) {
     interval = answer.heartbeat_interval_ms || interval;
-    if (!session || sent < session.opened || clockError(session, answer.server_time_ms, sent, received) <= CLOCK_ERROR_MAX_MS) return;
-    say('clock', {server_time_ms: answer.server_time_ms});
-    open();
+    if (!session || held || sent < session.opened) return;
+    if (clockError(session, answer.server_time_ms, sent, received) > CLOCK_ERROR_MAX_MS) doubt(0);
   }
 
   /* --- results --------------------------------------------------------------------------------- */
