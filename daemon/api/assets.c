@@ -84,12 +84,11 @@ static const struct form *choose_form(const struct asset *asset, const struct ht
     return packed ? &asset->gzip : &asset->plain;
 }
 
+/* What 304 says, too. */
 static void start_headers(struct api *api, const struct asset *asset, const struct form *form)
 {
     buf_clear(&api->headers);
     buf_printf(&api->headers, "ETag: %s\r\n%s", form->tag, asset->headers);
-    if (form == &asset->gzip)
-        buf_append_string(&api->headers, "Content-Encoding: gzip\r\n");
 }
 
 /* Range is for GET alone (RFC 9110, section 14.2). */
@@ -120,6 +119,8 @@ static void send_content(
         return;
     }
     start_headers(api, asset, form);
+    if (form == &asset->gzip)
+        buf_append_string(&api->headers, "Content-Encoding: gzip\r\n");
     if (verdict == RANGE_PART)
         buf_printf(&api->headers, "Content-Range: bytes %zu-%zu/%zu\r\n", range.first,
             range.first + range.len - 1, form->bytes.len);

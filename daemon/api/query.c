@@ -1,14 +1,7 @@
 /* A request's query. */
 #include "api/query.h"
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#include "base/hex.h"
 
 /* Decodes %XX and '+' of a query's value. */
 static struct slice decode_value(struct slice text, struct arena *arena)

@@ -1,6 +1,7 @@
 /* JSON, strictly. */
 #include "base/json.h"
 
+#include "base/hex.h"
 #include "base/json_number.h"
 #include "base/utf8.h"
 
@@ -156,15 +157,6 @@ static bool skip_plain(struct json_reader *r)
             return true;
         at += n;
     }
-}
-
-static int hex_digit(int c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* The four digits after \u. */

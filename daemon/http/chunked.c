@@ -3,21 +3,11 @@
 
 #include <stdbool.h>
 
+#include "base/hex.h"
 #include "http/head.h"
 
 /* Eight hex digits are 4 GiB, beyond any limit; extensions are for nobody we know. */
 enum { SIZE_DIGITS_MAX = 8, SIZE_LINE_MAX = 256 };
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 static bool is_text(char c)
 {

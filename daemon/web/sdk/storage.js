@@ -27,7 +27,7 @@ export function randomId() {
 
 /* Names this browser, so that operators can tell a learner's devices apart. */
 export function deviceId(storage) {
-  const stored = storage.read('minuted:device'), id = /^\w{1,64}$/.test(stored) ? stored : randomId();
+  const stored = storage.read('minuted:device'), id = /^\w{1,64}$/.test(stored || '') ? stored : randomId();
   storage.write('minuted:device', id);
   return id;
 }
