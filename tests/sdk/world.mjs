@@ -52,7 +52,8 @@ export class Daemon {
     return {status: 200, body: {results, server_time_ms: this.now(), heartbeat_interval_ms: this.interval}};
   }
 
-  open({lesson_id: lesson}) {
+  open({lesson_id: lesson, device_id: device}) {
+    if (typeof device !== 'string') return {status: 400, body: {detail: 'device_id is missing or no text'}};
     const token = `m1.${this.sessions.size}`, anchor = this.now();
     this.sessions.set(token, {lesson, anchor});
     return {status: 201, body: {session_id: token, session_token: token, server_time_ms: anchor,
