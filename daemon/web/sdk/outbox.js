@@ -98,11 +98,13 @@ export function createOutbox(endpoint, storage, say) {
   }
 
   async function drain() {
+    await null; // so that flush() has its promise before this one is done
     do {
       wanted = false;
       round++;
       while (await sendNext());
     } while (wanted);
+    running = null; // at once: who asks from here on is not heard by the loop above
     save();
     if (queue.size() && performance.now() >= notBefore) schedule(AGAIN_MS);
     return queue.size() === 0;
@@ -111,7 +113,7 @@ export function createOutbox(endpoint, storage, say) {
   /* True when nothing is left unanswered. */
   function flush() {
     if (running) wanted = true;
-    else running = drain().finally(() => { running = null; });
+    else running = drain();
     return running;
   }
 
