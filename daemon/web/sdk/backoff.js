@@ -17,7 +17,7 @@ export function retryAfter(response) {
 export function createBackoff() {
   let failures = 0;
   return {
-    /* Told is retryAfter() of the answer that failed, or null. */
+    /* TOLD is retryAfter() of the answer that failed; null or undefined where there was none. */
     next(told) {
       const longest = Math.min(LONGEST_MS, 1000 * 2 ** failures++);
       return told === null || told === undefined ? longest * (1 - Math.random() / 2) : told;

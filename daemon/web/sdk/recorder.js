@@ -20,9 +20,15 @@ export function createRecorder(emit) {
   let moved = null; // the newest that found the media further on
   let fresh = false; // the media has not moved since the run began
 
-  function put(from, to) {
+  /* Null where nothing was played. */
+  function runOf(from, to) {
     const run = {from: from.now, to: to.now, media_from: from.media, media_to: to.media, rate: from.rate};
-    if (run.to > run.from && run.media_to > run.media_from) emit(run);
+    return run.to > run.from && run.media_to > run.media_from ? run : null;
+  }
+
+  function put(from, to) {
+    const run = runOf(from, to);
+    if (run) emit(run);
   }
 
   /* How far the media of SAMPLE is from where the run expects it, and whether that may pass. */
@@ -103,12 +109,7 @@ export function createRecorder(emit) {
     },
     /* What cut() would emit, or null. */
     peek() {
-      let run = null;
-      if (first) {
-        const to = end();
-        run = {from: first.now, to: to.now, media_from: first.media, media_to: to.media, rate: first.rate};
-      }
-      return run && run.to > run.from && run.media_to > run.media_from ? run : null;
+      return first ? runOf(first, end()) : null;
     },
   };
 }

@@ -1,7 +1,6 @@
 /*
  * A session: the daemon's word for one learner, lesson and device, and this page's clock since its answer came.
  */
-
 import {isVerdict, request} from './request.js';
 
 const TOKEN_TIMEOUT_MS = 60000;
