@@ -376,6 +376,7 @@ struct config *config_load(const char *file, char *const *environment,
 {
     struct loading l = {.config = mem_zalloc(sizeof(*l.config))};
     bool complete = true;
+    l.config->dev = dev;
     read_defaults(&l);
     find_tops(&l, environment, overrides, n_overrides);
     if (file != NULL) {

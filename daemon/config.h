@@ -58,6 +58,7 @@ struct config_property {
 
 struct config {
     char *file; /* NULL: defaults and overrides only */
+    bool dev;   /* --dev was given: the clock may be moved, and tokens are handed out to anybody */
     struct {
         struct endpoint_list listen;
         char *base_path;                    /* "" or "/x" */

@@ -15,10 +15,16 @@ static void count_problem(struct api *api, int status)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* The origin that may be allowed to read the answer. Nothing under /dev/ is for pages of other origins. */
+static struct slice foreign_origin(const struct api *api, const struct http_exchange *x)
+{
+    return api_path_is_dev(api, x) ? (struct slice){"", 0} : http_header(x, HTTP_HEADER_ORIGIN);
+}
+
 static void start_headers(struct api *api, const struct http_exchange *x)
 {
     buf_clear(&api->headers);
-    cors_write(origins(api), http_header(x, HTTP_HEADER_ORIGIN), &api->headers);
+    cors_write(origins(api), foreign_origin(api, x), &api->headers);
 }
 
 void answer_with(struct api *api, struct http_exchange *x, struct http_response *response)
@@ -40,7 +46,7 @@ void answer_body(struct api *api, struct http_exchange *x, int status, const cha
 void answer_options(struct api *api, struct http_exchange *x, const char *methods)
 {
     start_headers(api, x);
-    cors_write_preflight(origins(api), http_header(x, HTTP_HEADER_ORIGIN), methods, &api->headers);
+    cors_write_preflight(origins(api), foreign_origin(api, x), methods, &api->headers);
     buf_printf(&api->headers, "Allow: %s, OPTIONS\r\n", methods);
     struct http_response response = {.status = 204};
     answer_with(api, x, &response);

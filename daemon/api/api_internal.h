@@ -26,6 +26,15 @@ api_route_handler sessions_handle;
 api_route_handler heartbeats_handle;
 api_route_handler progress_handle;
 
+/* Whether X asks for something below /dev/. */
+bool api_path_is_dev(const struct api *api, const struct http_exchange *x);
+
+/*
+ * Whether a request below /dev/ may be handled. When it may not, it has been answered: its Host is a name
+ * that a stranger's page could have given this machine, to be of one origin with it.
+ */
+bool dev_admits(struct api *api, struct http_exchange *x);
+
 /* Under /dev, with --dev only. */
 api_route_handler dev_token_handle;
 api_route_handler dev_clock_read_handle;

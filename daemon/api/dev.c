@@ -1,10 +1,67 @@
-/* What --dev adds: tokens, a clock that can be moved, where the records go. Loopback only. */
+/*
+ * What --dev adds: tokens, a clock that can be moved, where the records go. Loopback only, and so within
+ * reach of every page that a browser on this machine has open:
+ *
+ *     a page of another origin             may send GET and simple POST requests, but reads no answer, since
+ *                                          answers below /dev/ allow no origin; GET changes nothing
+ *     a page whose name was made to mean   is of one origin with the daemon, but its name is in Host
+ *     127.0.0.1 (DNS rebinding)
+ *     any page                             cannot move the clock: whatever a browser sends is refused
+ */
 #include "api/answer.h"
 #include "api/jwt.h"
 #include "api/query.h"
 #include "base/json.h"
+#include "http/field.h"
+
+#include <arpa/inet.h>
 
 enum { TOKEN_LIFE_MS = 3600 * 1000 };
+
+/* ---- who may ask ---- */
+
+/* An address, or the name that no resolver gives away, with or without a port. */
+static bool is_this_machine(struct slice host)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr parsed;
+    struct slice rest;
+    bool bracketed = host.len > 0 && host.ptr[0] == '[';
+    struct slice name = bracketed ? field_part((struct slice){host.ptr + 1, host.len - 1}, ']', &rest)
+                                  : field_part(host, ':', &rest);
+    if (field_is(name, "localhost"))
+        return !bracketed;
+    if (name.len >= sizeof(address))
+        return false;
+    memcpy(address, name.ptr, name.len);
+    address[name.len] = '\0';
+    return inet_pton(bracketed ? AF_INET6 : AF_INET, address, &parsed) == 1;
+}
+
+bool dev_admits(struct api *api, struct http_exchange *x)
+{
+    struct slice host = http_header(x, HTTP_HEADER_HOST);
+    if (host.len == 0 || is_this_machine(host)) /* no browser leaves Host out */
+        return true;
+    answer_problem(api, x, 403, "below /dev/ the host must be an address or localhost", NULL);
+    return false;
+}
+
+/* Every browser says where a POST comes from, in one of the two headers or in both. */
+static bool sent_by_browser(const struct http_exchange *x)
+{
+    return http_header(x, HTTP_HEADER_ORIGIN).len > 0 || http_header(x, HTTP_HEADER_SEC_FETCH_SITE).len > 0;
+}
+
+/* No form can say so, and a script of another origin has to ask first, which is not allowed. */
+static bool is_json(const struct http_exchange *x)
+{
+    struct slice parameters;
+    return field_is(
+        field_part(http_header(x, HTTP_HEADER_CONTENT_TYPE), ';', &parameters), "application/json");
+}
+
+/* ---- tokens ---- */
 
 static void answer_json(struct api *api, struct http_exchange *x)
 {
@@ -28,6 +85,16 @@ void dev_token_handle(struct api *api, struct http_exchange *x)
     buf_append_char(&api->body, '}');
     answer_json(api, x);
 }
+
+/* ---- the clock ---- */
+
+/*
+ * Where the clock may be moved: the years 2000 to 9999. Times before 1970 have no minute in Redis, and even
+ * with the longest horizon subtracted or the longest session added nothing leaves what dates and sums can
+ * hold.
+ */
+#define CLOCK_MIN_MS INT64_C(946684800000)
+#define CLOCK_MAX_MS INT64_C(253402300799999)
 
 void dev_clock_read_handle(struct api *api, struct http_exchange *x)
 {
@@ -64,20 +131,40 @@ static bool read_move(struct http_exchange *x, struct move *move)
     return json_end(&r) && n == 1;
 }
 
+/* False when the clock would leave its limits; then it stays as it is. Other workers may move it meanwhile.
+ */
+static bool move_clock(struct clock *clock, const struct move *move)
+{
+    int64_t offset_ms = atomic_load(&clock->offset_ms);
+    int64_t system_ms = clock_system_ms();
+    int64_t wanted_ms;
+    do {
+        wanted_ms = move->relative ? system_ms + offset_ms + move->ms : move->ms;
+        if (wanted_ms < CLOCK_MIN_MS || wanted_ms > CLOCK_MAX_MS)
+            return false;
+    } while (!atomic_compare_exchange_weak(&clock->offset_ms, &offset_ms, wanted_ms - system_ms));
+    return true;
+}
+
 void dev_clock_move_handle(struct api *api, struct http_exchange *x)
 {
-    struct clock *clock = api->settings.dev->clock;
     struct move move = {0};
-    if (!read_move(x, &move)) {
-        answer_problem(api, x, 400, "{\"now_ms\": N} or {\"advance_ms\": N} is wanted", NULL);
-        return;
-    }
-    if (move.relative)
-        atomic_fetch_add(&clock->offset_ms, move.ms);
+    if (sent_by_browser(x))
+        answer_problem(api, x, 403,
+            "no page may move the clock: a request with Origin or Sec-Fetch-Site is refused", NULL);
+    else if (!is_json(x))
+        answer_problem(
+            api, x, 415, "Content-Type must be application/json", "Accept-Post: application/json\r\n");
+    else if (!read_move(x, &move))
+        answer_problem(
+            api, x, 400, "{\"now_ms\": N} or {\"advance_ms\": N} is wanted, N a whole number", NULL);
+    else if (!move_clock(api->settings.dev->clock, &move))
+        answer_problem(api, x, 400, "the clock can be moved within the years 2000 to 9999", NULL);
     else
-        atomic_store(&clock->offset_ms, move.ms - clock_system_ms());
-    dev_clock_read_handle(api, x);
+        dev_clock_read_handle(api, x);
 }
+
+/* ---- Kafka ---- */
 
 void dev_kafka_handle(struct api *api, struct http_exchange *x)
 {

@@ -45,6 +45,14 @@ static bool path_below(const char *base, struct slice path, struct slice *below)
     return true;
 }
 
+bool api_path_is_dev(const struct api *api, const struct http_exchange *x)
+{
+    static const char dev[] = "/dev/";
+    struct slice path;
+    return path_below(api->settings.config->http.base_path, http_path(x), &path) &&
+           path.len >= sizeof(dev) - 1 && memcmp(path.ptr, dev, sizeof(dev) - 1) == 0;
+}
+
 /* The rows of PATH: their first and how many; 0 when nothing is there. */
 static size_t find_rows(struct slice path, bool dev, const struct route **first)
 {
@@ -114,6 +122,6 @@ void api_handle(void *ctx, struct http_exchange *x)
         n = find_rows(path, api->settings.dev != NULL, &rows);
     if (n == 0)
         answer_problem(api, x, 404, "there is nothing at this path", NULL);
-    else
+    else if (!rows->dev || dev_admits(api, x))
         follow(api, x, rows, n);
 }

@@ -94,6 +94,7 @@ static const char *take_host(struct head_reader *r, struct slice value)
 {
     if (++r->hosts > 1)
         return "more than one Host";
+    r->head->headers[HTTP_HEADER_HOST] = value;
     return is_host(value) ? NULL : "Host is not a host";
 }
 
@@ -158,6 +159,7 @@ static const struct {
     {NAME("expect"), take_expect},
 };
 
+/* Host is among the framing fields, and is kept by take_host(). */
 static const struct slice kept_fields[HTTP_HEADER_COUNT] = {
     [HTTP_HEADER_AUTHORIZATION] = NAME("authorization"),
     [HTTP_HEADER_CONTENT_TYPE] = NAME("content-type"),
@@ -169,6 +171,7 @@ static const struct slice kept_fields[HTTP_HEADER_COUNT] = {
     [HTTP_HEADER_IF_RANGE] = NAME("if-range"),
     [HTTP_HEADER_RANGE] = NAME("range"),
     [HTTP_HEADER_ACCEPT_ENCODING] = NAME("accept-encoding"),
+    [HTTP_HEADER_SEC_FETCH_SITE] = NAME("sec-fetch-site"),
 };
 
 static const char *take_field(void *ctx, struct slice name, struct slice value)

@@ -205,11 +205,9 @@ static enum check_result check_functions(redisContext *redis, struct log *log, s
 
 /* Stores FIELD where it is not yet; a value of another daemon must be the same. */
 static enum check_result check_setting(
-    redisContext *redis, const char *field, int64_t value, struct monitor_server *seen)
+    redisContext *redis, const char *field, const char *text, struct monitor_server *seen)
 {
     char error[CLIENT_ERROR_MAX];
-    char text[24];
-    snprintf(text, sizeof(text), "%lld", (long long)value);
     redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, field, NULL);
     if (reply != NULL && reply->type == REDIS_REPLY_NIL) {
         freeReplyObject(reply);
@@ -229,12 +227,39 @@ static enum check_result check_setting(
     return result;
 }
 
+static enum check_result check_number(
+    redisContext *redis, const char *field, int64_t value, struct monitor_server *seen)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)value);
+    return check_setting(redis, field, text, seen);
+}
+
+/*
+ * The field `dev` is "on" or "off". A daemon with --dev has a clock that can be moved: beside a real one it
+ * would raise the floor for everybody, and what honest players send would be too late for good. A Redis that
+ * has data but not yet this field becomes what the first daemon to come is.
+ */
+static enum check_result check_dev(
+    const struct config *config, redisContext *redis, struct monitor_server *seen)
+{
+    enum check_result result = check_setting(redis, "dev", config->dev ? "on" : "off", seen);
+    if (result == CHECK_WRONG)
+        problem(seen,
+            config->dev
+                ? "was first used by a daemon without --dev, this daemon runs with it: use another Redis"
+                : "was first used by a daemon with --dev, this daemon runs without it: use another Redis");
+    return result;
+}
+
 static enum check_result check_settings(
     const struct config *config, redisContext *redis, struct monitor_server *seen)
 {
-    enum check_result result = check_setting(redis, "redis.partitions", config->redis.partitions, seen);
+    enum check_result result = check_dev(config, redis, seen);
     if (result == CHECK_GOOD)
-        result = check_setting(redis, "heartbeats.horizon_ms", config->heartbeats.horizon_ms, seen);
+        result = check_number(redis, "redis.partitions", config->redis.partitions, seen);
+    if (result == CHECK_GOOD)
+        result = check_number(redis, "heartbeats.horizon_ms", config->heartbeats.horizon_ms, seen);
     return result;
 }
 

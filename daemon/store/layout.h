@@ -19,7 +19,8 @@
 
 #define KEY_PUBLISHER "minuted:publisher"
 #define KEY_WATERMARKS "minuted:watermarks"
-/* Hash of what every daemon of a deployment must agree on: partitions, horizon. */
+/* Hash of what every daemon of a deployment must agree on: partitions, horizon, and whether it runs with
+ * --dev. */
 #define KEY_SETTINGS "minuted:settings"
 
 /* "minuted:{tag}:" */

@@ -328,3 +328,36 @@ def test_page_says_that_the_server_is_away_and_recovers(chinese, demo, shared_re
     wait_until(lambda: page.number("sum-credited") > 0, "what was played meanwhile is credited", 30)
     page.pause()
     assert page.number("sum-credited") == page.held_in_all()["demo-1"]
+
+
+# Everything a page may try: with a preflight, without one, with an answer it cannot read, and by a form in a frame.
+MOVES = """
+const done = arguments[arguments.length - 1], url = arguments[0], body = '{"advance_ms": -3600000}';
+const attempt = options => fetch(url, {method: "POST", body, ...options}).catch(() => null);
+const frame = document.createElement("iframe"), form = document.createElement("form");
+const sent = new Promise(resolve => { frame.onload = resolve; });
+Object.assign(frame, {name: "into"});
+Object.assign(form, {method: "POST", action: url, target: "into", enctype: "text/plain"});
+form.append(Object.assign(document.createElement("input"), {name: '{"advance_ms": -3600000, "x": "', value: '"}'}));
+document.documentElement.append(form, frame);
+Promise.all([attempt({headers: {"Content-Type": "application/json"}}), attempt({}), attempt({mode: "no-cors"}),
+             navigator.sendBeacon(url, body)])
+  .then(() => { form.submit(); return Promise.race([sent, new Promise(resolve => setTimeout(resolve, 3000))]); })
+  .then(() => fetch(arguments[1]).then(answer => answer.text()).catch(() => "unreadable")).then(done);
+"""
+
+
+@pytest.mark.parametrize("host, token", [("127.0.0.1", "token"), ("localhost", "unreadable"), ("rebound.example", "localhost")])
+def test_no_page_moves_the_clock(tmp_path, services, demo, host, token):
+    """Of our own origin, of another one, and of a name that was made to mean this machine."""
+    browser = Browser(tmp_path / "chromium", flags=["--host-resolver-rules=MAP rebound.example 127.0.0.1"])
+    services.append(browser)
+    browser.start()
+    before = demo.now_ms()
+    browser.goto(f"http://{host}:{demo.port}{demo.base}/v1/minuted.d.ts")
+    target = "127.0.0.1" if host != "rebound.example" else host
+    under = f"http://{target}:{demo.port}{demo.base}/dev"
+    answer = browser.driver.execute_async_script(MOVES, f"{under}/clock", f"{under}/token?sub=a&portal=demo")
+    assert token in answer, answer
+    assert before <= demo.now_ms() < before + 60_000
+    browser.quit()

@@ -145,14 +145,13 @@ static void write_request(struct buf *b, const struct request *r)
     static const char *const methods[] = {"GET ", "HEAD ", "POST ", "OPTIONS ", "PUT "};
     static const char *const names[HTTP_HEADER_COUNT] = {"Authorization:", "content-type: ", "ACCEPT:\t",
         "Origin: ", "Access-Control-Request-Method: ", "Access-Control-Request-Headers: ", "If-None-Match:  ",
-        "if-range: ", "Range: ", "Accept-Encoding: "};
+        "if-range: ", "Range: ", "Accept-Encoding: ", "Host: ", "Sec-Fetch-Site: "};
     buf_append_string(b, methods[r->head.method]);
     buf_append_slice(b, r->head.path);
     if (r->head.query.ptr != NULL)
         buf_append_char(b, '?');
     buf_append_slice(b, r->head.query);
     buf_append_string(b, r->head.http_1_0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n");
-    write_field(b, "Host: ", SLICE_LITERAL("a.example"));
     write_field(b, "Connection: ", r->head.keep_alive ? SLICE_LITERAL("keep-alive") : SLICE_LITERAL("close"));
     if (r->head.expects_continue)
         write_field(b, "Expect: ", SLICE_LITERAL("100-continue"));

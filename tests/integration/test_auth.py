@@ -10,6 +10,7 @@ from harness import jwt
 from harness.catalog import NOW_MS
 from harness.daemon import AUDIENCE, SECRET
 from harness.player import Player, accepted, bearer, platform_token, run
+from harness.redis_server import RedisServer
 
 NOW_S = NOW_MS // 1000
 ISSUER = "https://keys.example"
@@ -270,9 +271,11 @@ def test_token_of_the_dev_issuer(minuted):
     assert status_of(minuted, token) == 200
 
 
-def test_the_dev_issuer_is_unknown_without_dev(new_minuted, redis, minuted):
+def test_the_dev_issuer_is_unknown_without_dev(new_minuted, tmp_path, services, minuted):
     token = minuted.client.get("/dev/token?sub=teacher-9&portal=basic").json()["token"]
-    plain = new_minuted(redis, brokers="127.0.0.1:1", dev=False, name="plain").start()
+    its_redis = RedisServer(tmp_path / "plain-redis")
+    services.append(its_redis)
+    plain = new_minuted(its_redis.start(), brokers="127.0.0.1:1", dev=False, name="plain").start()
     assert status_of(plain, token) == 401
     for path in ("/dev/token?sub=a&portal=basic", "/dev/clock", "/dev/kafka", "/dev/"):
         assert plain.client.get(path).status == 404

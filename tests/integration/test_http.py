@@ -6,9 +6,10 @@ import time
 import pytest
 
 from harness.catalog import NOW_MS
-from harness.player import Player, accepted, bearer, run
+from harness.player import Player, accepted, bearer, retry, run
 from harness.raw import RawConnection, post, request
 from harness.records import proto
+from harness.service import wait_until
 
 HEARTBEATS = "/v1/heartbeats"
 ORIGIN = "https://player.example"
@@ -321,6 +322,53 @@ def test_answers_and_errors_carry_the_origin(shared_player):
 def test_another_origin_gets_no_permission(shared_player):
     response = shared_player.client.post(HEARTBEATS, heartbeat_body(shared_player), headers={"Origin": "https://elsewhere.example"})
     assert "access-control-allow-origin" not in response.headers
+
+
+# --- the clock of --dev -------------------------------------------------------------------------
+
+def test_a_page_moves_no_clock_and_mints_no_token(minuted):
+    """With each guard alone: the name of a page's own in Host, its Origin, and what a form can send."""
+    before = minuted.now_ms()
+    body = {"advance_ms": -86_400_000}
+    for content_type, headers, status in [("text/plain", {}, 415), ("application/json", {"Origin": ORIGIN}, 403),
+                                          ("application/json", {"Sec-Fetch-Site": "same-origin"}, 403),
+                                          ("application/json", {"Host": "page.example"}, 403)]:
+        response = minuted.client.post("/dev/clock", body, content_type=content_type, headers=headers)
+        assert response.status == status, response
+        assert "access-control-allow-origin" not in response.headers
+    assert preflight(minuted, ORIGIN, "/dev/clock").headers.keys().isdisjoint(
+        {"access-control-allow-origin", "access-control-allow-methods", "access-control-allow-headers"})
+    assert before <= minuted.now_ms() < before + 60_000
+    token = "/dev/token?sub=a&portal=higher"
+    assert minuted.client.get(token, headers={"Host": "page.example"}).status == 403
+    assert "access-control-allow-origin" not in minuted.client.get(token, headers={"Origin": ORIGIN}).headers
+
+
+@pytest.mark.parametrize("clock", [
+    -5_000_000, -1, 0, 946_684_799_999, 253_402_300_800_000, 2**53, 2**63, -2**63, 1e300, -1e300, 1674187200500.5,
+    None, "1674187200500", True, [], {}])
+def test_what_is_no_time_of_a_clock_is_400(shared, clock):
+    before = shared.now_ms()
+    response = shared.client.post("/dev/clock", {"now_ms": clock})
+    assert response.status == 400
+    check_problem(400, response.headers, response.body)
+    assert before <= shared.now_ms() < before + 60_000
+
+
+@pytest.mark.parametrize("now_ms, step_ms", [(946_684_800_000, 5000), (253_402_300_740_000, 5000), (NOW_MS, -7_200_000)])
+def test_at_the_ends_of_the_clock_all_is_answered(minuted, now_ms, step_ms):
+    """A session's time, a platform's token and the minute of a run are made of it; a publisher looks once a second."""
+    minuted.set_clock(now_ms)
+    player = Player(minuted, "teacher-1")
+    session = player.open("open-1")
+    minuted.advance(step_ms)
+    assert player.send(session, run(0, 4000)) == [accepted(4) if step_ms > 0 else retry("ahead_of_clock")]
+    assert minuted.client.get("/dev/token?sub=a&portal=higher").status == 200
+    minutes = minuted.client.get("/dev/minutes?sub=teacher-1&portal=higher").json()["minutes"]
+    assert sum(int(m["seconds_mask"], 16).bit_count() for m in minutes) == (4 if step_ms > 0 else 0)
+    assert player.progress()["total"]["watched_seconds"] == (4 if step_ms > 0 else 0)
+    wait_until(lambda: minuted.metric("minuted_published_records_total") > 0, "a watermark is published")
+    assert minuted.admin_client.get("/").status == 200
 
 
 # --- protobuf -----------------------------------------------------------------------------------

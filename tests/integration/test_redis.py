@@ -156,6 +156,17 @@ def test_other_partitions_or_horizon_are_refused(new_minuted, redis):
     new_minuted(redis, name="same").start().stop()
 
 
+@pytest.mark.parametrize("first_dev", [True, False])
+def test_a_clock_that_can_be_moved_never_comes_beside_a_real_one(new_minuted, redis, first_dev):
+    def daemon(name, dev):
+        return new_minuted(redis, brokers="127.0.0.1:1", name=name, dev=dev)
+    daemon("first", first_dev).start().stop()
+    refusal(daemon("other", not first_dev), redis.address,
+            *(["first used by a daemon with --dev", "runs without it"] if first_dev else
+              ["first used by a daemon without --dev", "runs with it"]))
+    daemon("same", first_dev).start().stop()
+
+
 def test_settings_changed_while_running_stop_the_accepting(minuted, player, redis):
     """An operator who switches durability off by mistake must not make promises break."""
     session = player.open("open-1")

@@ -446,6 +446,17 @@ static void test_origin_is_known_when_the_body_is_refused(void **state)
     request_free(&r);
 }
 
+static void test_headers_that_are_kept(void **state)
+{
+    (void)state;
+    struct slice bytes = BYTES("GET / HTTP/1.1\r\nhOST: a.example:80 \r\nSec-Fetch-Site: cross-site\r\n\r\n");
+    struct request r = {0};
+    assert_int_equal(feed(&r, bytes, bytes.len, 1).status, REQUEST_DONE);
+    assert_true(slice_is(r.head.headers[HTTP_HEADER_HOST], "a.example:80"));
+    assert_true(slice_is(r.head.headers[HTTP_HEADER_SEC_FETCH_SITE], "cross-site"));
+    request_free(&r);
+}
+
 /* --- the library behind
  * -------------------------------------------------------------------------------------- */
 
@@ -489,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_every_beginning_is_incomplete),
         cmocka_unit_test(test_continue_is_wanted_before_a_body_only),
         cmocka_unit_test(test_origin_is_known_when_the_body_is_refused),
+        cmocka_unit_test(test_headers_that_are_kept),
         cmocka_unit_test(test_parser_reports_fields_in_order),
         cmocka_unit_test(test_parser_stops_at_a_refused_field),
     };

@@ -189,7 +189,26 @@ static void test_dev_routes(void **state)
         {HTTP_METHOD_GET, 200, "/dev/clock", "", "{\"now_ms\":1000000000000}"},
         {HTTP_METHOD_POST, 400, "/dev/clock", "", "advance_ms"},
         {HTTP_METHOD_POST, 400, "/dev/clock", "{}", "advance_ms"},
-        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 0.5}", "advance_ms"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 1674187200500.5}", "whole number"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": null}", "whole number"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": \"1674187200500\"}", "whole number"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 1e300}", "whole number"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 9223372036854775808}", "whole number"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": -5000000}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 0}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 946684799999}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 253402300800000}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 9007199254740992}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"advance_ms\": -53315200001}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"advance_ms\": 9007199254740992}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"advance_ms\": -9007199254740992}", "2000 to 9999"},
+        {HTTP_METHOD_GET, 200, "/dev/clock", "", "{\"now_ms\":1000000000000}"},
+        {HTTP_METHOD_POST, 200, "/dev/clock", "{\"now_ms\": 253402300799999}",
+            "{\"now_ms\":253402300799999}"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"advance_ms\": 1}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 200, "/dev/clock", "{\"now_ms\": 946684800000}", "{\"now_ms\":946684800000}"},
+        {HTTP_METHOD_POST, 400, "/dev/clock", "{\"advance_ms\": -1}", "2000 to 9999"},
+        {HTTP_METHOD_POST, 200, "/dev/clock", "{\"now_ms\": 1e12}", "{\"now_ms\":1000000000000}"},
         {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 5", "advance_ms"},
         {HTTP_METHOD_POST, 400, "/dev/clock", "{\"then_ms\": 5}", "advance_ms"},
         {HTTP_METHOD_POST, 400, "/dev/clock", "{\"now_ms\": 5, \"advance_ms\": 5}", "advance_ms"},
@@ -203,10 +222,112 @@ static void test_dev_routes(void **state)
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        fixture_ask(f, &(struct request){
-                           .method = rows[i].method, .path = rows[i].path, .body = slice_of(rows[i].body)});
+        fixture_ask(f, &(struct request){.method = rows[i].method,
+                           .path = rows[i].path,
+                           .content_type = rows[i].method == HTTP_METHOD_POST ? "application/json" : NULL,
+                           .body = slice_of(rows[i].body)});
         assert_answered(f, rows[i].status);
-        assert_non_null(strstr(f->x.out_body.data, rows[i].expected));
+        if (strstr(f->x.out_body.data, rows[i].expected) == NULL)
+            fail_msg("%s: %s", rows[i].body, f->x.out_body.data);
+    }
+}
+
+/* What browsers send: each page is of another origin, of a name that was made to mean 127.0.0.1, or our own.
+ */
+static void test_no_browser_moves_the_clock(void **state)
+{
+    static const struct {
+        int status;
+        const char *content_type;
+        const char *origin;
+        const char *sec_fetch_site;
+        const char *host;
+    } rows[] = {
+        {403, "text/plain;charset=UTF-8", "https://elsewhere.example", "cross-site", "127.0.0.1:8080"},
+        {403, "text/plain;charset=UTF-8", "https://elsewhere.example", NULL, "127.0.0.1:8080"},
+        {403, "application/x-www-form-urlencoded", "null", "cross-site", "127.0.0.1:8080"},
+        {403, "text/plain", NULL, "cross-site", "127.0.0.1:8080"},
+        {403, "application/json", "https://elsewhere.example", "cross-site", "127.0.0.1:8080"},
+        {403, "application/json", ORIGIN, "same-site", "127.0.0.1:8080"},
+        {403, "application/json", "http://127.0.0.1:8080", "same-origin", "127.0.0.1:8080"},
+        {403, "application/json", NULL, "same-origin", "127.0.0.1:8080"},
+        {403, "application/json", NULL, "none", "127.0.0.1:8080"},
+        {403, "application/json", "http://evil.example:8080", "same-origin", "evil.example:8080"},
+        {403, "application/json", NULL, NULL, "evil.example:8080"},
+        {415, "text/plain", NULL, NULL, "127.0.0.1:8080"},
+        {415, "application/x-www-form-urlencoded", NULL, NULL, "127.0.0.1:8080"},
+        {415, "multipart/form-data; boundary=application/json", NULL, NULL, "127.0.0.1:8080"},
+        {415, NULL, NULL, NULL, "127.0.0.1:8080"},
+        {200, "application/json", NULL, NULL, "127.0.0.1:8080"},
+        {200, "Application/JSON; charset=utf-8", NULL, NULL, "localhost:8080"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        f->clock.offset_ms = 0;
+        fixture_ask(f, &(struct request){.method = HTTP_METHOD_POST,
+                           .path = "/dev/clock",
+                           .content_type = rows[i].content_type,
+                           .origin = rows[i].origin,
+                           .sec_fetch_site = rows[i].sec_fetch_site,
+                           .host = rows[i].host,
+                           .body = TEXT("{\"advance_ms\": 1}")});
+        assert_answered(f, rows[i].status);
+        assert_false(has_header(f, "Access-Control"));
+        assert_int_equal(f->clock.offset_ms, rows[i].status == 200);
+    }
+}
+
+static void test_no_other_origin_reads_what_dev_hands_out(void **state)
+{
+    static const char *const paths[] = {
+        "/dev/token?sub=a&portal=higher", "/dev/clock", "/dev/kafka", "/dev/", "/dev/none"};
+    static const enum http_method methods[] = {HTTP_METHOD_GET, HTTP_METHOD_OPTIONS, HTTP_METHOD_OTHER};
+    static const char *const origins[] = {ORIGIN, "*"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(paths) * COUNT(methods) * COUNT(origins); i++) {
+        snprintf(f->origin, sizeof(f->origin), "%s", origins[i % COUNT(origins)]);
+        fixture_ask(f, &(struct request){.method = methods[i / COUNT(origins) % COUNT(methods)],
+                           .path = paths[i / COUNT(origins) / COUNT(methods)],
+                           .origin = ORIGIN});
+        assert_false(has_header(f, "Access-Control"));
+    }
+}
+
+static void test_dev_is_asked_by_address(void **state)
+{
+    static const struct {
+        const char *host; /* NULL: none, as HTTP/1.0 allows */
+        bool admitted;
+    } rows[] = {
+        {"127.0.0.1", true},
+        {"127.0.0.1:8080", true},
+        {"[::1]", true},
+        {"[::1]:8080", true},
+        {"localhost", true},
+        {"LocalHost:8080", true},
+        {NULL, true},
+        {"evil.example", false},
+        {"evil.example:8080", false},
+        {"localhost.evil.example", false},
+        {"127.0.0.1.evil.example", false},
+        {"127.0.0.1x", false},
+        {"1.2.3", false},
+        {"[127.0.0.1]", false},
+        {"[fe80:]", false},
+        {"a-name-that-is-longer-than-any-address-is-in-any-family", false},
+    };
+    static const char *const paths[] = {
+        "/dev/", "/dev/token?sub=a&portal=higher", "/dev/clock", "/dev/kafka", "/dev/lesson-1.mp4"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < COUNT(rows) * COUNT(paths); i++) {
+        const char *host = rows[i / COUNT(paths)].host;
+        bool admitted = rows[i / COUNT(paths)].admitted;
+        fixture_ask(f, &(struct request){.path = paths[i % COUNT(paths)], .host = host});
+        if (f->x.status != (admitted ? 200 : 403))
+            fail_msg("%s: %d", host, f->x.status);
+        assert_true(admitted || strstr(f->x.out_body.data, "localhost") != NULL);
+        fixture_ask(f, &(struct request){.path = "/v1/progress", .host = host});
+        assert_answered(f, 401); /* the players' interface may have any name */
     }
 }
 
@@ -255,6 +376,9 @@ int main(void)
         API_TEST(test_shedding_is_spread),
         API_TEST(test_the_servers_own_errors),
         API_TEST(test_dev_routes),
+        API_TEST(test_no_browser_moves_the_clock),
+        API_TEST(test_no_other_origin_reads_what_dev_hands_out),
+        API_TEST(test_dev_is_asked_by_address),
         API_TEST(test_dev_token),
         API_TEST(test_nothing_of_dev_without_it),
     };
