@@ -51,9 +51,13 @@ struct config_issuer {
     int line;              /* in the file, for later messages; 0: from elsewhere */
 };
 
+/* A property of librdkafka, and where it was given: for messages of who understands it. */
 struct config_property {
     char *name;
     char *value;
+    bool secret;  /* the value was read from a file of its own */
+    char *source; /* "minuted.yaml", "--set kafka.properties.linger.ms" */
+    int line;     /* 0: from elsewhere than the file */
 };
 
 struct config {

@@ -361,13 +361,50 @@ static void read_origins(struct config_reading *r, const struct config_key *key,
     read_items(r, key, node, add_origin);
 }
 
+/* ---- kafka.brokers ---- */
+
+/* host, host:port, [::1] or [::1]:port */
+static bool broker_valid(const char *text, size_t len)
+{
+    char address[ENDPOINT_HOST_MAX + 16];
+    struct endpoint endpoint;
+    if (len == 0 || len > ENDPOINT_HOST_MAX)
+        return false;
+    bool has_port = text[len - 1] != ']' && memchr(text, ':', len) != NULL;
+    snprintf(address, sizeof(address), "%.*s%s", (int)len, text, has_port ? "" : ":9092");
+    return endpoint_parse(address, &endpoint) && endpoint.port != 0 &&
+           endpoint.host[strspn(endpoint.host, DIGITS LOWER UPPER "._-:%")] == '\0';
+}
+
+/* librdkafka takes whatever it does not understand for a host's name, and looks for it for ever. */
+static void read_brokers(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (!want_scalar(r, key, node))
+        return;
+    size_t n = 0;
+    for (const char *at = node->text + strspn(node->text, ", "); *at != '\0'; at += strspn(at, ", ")) {
+        size_t len = strcspn(at, ", ");
+        if (!broker_valid(at, len))
+            config_problem(r, node, "%s: '%.*s' is not host:port or [::1]:port", key->name, (int)len, at);
+        at += len;
+        n++;
+    }
+    if (n == 0)
+        config_problem(r, node, "%s: at least one address is wanted", key->name);
+    read_string(r, key, node);
+}
+
 /* ---- kafka.properties ---- */
 
+/*
+ * What the publish protocol rests on, and the plumbing between librdkafka and this process: reports, logs and
+ * events come by callbacks, and a signal to a thread of the library would end the daemon.
+ */
 static bool is_ours(const char *name)
 {
     static const char *const ours[] = {"bootstrap.servers", "metadata.broker.list", "transactional.id",
         "enable.idempotence", "acks", "request.required.acks", "enable.gapless.guarantee",
-        "delivery.report.only.error"};
+        "delivery.report.only.error", "enabled_events", "log.queue", "internal.termination.signal"};
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (strcmp(ours[i], name) == 0)
             return true;
@@ -383,38 +420,52 @@ static char *read_text_file(struct config_reading *r, const struct yaml_node *no
     return text.data;
 }
 
-static void set_property(struct config *config, char *name, char *value)
+static void free_property(struct config_property *property)
+{
+    free(property->name);
+    if (property->value != NULL)
+        explicit_bzero(property->value, strlen(property->value));
+    free(property->value);
+    free(property->source);
+}
+
+/* Takes PROPERTY, in place of what was given before for the same name. */
+static void set_property(struct config *config, struct config_property property)
 {
     for (size_t i = 0; i < config->kafka.n_properties; i++) {
-        if (strcmp(config->kafka.properties[i].name, name) == 0) {
-            free(config->kafka.properties[i].value);
-            config->kafka.properties[i].value = value;
-            free(name);
+        if (strcmp(config->kafka.properties[i].name, property.name) == 0) {
+            free_property(&config->kafka.properties[i]);
+            config->kafka.properties[i] = property;
             return;
         }
     }
     size_t n = config->kafka.n_properties++;
     config->kafka.properties =
         mem_realloc(config->kafka.properties, (n + 1) * sizeof(*config->kafka.properties));
-    config->kafka.properties[n] = (struct config_property){name, value};
+    config->kafka.properties[n] = property;
 }
 
 static void add_property(struct config_reading *r, const struct yaml_pair *pair)
 {
     size_t len = strlen(pair->key);
     bool from_file = len > 5 && strcmp(pair->key + len - 5, "_file") == 0;
-    char *name = mem_strndup(pair->key, from_file ? len - 5 : len);
-    char *value = NULL;
+    struct config_property property = {
+        .name = mem_strndup(pair->key, from_file ? len - 5 : len),
+        .secret = from_file,
+        .source = mem_strdup(r->source->name),
+        .line = r->source->has_lines ? pair->line : 0,
+    };
     if (pair->value->type != YAML_SCALAR)
         config_problem(r, pair->value, "kafka.properties.%s: one value is wanted", pair->key);
-    else if (is_ours(name))
-        config_problem(r, pair->value, "kafka.properties.%s: minuted sets this one itself", name);
+    else if (is_ours(property.name))
+        config_problem(r, pair->value, "kafka.properties.%s: minuted sets this one itself", property.name);
     else
-        value = from_file ? read_text_file(r, pair->value, pair->key) : mem_strdup(pair->value->text);
-    if (value != NULL)
-        set_property(r->config, name, value);
+        property.value =
+            from_file ? read_text_file(r, pair->value, pair->key) : mem_strdup(pair->value->text);
+    if (property.value != NULL)
+        set_property(r->config, property);
     else
-        free(name);
+        free_property(&property);
 }
 
 static void read_properties(
@@ -456,7 +507,7 @@ const struct config_key config_keys[] = {
     {"redis.durability", read_durability, AT(redis.durability), "fsync", 0, 0, "fsync replicas memory"},
     {"redis.partitions", read_int, AT(redis.partitions), "16", 1, 256, NULL},
     {"redis.linger", read_linger, AT(redis.linger_us), "1ms", 0, 100, NULL},
-    {"kafka.brokers", read_string, AT(kafka.brokers), "127.0.0.1:9092", 0, 0, NULL},
+    {"kafka.brokers", read_brokers, AT(kafka.brokers), "127.0.0.1:9092", 0, 0, NULL},
     {"kafka.properties", read_properties, AT(kafka.properties), NULL, 0, 0, NULL},
     {"kafka.format", read_choice, AT(kafka.format), "protobuf", 0, 0, "protobuf json"},
     {"kafka.deployment", read_name, AT(kafka.deployment), "default", 0, 0, NULL},
@@ -493,10 +544,8 @@ void config_free_values(struct config *config)
     free(config->http.allowed_origins.items);
     free(config->redis.servers.items);
     free(config->kafka.brokers);
-    for (size_t i = 0; i < config->kafka.n_properties; i++) {
-        free(config->kafka.properties[i].name);
-        free(config->kafka.properties[i].value);
-    }
+    for (size_t i = 0; i < config->kafka.n_properties; i++)
+        free_property(&config->kafka.properties[i]);
     free(config->kafka.properties);
     free(config->kafka.deployment);
     free(config->catalog);

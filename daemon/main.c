@@ -9,6 +9,7 @@
 #include "daemon.h"
 #include "options.h"
 #include "publish/publish.h"
+#include "yaml_reader.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -48,6 +49,20 @@ static int create_topics(const struct config *config)
     return topics_create(config, config->kafka.brokers, &error) ? EXIT_SUCCESS : fail(error);
 }
 
+/* Whatever is done, nothing is begun with properties that cannot work. */
+static bool check_kafka(const struct config *config, bool tell_notes, char **error)
+{
+    struct problems problems = {0};
+    struct problems notes = {0};
+    bool good = kafka_properties_check(config, &problems, &notes);
+    char *text = problems_take(&notes);
+    if (text != NULL && good && tell_notes)
+        printf("%s\n", text);
+    free(text);
+    *error = problems_take(&problems);
+    return good;
+}
+
 static int act(const struct options *options, struct config *config)
 {
     switch (options->action) {
@@ -73,7 +88,8 @@ int main(int argc, char **argv)
         options.config_file, environ, options.overrides, options.n_overrides, options.dev, &error);
     if (config == NULL)
         return fail(error);
-    int status = act(&options, config);
+    int status = check_kafka(config, options.action == ACTION_CHECK_CONFIG, &error) ? act(&options, config)
+                                                                                    : fail(error);
     config_free(config);
     return status;
 }

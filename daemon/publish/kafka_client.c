@@ -78,12 +78,22 @@ rd_kafka_conf_t *kafka_client_conf(
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
-    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why)) != RD_KAFKA_CONF_OK) {
+    if (brokers != NULL &&
+        rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why)) != RD_KAFKA_CONF_OK) {
         *error = kafka_client_error("kafka.brokers: %s", why);
         rd_kafka_conf_destroy(conf);
         return NULL;
     }
     return conf;
+}
+
+void kafka_client_be_transactional(rd_kafka_conf_t *conf, const struct config *config)
+{
+    char id[256];
+    snprintf(id, sizeof(id), "minuted-%s", config->kafka.deployment);
+    kafka_client_set(conf, "transactional.id", id);
+    kafka_client_set(conf, "enable.idempotence", "true");
+    kafka_client_set(conf, "acks", "all");
 }
 
 rd_kafka_t *kafka_client_new(rd_kafka_conf_t *conf, char **error)

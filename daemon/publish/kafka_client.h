@@ -12,12 +12,15 @@
 struct config;
 
 /*
- * The configuration of a client of BROKERS that logs to LOG (NULL: not at all), which is also its opaque.
+ * The configuration of a client of BROKERS (NULL: of none yet) that logs to LOG (NULL: not at all), which is also its opaque.
  * NULL with *ERROR set, naming the property, when librdkafka refuses one. Properties that publishing rests on
  * are set by the caller afterwards, and so prevail.
  */
 rd_kafka_conf_t *kafka_client_conf(
     const struct config *config, const char *brokers, struct log *log, char **error);
+
+/* Makes CONF the deployment's transactional producer: what publishing rests on. */
+void kafka_client_be_transactional(rd_kafka_conf_t *conf, const struct config *config);
 
 /* Sets a property whose name and value are right. */
 void kafka_client_set(rd_kafka_conf_t *conf, const char *name, const char *value);

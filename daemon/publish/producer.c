@@ -205,14 +205,10 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
 
 static rd_kafka_conf_t *producer_conf(struct producer *p, char **error)
 {
-    char id[256];
-    snprintf(id, sizeof(id), "minuted-%s", p->config->kafka.deployment);
     rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, p->log, error);
     if (conf == NULL)
         return NULL;
-    kafka_client_set(conf, "transactional.id", id);
-    kafka_client_set(conf, "enable.idempotence", "true");
-    kafka_client_set(conf, "acks", "all");
+    kafka_client_be_transactional(conf, p->config);
     if (p->batch_max > 0) {
         char size[32];
         snprintf(size, sizeof(size), "%d", p->batch_max);

@@ -19,6 +19,7 @@
 
 struct config;
 struct monitor;
+struct problems;
 
 #define TOPIC_LEARNER_LESSONS "minuted.learner-lessons"
 #define TOPIC_LEARNER_MINUTES "minuted.learner-minutes"
@@ -38,6 +39,15 @@ struct publish_counters {
     _Atomic int64_t dirty_minutes;  /* due and not yet published, at the last look */
     _Atomic int64_t last_commit_ms; /* Unix ms of the last commit; 0: none yet */
 };
+
+/*
+ * Whether librdkafka takes kafka.properties, each by itself and all together, for the producer that
+ * publishes; no broker is asked. What is wrong goes to PROBLEMS, where it was given and in librdkafka's
+ * words; what librdkafka only frowns upon goes to NOTES. Values that came from files of their own are in
+ * neither.
+ */
+bool kafka_properties_check(const struct config *config, struct problems *problems, struct problems *notes)
+    __attribute__((warn_unused_result));
 
 /* A broker inside this process, for --dev: real protocol, keeps nothing beyond the process. */
 struct embedded_kafka;

@@ -1,6 +1,7 @@
 """What --check-config says: good, or file, line and what is wrong; never more than asked."""
 
 import shutil
+import socket
 
 import pytest
 
@@ -146,6 +147,59 @@ def test_a_broken_catalog_is_named_with_file_and_line(new_minuted, catalog, name
     assert code == 1 and f"{catalog}:" in output, output
     for word in words:
         assert word in output, output
+
+
+# --- Kafka's client -----------------------------------------------------------------------------
+
+PROPERTIES = {
+    "unknown": ({"security.protocl": "ssl"}, "security.protocl", ["No such configuration property"]),
+    "out of range": ({"client.id": "x", "linger.ms": -5}, "linger.ms", ["-5", "0..900000"]),
+    "with a unit": ({"linger.ms": "5s"}, "linger.ms", ["plain number"]),
+    "a CA that is not there": ({"client.id": "x", "ssl.ca.location": "/nowhere"}, "ssl.ca.location", ["failed"]),
+    "a CA that is not there, asked for": (
+        {"security.protocol": "ssl", "ssl.ca.location": "/nowhere"}, "ssl.ca.location", ["failed"]),
+    "a mechanism that is not built in": (
+        {"security.protocol": "sasl_ssl", "sasl.mechanism": "ROT13"}, "sasl.mechanism", ["ROT13"]),
+    "against the protocol": ({"client.id": "x", "enable.idempotence": False}, "enable.idempotence", ["itself"]),
+    "against each other": ({"client.id": "x", "max.in.flight": 50}, "max.in.flight", ["<= 5"]),
+}
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_properties_that_cannot_work_are_refused_by_check_and_at_start(new_minuted, name):
+    properties, key, words = PROPERTIES[name]
+    minuted = new_minuted(brokers="127.0.0.1:1", changes={"kafka": {"properties": properties}})
+    code, output = check(minuted)
+    assert code == 1, output
+    expected = [f"{minuted.config_path}:{line_of(minuted.config_path, key + ':')}: kafka.properties.{key}: ", *words]
+    minuted.launch()
+    assert minuted.wait_exit(20) == 1
+    for text in (output, minuted.log_text()):
+        assert [word for word in expected if word not in text] == [], text
+    code, output = run_minuted("--config", minuted.config_path, "--dev", "--create-topics")
+    assert code == 1 and expected[0] in output, output
+
+
+def test_a_property_that_nobody_heeds_is_noted_and_good(new_minuted):
+    minuted = new_minuted(brokers="127.0.0.1:1", changes={"kafka": {"properties": {"group.id": "x"}}})
+    code, output = check(minuted)
+    assert code == 0 and "kafka.properties.group.id: " in output and "good" in output, output
+
+
+def test_checking_asks_no_broker(new_minuted):
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.settimeout(0)
+        code, output = check(new_minuted(brokers=f"127.0.0.1:{broker.getsockname()[1]}"))
+        assert code == 0, output
+        with pytest.raises(BlockingIOError):
+            broker.accept()
+
+
+@pytest.mark.parametrize("brokers", ["127.0.0.1:9092:9092", "a;b", "127.0.0.1:kafka"])
+def test_brokers_that_are_no_addresses_are_refused(new_minuted, brokers):
+    minuted = new_minuted(brokers=brokers)
+    code, output = check(minuted)
+    assert code == 1 and f"{minuted.config_path}:{line_of(minuted.config_path, 'brokers:')}: kafka.brokers: " in output
 
 
 # --- what stands above the file -----------------------------------------------------------------

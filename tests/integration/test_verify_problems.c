@@ -113,7 +113,7 @@ static void test_topic_is_missing(void **state)
 static void test_unknown_property(void **state)
 {
     struct scene *s = *state;
-    struct config_property property = {(char[]){"no.such"}, (char[]){"1"}};
+    struct config_property property = {.name = (char[]){"no.such"}, .value = (char[]){"1"}};
     s->config.kafka.properties = &property;
     s->config.kafka.n_properties = 1;
     scene_verify(s, WAIT_MS);

@@ -7,9 +7,9 @@
 
 static char deployment[] = "winter";
 static struct config_property properties[] = {
-    {(char[]){"reconnect.backoff.ms"}, (char[]){"10"}},
-    {(char[]){"reconnect.backoff.max.ms"}, (char[]){"100"}},
-    {(char[]){"linger.ms"}, (char[]){"0"}},
+    {.name = (char[]){"reconnect.backoff.ms"}, .value = (char[]){"10"}},
+    {.name = (char[]){"reconnect.backoff.max.ms"}, .value = (char[]){"100"}},
+    {.name = (char[]){"linger.ms"}, .value = (char[]){"0"}},
 };
 
 const char *const fixture_topics[TOPICS] = {

@@ -297,6 +297,28 @@ static const struct {
         ":1: kafka.properties.transactional.id: minuted sets this one itself"},
     {"kafka: {properties: {bootstrap.servers_file: x}}\n",
         ":1: kafka.properties.bootstrap.servers: minuted sets this one itself"},
+    {"kafka: {properties: {enabled_events: 1}}\n",
+        ":1: kafka.properties.enabled_events: minuted sets this one itself"},
+    {"kafka: {properties: {log.queue: true}}\n",
+        ":1: kafka.properties.log.queue: minuted sets this one itself"},
+    {"kafka: {properties: {internal.termination.signal: 15}}\n",
+        ":1: kafka.properties.internal.termination.signal: minuted sets this one itself"},
+    {"kafka: {properties: {enable.idempotence: false}}\n",
+        ":1: kafka.properties.enable.idempotence: minuted sets this one itself"},
+    {"kafka: {brokers: ''}\n", ":1: kafka.brokers: at least one address is wanted"},
+    {"kafka: {brokers: ' ,'}\n", ":1: kafka.brokers: at least one address is wanted"},
+    {"kafka:\n  brokers: a:9092:9092\n", ":2: kafka.brokers: 'a:9092:9092' is not host:port or [::1]:port"},
+    {"kafka: {brokers: 'a:9092;b:9092'}\n",
+        ":1: kafka.brokers: 'a:9092;b:9092' is not host:port or [::1]:port"},
+    {"kafka: {brokers: 'a:9092, b:kafka'}\n", ":1: kafka.brokers: 'b:kafka' is not host:port or [::1]:port"},
+    {"kafka: {brokers: 'a:0'}\n", ":1: kafka.brokers: 'a:0' is not host:port or [::1]:port"},
+    {"kafka: {brokers: 'a:70000'}\n", ":1: kafka.brokers: 'a:70000' is not host:port or [::1]:port"},
+    {"kafka: {brokers: '::1'}\n", ":1: kafka.brokers: '::1' is not host:port or [::1]:port"},
+    {"kafka: {brokers: 'a:'}\n", ":1: kafka.brokers: 'a:' is not host:port or [::1]:port"},
+    {"kafka: {brokers: ':9092'}\n", ":1: kafka.brokers: ':9092' is not host:port or [::1]:port"},
+    {"kafka: {brokers: 'SSL://a:9092'}\n",
+        ":1: kafka.brokers: 'SSL://a:9092' is not host:port or [::1]:port"},
+    {"kafka: {brokers: [a]}\n", ":1: kafka.brokers: one value is wanted, not a list"},
     {"kafka: {properties: {a: [b]}}\n", ":1: kafka.properties.a: one value is wanted"},
     {"kafka: {properties: {sasl.password_file: none}}\n", "/none cannot be read: No such file or directory"},
     {"kafka:\n  brokers: embedded\n", ":2: kafka.brokers: 'embedded' keeps nothing and is for --dev only"},
@@ -416,6 +438,43 @@ static void test_problems_elsewhere(void **state)
     free(error);
 }
 
+static void test_brokers(void **state)
+{
+    static const char *const rows[] = {"kafka", "kafka.example:9092", "10.0.0.1:9092", "[::1]",
+        "[fe80::1]:9092", "a:1,b:2,c", "a:1, b:2 ,,c:3 ", "broker_1:9092"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[1024];
+        snprintf(text, sizeof(text), "%skafka: {brokers: '%s'}\n", base, rows[i]);
+        struct config *config = load_good(text);
+        assert_string_equal(config->kafka.brokers, rows[i]);
+        config_free(config);
+    }
+}
+
+/* Whoever understands a property can say where it stands. */
+static void test_properties_know_where_they_were_given(void **state)
+{
+    char text[1024];
+    char *error = NULL;
+    struct config_override override = {"kafka.properties.linger.ms", "7"};
+    snprintf(text, sizeof(text),
+        "%skafka:\n  properties:\n    linger.ms: 5\n    sasl.password_file: kafka.password\n", base);
+    (void)state;
+    struct config *config = load(text, NULL, &override, 1, false, &error);
+    if (config == NULL) {
+        fail_msg("%s", error);
+        return;
+    }
+    assert_string_equal(config->kafka.properties[0].source, "--set kafka.properties.linger.ms");
+    assert_int_equal(config->kafka.properties[0].line, 0);
+    assert_false(config->kafka.properties[0].secret);
+    assert_string_equal(config->kafka.properties[1].source, config_path());
+    assert_int_equal(config->kafka.properties[1].line, 8);
+    assert_true(config->kafka.properties[1].secret);
+    config_free(config);
+}
+
 static void test_dev(void **state)
 {
     (void)state;
@@ -443,6 +502,8 @@ int main(void)
         cmocka_unit_test(test_auth_problems),
         cmocka_unit_test(test_every_problem_is_told),
         cmocka_unit_test(test_problems_elsewhere),
+        cmocka_unit_test(test_brokers),
+        cmocka_unit_test(test_properties_know_where_they_were_given),
         cmocka_unit_test(test_dev),
     };
     return cmocka_run_group_tests_name("config", tests, make_folder, remove_folder);

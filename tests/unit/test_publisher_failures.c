@@ -113,7 +113,7 @@ static void a_missing_topic_is_named(void **state)
 
 static void a_wrong_property_is_named(void **state)
 {
-    struct config_property wrong[] = {{(char[]){"no.such.property"}, (char[]){"1"}}};
+    struct config_property wrong[] = {{.name = (char[]){"no.such.property"}, .value = (char[]){"1"}}};
     struct fixture *f = *state;
     fixture_make_cluster(f, NULL);
     f->config.kafka.properties = wrong;

@@ -1,0 +1,220 @@
+/*
+ * Whether `kafka.properties` can work, found out before anything depends on it: a producer is made as the
+ * publisher makes it, only without brokers, and let go.
+ */
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "publish/kafka_client.h"
+#include "publish/publish.h"
+#include "yaml_reader.h"
+
+enum { WHY_MAX = 512, VALUE_MAX = 256, MESSAGE_TIMEOUT_MIN_MS = 1000 };
+
+/* The opaque of the clients made here. */
+struct check {
+    const struct config *config;
+    struct problems *problems;
+    struct problems *notes;
+    char topic_problem[WHY_MAX];
+};
+
+/* ---- whom a message is about ---- */
+
+/* The property whose name TEXT holds, the longest one; else the first whose name begins with a word in `…`.
+ */
+static const struct config_property *find_named(const struct config *config, const char *text)
+{
+    const struct config_property *found = NULL;
+    for (size_t i = 0; i < config->kafka.n_properties; i++) {
+        const struct config_property *property = &config->kafka.properties[i];
+        bool longer = found == NULL || strlen(property->name) > strlen(found->name);
+        if (longer && strstr(text, property->name) != NULL)
+            found = property;
+    }
+    for (const char *at = strchr(text, '`'); found == NULL && at != NULL; at = strchr(at + 1, '`'))
+        for (size_t i = 0, len = strcspn(at + 1, "`="); found == NULL && i < config->kafka.n_properties; i++)
+            if (len > 0 && strncmp(config->kafka.properties[i].name, at + 1, len) == 0)
+                found = &config->kafka.properties[i];
+    return found;
+}
+
+/* librdkafka spells some names in two ways. */
+static const struct config_property *find_mechanism(const struct config *config)
+{
+    const struct config_property *found = find_named(config, "sasl.mechanisms");
+    return found != NULL ? found : find_named(config, "sasl.mechanism");
+}
+
+static void add(struct problems *problems, const struct config_property *property, const char *text)
+{
+    int len = (int)strcspn(text, "\n");
+    problems_add(
+        problems, property->source, property->line, "kafka.properties.%s: %.*s", property->name, len, text);
+}
+
+/* Names the property that TEXT is about; where none can be made out, all of them, where they begin. */
+static void add_about_all(const struct config *config, struct problems *problems, const char *text)
+{
+    const struct config_property *property = find_named(config, text);
+    if (property == NULL && strstr(text, "SASL mechanism") != NULL)
+        property = find_mechanism(config);
+    if (property != NULL) {
+        add(problems, property, text);
+        return;
+    }
+    const struct config_property *first = config->kafka.n_properties > 0 ? config->kafka.properties : NULL;
+    problems_add(problems, first != NULL ? first->source : "kafka.properties",
+        first != NULL ? first->line : 0, "kafka.properties: %.*s", (int)strcspn(text, "\n"), text);
+}
+
+/* ---- each by itself ---- */
+
+static bool is_number(const char *text)
+{
+    char *end;
+    if (text[0] == '\0')
+        return false;
+    strtod(text, &end); /* hexadecimal ones too, as librdkafka has them */
+    return *end == '\0';
+}
+
+/* librdkafka reads the number that a value begins with, and heeds nothing behind it: 60s would be 60 ms. */
+static bool is_cut_number(rd_kafka_conf_t *conf, const struct config_property *property)
+{
+    char read[VALUE_MAX] = "";
+    size_t size = sizeof(read);
+    return property->value[0] != '\0' && strchr("+-.0123456789", property->value[0]) != NULL &&
+           !is_number(property->value) &&
+           rd_kafka_conf_get(conf, property->name, read, &size) == RD_KAFKA_CONF_OK && is_number(read);
+}
+
+static void check_one(struct check *c, rd_kafka_conf_t *conf, const struct config_property *property)
+{
+    char why[WHY_MAX] = "";
+    if (rd_kafka_conf_set(conf, property->name, property->value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+        add(c->problems, property,
+            property->secret && strstr(why, property->value) != NULL ? "what its file holds is not valid"
+                                                                     : why);
+    else if (is_cut_number(conf, property))
+        add(c->problems, property, "a plain number is wanted, without a unit");
+}
+
+static void check_each(struct check *c)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    for (size_t i = 0; i < c->config->kafka.n_properties; i++)
+        check_one(c, conf, &c->config->kafka.properties[i]);
+    rd_kafka_conf_destroy(conf);
+}
+
+/* ---- all together ---- */
+
+static void on_log(const rd_kafka_t *kafka, int level, const char *kind, const char *message)
+{
+    struct check *c = rd_kafka_opaque(kafka);
+    static const char thread[] = "[thrd:app]: ";
+    (void)level;
+    if (strncmp(message, thread, sizeof(thread) - 1) != 0)
+        return; /* only this thread's messages are about the configuration */
+    message += sizeof(thread) - 1;
+    if (strcmp(kind, "TOPICCONF") == 0)
+        snprintf(c->topic_problem, sizeof(c->topic_problem), "%s", message);
+    else if (strcmp(kind, "CONFWARN") == 0 && c->notes != NULL &&
+             strstr(message, "`bootstrap.servers`") == NULL)
+        add_about_all(c->config, c->notes, message);
+}
+
+static void get(rd_kafka_conf_t *conf, const char *name, char value[static VALUE_MAX])
+{
+    size_t size = VALUE_MAX;
+    value[0] = '\0';
+    if (rd_kafka_conf_get(conf, name, value, &size) != RD_KAFKA_CONF_OK)
+        value[0] = '\0'; /* a library that was built without it */
+}
+
+/* What librdkafka finds nothing wrong with, and what would nevertheless never publish. */
+static void check_sense(struct check *c, rd_kafka_conf_t *conf)
+{
+    char protocol[VALUE_MAX], mechanism[VALUE_MAX], method[VALUE_MAX], unsecured[VALUE_MAX],
+        timeout[VALUE_MAX];
+    get(conf, "security.protocol", protocol);
+    get(conf, "sasl.mechanisms", mechanism);
+    get(conf, "sasl.oauthbearer.method", method);
+    get(conf, "enable.sasl.oauthbearer.unsecure.jwt", unsecured);
+    get(conf, "message.timeout.ms", timeout);
+    if (strcmp(c->config->kafka.brokers, "embedded") == 0 && strcmp(protocol, "plaintext") != 0)
+        add_about_all(
+            c->config, c->problems, "kafka.brokers is 'embedded', whose `security.protocol` is plaintext");
+    if (strncmp(protocol, "sasl_", 5) == 0 && strcmp(mechanism, "OAUTHBEARER") == 0 &&
+        strcmp(method, "oidc") != 0 && strcmp(unsecured, "true") != 0)
+        add_about_all(c->config, c->problems,
+            "Unsupported SASL mechanism: OAUTHBEARER without sasl.oauthbearer.method oidc: nobody gets a "
+            "token");
+    long timeout_ms = strtol(timeout, NULL, 10);
+    if (timeout_ms > 0 && timeout_ms < MESSAGE_TIMEOUT_MIN_MS)
+        add_about_all(c->config, c->problems,
+            "`message.timeout.ms` is under 1000: records would be given up before a broker can answer");
+}
+
+static void try_topic(struct check *c, rd_kafka_t *kafka)
+{
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(kafka, TOPIC_WATERMARKS, NULL);
+    if (topic != NULL)
+        rd_kafka_topic_destroy(topic);
+    else
+        add_about_all(c->config, c->problems,
+            c->topic_problem[0] != '\0' ? c->topic_problem : rd_kafka_err2str(rd_kafka_last_error()));
+}
+
+/* PROTOCOL NULL: as configured. */
+static void try_client(struct check *c, const char *protocol)
+{
+    char why[WHY_MAX];
+    char *error = NULL;
+    rd_kafka_conf_t *conf = kafka_client_conf(c->config, NULL, NULL, &error);
+    if (conf == NULL) {
+        problems_add(c->problems, "kafka", 0, "%s", error);
+        free(error);
+        return;
+    }
+    kafka_client_be_transactional(conf, c->config);
+    rd_kafka_conf_set_opaque(conf, c);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    if (protocol == NULL)
+        check_sense(c, conf);
+    else
+        kafka_client_set(conf, "security.protocol", protocol);
+    rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+    if (kafka == NULL) {
+        add_about_all(c->config, c->problems, why);
+        rd_kafka_conf_destroy(conf);
+        return;
+    }
+    try_topic(c, kafka);
+    rd_kafka_destroy(kafka);
+}
+
+/* Certificates and keys are read only where the protocol needs them: who names them means that it does. */
+static bool has_tls_files(const struct config *config)
+{
+    for (size_t i = 0; i < config->kafka.n_properties; i++)
+        if (strncmp(config->kafka.properties[i].name, "ssl.", 4) == 0)
+            return true;
+    return false;
+}
+
+bool kafka_properties_check(const struct config *config, struct problems *problems, struct problems *notes)
+{
+    struct check check = {.config = config, .problems = problems, .notes = notes};
+    check_each(&check);
+    if (problems->n == 0)
+        try_client(&check, NULL);
+    check.notes = NULL; /* they are the same */
+    if (problems->n == 0 && has_tls_files(config))
+        try_client(&check, "ssl");
+    return problems->n == 0;
+}
