@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "config_schema.h"
+#include "service_variables.h"
 
 #define ENVIRONMENT_PREFIX "MINUTED_"
 
@@ -239,6 +240,20 @@ static void unknown_variable(struct loading *l, const char *source, const char *
         nearest == NULL ? "" : "'?");
 }
 
+static bool is_of_service(const char *variable, size_t len)
+{
+    char *name = mem_strndup(variable, len);
+    bool is = variable[len] == '=' && service_variable_is(name, variable + len + 1);
+    free(name);
+    return is;
+}
+
+static void ignore_variable(struct config *config, const char *variable, size_t len)
+{
+    if (config->n_ignored++ == 0)
+        config->first_ignored = mem_strndup(variable, len);
+}
+
 static void read_variable(struct loading *l, const char *variable)
 {
     static const char environment[] = "environment ";
@@ -251,6 +266,8 @@ static void read_variable(struct loading *l, const char *variable)
     const struct config_key *key = match_variable(variable, &value);
     if (key != NULL)
         read_value(l, LAYER_ENVIRONMENT, source, key, value);
+    else if (is_of_service(variable, len))
+        ignore_variable(l->config, variable, len);
     else
         unknown_variable(l, source, source + strlen(environment) + strlen(ENVIRONMENT_PREFIX));
 }
@@ -408,6 +425,7 @@ void config_free(struct config *config)
         return;
     config_free_values(config);
     free(config->file);
+    free(config->first_ignored);
     free(config);
 }
 

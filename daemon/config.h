@@ -61,8 +61,10 @@ struct config_property {
 };
 
 struct config {
-    char *file; /* NULL: defaults and overrides only */
-    bool dev;   /* --dev was given: the clock may be moved, and tokens are handed out to anybody */
+    char *file;       /* NULL: defaults and overrides only */
+    size_t n_ignored; /* variables of the environment that Kubernetes made for its Services, and no key is */
+    char *first_ignored; /* the name of the first of them; NULL when there is none */
+    bool dev;            /* --dev was given: the clock may be moved, and tokens are handed out to anybody */
     struct {
         struct endpoint_list listen;
         char *base_path;                    /* "" or "/x" */
@@ -125,9 +127,10 @@ struct config_override {
 /*
  * Reads FILE (NULL: none), the environment ENVIRON ("NAME=value", NULL-terminated) and the OVERRIDES, then
  * checks what concerns several keys. A value that another replaces is not read, nor is the file that it
- * names; only kafka.properties are merged. Values outside of FILE are YAML too, and paths there are relative
- * to the working directory; a list of words may be written "a,b". On failure returns NULL and *ERROR gets a
- * message ending in no newline, one problem a line, to be freed by the caller.
+ * names; only kafka.properties are merged. A variable that begins with MINUTED_ and is no key is a problem,
+ * except where service_variable_is() knows it for one of Kubernetes'. Values outside of FILE are YAML too,
+ * and paths there are relative to the working directory; a list of words may be written "a,b". On failure
+ * returns NULL and *ERROR gets a message ending in no newline, one problem a line, to be freed by the caller.
  */
 struct config *config_load(const char *file, char *const *environ, const struct config_override *overrides,
     size_t n_overrides, bool dev, char **error);

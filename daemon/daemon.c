@@ -156,6 +156,14 @@ static void follow_signals(struct daemon *d)
 
 /* ---- starting ---- */
 
+static void tell_ignored(const struct daemon *d)
+{
+    if (d->config->n_ignored > 0)
+        log_event(d->log, LOG_INFO, "environment_ignored",
+            "variables=%zu first=%s reason=\"they are Kubernetes' own, of its Services\"",
+            d->config->n_ignored, d->config->first_ignored);
+}
+
 static void report(struct daemon *d, const char *event, char *error)
 {
     log_event(d->log, LOG_ERROR, event, "error=%s", LOG_QUOTE(error));
@@ -318,6 +326,7 @@ static bool start_admin(struct daemon *d)
 
 static bool start(struct daemon *d)
 {
+    tell_ignored(d);
     d->base = event_base_new();
     d->max_descriptors = descriptors_raise_limit();
     follow_signals(d);

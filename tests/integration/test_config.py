@@ -219,6 +219,35 @@ def test_an_environment_variable_of_no_key_is_an_error(new_minuted):
     assert code == 1 and "MINUTED_HTTP_LISTN" in output
 
 
+def services(name, port, address="10.0.0.11"):
+    """What Kubernetes puts into a container's environment for a Service of one port, which has a name."""
+    variables = {"SERVICE_HOST": address, "SERVICE_PORT": port, "SERVICE_PORT_MAIN": port}
+    for protocol in ("tcp", "udp", "sctp"):
+        one = f"PORT_{port}_{protocol.upper()}"
+        variables |= {"PORT": f"tcp://{address}:{port}", one: f"{protocol}://{address}:{port}", f"{one}_PROTO": protocol,
+                      f"{one}_PORT": port, f"{one}_ADDR": address}
+    return {f"{name.upper().replace('-', '_')}_{suffix}": str(value) for suffix, value in variables.items()}
+
+
+def test_services_of_kubernetes_do_not_stop_the_start(new_minuted, redis):
+    minuted = new_minuted(redis)
+    minuted.environment = {k: v for name in ("minuted", "minuted-redis", "minuted-http", "minuted-kafka-0")
+                           for k, v in services(name, 8080).items()}
+    code, output = check(minuted, env=minuted.environment)
+    assert code == 0, output
+    minuted.start()
+    told = [line for line in minuted.log_text().splitlines() if "event=environment_ignored" in line]
+    assert len(told) == 1 and f"variables={len(minuted.environment)}" in told[0], told
+
+
+def test_what_is_meant_for_a_key_is_no_service(new_minuted):
+    for name, value in [("MINUTED_REDIS_PORT", "6379"), ("MINUTED_PORT", "8080"), ("MINUTED_SERVICE_HOST", "minuted"),
+                        ("MINUTED_HTTP_LISTN", "tcp://10.0.0.11:80")]:
+        code, output = check(new_minuted(), env={**services("minuted", 80), name: value})
+        assert code == 1 and f"environment {name}: no such key" in output, output
+        assert len(output.splitlines()) == 1, output
+
+
 def test_set_over_environment_over_file(new_minuted, redis):
     def path_of(name, argv, env):
         minuted = new_minuted(redis, name=name, changes={"http": {"base_path": "/file"}})

@@ -475,6 +475,29 @@ static void test_properties_know_where_they_were_given(void **state)
     config_free(config);
 }
 
+/* Kubernetes' own are no keys, and no mistakes either; a key that one of them names is a key. */
+static void test_variables_of_services(void **state)
+{
+    (void)state;
+    char *error = NULL;
+    char *environment[] = {(char[]){"MINUTED_SERVICE_HOST=10.0.0.1"},
+        (char[]){"MINUTED_PORT=tcp://10.0.0.1:80"}, (char[]){"MINUTED_HTTP_BASE_PATH=/x"}, NULL};
+    struct config *config = load(base, environment, NULL, 0, false, &error);
+    if (config == NULL) {
+        fail_msg("%s", error);
+        return;
+    }
+    assert_int_equal(config->n_ignored, 2);
+    assert_string_equal(config->first_ignored, "MINUTED_SERVICE_HOST");
+    assert_string_equal(config->http.base_path, "/x");
+    config_free(config);
+    char *mistaken[] = {(char[]){"MINUTED_SERVICE_HOST=10.0.0.1"}, (char[]){"MINUTED_REDIS_PORT=6379"}, NULL};
+    assert_null(load(base, mistaken, NULL, 0, false, &error));
+    assert_non_null(strstr(error, "environment MINUTED_REDIS_PORT: no such key"));
+    assert_null(strstr(error, "MINUTED_SERVICE_HOST"));
+    free(error);
+}
+
 static void test_dev(void **state)
 {
     (void)state;
@@ -503,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_every_problem_is_told),
         cmocka_unit_test(test_problems_elsewhere),
         cmocka_unit_test(test_brokers),
+        cmocka_unit_test(test_variables_of_services),
         cmocka_unit_test(test_properties_know_where_they_were_given),
         cmocka_unit_test(test_dev),
     };
