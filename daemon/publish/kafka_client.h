@@ -12,9 +12,9 @@
 struct config;
 
 /*
- * The configuration of a client of BROKERS (NULL: of none yet) that logs to LOG (NULL: not at all), which is also its opaque.
- * NULL with *ERROR set, naming the property, when librdkafka refuses one. Properties that publishing rests on
- * are set by the caller afterwards, and so prevail.
+ * The configuration of a client of BROKERS (NULL: of none yet) that logs to LOG (NULL: not at all), which is
+ * also its opaque. NULL with *ERROR set, naming the property, when librdkafka refuses one. Properties that
+ * publishing rests on are set by the caller afterwards, and so prevail.
  */
 rd_kafka_conf_t *kafka_client_conf(
     const struct config *config, const char *brokers, struct log *log, char **error);

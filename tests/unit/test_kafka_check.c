@@ -48,9 +48,18 @@ static int remove_folder(void **state)
     return system(command);
 }
 
-/* Whether the properties of TEXT, which begins in line 1, are good; *PROBLEM and *NOTE to be freed. */
+enum { SAID_MAX = 2048 };
+
+static void take(struct problems *problems, char text[static SAID_MAX])
+{
+    char *taken = problems_take(problems);
+    snprintf(text, SAID_MAX, "%s", taken != NULL ? taken : "");
+    free(taken);
+}
+
+/* Whether the properties of TEXT, which begins in line 1, are good; what is said of them, "" for nothing. */
 static bool check(const char *text, const char *brokers, const struct config_override *overrides, size_t n,
-    char **problem, char **note)
+    char problem[static SAID_MAX], char note[static SAID_MAX])
 {
     char yaml[1024];
     char *error = NULL;
@@ -64,10 +73,10 @@ static bool check(const char *text, const char *brokers, const struct config_ove
         return false;
     }
     bool good = kafka_properties_check(config, &problems, &notes);
-    *problem = problems_take(&problems);
-    *note = problems_take(&notes);
+    take(&problems, problem);
+    take(&notes, note);
     config_free(config);
-    assert_int_equal(good, *problem == NULL);
+    assert_int_equal(good, problem[0] == '\0');
     return good;
 }
 
@@ -95,8 +104,8 @@ static void test_good(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char *problem, *note;
-        if (!check(rows[i], "127.0.0.1:1", NULL, 0, &problem, &note) || note != NULL)
+        char problem[SAID_MAX], note[SAID_MAX];
+        if (!check(rows[i], "127.0.0.1:1", NULL, 0, problem, note) || note[0] != '\0')
             fail_msg("for %s: %s%s", rows[i], problem, note);
     }
 }
@@ -151,41 +160,37 @@ static void test_wrong(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        char *problem, *note;
+        char problem[SAID_MAX], note[SAID_MAX];
         char start[256];
-        (void)check(wrong[i].text, "127.0.0.1:1", NULL, 0, &problem, &note);
+        (void)check(wrong[i].text, "127.0.0.1:1", NULL, 0, problem, note);
         snprintf(start, sizeof(start), "%s%s", path_of("minuted.yaml"), wrong[i].problem);
-        if (problem == NULL || strncmp(problem, start, strlen(start)) != 0 ||
-            strstr(problem, wrong[i].more) == NULL || strchr(problem, '\n') != NULL)
-            fail_msg("for %s: %s", wrong[i].text, problem == NULL ? "no problem" : problem);
-        free(problem);
-        free(note);
+        if (strncmp(problem, start, strlen(start)) != 0 || strstr(problem, wrong[i].more) == NULL ||
+            strchr(problem, '\n') != NULL)
+            fail_msg("for %s: %s", wrong[i].text, problem);
     }
 }
 
 static void test_every_wrong_property_is_told(void **state)
 {
-    char *problem, *note;
+    char problem[SAID_MAX], note[SAID_MAX];
     const struct config_override override = {"kafka.properties.batch.size", "0"};
     (void)state;
-    assert_false(check(KAFKA "linger.ms: -5\n    no.such: 1", "127.0.0.1:1", &override, 1, &problem, &note));
+    assert_false(check(KAFKA "linger.ms: -5\n    no.such: 1", "127.0.0.1:1", &override, 1, problem, note));
     assert_non_null(strstr(problem, "minuted.yaml:3: kafka.properties.linger.ms: "));
     assert_non_null(strstr(problem, "minuted.yaml:4: kafka.properties.no.such: "));
     assert_non_null(strstr(problem, "--set kafka.properties.batch.size: kafka.properties.batch.size: "));
-    free(problem);
 }
 
 /* The last to give a property is the one that is named. */
 static void test_the_layer_that_counts_is_named(void **state)
 {
-    char *problem, *note;
+    char problem[SAID_MAX], note[SAID_MAX];
     const struct config_override bad = {"kafka.properties.linger.ms", "-1"};
     const struct config_override good = {"kafka.properties.linger.ms", "1"};
     (void)state;
-    assert_false(check(KAFKA "linger.ms: 5", "127.0.0.1:1", &bad, 1, &problem, &note));
+    assert_false(check(KAFKA "linger.ms: 5", "127.0.0.1:1", &bad, 1, problem, note));
     assert_ptr_equal(strstr(problem, "--set kafka.properties.linger.ms: "), problem);
-    free(problem);
-    assert_true(check(KAFKA "linger.ms: -5", "127.0.0.1:1", &good, 1, &problem, &note));
+    assert_true(check(KAFKA "linger.ms: -5", "127.0.0.1:1", &good, 1, problem, note));
 }
 
 static void test_no_secret_is_told(void **state)
@@ -201,12 +206,10 @@ static void test_no_secret_is_told(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char *problem, *note;
-        assert_false(check(rows[i], "127.0.0.1:1", NULL, 0, &problem, &note));
+        char problem[SAID_MAX], note[SAID_MAX];
+        assert_false(check(rows[i], "127.0.0.1:1", NULL, 0, problem, note));
         if (strstr(problem, "swordfish") != NULL || strstr(problem, "kafka.properties.") == NULL)
             fail_msg("for %s: %s", rows[i], problem);
-        free(problem);
-        free(note);
     }
 }
 
@@ -226,24 +229,21 @@ static void test_what_is_heeded_by_nobody_is_noted(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char *problem, *note;
-        if (!check(rows[i].text, "127.0.0.1:1", NULL, 0, &problem, &note) || note == NULL ||
+        char problem[SAID_MAX], note[SAID_MAX];
+        if (!check(rows[i].text, "127.0.0.1:1", NULL, 0, problem, note) ||
             strstr(note, rows[i].note) == NULL || strchr(note, '\n') != NULL)
             fail_msg("for %s: %s %s", rows[i].text, problem, note);
-        free(note);
     }
 }
 
 static void test_the_embedded_broker_speaks_plainly(void **state)
 {
-    char *problem, *note;
+    char problem[SAID_MAX], note[SAID_MAX];
     (void)state;
-    assert_true(check(KAFKA "linger.ms: 5", "embedded", NULL, 0, &problem, &note));
-    assert_false(
-        check(KAFKA "linger.ms: 5\n    security.protocol: ssl", "embedded", NULL, 0, &problem, &note));
+    assert_true(check(KAFKA "linger.ms: 5", "embedded", NULL, 0, problem, note));
+    assert_false(check(KAFKA "linger.ms: 5\n    security.protocol: ssl", "embedded", NULL, 0, problem, note));
     assert_non_null(
         strstr(problem, "minuted.yaml:4: kafka.properties.security.protocol: kafka.brokers is 'embedded'"));
-    free(problem);
 }
 
 int main(void)
