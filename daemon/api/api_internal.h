@@ -30,8 +30,9 @@ api_route_handler progress_handle;
 bool api_path_is_dev(const struct api *api, const struct http_exchange *x);
 
 /*
- * Whether a request below /dev/ may be handled. When it may not, it has been answered: its Host is a name
- * that a stranger's page could have given this machine, to be of one origin with it.
+ * Whether a request may be handled that asks or tells the daemon something below /dev/. When it may not, it
+ * has been answered: its Host is a name that a stranger's page could have given this machine, to be of one
+ * origin with it.
  */
 bool dev_admits(struct api *api, struct http_exchange *x);
 

@@ -3,7 +3,7 @@
  * reach of every page that a browser on this machine has open:
  *
  *     a page of another origin             may send GET and simple POST requests, but reads no answer, since
- *                                          answers below /dev/ allow no origin; GET changes nothing
+ *                                          none of these allows an origin; GET changes nothing
  *     a page whose name was made to mean   is of one origin with the daemon, but its name is in Host
  *     127.0.0.1 (DNS rebinding)
  *     any page                             cannot move the clock: whatever a browser sends is refused

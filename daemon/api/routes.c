@@ -122,6 +122,6 @@ void api_handle(void *ctx, struct http_exchange *x)
         n = find_rows(path, api->settings.dev != NULL, &rows);
     if (n == 0)
         answer_problem(api, x, 404, "there is nothing at this path", NULL);
-    else if (!rows->dev || dev_admits(api, x))
+    else if (!rows->dev || rows->handle == assets_handle || dev_admits(api, x)) /* files are no secret */
         follow(api, x, rows, n);
 }
