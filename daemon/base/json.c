@@ -42,7 +42,11 @@ static bool take(struct json_reader *r, char wanted)
 
 void json_read(struct json_reader *r, struct slice text, struct arena *arena)
 {
+    static const char mark[] = "\xef\xbb\xbf"; /* U+FEFF in UTF-8 */
+    size_t len = sizeof(mark) - 1;
     *r = (struct json_reader){.text = text, .arena = arena};
+    if (text.len >= len && memcmp(text.ptr, mark, len) == 0)
+        r->at = len;
 }
 
 enum json_type json_next_type(struct json_reader *r)

@@ -43,15 +43,18 @@ struct json_reader {
     struct arena *arena;
 };
 
+#define JSON_INTEGER_MAX ((int64_t)1 << 53) /* up to here a double holds every whole number */
+
 struct json_number {
     double value;    /* as strtod; may be infinite when out of range */
     bool integral;   /* as written a whole number within +-2^53: 1000, 1000.0, 1e3 */
-    int64_t integer; /* when integral */
+    int64_t integer; /* the nearest whole number, halves away from 0; 2^53 + 1 for all that is greater, and
+                        its negative for all that is less */
 };
 
 /*
- * Starts reading TEXT, which must live as long as what is read from it. ARENA takes unescaped strings, never
- * more than they take in TEXT, rounded up.
+ * Starts reading TEXT, which must live as long as what is read from it. A byte order mark before it is passed
+ * over, as RFC 8259 allows. ARENA takes unescaped strings, never more than they take in TEXT, rounded up.
  */
 void json_read(struct json_reader *r, struct slice text, struct arena *arena);
 

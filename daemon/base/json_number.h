@@ -6,8 +6,8 @@
 #include "base/json.h"
 
 /*
- * TEXT follows the grammar of a JSON number. Whether it is whole is decided by its digits, before any
- * rounding. ARENA is used for numbers of more than 63 characters; false only when its limit is passed.
+ * TEXT follows the grammar of a JSON number. ARENA is used for numbers that are not whole and have more than
+ * 63 characters; false only when its limit is passed.
  */
 bool json_number_value(struct slice text, struct arena *arena, struct json_number *out)
     __attribute__((warn_unused_result));

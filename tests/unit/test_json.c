@@ -121,7 +121,7 @@ static const struct slice must_parse[] = {TEXT("{}"), TEXT("[]"), TEXT("\"\""), 
     TEXT("\"1234567\""), TEXT("\"12345678\""), TEXT("\"123456789\""), TEXT("\"1234567\\n12345678\\n\""),
     TEXT("\"1234567\xc3\xa9"
          "1234567\xc3\xa9\""),
-    TEXT("\"[]{}:,\"")};
+    TEXT("\"[]{}:,\""), TEXT("\xef\xbb\xbf{}"), TEXT("\xef\xbb\xbf [1]\n")};
 
 /* What is wrong with it, and the byte where that shows. */
 static const struct {
@@ -129,7 +129,9 @@ static const struct {
     size_t at;
 } must_not_parse[] = {
     /* no value, more than a value */
-    {TEXT(""), 0}, {TEXT(" "), 1}, {TEXT("\xef\xbb\xbf{}"), 0}, {TEXT("{}{}"), 2}, {TEXT("{} x"), 3},
+    {TEXT(""), 0}, {TEXT(" "), 1}, {TEXT("\xef\xbb\xbf"), 3}, {TEXT("\xef\xbb"), 0},
+    {TEXT("\xef\xbb\xbf\xef\xbb\xbf{}"), 3}, {TEXT(" \xef\xbb\xbf{}"), 1}, {TEXT("{}\xef\xbb\xbf"), 2},
+    {TEXT("\xff\xfe{}"), 0}, {TEXT("\xef\xbb\xbf{"), 4}, {TEXT("{}{}"), 2}, {TEXT("{} x"), 3},
     {TEXT("1 2"), 2}, {TEXT("{},"), 2}, {TEXT("]"), 0}, {TEXT("}"), 0}, {TEXT("{}\0"), 2}, {TEXT("\0{}"), 0},
     {TEXT("1\f"), 1}, {TEXT("\v1"), 0},
     {TEXT("\xc2\xa0"

@@ -1,4 +1,5 @@
-/* Numbers of JSON: which are whole, decided by their digits; every other as strtod reads it. */
+/* Numbers of JSON: which are whole and how the others are rounded, by their digits; as doubles, as strtod
+ * reads them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,13 +66,48 @@ static void test_other_numbers(void **state)
         "123456789.123456789", "0.30000000000000004", "7.2057594037927933e16"};
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct json_number n = number_of(rows[i]);
-        if (n.integral || n.integer != 0 || n.value != strtod(rows[i], NULL))
+        if (n.integral || n.value != strtod(rows[i], NULL))
             fail_msg("%s: integral %d, value %.17g", rows[i], n.integral, n.value);
     }
     assert_false(number_of(A_LITTLE_OVER_1).integral);
     assert_true(number_of("1" ZEROS_70).value == 1e70);
     assert_true(isinf(number_of("1e309").value) && !number_of("1e309").integral);
     assert_true(isinf(number_of("-1e999999999999").value));
+}
+
+#define BEYOND (JSON_INTEGER_MAX + 1)
+
+/* What is rounded twice, or as a double, comes out wrong in one of these. */
+static void test_numbers_are_rounded_to_the_nearest(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t integer;
+    } rows[] = {{"3000.4", 3000}, {"3000.5", 3001}, {"3000.6", 3001}, {"3.0004e3", 3000}, {"3.0005e3", 3001},
+        {"30004e-1", 3000}, {"300050E-2", 3001}, {"0.30005e+4", 3001}, {"0.4", 0}, {"0.5", 1}, {"-0.4", 0},
+        {"-0.49999999999999999999999999", 0}, {"-0.5", -1}, {"-0.6", -1}, {"-1.5", -2},
+        {"0.49999999999999999999999999", 0}, {"0.4999e0", 0}, {"2.5", 3}, {"3.5", 4},
+        {"2.4999999999999999999999", 2}, {"0.05e1", 1}, {"0.05", 0}, {"0.9e-1", 0}, {"9e-1", 1}, {"9e-2", 0},
+        {"5e-1", 1}, {"4e-1", 0}, {"95e-2", 1}, {"1e-9999999999", 0}, {"999999999.5", 1000000000},
+        {"1234567.891", 1234568},
+        /* from 2^52 on a double has no halves, and from 2^53 on no odd numbers */
+        {"4503599627370496.5", 4503599627370497}, {"4503599627370497.5", 4503599627370498},
+        {"4503599627370497.4", 4503599627370497}, {"9007199254740990.5", 9007199254740991},
+        {"9007199254740991.4", 9007199254740991}, {"9007199254740991.5", 9007199254740992},
+        {"9007199254740992.4", 9007199254740992}, {"9007199254740992.5", BEYOND},
+        {"9007199254740993", BEYOND}, {"-9007199254740993", -BEYOND}, {"9007199254740994", BEYOND},
+        {"9007199254740993e-1", 900719925474099}, {"90071992547409929e-1", BEYOND},
+        {"90071992547409924e-1", 9007199254740992}, {"1e16", BEYOND}, {"1e999", BEYOND},
+        {"-1e999999999999", -BEYOND}, {"18446744073709551616", BEYOND}, {"184467440737095516170", BEYOND},
+        {"123456789012345678901234567890", BEYOND}, {"123456789012345678901234567890e-20", 1234567890},
+        {"1." ZEROS_70 "1", 1}, {"0." ZEROS_70 "5e71", 5}, {"0." ZEROS_70 "5e70", 1},
+        {"0." ZEROS_70 "4e70", 0}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct json_number n = number_of(rows[i].text);
+        if (n.integer != rows[i].integer)
+            fail_msg("%s: %lld", rows[i].text, (long long)n.integer);
+    }
 }
 
 /* Random decimals of every length, against strtod. */
@@ -109,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_numbers),
         cmocka_unit_test(test_other_numbers),
+        cmocka_unit_test(test_numbers_are_rounded_to_the_nearest),
         cmocka_unit_test(test_numbers_are_rounded_as_strtod_does),
         cmocka_unit_test(test_a_point_is_a_point_in_every_locale),
     };
