@@ -21,7 +21,7 @@ enum {
 
 struct session_request {
     struct slice lesson_id; /* .ptr NULL: missing, or no text */
-    struct slice device_id;
+    struct slice device_id; /* .ptr NULL: missing; empty: no text */
 };
 
 struct session_answer {

@@ -52,6 +52,18 @@ static int status_of(struct reading *g, bool done)
         g->r.error, g->r.error_offset);
 }
 
+/* The next member that has a value: null says the same as no member. */
+static bool next_member(struct json_reader *r, struct slice *name)
+{
+    while (json_member(r, name)) {
+        if (json_next_type(r) != JSON_NULL)
+            return true;
+        if (!json_skip(r))
+            return false;
+    }
+    return false;
+}
+
 /* A text; a value of another type is passed over and leaves *OUT missing. False at bad JSON. */
 static bool read_text(struct json_reader *r, struct slice *out)
 {
@@ -64,7 +76,7 @@ static bool read_session(struct reading *g, struct session_request *out)
     struct slice name;
     int seen = 0;
     bool good = json_object(&g->r);
-    while (good && json_member(&g->r, &name)) {
+    while (good && next_member(&g->r, &name)) {
         if (slice_is(name, "lesson_id"))
             good = mark(g, AT_TOP, "lesson_id", 1, &seen) && read_text(&g->r, &out->lesson_id);
         else if (slice_is(name, "device_id"))
@@ -72,6 +84,8 @@ static bool read_session(struct reading *g, struct session_request *out)
         else
             good = json_skip(&g->r);
     }
+    if ((seen & 2) != 0 && out->device_id.ptr == NULL)
+        out->device_id = SLICE_LITERAL(""); /* given, and no text: that is not the same as missing */
     return good;
 }
 
@@ -84,61 +98,61 @@ static int decode_session(
     return status_of(&g, read_session(&g, out));
 }
 
-/* A number; anything else is passed over and makes the run malformed. False at bad JSON. */
-static bool read_number(struct json_reader *r, struct json_number *out, bool *malformed)
+enum run_field { FROM, TO, MEDIA_FROM, MEDIA_TO, RATE, RUN_FIELDS };
+
+static enum run_field field_of(struct slice name)
 {
-    *out = (struct json_number){0};
-    if (json_next_type(r) == JSON_NUMBER)
-        return json_number(r, out);
-    *malformed = true;
-    return json_skip(r);
+    static const char *const names[RUN_FIELDS] = {"from_ms", "to_ms", "media_from_ms", "media_to_ms", "rate"};
+    int field = 0;
+    while (field < RUN_FIELDS && !slice_is(name, names[field]))
+        field++;
+    return (enum run_field)field;
 }
 
-enum { RUN_TIMES = 4, RUN_RATE = 1 << RUN_TIMES, RUN_FIELDS = 2 * RUN_RATE - 1 };
-
-/* *FIELD gets the field's bit, 0 for a member that is not ours. */
-static bool read_run_member(struct json_reader *r, struct slice name, struct run *run, int *field)
+/*
+ * Browsers' clocks give fractions of a millisecond. What is rounded is each edge, so that a run and the next
+ * one still meet. Whether a run has a length is a matter of what was written, not of what rounding leaves.
+ */
+static struct run run_of(const struct json_number numbers[static RUN_FIELDS])
 {
-    static const char *const names[RUN_TIMES] = {"from_ms", "to_ms", "media_from_ms", "media_to_ms"};
-    int64_t *const times[RUN_TIMES] = {&run->from_ms, &run->to_ms, &run->media_from_ms, &run->media_to_ms};
-    struct json_number number;
-    for (int i = 0; i < RUN_TIMES; i++) {
-        if (!slice_is(name, names[i]))
-            continue;
-        bool good = read_number(r, &number, &run->malformed);
-        *field = 1 << i;
-        *times[i] = number.integer;
-        run->malformed = run->malformed || !number.integral;
-        return good;
-    }
-    *field = slice_is(name, "rate") ? RUN_RATE : 0;
-    if (*field == 0)
-        return json_skip(r);
-    bool good = read_number(r, &number, &run->malformed);
-    run->rate = number.value;
-    return good;
+    return codec_check_run((struct run){
+        .from_ms = numbers[FROM].integer,
+        .to_ms = numbers[TO].integer,
+        .media_from_ms = numbers[MEDIA_FROM].integer,
+        .media_to_ms = numbers[MEDIA_TO].integer,
+        .rate = numbers[RATE].value,
+        .malformed =
+            numbers[TO].value <= numbers[FROM].value || numbers[MEDIA_TO].value <= numbers[MEDIA_FROM].value,
+    });
 }
 
 /* A run that cannot be understood is malformed and spoils no other; only bad JSON ends the reading. */
 static bool read_run(struct json_reader *r, struct run *out)
 {
-    struct run run = {0};
+    struct json_number numbers[RUN_FIELDS];
     struct slice name;
     int seen = 0;
-    int field;
+    bool good = true; /* each field that was read is a number and was not read before */
     *out = (struct run){.malformed = true};
     if (json_next_type(r) != JSON_OBJECT)
         return json_skip(r);
     if (!json_object(r))
         return false;
-    while (json_member(r, &name)) {
-        if (!read_run_member(r, name, &run, &field))
+    while (next_member(r, &name)) {
+        enum run_field field = field_of(name);
+        if (field == RUN_FIELDS || json_next_type(r) != JSON_NUMBER) {
+            good = good && field == RUN_FIELDS;
+            if (!json_skip(r))
+                return false;
+            continue;
+        }
+        if (!json_number(r, &numbers[field]))
             return false;
-        run.malformed = run.malformed || (seen & field) != 0;
-        seen |= field;
+        good = good && (seen & 1 << field) == 0;
+        seen |= 1 << field;
     }
-    run.malformed = run.malformed || seen != RUN_FIELDS;
-    *out = codec_check_run(run);
+    if (good && seen == (1 << RUN_FIELDS) - 1)
+        *out = run_of(numbers);
     return r->error == NULL;
 }
 
@@ -197,7 +211,7 @@ static bool read_heartbeat(struct reading *g, size_t at, struct heartbeat *h)
         return false;
     }
     bool good = json_object(&g->r);
-    while (good && json_member(&g->r, &name))
+    while (good && next_member(&g->r, &name))
         good = read_heartbeat_member(g, at, name, h, &seen, &ours) && (ours || json_skip(&g->r));
     if (!good || g->r.error != NULL)
         return false;
@@ -229,7 +243,7 @@ static bool read_top(struct reading *g, struct heartbeat *single, int *seen)
     struct slice name;
     bool ours;
     bool good = json_object(&g->r);
-    while (good && json_member(&g->r, &name)) {
+    while (good && next_member(&g->r, &name)) {
         good = read_heartbeat_member(g, AT_TOP, name, single, seen, &ours);
         if (!good || ours)
             continue;
@@ -238,6 +252,25 @@ static bool read_top(struct reading *g, struct heartbeat *single, int *seen)
                    : json_skip(&g->r);
     }
     return good;
+}
+
+/*
+ * The one form that a request has, of what SINGLE has from its top and *OUT from its list of heartbeats. What
+ * says nothing (a list without an element, a token without a character) is passed over beside what says
+ * something, since generated clients send every member that they know.
+ */
+static int choose_form(struct heartbeat_request *out, struct heartbeat *single, int seen, char *detail)
+{
+    bool at_top = single->n_runs > 0 || single->token.len > 0;
+    if (at_top && out->n > 0)
+        return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
+            single->n_runs > 0 ? "runs" : "session_token");
+    if (out->n > 0 || ((seen & MEMBER_HEARTBEATS) != 0 && !at_top))
+        return 0;
+    if ((seen & MEMBER_RUNS) == 0)
+        return codec_refuse(detail, 400, "runs is missing, and so is heartbeats");
+    *out = (struct heartbeat_request){true, single, 1, single->n_runs};
+    return 0;
 }
 
 static int decode_heartbeats(
@@ -249,16 +282,7 @@ static int decode_heartbeats(
     *out = (struct heartbeat_request){0};
     json_read(&g.r, body, arena);
     int status = status_of(&g, read_top(&g, single, &seen));
-    if (status != 0)
-        return status;
-    if (seen > MEMBER_HEARTBEATS)
-        return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
-            (seen & MEMBER_RUNS) != 0 ? "runs" : "session_token");
-    if (seen < MEMBER_RUNS)
-        return codec_refuse(detail, 400, "runs is missing, and so is heartbeats");
-    if (seen != MEMBER_HEARTBEATS)
-        *out = (struct heartbeat_request){true, single, 1, single->n_runs};
-    return 0;
+    return status != 0 ? status : choose_form(out, single, seen, detail);
 }
 
 /* ---- encoding ---- */

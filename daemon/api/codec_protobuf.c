@@ -69,7 +69,8 @@ static struct run run_of(const Minuted__V1__Run *message)
         .media_to_ms = message->media_to_ms,
         .rate = message->rate,
         .malformed = !message->has_from_ms || !message->has_to_ms || !message->has_media_from_ms ||
-                     !message->has_media_to_ms || !message->has_rate,
+                     !message->has_media_to_ms || !message->has_rate || message->to_ms <= message->from_ms ||
+                     message->media_to_ms <= message->media_from_ms,
     });
 }
 
@@ -114,7 +115,8 @@ static int decode_heartbeats(
     *out = (struct heartbeat_request){0};
     if (message == NULL)
         return refuse_message(detail, "minuted.v1.HeartbeatRequest");
-    if (message->n_heartbeats > 0 && (message->n_runs > 0 || message->has_session_token))
+    bool has_token = message->has_session_token && message->session_token.len > 0;
+    if (message->n_heartbeats > 0 && (message->n_runs > 0 || has_token))
         return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
             message->n_runs > 0 ? "runs" : "session_token");
     if (message->n_heartbeats == 0 && message->n_runs == 0 && !message->has_session_token)

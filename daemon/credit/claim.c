@@ -39,7 +39,7 @@ enum run_status run_reason_status(enum run_reason reason)
 
 static bool ms_valid(int64_t from, int64_t to)
 {
-    return from >= 0 && to > from && to <= RUN_MS_MAX;
+    return from >= 0 && to >= from && to <= RUN_MS_MAX;
 }
 
 static bool run_well_formed(const struct run *run)
@@ -84,6 +84,8 @@ static int64_t clip_high(int64_t second, int64_t to_ms)
 /* Where the media stood at PLAYER_MS: runs play evenly from one end to the other. */
 static int64_t media_at(const struct run *run, int64_t player_ms)
 {
+    if (run->to_ms == run->from_ms)
+        return run->media_from_ms;
     double share = (double)(player_ms - run->from_ms) / (double)(run->to_ms - run->from_ms);
     return run->media_from_ms + (int64_t)llround(share * (double)(run->media_to_ms - run->media_from_ms));
 }

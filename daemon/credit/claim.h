@@ -40,12 +40,19 @@ const char *run_reason_name(enum run_reason reason);
 /* How a run with that reason is answered. */
 enum run_status run_reason_status(enum run_reason reason);
 
-/* Milliseconds on the wire: integers from 0 to this (49 days). Anything else is malformed. */
-#define RUN_MS_MAX ((int64_t)UINT32_MAX)
+/*
+ * Milliseconds of a run: from 0 to 2^53, up to which a double holds every whole number; anything else is
+ * malformed. A position in a live stream may be a Unix time.
+ */
+#define RUN_MS_MAX ((int64_t)1 << 53)
 
 #define RUN_RATE_MIN 0.25
 
-/* A run as sent. `malformed` is set by a codec that could not read a field. */
+/*
+ * A run as sent, in whole milliseconds: a codec rounds what has a fraction. It sets `malformed` where it
+ * could not read a field, and where a run had no length before it was rounded. A run whose ends round to the
+ * same millisecond is well formed, and claims no second.
+ */
 struct run {
     int64_t from_ms;
     int64_t to_ms;

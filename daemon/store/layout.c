@@ -217,6 +217,15 @@ static void append_index(struct buf *b, size_t index)
     buf_append_u16(b, (uint16_t)(index + 1));
 }
 
+/*
+ * A media position as Redis holds it. What was played beyond 2^32 ms (49 days, in a live stream) is credited
+ * like all else and covers nothing: both ends are the same there.
+ */
+static uint32_t media_position(int64_t ms)
+{
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
 static void encode_run(struct apply_scratch *scratch, const struct store_run *run)
 {
     const struct claim *claim = &run->claim;
@@ -228,8 +237,8 @@ static void encode_run(struct apply_scratch *scratch, const struct store_run *ru
     append_index(b, scratch->pairs[pair].learner);
     append_index(b, scratch->pairs[pair].lesson);
     append_index(b, pair);
-    buf_append_u32(b, (uint32_t)claim->media_from_ms);
-    buf_append_u32(b, (uint32_t)claim->media_to_ms);
+    buf_append_u32(b, media_position(claim->media_from_ms));
+    buf_append_u32(b, media_position(claim->media_to_ms));
     /* where the run starts, seen from its first minute: up to a second before it */
     buf_append_u32(b, (uint32_t)(int32_t)(claim->start_ms - pieces[0].minute * MINUTE_SECONDS * 1000));
     buf_append_u32(b, (uint32_t)claim->length_ms);

@@ -220,11 +220,26 @@ static bool is_utf8(struct slice s)
     return n > 0;
 }
 
-/* In protobuf an empty list cannot be told from a missing one; in JSON a text must be UTF-8. */
+/* A run that had a length in fractions of a millisecond only. */
+static bool has_length(const struct run *run)
+{
+    return run->malformed || (run->to_ms > run->from_ms && run->media_to_ms > run->media_from_ms);
+}
+
+static bool have_length(const struct heartbeat *h)
+{
+    for (size_t i = 0; i < h->n_runs; i++)
+        if (!has_length(&h->runs[i]))
+            return false;
+    return true;
+}
+
+/* In protobuf an empty list cannot be told from a missing one, and there are no fractions; in JSON a text
+ * must be UTF-8. */
 static bool can_be_said(const struct heartbeat_request *request, bool in_json)
 {
     for (size_t i = 0; i < request->n; i++)
-        if (in_json && !is_utf8(request->heartbeats[i].token))
+        if (in_json ? !is_utf8(request->heartbeats[i].token) : !have_length(&request->heartbeats[i]))
             return false;
     if (in_json)
         return true;
@@ -261,7 +276,10 @@ static void write_session(struct buf *b, const struct session_request *request, 
     buf_append_string(b, "{\"lesson_id\":");
     json_write_string(b, m.has_lesson_id ? request->lesson_id : SLICE_LITERAL(""));
     buf_append_string(b, ",\"device_id\":");
-    json_write_string(b, m.has_device_id ? request->device_id : SLICE_LITERAL(""));
+    if (m.has_device_id)
+        json_write_string(b, request->device_id);
+    else
+        buf_append_string(b, "null");
     buf_append_char(b, '}');
 }
 
@@ -274,7 +292,7 @@ static void check_session_translates(const struct session_request *request, bool
     write_session(&text, request, to_json);
     bool good = decode_session(to_json ? &codec_json : &codec_protobuf, buf_slice(&text), arena, &again);
     assert(good && slice_equal(request->lesson_id, again.lesson_id));
-    assert(slice_equal(request->device_id, again.device_id));
+    assert(same_text(request->device_id, again.device_id));
     assert(to_json || same_text(request->lesson_id, again.lesson_id));
     buf_free(&text);
 }

@@ -126,7 +126,7 @@ MALFORMED = {
     "from negative": {**GOOD, "from_ms": -1},
     "from is text": {**GOOD, "from_ms": "1000"},
     "from is null": {**GOOD, "from_ms": None},
-    "from with a fraction": {**GOOD, "from_ms": 1000.5},
+    "from rounds to -1": {**GOOD, "from_ms": -0.5},
     "from is true": {**GOOD, "from_ms": True},
     "to before from": {**GOOD, "to_ms": 999},
     "to equals from": {**GOOD, "to_ms": 1000},
@@ -135,7 +135,8 @@ MALFORMED = {
     "media negative": {**GOOD, "media_from_ms": -5},
     "media to before from": {**GOOD, "media_to_ms": 900},
     "media to equals from": {**GOOD, "media_to_ms": 1000},
-    "media with a fraction": {**GOOD, "media_to_ms": 2000.25},
+    "to before from by a fraction": {**GOOD, "to_ms": 999.9},
+    "media rounds to more than 2^53": {**GOOD, "media_to_ms": 2.0**53 + 2},
     "rate is text": {**GOOD, "rate": "1"},
     "rate is null": {**GOOD, "rate": None},
     "rate is a list": {**GOOD, "rate": [1]},
@@ -149,10 +150,59 @@ def test_malformed_spoils_no_other(player, session, name):
     assert results == [accepted(10), rejected("malformed"), accepted(10)]
 
 
-@pytest.mark.parametrize("text", ["1000", "1e3", "1000.0", "10.0e2"])
-def test_whole_numbers_however_written(player, session, text):
-    body = json.dumps(session.heartbeat({**GOOD, "from_ms": 0})).replace('"from_ms": 0', f'"from_ms": {text}')
-    assert player.post(body).json()["results"][0]["status"] == "accepted"
+@pytest.mark.parametrize("text", ["1000", "1e3", "1000.0", "10.0e2", "1000.4", "999.6", "1.0004E+3", "10004e-1"])
+def test_numbers_however_written(player, session, text):
+    body = json.dumps(session.heartbeat({**GOOD, "from_ms": 0})).replace('"to_ms": 2000', f'"to_ms": {text}', 1)
+    body = body.replace('"media_to_ms": 2000', '"media_to_ms": 1999.7')
+    assert player.post(body).json()["results"] == [accepted(whole_seconds(session, 0, 1000))]
+
+
+# --- what honest clients send -------------------------------------------------------------------
+
+def test_fractions_as_browsers_clocks_give_them(player, session):
+    """Each edge rounds alike on both sides, so no second falls between two runs and none counts twice."""
+    ends = [0.1 + 700.3 * i for i in range(40)]
+    results = player.send(session, *[run(a, b) for a, b in zip(ends, ends[1:])])
+    assert {result["status"] for result in results} == {"accepted"}
+    assert sum(result["credited_seconds"] for result in results) == whole_seconds(session, 0, round(ends[-1]))
+    assert not any(result["duplicate_seconds"] for result in results)
+
+
+def test_a_run_of_less_than_a_millisecond_is_accepted_with_nothing(player, session):
+    tiny = run(3000.1, 3000.3, media_from_ms=70.2, media_to_ms=70.4)
+    assert player.send(session, run(0, 3000.1), tiny, run(3000.3, 6000)) == [accepted(3), accepted(0), accepted(3)]
+
+
+def test_the_media_of_a_live_stream_may_be_a_unix_time(player, session):
+    results = player.send(session, *[run(i * 10_000, i * 10_000 + 10_000, media_from_ms=start) for i, start in
+                                     enumerate((2**32 - 5000, 2**32, 1_674_187_200_500, 2**53 - 10_000))])
+    assert results == [accepted(10)] * 4
+    lesson = next(lesson for lesson in player.progress()["lessons"] if lesson["lesson_id"] == "open-1")
+    assert lesson["watched_seconds"] == 40 and 4 <= lesson["covered_seconds"] <= 5
+
+
+def generated(heartbeat, nothing):
+    """HEARTBEAT as a generated client sends it: every member of its class is there."""
+    return {"session_token": nothing, "runs": None, "heartbeats": None, **heartbeat}
+
+
+QUIRKS = {  # what a client makes of a heartbeat
+    "null for what is not used": lambda h: generated(h, None),
+    "empty lists for what is not used": lambda h: {**h, "heartbeats": []},
+    "null in a batch": lambda h: generated({"heartbeats": [{**generated(h, None), "quality": None}]}, None),
+    "empty texts and lists in a batch": lambda h: {"session_token": "", "runs": [], "heartbeats": [{**h, "heartbeats": []}]},
+    "null members of a run": lambda h: {**h, "runs": [{**h["runs"][0], "quality": None}]},
+    "floats": lambda h: {**h, "runs": [{name: float(value) for name, value in h["runs"][0].items()}]},
+}
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain;charset=UTF-8"])
+@pytest.mark.parametrize("name", QUIRKS)
+def test_quirks_of_generated_clients(player, session, name, content_type, bom):
+    body = bom + json.dumps(QUIRKS[name](session.heartbeat(run(0, 10_000)))) + "\r\n"
+    response = player.client.request("POST", "/v1/heartbeats", body.encode(), content_type=content_type)
+    assert response.status == 200 and response.json()["results"] == [accepted(10)], response
 
 
 # --- the other reasons --------------------------------------------------------------------------
@@ -320,7 +370,9 @@ def test_no_runs_at_all(player, session):
 
 
 def test_both_forms_at_once_are_400(player, session):
-    assert player.post({**session.heartbeat(run(0, 1000)), "heartbeats": []}).status == 400
+    both = session.heartbeat(run(0, 1000))
+    assert player.post({**both, "heartbeats": [both]}).status == 400
+    assert player.post({"session_token": session.token, "heartbeats": [both]}).status == 400
     assert watched(player.progress()) == {}
 
 

@@ -48,7 +48,7 @@ def test_the_window_is_whole_days_in_the_catalog_zone(minuted, player):
 
 BODIES = {
     "no lesson": {"device_id": "d"},
-    "no device": {"lesson_id": "open-1"},
+    "device is a number": {"lesson_id": "open-1", "device_id": 5},
     "empty lesson": {"lesson_id": "", "device_id": "d"},
     "lesson is a number": {"lesson_id": 1, "device_id": "d"},
     "lesson is null": {"lesson_id": None, "device_id": "d"},
@@ -74,6 +74,15 @@ def test_a_bad_id_is_400(shared_player, name):
 @pytest.mark.parametrize("device", ["d", "x" * 128, "王老师的手机", "a b/c\"\\"])
 def test_good_devices(shared_player, device):
     assert shared_player.try_open("open-1", device).status == 201
+
+
+@pytest.mark.parametrize("body", ['{"lesson_id": "open-1"}', '{"device_id": null, "lesson_id": "open-1", "x": null}',
+                                  '\ufeff{"lesson_id": "open-1", "device_id": "d"}\n'])
+def test_what_generated_clients_send(shared_player, body):
+    for content_type in ("application/json", "text/plain"):
+        response = shared_player.client.request("POST", "/v1/sessions", body.encode(), content_type=content_type,
+                                                headers=bearer(shared_player.token))
+        assert response.status == 201, response
 
 
 def test_unknown_members_are_ignored(shared_player):

@@ -141,6 +141,23 @@ static void test_coverage_at_the_end_of_media_time(void **state)
     assert_in_range(total_of(&totals, 0)->covered_seconds, 1, 3);
 }
 
+/* Positions of a live stream may be Unix times: what intervals cannot hold is watched, and covers nothing. */
+static void test_media_beyond_what_intervals_hold(void **state)
+{
+    struct fixture *f = *state;
+    static const int64_t starts[] = {
+        UINT32_MAX, UINT32_MAX - 4000, 1674187200500, (INT64_C(1) << 53) - 10000};
+    for (int i = 0; i < 4; i++) {
+        struct store_run run =
+            make_run(0, 0, base_s * 1000 + 10000LL * i, 10000, starts[i], starts[i] + 10000);
+        fixture_submit(f, &run, 1);
+        assert_counts(&run, 10, 0, 0, 0);
+    }
+    struct totals totals = ask_totals(f, 0);
+    assert_int_equal(total_of(&totals, 0)->watched_seconds, 40);
+    assert_in_range(total_of(&totals, 0)->covered_seconds, 3, 4);
+}
+
 /* Heartbeats that meet, at whatever part of a second: nothing of the media is lost between them. */
 static void test_coverage_has_no_gaps(void **state)
 {
@@ -668,6 +685,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_second_is_credited_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_coverage_is_never_faster_than_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_media_beyond_what_intervals_hold, setup, teardown),
         cmocka_unit_test_setup_teardown(test_coverage_at_the_end_of_media_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_coverage_has_no_gaps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_late_below_the_horizon, setup, teardown),

@@ -77,12 +77,24 @@ static void test_json_runs(void **state)
         struct run expected;
     } rows[] = {
         {GOOD, {0, 1000, 5, 1005, 1, false}},
-        {RUN_OF("1e3", "1000.0", "10.0e2", "4294967295", "0.5"), {1000, 1000, 1000, 4294967295, 0.5, false}},
+        {RUN_OF("1e3", "1001.0", "10.0e2", "9007199254740992", "0.5"),
+            {1000, 1001, 1000, 9007199254740992, 0.5, false}},
+        /* browsers' clocks give fractions: both sides of an edge round alike */
+        {RUN_OF("0.3", "3000.4", "59.99", "3.0605e3", "1"), {0, 3000, 60, 3061, 1, false}},
+        {RUN_OF("3000.4", "3.0004999e3", "3060.5", "3061.5", "1"), {3000, 3000, 3061, 3062, 1, false}},
+        {RUN_OF("-0", "1e1", "-0.4", "0.6", "1e0"), {0, 10, 0, 1, 1, false}},
+        {RUN_OF("1.1", "1.2", "5.1", "5.2", "1"),
+            {1, 1, 5, 5, 1, false}}, /* no length is left, and it had one */
+        {RUN_OF("0", "1", "9007199254740991.4", "9007199254740992.4", "1"),
+            {0, 1, 9007199254740991, 9007199254740992, 1, false}},
         {"{\"rate\":2,\"to_ms\":4,\"from_ms\":3,\"x\":[{}],\"media_to_ms\":2,\"media_from_ms\":1}",
             {3, 4, 1, 2, 2, false}},
         {"{\"r\\u0061te\":1,\"from_ms\":0,\"to_ms\":1,\"media_from_ms\":0,\"media_to_ms\":1}",
             {0, 1, 0, 1, 1, false}},
-        {RUN_OF("2", "1", "9", "8", "-5"), {2, 1, 9, 8, -5, false}}, /* the claim's to judge */
+        {RUN_OF("1", "2", "8", "9", "-5"), {1, 2, 8, 9, -5, false}}, /* the claim's to judge */
+        {"{\"from_ms\":null,\"from_ms\":1,\"to_ms\":2,\"media_from_ms\":8,\"media_to_ms\":9,\"rate\":1,"
+         "\"rate\":null,\"quality\":null}",
+            {1, 2, 8, 9, 1, false}},
 #define MALFORMED {.malformed = true}
         {"{}", MALFORMED},
         {"null", MALFORMED},
@@ -91,8 +103,16 @@ static void test_json_runs(void **state)
         {"[]", MALFORMED},
         {"true", MALFORMED},
         {RUN_OF("-1", "1000", "0", "1000", "1"), MALFORMED},
-        {RUN_OF("0.5", "1000", "0", "1000", "1"), MALFORMED},
-        {RUN_OF("0", "4294967296", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("-0.5", "1000", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "1000", "-0.500001", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "9007199254740993", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("0", "9007199254740992.5", "0", "1000", "1"), MALFORMED},
+        {RUN_OF("2", "1", "8", "9", "1"), MALFORMED},
+        {RUN_OF("1", "1", "8", "9", "1"), MALFORMED},
+        {RUN_OF("1", "2", "9", "8", "1"), MALFORMED},
+        {RUN_OF("1", "2", "9", "9", "1"), MALFORMED},
+        {RUN_OF("1.4", "1.3", "8", "9", "1"), MALFORMED},
+        {RUN_OF("1.4", "1.40", "8", "9", "1"), MALFORMED},
         {RUN_OF("0", "1e300", "0", "1000", "1"), MALFORMED},
         {RUN_OF("0", "9223372036854775808", "0", "1000", "1"), MALFORMED},
         {RUN_OF("\"0\"", "1000", "0", "1000", "1"), MALFORMED},
@@ -145,10 +165,14 @@ static void test_protobuf_runs(void **state)
         struct run expected;
     } rows[] = {
         {run_message(0, 1000, 5, 1005, 1), {0, 1000, 5, 1005, 1, false}},
-        {run_message(1, UINT32_MAX, 2, 3, 0.25), {1, UINT32_MAX, 2, 3, 0.25, false}},
-        {run_message(2, 1, 9, 8, -5), {2, 1, 9, 8, -5, false}},
+        {run_message(1, RUN_MS_MAX, RUN_MS_MAX - 1, RUN_MS_MAX, 0.25),
+            {1, RUN_MS_MAX, RUN_MS_MAX - 1, RUN_MS_MAX, 0.25, false}},
+        {run_message(1, 2, 8, 9, -5), {1, 2, 8, 9, -5, false}},
+        {run_message(2, 2, 8, 9, 1), MALFORMED},
+        {run_message(2, 1, 8, 9, 1), MALFORMED},
+        {run_message(1, 2, 9, 9, 1), MALFORMED},
         {run_message(-1, 1000, 0, 1000, 1), MALFORMED},
-        {run_message(0, INT64_C(4294967296), 0, 1000, 1), MALFORMED},
+        {run_message(0, RUN_MS_MAX + 1, 0, 1000, 1), MALFORMED},
         {run_message(0, 1000, INT64_MIN, 1000, 1), MALFORMED},
         {run_message(0, 1000, 0, INT64_MAX, 1), MALFORMED},
         {run_message(0, 1000, 0, 1000, (double)NAN), MALFORMED},
@@ -212,6 +236,20 @@ static void test_json_shapes(void **state)
         {"{\"heartbeats\":[{\"session_token\":\"a\",\"runs\":[{},{}]},{\"runs\":[{}],\"session_token\":\"b\"}"
          "]}",
             false, 2, 3, "b"},
+        /* generated clients send every member, with null or nothing in it */
+        {"{\"session_token\":\"t\",\"runs\":[" GOOD "],\"heartbeats\":null}", true, 1, 1, "t"},
+        {"{\"session_token\":\"t\",\"runs\":[" GOOD "],\"heartbeats\":[]}", true, 1, 1, "t"},
+        {"{\"heartbeats\":[],\"session_token\":\"t\",\"runs\":[]}", true, 1, 0, "t"},
+        {"{\"session_token\":null,\"runs\":null,\"heartbeats\":[{\"session_token\":\"a\",\"runs\":[{}]}]}",
+            false, 1, 1, "a"},
+        {"{\"session_token\":\"\",\"runs\":[],\"heartbeats\":[{\"session_token\":\"a\",\"runs\":[{}]}]}",
+            false, 1, 1, "a"},
+        {"{\"heartbeats\":[{\"session_token\":\"a\",\"runs\":[{}],\"heartbeats\":null}],\"runs\":[]}", false,
+            1, 1, "a"},
+        {"{\"runs\":[],\"heartbeats\":[]}", false, 0, 0, NULL},
+        {"{\"runs\":null,\"heartbeats\":[],\"session_token\":null}", false, 0, 0, NULL},
+        {"{\"runs\":null,\"runs\":[],\"runs\":null,\"x\":null}", true, 1, 0, NULL},
+        {"\xef\xbb\xbf{\"session_token\":\"t\",\"runs\":[" GOOD "]}\r\n", true, 1, 1, "t"},
         {"{\"heartbeats\":[{\"runs\":[],\"heartbeats\":5,\"y\":{}}],\"x\":[1,{}]}", false, 1, 0, NULL},
     };
     (void)state;
@@ -252,13 +290,22 @@ static void test_json_refused(void **state)
         {"{}", "runs is missing, and so is heartbeats"},
         {"{\"session_token\":\"t\"}", "runs is missing, and so is heartbeats"},
         {"{\"runs\":{}}", "runs is not an array"},
-        {"{\"runs\":null}", "runs is not an array"},
+        {"{\"runs\":null}", "runs is missing, and so is heartbeats"},
+        {"{\"heartbeats\":null}", "runs is missing, and so is heartbeats"},
+        {"{\"session_token\":\"t\",\"runs\":null,\"heartbeats\":null}",
+            "runs is missing, and so is heartbeats"},
+        {"{\"heartbeats\":[{\"session_token\":\"t\",\"runs\":null}]}", "heartbeats[0].runs is missing"},
+        {"{\"heartbeats\":[null]}", "heartbeats[0] is not an object"},
+        {"{\"heartbeats\":nul}", "at byte 14"},
+        {"\xef\xbb\xbf", "an object was expected at byte 3"},
         {"{\"heartbeats\":{}}", "heartbeats is not an array"},
         {"{\"heartbeats\":[{\"runs\":[]},5]}", "heartbeats[1] is not an object"},
         {"{\"heartbeats\":[{\"runs\":[]},{\"runs\":5}]}", "heartbeats[1].runs is not an array"},
         {"{\"heartbeats\":[{\"session_token\":\"t\"}]}", "heartbeats[0].runs is missing"},
-        {"{\"runs\":[],\"heartbeats\":[]}", "runs and heartbeats are both given"},
-        {"{\"heartbeats\":[],\"session_token\":\"t\"}", "session_token and heartbeats are both given"},
+        {"{\"runs\":[{}],\"heartbeats\":[{\"runs\":[]}]}", "runs and heartbeats are both given"},
+        {"{\"heartbeats\":[{\"runs\":[]}],\"session_token\":\"t\",\"runs\":[]}",
+            "session_token and heartbeats are both given"},
+        {"{\"heartbeats\":[],\"session_token\":\"t\"}", "runs is missing"},
         {"{\"runs\":[],\"runs\":[]}", "runs is given twice"},
         {"{\"session_token\":5,\"session_token\":\"t\",\"runs\":[]}", "session_token is given twice"},
         {"{\"heartbeats\":[],\"heartbeats\":[]}", "heartbeats is given twice"},
@@ -384,6 +431,7 @@ static void test_protobuf_shapes(void **state)
         {0, 0, 0, NULL, 400, "runs is missing, and so is heartbeats"},
         {1, 1, 1, NULL, 400, "runs and heartbeats are both given"},
         {0, 1, 1, "t", 400, "session_token and heartbeats are both given"},
+        {0, 1, 1, "", 0, ""},
         {257, 0, 0, NULL, 413, "more than 256 runs"},
         {0, 2, 129, NULL, 413, "more than 256 runs"},
         {0, 257, 0, NULL, 413, "more than 256 heartbeats"},
@@ -396,7 +444,9 @@ static void test_protobuf_shapes(void **state)
         message.heartbeats = heartbeats;
         heartbeat.n_runs = rows[i].n_runs_each;
         message.has_session_token = rows[i].token != NULL;
-        message.session_token = (ProtobufCBinaryData){1, (uint8_t[]){'t'}};
+        uint8_t text[] = {'t'};
+        message.session_token =
+            (ProtobufCBinaryData){rows[i].token != NULL ? strlen(rows[i].token) : 0, text};
         struct read read = read_message(&message);
         assert_int_equal(read.status, rows[i].status);
         if (rows[i].status != 0) {
@@ -406,7 +456,8 @@ static void test_protobuf_shapes(void **state)
             assert_int_equal(read.request.n, rows[i].n_heartbeats > 0 ? rows[i].n_heartbeats : 1);
             assert_int_equal(
                 read.request.n_runs, rows[i].n_runs + rows[i].n_heartbeats * rows[i].n_runs_each);
-            assert_int_equal(read.request.heartbeats[0].token.ptr != NULL, rows[i].token != NULL);
+            assert_int_equal(
+                read.request.heartbeats[0].token.len > 0, rows[i].token != NULL && rows[i].token[0] != '\0');
         }
         forget(&read);
     }

@@ -89,7 +89,7 @@ static void break_run(uint64_t *seed, struct sent_run *r)
         r->session.expiry_ms = r->session.anchor_ms + r->run.to_ms - 1;
         break;
     default:
-        r->run.to_ms = r->run.from_ms;
+        r->run.to_ms = r->run.from_ms - 1;
     }
 }
 

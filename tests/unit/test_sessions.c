@@ -18,6 +18,8 @@ static void test_who_may_open_what(void **state)
         {BODY("winter-1"), 201, ""},
         {"{\"device_id\":\"王老师的手机\",\"lesson_id\":\"endless\",\"app\":[1]}", 201, ""},
         {"{\"lesson_id\":\"endless\",\"device_id\":\"" BYTES_64 BYTES_64 "\"}", 201, ""},
+        {"{\"lesson_id\":\"endless\"}", 201, ""},
+        {"\xef\xbb\xbf{\"device_id\":null,\"lesson_id\":\"endless\",\"app\":null}\n", 201, ""},
         {BODY("nowhere"), 404, "no such lesson"},
         {BODY("open"), 404, "no such lesson"},
         {BODY("past-1"), 403, "the course past opens on 2022-01-01 and closes at the end of 2022-01-31"},
@@ -29,8 +31,8 @@ static void test_who_may_open_what(void **state)
         {BODY(BYTES_64 "x"), 400, "lesson_id is not"},
         {"{\"device_id\":\"d\"}", 400, "lesson_id is missing"},
         {"{\"lesson_id\":5,\"device_id\":\"d\"}", 400, "lesson_id is missing"},
-        {"{\"lesson_id\":\"endless\"}", 400, "device_id is missing"},
-        {"{\"lesson_id\":\"endless\",\"device_id\":null}", 400, "device_id is missing"},
+        {"{\"lesson_id\":\"endless\",\"device_id\":7}", 400, "device_id is not"},
+        {"{\"lesson_id\":null,\"device_id\":\"d\"}", 400, "lesson_id is missing"},
         {"{\"lesson_id\":\"endless\",\"device_id\":\"\"}", 400, "device_id is not"},
         {"{\"lesson_id\":\"endless\",\"device_id\":\"a\\u0007\"}", 400, "device_id is not"},
         {"{\"lesson_id\":\"endless\",\"device_id\":\"" BYTES_64 BYTES_64 "x\"}", 400, "device_id is not"},
@@ -47,8 +49,8 @@ static void test_who_may_open_what(void **state)
             assert_problem(f, rows[i].status, rows[i].detail);
         assert_true(has_header(f, "Cache-Control: no-store\r\n"));
     }
-    assert_int_equal(api_counters(f->api)->sessions, 4);
-    assert_int_equal(api_counters(f->api)->problems, COUNT(rows) - 4);
+    assert_int_equal(api_counters(f->api)->sessions, 6);
+    assert_int_equal(api_counters(f->api)->problems, COUNT(rows) - 6);
 }
 
 static void test_the_window_is_half_open(void **state)
@@ -200,7 +202,14 @@ static void test_protobuf(void **state)
                        .authorization = f->header,
                        .body = TEXT("\x0a\x07"
                                     "endless")});
-    assert_problem(f, 400, "device_id is missing");
+    assert_answered(f, 201);
+    fixture_ask(f, &(struct request){.method = HTTP_METHOD_POST,
+                       .path = "/v1/sessions",
+                       .content_type = "application/protobuf",
+                       .authorization = f->header,
+                       .body = TEXT("\x12\x01"
+                                    "d")});
+    assert_problem(f, 400, "lesson_id is missing");
 }
 
 /* A reload changes keys and catalog for what comes next. */

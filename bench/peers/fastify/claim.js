@@ -1,7 +1,8 @@
 // Judging a run, as daemon/credit/claim.h states it.
 'use strict';
 
-const RUN_MS_MAX = 4294967295;
+const RUN_MS_MAX = 2 ** 53;
+const MEDIA_MAX = 2 ** 32 - 1; // what Redis holds of media
 const MAX_RUN_MS = 600000;
 const CLOCK_SLACK_MS = 5000;
 const RATE_MIN = 0.25;
@@ -9,7 +10,7 @@ const RATE_MAX = 2;
 const ROUNDING_MS = 1e-6;
 
 function isMs(value) {
-  return Number.isInteger(value) && value >= 0 && value <= RUN_MS_MAX;
+  return typeof value === 'number' && value > -0.5 && value <= RUN_MS_MAX;
 }
 
 function wellFormed(run) {
@@ -17,6 +18,10 @@ function wellFormed(run) {
     isMs(run.from_ms) && isMs(run.to_ms) && run.to_ms > run.from_ms &&
     isMs(run.media_from_ms) && isMs(run.media_to_ms) && run.media_to_ms > run.media_from_ms &&
     Number.isFinite(run.rate);
+}
+
+function roundTimes(run) {
+  for (const name of ['from_ms', 'to_ms', 'media_from_ms', 'media_to_ms']) run[name] = Math.round(run[name]);
 }
 
 function mediaMatches(run) {
@@ -27,6 +32,7 @@ function mediaMatches(run) {
 
 // Where the media stood at PLAYER_MS.
 function mediaAt(run, playerMs) {
+  if (run.to_ms === run.from_ms) return run.media_from_ms;
   const share = (playerMs - run.from_ms) / (run.to_ms - run.from_ms);
   return run.media_from_ms + Math.round(share * (run.media_to_ms - run.media_from_ms));
 }
@@ -37,7 +43,10 @@ function clip(run, session, open) {
   const lengthMs = stopMs - startMs;
   const mediaFromMs = mediaAt(run, startMs - session.anchorMs);
   const mediaToMs = Math.min(mediaAt(run, stopMs - session.anchorMs), mediaFromMs + Math.ceil(lengthMs * run.rate));
-  return { reason: null, firstSecond: open.first, endSecond: open.stop, startMs, lengthMs, mediaFromMs, mediaToMs };
+  return {
+    reason: null, firstSecond: open.first, endSecond: open.stop, startMs, lengthMs,
+    mediaFromMs: Math.min(mediaFromMs, MEDIA_MAX), mediaToMs: Math.min(mediaToMs, MEDIA_MAX),
+  };
 }
 
 function refused(reason) {
@@ -47,6 +56,7 @@ function refused(reason) {
 // What of RUN is to be credited; with a reason when nothing is.
 module.exports = function judge(session, lesson, nowMs, run) {
   if (!wellFormed(run)) return refused('malformed');
+  roundTimes(run);
   const endMs = session.anchorMs + run.to_ms;
   if (endMs > session.expiryMs) return refused('session_expired');
   if (run.to_ms - run.from_ms > MAX_RUN_MS) return refused('too_long');
