@@ -10,7 +10,7 @@
 #include "credit/token.h"
 #include "load/opening.h"
 
-enum { TOKEN_S = 3600, SESSION_MS = 4 * 3600 * 1000, LEARNER_MAX = 128 };
+enum { TOKEN_S = 3600, LEARNER_MAX = 128 };
 
 static void write_payload(struct buf *payload, const struct config_issuer *issuer, struct slice learner)
 {

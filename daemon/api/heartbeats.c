@@ -139,6 +139,7 @@ static struct speaker identify(struct crediting *c, struct slice token)
         [BEARER_GOOD] = REASON_NONE,
         [BEARER_INVALID] = REASON_TOKEN_INVALID,
         [BEARER_EXPIRED] = REASON_SESSION_EXPIRED,
+        [BEARER_UNKNOWN] = REASON_TOKEN_UNKNOWN,
     };
     struct speaker speaker = {0};
     struct session session;
@@ -176,10 +177,13 @@ static void judge(struct crediting *c, const struct speaker *speaker, const stru
     c->results[c->n++] = result_of(reason);
 }
 
-/* The one session of a single heartbeat is refused as a whole; true when it was answered so. */
+/*
+ * The one session of a single heartbeat is refused as a whole where no daemon would take it; true when it was
+ * answered so.
+ */
 static bool refuse_single(struct crediting *c, const struct speaker *speaker, const struct heartbeat *h)
 {
-    if (!c->single || speaker->reason == REASON_NONE)
+    if (!c->single || run_reason_status(speaker->reason) != RUN_REJECTED)
         return false;
     count_refused(c->api, speaker->reason, h->n_runs);
     if (speaker->reason == REASON_SESSION_EXPIRED)

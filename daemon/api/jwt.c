@@ -182,15 +182,22 @@ static bool key_chosen(const struct jwt_key_list *list, const struct jwt_key *ke
     return list->n == 1;
 }
 
-static bool signed_by(const struct jwt_key_list *list, const struct header *h, const struct parts *parts)
+/* NULL when a key of LIST signed the token, else what is wrong. */
+static const char *judge_signature(
+    const struct jwt_key_list *list, const struct header *h, const struct parts *parts)
 {
+    bool chosen = false;
     for (size_t i = 0; i < list->n; i++) {
         const struct jwt_key *key = &list->keys[i];
-        if (key_chosen(list, key, h) && slice_is(h->alg, jwt_key_algorithm(key)) &&
+        if (!key_chosen(list, key, h))
+            continue;
+        chosen = true;
+        if (slice_is(h->alg, jwt_key_algorithm(key)) &&
             jwt_key_signed(key, parts->signed_text, parts->signature))
-            return true;
+            return NULL;
     }
-    return false;
+    return chosen || h->kid.ptr == NULL ? "the token's signature does not agree with its issuer's key"
+                                        : "the token's kid names no key of its issuer that is known here";
 }
 
 /* NULL when the claims, signed by ISSUER, hold at NOW_MS. */
@@ -228,8 +235,9 @@ static const struct jwt_issuer *find_issuer(const struct jwt_issuers *issuers, c
         const struct jwt_issuer *issuer = &issuers->items[i];
         if (payload->issuer.ptr == NULL || !slice_is(payload->issuer, issuer->name))
             continue;
-        if (!signed_by(&issuer->keys, header, parts)) {
-            *problem = genuine ? *problem : "the token's signature does not agree with its issuer's key";
+        const char *unsigned_by = judge_signature(&issuer->keys, header, parts);
+        if (unsigned_by != NULL) {
+            *problem = genuine ? *problem : unsigned_by;
             continue;
         }
         genuine = true;

@@ -110,44 +110,41 @@ static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, siz
         answer_unavailable(q->api, q->x);
 }
 
-/* Session tokens begin so, and no JWT does: its header is a JSON object. */
-static bool is_session_token(struct slice token)
-{
-    return token.len >= 3 && memcmp(token.ptr, "m1.", 3) == 0;
-}
-
-/* Who asks, by a session's token or a platform's. NULL when it is known, else what is wrong. */
-static const char *identify(
-    struct api *api, struct http_exchange *x, struct slice token, struct jwt_claims *claims)
+/* Who asks, by a session's token or a platform's; false when the exchange was answered with what is wrong. */
+static bool identify(struct api *api, struct http_exchange *x, struct jwt_claims *claims)
 {
     int64_t now_ms = clock_now_ms(api->settings.clock);
+    struct slice token = bearer_token(x);
     const char *problem = "a platform or session token is wanted: Authorization: Bearer <token>";
     struct session session;
-    if (token.len == 0)
-        return problem;
-    if (!is_session_token(token))
-        return jwt_verify(api->policy->issuers, token, now_ms, http_arena(x), claims, &problem) ? NULL
-                                                                                                : problem;
+    if (!token_is_session(token)) {
+        if (token.len > 0 && jwt_verify(api->policy->issuers, token, now_ms, http_arena(x), claims, &problem))
+            return true;
+        answer_unauthorized(api, x, token.len > 0, problem);
+        return false;
+    }
     switch (bearer_verify_session(api, x, token, now_ms, &session)) {
     case BEARER_GOOD:
         *claims = (struct jwt_claims){session.portal, session.learner};
-        return NULL;
+        return true;
+    case BEARER_UNKNOWN:
+        answer_problem(
+            api, x, 503, "the session token's key is not known to this daemon: ask again later", NULL);
+        return false;
     case BEARER_EXPIRED:
-        return "the session token has expired";
+        answer_unauthorized(api, x, true, "the session token has expired");
+        return false;
     default:
-        return "the session token is none that was given out here";
+        answer_unauthorized(api, x, true, "the session token is none that was given out here");
+        return false;
     }
 }
 
 void progress_handle(struct api *api, struct http_exchange *x)
 {
-    struct slice token = bearer_token(x);
     struct jwt_claims claims;
-    const char *problem = identify(api, x, token, &claims);
-    if (problem != NULL) {
-        answer_unauthorized(api, x, token.len > 0, problem);
+    if (!identify(api, x, &claims))
         return;
-    }
     if (!store_admits(api->settings.store)) {
         answer_unavailable(api, x);
         return;

@@ -10,8 +10,6 @@
 #include "api/pace.h"
 #include "base/base64url.h"
 
-enum { SESSION_MS = 4 * 3600 * 1000 };
-
 static void answer_session(
     struct api *api, struct http_exchange *x, const struct codec *codec, const struct session *session)
 {

@@ -20,6 +20,7 @@ const char *run_reason_name(enum run_reason reason)
         [REASON_AHEAD_OF_CLOCK] = "ahead_of_clock",
         [REASON_TOO_LATE] = "too_late",
         [REASON_UNAVAILABLE] = "unavailable",
+        [REASON_TOKEN_UNKNOWN] = "token_unknown",
     };
     return names[reason];
 }
@@ -29,8 +30,10 @@ enum run_status run_reason_status(enum run_reason reason)
     switch (reason) {
     case REASON_NONE:
         return RUN_ACCEPTED;
+    case REASON_LESSON_UNKNOWN:
     case REASON_AHEAD_OF_CLOCK:
     case REASON_UNAVAILABLE:
+    case REASON_TOKEN_UNKNOWN:
         return RUN_RETRY;
     default:
         return RUN_REJECTED;

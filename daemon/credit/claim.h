@@ -16,7 +16,10 @@
 
 enum run_status { RUN_ACCEPTED, RUN_RETRY, RUN_REJECTED };
 
-/* Why a run was not accepted; in the order of judgement. */
+/*
+ * Why a run was not accepted. The numbers are those of player.proto; TOKEN_UNKNOWN is judged with
+ * TOKEN_INVALID, all others in this order.
+ */
 enum run_reason {
     REASON_NONE,
     REASON_MALFORMED,
@@ -26,11 +29,12 @@ enum run_reason {
     REASON_RATE_TOO_HIGH,
     REASON_MEDIA_MISMATCH,
     REASON_OUTSIDE_LESSON,
-    REASON_LESSON_UNKNOWN,
+    REASON_LESSON_UNKNOWN, /* a retry: another daemon may have a newer catalog */
     REASON_LESSON_CLOSED,
     REASON_AHEAD_OF_CLOCK, /* a retry: the daemon's clock may be the wrong one */
     REASON_TOO_LATE,       /* the store's to say */
     REASON_UNAVAILABLE,    /* a retry: Redis could not be reached, or did not answer in time */
+    REASON_TOKEN_UNKNOWN,  /* a retry: another daemon may have the token's key, or know its version */
     REASON_COUNT
 };
 

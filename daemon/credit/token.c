@@ -12,14 +12,16 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
-enum { KEY_ID_BYTES = 4, MAC_BYTES = 32, KEY_MIN = 32, PAYLOAD_VERSION = 1, PAYLOAD_MAX = 512 };
+enum { KEY_ID_BYTES = 4, MAC_BYTES = 32, KEY_MIN = 32, PAYLOAD_MAX = 512 };
 
 #define PREFIX "m1."
 
 enum {
+    PREFIX_CHARS = sizeof(PREFIX) - 1,
+    VERSION_AT = 1, /* of the prefix's characters, the one that counts versions */
     KEY_ID_CHARS = BASE64URL_LEN(KEY_ID_BYTES),
     MAC_CHARS = BASE64URL_LEN(MAC_BYTES),
-    HEAD_CHARS = sizeof(PREFIX) - 1 + KEY_ID_CHARS + 1
+    HEAD_CHARS = PREFIX_CHARS + KEY_ID_CHARS + 1
 };
 
 struct key {
@@ -155,7 +157,6 @@ static unsigned char *put_string(unsigned char *at, struct slice s)
 static size_t encode_payload(const struct session *session, unsigned char out[static PAYLOAD_MAX])
 {
     unsigned char *at = out;
-    *at++ = PAYLOAD_VERSION;
     at = put_number(at, session->time.anchor_ms);
     at = put_number(at, session->time.expiry_ms);
     memcpy(at, session->id, SESSION_ID_BYTES);
@@ -201,13 +202,16 @@ static bool take_string(struct reader *r, struct slice *out)
     return take(r, out->len, &out->ptr);
 }
 
+static bool take_time(struct reader *r, struct claim_session *time)
+{
+    return take_number(r, &time->anchor_ms) && take_number(r, &time->expiry_ms);
+}
+
 static bool decode_payload(struct slice payload, struct session *session)
 {
     struct reader r = {payload.ptr, payload.ptr + payload.len};
-    const char *version;
     const char *id;
-    if (!take(&r, 1, &version) || *version != PAYLOAD_VERSION || !take_number(&r, &session->time.anchor_ms) ||
-        !take_number(&r, &session->time.expiry_ms) || !take(&r, SESSION_ID_BYTES, &id))
+    if (!take_time(&r, &session->time) || !take(&r, SESSION_ID_BYTES, &id))
         return false;
     memcpy(session->id, id, SESSION_ID_BYTES);
     return take_string(&r, &session->portal) && take_string(&r, &session->learner) &&
@@ -224,8 +228,8 @@ size_t token_sign(struct token_signer *signer, const struct session *session, ch
     unsigned char mac[MAC_BYTES];
     size_t payload_len = encode_payload(session, payload);
     char *at = out;
-    memcpy(at, PREFIX, sizeof(PREFIX) - 1);
-    at += sizeof(PREFIX) - 1;
+    memcpy(at, PREFIX, PREFIX_CHARS);
+    at += PREFIX_CHARS;
     memcpy(at, signer->keys->keys[0].id, KEY_ID_CHARS);
     at += KEY_ID_CHARS;
     *at++ = '.';
@@ -258,18 +262,33 @@ static bool mac_agrees(EVP_MAC_CTX *mac, struct slice signed_text, const char *m
     return CRYPTO_memcmp(given, computed, MAC_BYTES) == 0;
 }
 
-bool token_verify(struct token_signer *signer, struct slice token, struct session *session, char *storage)
+bool token_is_session(struct slice token)
 {
-    if (token.len > TOKEN_MAX || token.len < HEAD_CHARS + 1 + MAC_CHARS ||
-        memcmp(token.ptr, PREFIX, sizeof(PREFIX) - 1) != 0 || token.ptr[HEAD_CHARS - 1] != '.')
-        return false;
+    return token.len >= PREFIX_CHARS && token.ptr[0] == 'm' && token.ptr[VERSION_AT] >= '1' &&
+           token.ptr[VERSION_AT] <= '9' && token.ptr[PREFIX_CHARS - 1] == '.';
+}
+
+enum token_verdict token_verify(
+    struct token_signer *signer, struct slice token, struct session *session, char *storage)
+{
+    if (token.len > TOKEN_MAX || token.len < HEAD_CHARS + 1 + MAC_CHARS || !token_is_session(token) ||
+        token.ptr[HEAD_CHARS - 1] != '.')
+        return TOKEN_INVALID;
     struct slice signed_text = {token.ptr, token.len - MAC_CHARS - 1};
     struct slice payload = {token.ptr + HEAD_CHARS, signed_text.len - HEAD_CHARS};
-    EVP_MAC_CTX *mac = find_mac(signer, token.ptr + sizeof(PREFIX) - 1);
-    if (mac == NULL || token.ptr[signed_text.len] != '.' ||
-        !mac_agrees(mac, signed_text, token.ptr + signed_text.len + 1))
-        return false;
-    size_t len;
-    return base64url_decode(payload.ptr, payload.len, storage, &len) &&
-           decode_payload((struct slice){storage, len}, session);
+    const char *mac_text = token.ptr + signed_text.len + 1;
+    if (token.ptr[signed_text.len] != '.' ||
+        !base64url_decode(payload.ptr, payload.len, storage, &payload.len))
+        return TOKEN_INVALID;
+    payload.ptr = storage;
+    EVP_MAC_CTX *mac = find_mac(signer, token.ptr + PREFIX_CHARS);
+    if (mac != NULL && !mac_agrees(mac, signed_text, mac_text))
+        return TOKEN_INVALID;
+    if (token.ptr[VERSION_AT] != PREFIX[VERSION_AT]) {
+        struct reader r = {payload.ptr, payload.ptr + payload.len};
+        return take_time(&r, &session->time) ? TOKEN_UNKNOWN : TOKEN_INVALID;
+    }
+    if (!decode_payload(payload, session))
+        return TOKEN_INVALID;
+    return mac != NULL ? TOKEN_GOOD : TOKEN_UNKNOWN;
 }

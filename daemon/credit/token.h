@@ -3,9 +3,13 @@
  *
  *     m1.<key id>.<payload>.<mac>      all but "m1" in base64url
  *
- * The payload is binary: anchor, expiry, then the session id and the length-prefixed ids. The mac is
- * HMAC-SHA256 over everything before the last dot. The key id is the first 4 bytes of SHA-256(key), so
- * keys need no names: the first key of the ring signs, every key verifies.
+ * The payload is binary: anchor and expiry (Unix ms, 8 bytes each, little-endian), then the session id and
+ * the length-prefixed ids. The mac is HMAC-SHA256 over everything before the last dot. The key id is the
+ * first 4 bytes of SHA-256(key), so keys need no names: the first key of the ring signs, every key verifies.
+ *
+ * While keys are rotated, or daemons replaced, one daemon may meet a token that only another one can verify.
+ * So every later version, "m2" to "m9", keeps the four parts, the key id, anchor and expiry at the payload's
+ * begin, and the mac: what a token says of its own time can always be read.
  */
 #pragma once
 
@@ -19,7 +23,8 @@ enum {
     TOKEN_MAX = 1024,     /* characters; a longer one is invalid */
     ID_MAX = 64,          /* lesson, course and portal ids: [A-Za-z0-9._-]{1,64} */
     NAME_MAX_BYTES = 128, /* learner and device ids: UTF-8 without control characters */
-    SESSION_ID_BYTES = 16
+    SESSION_ID_BYTES = 16,
+    SESSION_MS = 4 * 3600 * 1000 /* from a session's anchor to its expiry */
 };
 
 struct session {
@@ -39,7 +44,7 @@ bool name_valid(struct slice name);
 struct token_keys;
 struct token_signer;
 
-/* A ring of KEYS, the newest first; each at least 32 bytes. Copies them. */
+/* A ring of KEYS, of which the first signs; each at least 32 bytes. Copies them. */
 struct token_keys *token_keys_new(const struct slice *keys, size_t n);
 void token_keys_free(struct token_keys *ring);
 
@@ -53,10 +58,19 @@ void token_signer_free(struct token_signer *signer);
 /* Writes the token of SESSION, NUL-terminated. Returns its length; ids must be valid. */
 size_t token_sign(struct token_signer *signer, const struct session *session, char out[static TOKEN_MAX + 1]);
 
+enum token_verdict {
+    TOKEN_GOOD,
+    TOKEN_INVALID, /* no token, altered, or signed by no key that has its key id */
+    TOKEN_UNKNOWN  /* of a key or a version that is not known here: another daemon may know it */
+};
+
 /*
- * Verifies TOKEN and fills *SESSION; its slices point into STORAGE, which has TOKEN's length. False when it
- * is malformed, signed by no key of the ring or altered. Expiry is not judged here. The mac is compared in
- * constant time.
+ * Verifies TOKEN. A good one fills *SESSION, whose slices point into STORAGE, which has TOKEN's length. An
+ * unknown one fills only session->time, as the token says it, which anybody may have written. Expiry is not
+ * judged here. The mac is compared in constant time.
  */
-bool token_verify(struct token_signer *signer, struct slice token, struct session *session, char *storage)
-    __attribute__((warn_unused_result));
+enum token_verdict token_verify(struct token_signer *signer, struct slice token, struct session *session,
+    char *storage) __attribute__((warn_unused_result));
+
+/* Whether TOKEN begins as a session token of any version does, which no JWT does. */
+bool token_is_session(struct slice token);

@@ -62,7 +62,7 @@ static bool verifies(struct ring *r, struct slice token, struct session *session
     char *ids = mem_alloc(token.len);
     if (token.len > 0)
         memcpy(copy, token.ptr, token.len);
-    bool good = token_verify(r->signer, (struct slice){copy, token.len}, session, ids);
+    bool good = token_verify(r->signer, (struct slice){copy, token.len}, session, ids) == TOKEN_GOOD;
     if (good) {
         session->portal = move(session->portal, ids, storage);
         session->learner = move(session->learner, ids, storage);

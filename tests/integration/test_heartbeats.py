@@ -247,7 +247,7 @@ def test_lesson_unknown_after_it_left_the_catalog(new_minuted, redis, catalog):
     minuted.advance(MINUTE_MS)
     catalog.write_text(catalog.read_text().replace("      - {id: open-3}\n", ""))
     minuted.reload()
-    assert player.send(session, run(0, 10_000)) == [rejected("lesson_unknown")]
+    assert player.send(session, run(0, 10_000)) == [retry("lesson_unknown")]
 
 
 def test_the_window_is_judged_at_the_claimed_second(new_minuted, redis):

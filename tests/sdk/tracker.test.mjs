@@ -242,6 +242,65 @@ test('what is to be sent again is sent again', async () => {
   assert.ok(results.some(result => result.status === 'retry'));
 });
 
+/* As a daemon judges the sessions of TOKENS that were opened with a key that it does not have. */
+function forgetKey(world, known) {
+  const judge = world.daemon.judge.bind(world.daemon);
+  world.daemon.judge = (session, run) =>
+    (known(session) ? judge(session, run) : {status: 'retry', reason: 'token_unknown'});
+}
+
+test('what a daemon without the key of a session does not know yet is kept, and credited when it does', async () => {
+  const {world, results} = await started();
+  let reloaded = false;
+  forgetKey(world, () => reloaded);
+  await world.pass(50000);
+  assert.equal(world.daemon.seconds.size, 0);
+  reloaded = true;
+  await settle(world);
+  agree(world);
+  assert.equal(world.daemon.sessions.size, 1);
+  assert.ok(results.some(result => result.reason === 'token_unknown'));
+});
+
+test('a session that every other daemon knows is kept for hours', async () => {
+  const {world} = await started();
+  let asked = 0;
+  forgetKey(world, () => asked++ % 2);
+  await world.pass(3600000);
+  await settle(world);
+  agree(world);
+  assert.equal(world.daemon.sessions.size, 1);
+});
+
+test('a session that no daemon comes to know is followed by another, and its runs are kept', async () => {
+  const {world} = await started();
+  const [first] = world.daemon.sessions.values();
+  let found = false;
+  forgetKey(world, session => found || session !== first);
+  await world.pass(600000);
+  assert.equal(world.daemon.sessions.size, 2);
+  assert.ok(world.daemon.seconds.size > 500, `${world.daemon.seconds.size} s`);
+  found = true;
+  await settle(world);
+  agree(world);
+});
+
+for (const status of [401, 404])
+  test(`a daemon that answers ${status} to a session, since it was not reloaded yet, is asked again`, async () => {
+    const world = new World(12), answer = world.daemon.answer.bind(world.daemon), errors = [];
+    let reloaded = false;
+    world.daemon.answer = (path, body) => (reloaded || !path.endsWith('sessions') ? answer(path, body) : {status, body: {detail: 'not known'}});
+    openPage(world, {onError: error => errors.push(error.status)});
+    world.video.play();
+    await world.pass(90000);
+    assert.deepEqual(errors, [status]);
+    reloaded = true;
+    await world.pass(120000);
+    await settle(world);
+    agree(world);
+    assert.ok(world.playedSeconds() > 55, `${world.playedSeconds()} s could be claimed`);
+  });
+
 test('what a wall on the way answers is no word of the daemon', async () => {
   const {world, results} = await started();
   await world.pass(20000);

@@ -33,6 +33,7 @@
 #define HOUR_MS INT64_C(3600000)
 #define ORIGIN "https://player.example"
 #define SECRET "a secret of at least thirty-two bytes"
+#define OTHER_SECRET SLICE_LITERAL("a key that only another daemon has so far")
 #define PROBLEM "application/problem+json"
 
 /* ---- the clock ---- */
@@ -240,11 +241,15 @@ static inline const char *fixture_jwt(struct fixture *f, const char *learner, in
     return f->header;
 }
 
-/* A session's token with a lesson, opened AGO_MS before now, into TOKEN (TOKEN_MAX + 1 bytes). */
-static inline char *fixture_session(struct fixture *f, const char *lesson, int64_t ago_ms, char *token)
+/*
+ * A session's token with a lesson, opened AGO_MS before now and signed with KEY, into TOKEN (TOKEN_MAX + 1
+ * bytes).
+ */
+static inline char *fixture_session_of(
+    struct fixture *f, struct slice key, const char *lesson, int64_t ago_ms, char *token)
 {
-    struct policy *policy = fixture_policy(&f->config, "");
-    struct token_signer *signer = token_signer_new(policy->keys);
+    struct token_keys *keys = token_keys_new(&key, 1);
+    struct token_signer *signer = token_signer_new(keys);
     int64_t anchor_ms = clock_now_ms(&f->clock) - ago_ms;
     struct session session = {
         .time = {anchor_ms, anchor_ms + 4 * HOUR_MS},
@@ -255,8 +260,13 @@ static inline char *fixture_session(struct fixture *f, const char *lesson, int64
     };
     token_sign(signer, &session, token);
     token_signer_free(signer);
-    policy_unref(policy);
+    token_keys_free(keys);
     return token;
+}
+
+static inline char *fixture_session(struct fixture *f, const char *lesson, int64_t ago_ms, char *token)
+{
+    return fixture_session_of(f, SLICE_LITERAL(SECRET), lesson, ago_ms, token);
 }
 
 static inline int fixture_start(void **state)

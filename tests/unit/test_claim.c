@@ -329,8 +329,8 @@ static void test_names_and_statuses(void **state)
     } wanted[REASON_COUNT] = {{"", RUN_ACCEPTED}, {"malformed", RUN_REJECTED},
         {"token_invalid", RUN_REJECTED}, {"session_expired", RUN_REJECTED}, {"too_long", RUN_REJECTED},
         {"rate_too_high", RUN_REJECTED}, {"media_mismatch", RUN_REJECTED}, {"outside_lesson", RUN_REJECTED},
-        {"lesson_unknown", RUN_REJECTED}, {"lesson_closed", RUN_REJECTED}, {"ahead_of_clock", RUN_RETRY},
-        {"too_late", RUN_REJECTED}, {"unavailable", RUN_RETRY}};
+        {"lesson_unknown", RUN_RETRY}, {"lesson_closed", RUN_REJECTED}, {"ahead_of_clock", RUN_RETRY},
+        {"too_late", RUN_REJECTED}, {"unavailable", RUN_RETRY}, {"token_unknown", RUN_RETRY}};
     for (int reason = 0; reason < REASON_COUNT; reason++) {
         assert_string_equal(run_reason_name((enum run_reason)reason), wanted[reason].name);
         assert_int_equal(run_reason_status((enum run_reason)reason), wanted[reason].status);

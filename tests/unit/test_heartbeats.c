@@ -14,10 +14,16 @@
 #define REJECTED(reason) "{\"status\":\"rejected\",\"reason\":\"" reason "\"}"
 #define RETRY(reason) "{\"status\":\"retry\",\"reason\":\"" reason "\"}"
 
-/* Sessions opened an hour ago; one that has expired, and one whose token is too old even to deliver. */
+/*
+ * Sessions opened an hour ago; one that has expired, and one whose token is too old even to deliver. The same
+ * of a key that is not ours, and one opened by a clock that is ahead of ours, as far as is believed and
+ * further.
+ */
 struct tokens {
     char known[TOKEN_MAX + 1], endless[TOKEN_MAX + 1], winter[TOKEN_MAX + 1], past[TOKEN_MAX + 1],
-        gone[TOKEN_MAX + 1], expired[TOKEN_MAX + 1], too_old[TOKEN_MAX + 1];
+        gone[TOKEN_MAX + 1], expired[TOKEN_MAX + 1], too_old[TOKEN_MAX + 1], foreign[TOKEN_MAX + 1],
+        foreign_expired[TOKEN_MAX + 1], foreign_too_old[TOKEN_MAX + 1], foreign_next[TOKEN_MAX + 1],
+        foreign_future[TOKEN_MAX + 1];
 };
 
 static void make_tokens(struct fixture *f, struct tokens *t)
@@ -29,6 +35,11 @@ static void make_tokens(struct fixture *f, struct tokens *t)
     fixture_session(f, "left-the-catalog", HOUR_MS, t->gone);
     fixture_session(f, "endless", 28 * HOUR_MS, t->expired);
     fixture_session(f, "endless", 28 * HOUR_MS + 1, t->too_old);
+    fixture_session_of(f, OTHER_SECRET, "endless", HOUR_MS, t->foreign);
+    fixture_session_of(f, OTHER_SECRET, "endless", 28 * HOUR_MS, t->foreign_expired);
+    fixture_session_of(f, OTHER_SECRET, "endless", 28 * HOUR_MS + 1, t->foreign_too_old);
+    fixture_session_of(f, OTHER_SECRET, "endless", -HOUR_MS, t->foreign_next);
+    fixture_session_of(f, OTHER_SECRET, "endless", -HOUR_MS - 1, t->foreign_future);
 }
 
 /* ---- requests and results ---- */
@@ -106,13 +117,21 @@ static void test_every_reason(void **state)
         {t.known, "{}", REJECTED("malformed")},
         {t.known, "7", REJECTED("malformed")},
         {t.known, RUN(10000, 10000), REJECTED("malformed")},
+        {t.known, RUN_OF("0.4", "3000.4", "5.2", "3.0052e3", "1"), ACCEPTED(3)},
+        {t.known, RUN_OF("3000.4", "3000.49", "7.1", "7.2", "1"), ACCEPTED(0)},
+        {t.endless, RUN_OF("0", "10000", "1674187200500", "1674187210500", "1"), ACCEPTED(10)},
         {t.endless, RUN(0, 600001), REJECTED("too_long")},
         {t.known, RUN_OF("0", "10000", "0", "170000", "17"), REJECTED("rate_too_high")},
         {t.known, RUN_OF("0", "10000", "0", "2000", "0.2"), REJECTED("rate_too_high")},
         {t.known, RUN_OF("0", "10000", "0", "300000", "1"), REJECTED("media_mismatch")},
         {t.known, RUN_OF("0", "10000", "590001", "600001", "1"), REJECTED("outside_lesson")},
         {t.endless, RUN_OF("0", "10000", "4000000", "4010000", "1"), ACCEPTED(10)},
-        {t.gone, RUN(0, 10000), REJECTED("lesson_unknown")},
+        {t.gone, RUN(0, 10000), RETRY("lesson_unknown")},
+        {t.foreign, RUN(0, 10000), RETRY("token_unknown")},
+        {t.foreign, RUN(0, 600001), RETRY("token_unknown")},
+        {t.foreign, "{}", REJECTED("malformed")},
+        {t.foreign_expired, RUN(0, 10000), RETRY("token_unknown")},
+        {t.foreign_next, RUN(0, 10000), RETRY("token_unknown")},
         {t.past, RUN(0, 10000), REJECTED("lesson_closed")},
         {t.endless, RUN(3600000, 3605000), ACCEPTED(5)},
         {t.endless, RUN(3600000, 3605001), RETRY("ahead_of_clock")},
@@ -128,8 +147,9 @@ static void test_every_reason(void **state)
     }
     const struct api_counters *counters = api_counters(f->api);
     assert_int_equal(counters->heartbeats, COUNT(rows));
-    assert_int_equal(counters->runs_accepted, 7);
-    assert_int_equal(counters->runs_refused[REASON_MALFORMED], 3);
+    assert_int_equal(counters->runs_accepted, 10);
+    assert_int_equal(counters->runs_refused[REASON_MALFORMED], 4);
+    assert_int_equal(counters->runs_refused[REASON_TOKEN_UNKNOWN], 4);
     assert_int_equal(counters->runs_refused[REASON_AHEAD_OF_CLOCK], 1);
 }
 
@@ -184,6 +204,11 @@ static void test_a_single_session_refused_as_a_whole(void **state)
         {"m1.x.y.z", RUN(0, 1000), 401},
         {"m1.x.y.z", "", 401},
         {"m1.x.y.z", "{}", 401},
+        {t.foreign_future, RUN(0, 1000), 401},
+        {t.foreign_future, "", 401},
+        {t.foreign_too_old, RUN(0, 1000), 410},
+        {t.foreign, "", 200},
+        {t.foreign, "{}", 200},
         {t.too_old, RUN(0, 1000), 410},
         {t.too_old, "", 410},
         {t.too_old, "{}", 410},
@@ -214,7 +239,8 @@ static void test_batches(void **state)
     struct fixture *f = *state;
     struct tokens t;
     make_tokens(f, &t);
-    const char *const tokens[] = {t.known, "m1.x.y.z", t.endless, t.too_old, t.gone, t.winter, t.expired};
+    const char *const tokens[] = {
+        t.known, "m1.x.y.z", t.endless, t.too_old, t.gone, t.winter, t.expired, t.foreign};
     const char *const runs[] = {
         RUN(0, 10000) ",{}," RUN(501, 1499) "," RUN(20000, 25000),
         "{}," RUN(0, 1000) "," RUN(0, 600001),
@@ -223,16 +249,22 @@ static void test_batches(void **state)
         RUN_OF("0", "1000", "0", "1000", "99") "," RUN(0, 1000),
         RUN(0, 3000),
         RUN(14400000, 14401000),
+        RUN(0, 1000) ",{}",
     };
     send_batch(f, tokens, runs, COUNT(tokens));
     assert_int_equal(f->store.n, 3);
     fixture_store_answer(f, (enum store_status[]){STORE_WRITTEN, STORE_TOO_LATE, STORE_WRITTEN});
-    assert_results(f,
-        ACCEPTED(10) "," REJECTED("malformed") "," ACCEPTED(0) "," REJECTED("too_late") "," REJECTED(
-            "malform"
-            "ed") "," REJECTED("token_invalid") "," REJECTED("token_invalid") "," REJECTED("session_"
-                                                                                           "expired") "," REJECTED("malformed") "," REJECTED("rate_too_high") "," REJECTED("lesson_"
-                                                                                                                                                                           "unknown") "," ACCEPTED(3) "," REJECTED("session_expired"));
+    static const char first[] =
+        ACCEPTED(10) "," REJECTED("malformed") "," ACCEPTED(0) "," REJECTED("too_late");
+    static const char bad[] =
+        REJECTED("malformed") "," REJECTED("token_invalid") "," REJECTED("token_invalid");
+    static const char old[] = REJECTED("session_expired") "," REJECTED("malformed");
+    static const char gone[] = REJECTED("rate_too_high") "," RETRY("lesson_unknown");
+    static const char last[] = ACCEPTED(3) "," REJECTED("session_expired");
+    static const char foreign[] = RETRY("token_unknown") "," REJECTED("malformed");
+    char expected[4096];
+    snprintf(expected, sizeof(expected), "%s,%s,%s,%s,%s,%s", first, bad, old, gone, last, foreign);
+    assert_results(f, expected);
 }
 
 static void test_batches_that_need_no_store(void **state)
@@ -253,6 +285,32 @@ static void test_batches_that_need_no_store(void **state)
     fixture_post(f, "/v1/heartbeats", NULL, "{\"heartbeats\":[{\"runs\":[" RUN(0, 1000) "]}]}");
     assert_results(f, REJECTED("token_invalid"));
     assert_int_equal(f->store.submitted, 0);
+}
+
+/* After the reload that brings the key and the lesson, what was to be sent again is credited. */
+static void test_what_a_reload_makes_known(void **state)
+{
+    static const struct slice keys[] = {TEXT(SECRET), TEXT("a key that only another daemon has so far")};
+    struct fixture *f = *state;
+    char token[TOKEN_MAX + 1];
+    fixture_session_of(f, OTHER_SECRET, "left-the-catalog", HOUR_MS, token);
+    send_single(f, token, RUN(0, 10000));
+    assert_results(f, RETRY("token_unknown"));
+    struct policy *policy = fixture_policy(&f->config, "");
+    token_keys_free(policy->keys);
+    policy->keys = token_keys_new(keys, COUNT(keys));
+    api_set_policy(f->api, policy);
+    policy_unref(policy);
+    send_single(f, token, RUN(0, 10000));
+    assert_results(f, RETRY("lesson_unknown"));
+    policy = fixture_policy(&f->config, "  - {id: new, hours: 1, lessons: [{id: left-the-catalog}]}\n");
+    token_keys_free(policy->keys);
+    policy->keys = token_keys_new(keys, COUNT(keys));
+    api_set_policy(f->api, policy);
+    policy_unref(policy);
+    send_single(f, token, RUN(0, 10000));
+    write_if_submitted(f);
+    assert_results(f, ACCEPTED(10));
 }
 
 /* ---- the store ---- */
@@ -406,6 +464,7 @@ int main(void)
         API_TEST(test_a_single_session_refused_as_a_whole),
         API_TEST(test_batches),
         API_TEST(test_batches_that_need_no_store),
+        API_TEST(test_what_a_reload_makes_known),
         API_TEST(test_what_the_store_says),
         API_TEST(test_counts_are_the_stores),
         API_TEST(test_the_interval_grows_with_the_stores_age),

@@ -52,6 +52,23 @@ static void test_who_asks(void **state)
     }
 }
 
+/* The fault may be this daemon's own, so the page must not take its learner for one who is not logged in. */
+static void test_a_key_of_another_daemon(void **state)
+{
+    struct fixture *f = *state;
+    char token[TOKEN_MAX + 16] = "Bearer ";
+    fixture_session_of(f, OTHER_SECRET, "endless", HOUR_MS, token + strlen(token));
+    ask(f, token, NULL);
+    assert_problem(f, 503, "not known to this daemon");
+    assert_true(has_header(f, "Retry-After: "));
+    fixture_session_of(f, OTHER_SECRET, "endless", 28 * HOUR_MS + 1, token + strlen("Bearer "));
+    ask(f, token, NULL);
+    assert_problem(f, 401, "has expired");
+    fixture_session_of(f, OTHER_SECRET, "endless", -2 * HOUR_MS, token + strlen("Bearer "));
+    ask(f, token, NULL);
+    assert_problem(f, 401, "none that was given out here");
+}
+
 static void test_redis_away(void **state)
 {
     struct fixture *f = *state;
@@ -165,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         API_TEST(test_who_asks),
+        API_TEST(test_a_key_of_another_daemon),
         API_TEST(test_redis_away),
         API_TEST(test_answers),
         API_TEST(test_protobuf),

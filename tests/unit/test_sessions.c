@@ -149,7 +149,7 @@ static void test_the_answer(void **state)
     assert_int_equal(opened.expires_at_ms, NOW_MS + 77 + 4 * HOUR_MS);
     assert_int_equal(opened.heartbeat_interval_ms, 37500);
     assert_int_equal(opened.id.len, 22); /* 16 bytes in base64url */
-    assert_true(token_verify(signer, opened.token, &session, storage));
+    assert_int_equal(token_verify(signer, opened.token, &session, storage), TOKEN_GOOD);
     assert_int_equal(session.time.anchor_ms, opened.server_time_ms);
     assert_int_equal(session.time.expiry_ms, opened.expires_at_ms);
     assert_true(slice_is(session.portal, "higher"));

@@ -52,17 +52,24 @@ static void ring_free(struct ring *ring)
 }
 
 /* TOKEN and the storage end where their blocks end, so that a byte beyond them is seen. */
-static bool verifies(const struct ring *ring, struct slice token)
+static enum token_verdict verdict_of(const struct ring *ring, struct slice token, struct claim_session *time)
 {
-    struct session got;
+    struct session got = {0};
     char *storage = malloc(token.len == 0 ? 1 : token.len);
     char *block = malloc(token.len + 1);
     assert_true(block != NULL && storage != NULL);
     char *copy = memcpy(block + 1, token.ptr, token.len);
-    bool result = token_verify(ring->signer, (struct slice){copy, token.len}, &got, storage);
+    enum token_verdict result = token_verify(ring->signer, (struct slice){copy, token.len}, &got, storage);
     free(block);
     free(storage);
+    if (time != NULL)
+        *time = got.time;
     return result;
+}
+
+static bool verifies(const struct ring *ring, struct slice token)
+{
+    return verdict_of(ring, token, NULL) == TOKEN_GOOD;
 }
 
 static void assert_round_trip(const struct ring *ring, const struct session *s)
@@ -72,7 +79,7 @@ static void assert_round_trip(const struct ring *ring, const struct session *s)
     struct session got;
     size_t len = token_sign(ring->signer, s, token);
     assert_int_equal(len, strlen(token));
-    assert_true(token_verify(ring->signer, (struct slice){token, len}, &got, storage));
+    assert_int_equal(token_verify(ring->signer, (struct slice){token, len}, &got, storage), TOKEN_GOOD);
     memset(token, 0, sizeof(token)); /* what was verified does not point into it */
     assert_true(got.time.anchor_ms == s->time.anchor_ms && got.time.expiry_ms == s->time.expiry_ms);
     assert_memory_equal(got.id, s->id, SESSION_ID_BYTES);
@@ -216,6 +223,30 @@ static void test_a_foreign_ring_is_refused(void **state)
     ring_free(&near);
 }
 
+/* While keys are rotated one daemon signs with a key that another does not have yet. */
+static void test_another_daemons_key_is_unknown(void **state)
+{
+    (void)state;
+    enum { ID_END = 9 };
+    struct ring ours = ring_new(&key_a, 1);
+    struct ring theirs = ring_new(&key_b, 1);
+    struct claim_session time;
+    char good[TOKEN_MAX + 1];
+    char token[TOKEN_MAX + 1];
+    token_sign(ours.signer, &session, good);
+    size_t len = token_sign(theirs.signer, &session, token);
+    assert_int_equal(verdict_of(&ours, (struct slice){token, len}, &time), TOKEN_UNKNOWN);
+    assert_true(time.anchor_ms == session.time.anchor_ms && time.expiry_ms == session.time.expiry_ms);
+    assert_int_equal(verdict_of(&ours, (struct slice){token, len - 1}, NULL), TOKEN_INVALID);
+    token[ID_END + 30] = '!';
+    assert_int_equal(verdict_of(&ours, (struct slice){token, len}, NULL), TOKEN_INVALID);
+    memcpy(token, good, len);
+    token[ID_END + 30] = (char)(token[ID_END + 30] == 'A' ? 'B' : 'A');
+    assert_int_equal(verdict_of(&ours, (struct slice){token, len}, NULL), TOKEN_INVALID);
+    ring_free(&ours);
+    ring_free(&theirs);
+}
+
 static void test_signers_share_a_ring(void **state)
 {
     (void)state;
@@ -235,18 +266,25 @@ static void test_signers_share_a_ring(void **state)
 
 /* ---- signed by our key, yet not what we sign ---- */
 
-/* A token of key_a around PAYLOAD_TEXT, as another version of the program might sign it. */
-static size_t sign_text(const struct ring *ring, struct slice payload_text, char *out)
+/* A token of key_a that begins with PREFIX, around PAYLOAD_TEXT, as another version of the program might sign
+ * it. */
+static size_t sign_as(const struct ring *ring, const char *prefix, struct slice payload_text, char *out)
 {
     enum { HEAD = 10 };
     unsigned char mac[32];
     unsigned n = sizeof(mac);
     token_sign(ring->signer, &session, out);
+    memcpy(out, prefix, strlen(prefix));
     memcpy(out + HEAD, payload_text.ptr, payload_text.len);
     size_t len = HEAD + payload_text.len;
     assert_non_null(HMAC(EVP_sha256(), key_a.ptr, (int)key_a.len, (unsigned char *)out, len, mac, &n));
     out[len++] = '.';
     return len + base64url_encode(mac, sizeof(mac), out + len);
+}
+
+static size_t sign_text(const struct ring *ring, struct slice payload_text, char *out)
+{
+    return sign_as(ring, "m1.", payload_text, out);
 }
 
 static bool accepts(const struct ring *ring, struct slice payload)
@@ -263,11 +301,10 @@ static void append_string(struct buf *b, struct slice s)
     buf_append_slice(b, s);
 }
 
-static struct buf payload_of(uint8_t version, struct slice portal, struct slice learner, struct slice lesson)
+static struct buf payload_of(struct slice portal, struct slice learner, struct slice lesson)
 {
     static const char numbers_and_id[8 + 8 + SESSION_ID_BYTES] = {1, 2, 3};
     struct buf b = {0};
-    buf_append_u8(&b, version);
     buf_append(&b, numbers_and_id, sizeof(numbers_and_id));
     append_string(&b, portal);
     append_string(&b, learner);
@@ -282,25 +319,22 @@ static void test_payloads(void **state)
     static const char longest[] = REPEAT_16("0123456789abcdef");
     const struct {
         bool good;
-        uint8_t version;
         struct slice portal;
         struct slice learner;
         struct slice lesson;
-    } rows[] = {{true, 1, TEXT("p"), TEXT("l"), TEXT("x")}, {false, 0, TEXT("p"), TEXT("l"), TEXT("x")},
-        {false, 2, TEXT("p"), TEXT("l"), TEXT("x")}, {false, 255, TEXT("p"), TEXT("l"), TEXT("x")},
-        {false, 1, TEXT(""), TEXT("l"), TEXT("x")}, {false, 1, TEXT("p"), TEXT(""), TEXT("x")},
-        {false, 1, TEXT("p"), TEXT("l"), TEXT("")}, {false, 1, TEXT("p/q"), TEXT("l"), TEXT("x")},
-        {false, 1, TEXT("p"), TEXT("l\n"), TEXT("x")}, {false, 1, TEXT("p"), TEXT("\xff"), TEXT("x")},
-        {false, 1, TEXT("p"), TEXT("l\0"), TEXT("x")}, {false, 1, TEXT("p"), TEXT("l"), TEXT("x y")},
-        {false, 1, TEXT("p"), TEXT("l"), TEXT("\xc3\xa9")},
-        {true, 1, TEXT("p"), TEXT("\xc3\xa9/"), TEXT("x")}, {true, 1, {longest, 64}, TEXT("l"), TEXT("x")},
-        {false, 1, {longest, 65}, TEXT("l"), TEXT("x")}, {true, 1, TEXT("p"), {longest, 128}, TEXT("x")},
-        {false, 1, TEXT("p"), {longest, 129}, TEXT("x")}, {true, 1, TEXT("p"), TEXT("l"), {longest, 64}},
-        {false, 1, TEXT("p"), TEXT("l"), {longest, 65}},
-        {false, 1, {longest, 255}, {longest, 255}, {longest, 255}}};
+    } rows[] = {{true, TEXT("p"), TEXT("l"), TEXT("x")}, {false, TEXT(""), TEXT("l"), TEXT("x")},
+        {false, TEXT("p"), TEXT(""), TEXT("x")}, {false, TEXT("p"), TEXT("l"), TEXT("")},
+        {false, TEXT("p/q"), TEXT("l"), TEXT("x")}, {false, TEXT("p"), TEXT("l\n"), TEXT("x")},
+        {false, TEXT("p"), TEXT("\xff"), TEXT("x")}, {false, TEXT("p"), TEXT("l\0"), TEXT("x")},
+        {false, TEXT("p"), TEXT("l"), TEXT("x y")}, {false, TEXT("p"), TEXT("l"), TEXT("\xc3\xa9")},
+        {true, TEXT("p"), TEXT("\xc3\xa9/"), TEXT("x")}, {true, {longest, 64}, TEXT("l"), TEXT("x")},
+        {false, {longest, 65}, TEXT("l"), TEXT("x")}, {true, TEXT("p"), {longest, 128}, TEXT("x")},
+        {false, TEXT("p"), {longest, 129}, TEXT("x")}, {true, TEXT("p"), TEXT("l"), {longest, 64}},
+        {false, TEXT("p"), TEXT("l"), {longest, 65}},
+        {false, {longest, 255}, {longest, 255}, {longest, 255}}};
     struct ring ring = ring_new(&key_a, 1);
     for (size_t i = 0; i < COUNT(rows); i++) {
-        struct buf payload = payload_of(rows[i].version, rows[i].portal, rows[i].learner, rows[i].lesson);
+        struct buf payload = payload_of(rows[i].portal, rows[i].learner, rows[i].lesson);
         if (accepts(&ring, buf_slice(&payload)) != rows[i].good)
             fail_msg("row %zu", i);
         buf_free(&payload);
@@ -308,11 +342,48 @@ static void test_payloads(void **state)
     ring_free(&ring);
 }
 
+/* Daemons are replaced one after the other: the newer one's tokens reach those that do not know their form.
+ */
+static void test_a_later_version_is_unknown(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *prefix;
+        size_t payload_len;
+        enum token_verdict verdict; /* signed by our key, or said to be of a key that we do not have */
+        enum token_verdict spoiled; /* signed by neither, yet said to be of ours */
+    } rows[] = {
+        {"m2.", 16, TOKEN_UNKNOWN, TOKEN_INVALID}, {"m9.", 200, TOKEN_UNKNOWN, TOKEN_INVALID},
+        {"m2.", 15, TOKEN_INVALID, TOKEN_INVALID}, {"m2.", 0, TOKEN_INVALID, TOKEN_INVALID},
+        {"m0.", 16, TOKEN_INVALID, TOKEN_INVALID}, {"mA.", 16, TOKEN_INVALID, TOKEN_INVALID},
+        {"n2.", 16, TOKEN_INVALID, TOKEN_INVALID}, {"m2-", 16, TOKEN_INVALID, TOKEN_INVALID},
+        {"m1.", 16, TOKEN_INVALID, TOKEN_INVALID}, /* of this version more is known */
+    };
+    struct ring ours = ring_new(&key_a, 1);
+    struct ring theirs = ring_new(&key_b, 1);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char payload[200] = "\1\2\3\4\5\6\0\0\7\10\11\12\13\14";
+        char text[300];
+        char token[TOKEN_MAX];
+        struct claim_session time;
+        size_t n = base64url_encode(payload, rows[i].payload_len, text);
+        size_t len = sign_as(&ours, rows[i].prefix, (struct slice){text, n}, token);
+        assert_int_equal(verdict_of(&ours, (struct slice){token, len}, &time), rows[i].verdict);
+        if (rows[i].verdict == TOKEN_UNKNOWN)
+            assert_true(time.anchor_ms == 0x060504030201 && time.expiry_ms == 0x0c0b0a090807);
+        assert_int_equal(verdict_of(&theirs, (struct slice){token, len}, NULL), rows[i].verdict);
+        token[len - 5] = (char)(token[len - 5] == 'A' ? 'B' : 'A');
+        assert_int_equal(verdict_of(&ours, (struct slice){token, len}, NULL), rows[i].spoiled);
+    }
+    ring_free(&ours);
+    ring_free(&theirs);
+}
+
 static void test_every_byte_of_a_payload_is_accounted_for(void **state)
 {
     (void)state;
     struct ring ring = ring_new(&key_a, 1);
-    struct buf payload = payload_of(1, SLICE_LITERAL("p"), SLICE_LITERAL("l"), SLICE_LITERAL("x"));
+    struct buf payload = payload_of(SLICE_LITERAL("p"), SLICE_LITERAL("l"), SLICE_LITERAL("x"));
     for (size_t n = 0; n < payload.len; n++)
         assert_false(accepts(&ring, (struct slice){payload.data, n}));
     assert_true(accepts(&ring, buf_slice(&payload)));
@@ -327,7 +398,7 @@ static void test_a_payload_has_one_spelling(void **state)
 {
     (void)state;
     struct ring ring = ring_new(&key_a, 1);
-    struct buf payload = payload_of(1, SLICE_LITERAL("p"), SLICE_LITERAL("lear"), SLICE_LITERAL("x"));
+    struct buf payload = payload_of(SLICE_LITERAL("p"), SLICE_LITERAL("learn"), SLICE_LITERAL("x"));
     char text[256];
     char token[TOKEN_MAX];
     size_t n = base64url_encode(payload.data, payload.len, text);
@@ -383,8 +454,10 @@ int main(void)
         cmocka_unit_test(test_shapes_that_are_no_token),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_a_foreign_ring_is_refused),
+        cmocka_unit_test(test_another_daemons_key_is_unknown),
         cmocka_unit_test(test_signers_share_a_ring),
         cmocka_unit_test(test_payloads),
+        cmocka_unit_test(test_a_later_version_is_unknown),
         cmocka_unit_test(test_every_byte_of_a_payload_is_accounted_for),
         cmocka_unit_test(test_a_payload_has_one_spelling),
         cmocka_unit_test(test_ids),

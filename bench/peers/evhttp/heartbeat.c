@@ -108,8 +108,8 @@ static void credit(struct peer *peer, struct evhttp_request *request, const stru
     struct crediting *c = mem_zalloc(sizeof(*c));
     c->peer = peer;
     c->request = request;
-    bool known =
-        heartbeat->token.len <= TOKEN_MAX && token_verify(peer->signer, heartbeat->token, &session, c->token);
+    bool known = heartbeat->token.len <= TOKEN_MAX &&
+                 token_verify(peer->signer, heartbeat->token, &session, c->token) == TOKEN_GOOD;
     if (known && now_ms <= session.time.expiry_ms + HORIZON_MS) {
         judge(c, &session, heartbeat->runs, now_ms);
         return;

@@ -17,6 +17,7 @@ const INTERVAL_MS = 15000;
 const BODY_MAX = 65536;
 const IDLE_MS = 3600000;
 const BACKLOG = 4096;
+const RETRIED = ['ahead_of_clock', 'lesson_unknown'];
 const TITLES = { 400: 'Bad Request', 401: 'Unauthorized', 410: 'Gone', 503: 'Service Unavailable' };
 
 // Known in advance, so that Fastify writes answers with a compiled serializer.
@@ -75,7 +76,7 @@ function answerOf(result) {
 
 function sendReason(reply, reason) {
   if (reason === 'session_expired') return sendProblem(reply, 410);
-  return answerOf({ status: reason === 'ahead_of_clock' ? 'retry' : 'rejected', reason });
+  return answerOf({ status: RETRIED.includes(reason) ? 'retry' : 'rejected', reason });
 }
 
 function accepted(seconds) {

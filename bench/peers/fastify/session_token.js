@@ -7,7 +7,7 @@ const MAC_BYTES = 32;
 const MAC_CHARS = 43;
 const KEY_ID_BYTES = 4;
 const TOKEN_MAX = 1024;
-const STRINGS_AT = 33; // behind version, anchor, expiry and the session's id
+const STRINGS_AT = 32; // behind anchor, expiry and the session's id
 
 // What is signed was once checked.
 function readPayload(payload) {
@@ -19,8 +19,8 @@ function readPayload(payload) {
     return text;
   };
   return {
-    anchorMs: Number(payload.readBigInt64LE(1)),
-    expiryMs: Number(payload.readBigInt64LE(9)),
+    anchorMs: Number(payload.readBigInt64LE(0)),
+    expiryMs: Number(payload.readBigInt64LE(8)),
     portal: takeString(),
     learner: takeString(),
     course: takeString(),

@@ -66,7 +66,7 @@ end
 
 local function answer_reason(reason)
   if reason == 'session_expired' then return answer_problem(410, 'Gone') end
-  local status = reason == 'ahead_of_clock' and 'retry' or 'rejected'
+  local status = (reason == 'ahead_of_clock' or reason == 'lesson_unknown') and 'retry' or 'rejected'
   answer_result('{"status":"' .. status .. '","reason":"' .. reason .. '"}')
 end
 

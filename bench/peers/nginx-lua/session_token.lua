@@ -29,7 +29,7 @@ unsigned char *SHA256(const unsigned char *d, size_t n, unsigned char *md);
 local crypto = ffi.load('libcrypto.so.3')
 
 local MAC_BYTES, MAC_CHARS, KEY_ID_BYTES, TOKEN_MAX = 32, 43, 4, 1024
-local TIMES_BYTES, SESSION_ID_BYTES = 17, 16 -- version, anchor and expiry; the session's id
+local TIMES_BYTES, SESSION_ID_BYTES = 16, 16 -- anchor and expiry; the session's id
 local computed, computed_len = bytes.new(MAC_BYTES), ffi.new('size_t[1]')
 local const_bytes = ffi.typeof('const uint8_t *')
 
@@ -65,7 +65,7 @@ end
 -- What is signed was once checked.
 local function read_payload(payload)
   local pointer = ffi.cast(const_bytes, payload)
-  local session = {anchor_ms = bytes.get_i64(pointer, 1), expiry_ms = bytes.get_i64(pointer, 9)}
+  local session = {anchor_ms = bytes.get_i64(pointer, 0), expiry_ms = bytes.get_i64(pointer, 8)}
   local at = TIMES_BYTES + SESSION_ID_BYTES + 1
   session.portal, at = take_string(payload, at)
   session.learner, at = take_string(payload, at)

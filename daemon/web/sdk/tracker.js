@@ -13,6 +13,7 @@ const TICK_MS = 1000;
 const SAVE_MS = 5000; // what a crash may cost
 const CLOCK_ERROR_MAX_MS = 2000;
 const RENEW_MS = 600000; // before a session expires
+const UNKNOWN_MS = 60000; // a session that no daemon has known for so long is followed by another
 const HELD_MAX = 1500; // runs of up to a minute
 
 const wallAhead = () => Date.now() - performance.now();
@@ -25,6 +26,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   let session = null, generation = 0, opening = false, timer = 0, refused = false;
   let wall = wallAhead();
   let held = null; // runs since the clock was in doubt, null while it is not
+  let unknownSince = null; // on this page's clock: since when all answers say that the session's token is not known
   let late = 0; // by how much the wall clock says that the monotonic one is, since then
 
   const recorder = createRecorder(run => {
@@ -87,6 +89,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     interval = next.answer.heartbeat_interval_ms;
     cutAt = performance.now();
     refused = false;
+    unknownSince = null;
     backoff.reset();
     say('session', session.answer);
     sample(false);
@@ -163,6 +166,19 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     tell(options.onResult, outcome, item.run, item.session);
     if (outcome.credited_seconds > 0) askProgress(item.token);
     if (['session_expired', 'token_invalid'].includes(outcome.reason)) gone(item.token);
+    else judgeToken(item.token, outcome.reason);
+  }
+
+  /*
+   * While operators rotate the keys of sessions, some daemons do not know a token that others know: the run is kept and sent
+   * again. Where none comes to know it the key is lost, and only another session can be credited.
+   */
+  function judgeToken(token, reason) {
+    if (!session || token !== session.answer.session_token) return;
+    const now = performance.now();
+    if (reason !== 'token_unknown') unknownSince = null;
+    else if (unknownSince === null) unknownSince = now;
+    else if (now - unknownSince >= UNKNOWN_MS) open();
   }
 
   function gone(token) {
