@@ -24,6 +24,7 @@ STEPS = st.lists(st.one_of(
     st.tuples(st.just("claim_any"), tabs, ms, ms, st.sampled_from((0.25, 1.0, 1.01, 1.5, 2.0, 16.0)), ms),
     st.tuples(st.just("claim_before"), tabs, ms),
     st.tuples(st.just("sprinkle"), tabs, st.integers(1, 1500), st.integers(1, 3)),
+    st.tuples(st.just("graze"), tabs, st.floats(0, 2), st.floats(0, 2)),
     st.tuples(st.just("replay"), st.integers(1, 50), st.randoms(use_true_random=False)),
     st.tuples(st.just("race"), st.integers(1, 10)),
     st.tuples(st.just("swap"), tabs, tabs),
@@ -87,6 +88,13 @@ class Mixture:
         now_ms = self.tab(at).now_ms
         starts = range(max(0, now_ms - 200 * every_ms), now_ms, every_ms)
         self.say(self.tab(at), *(run(ms, ms + length_ms) for ms in starts))
+
+    def graze(self, at, before_ms, after_ms):
+        """Each second touched by fractions of a millisecond, to be rounded up; those to come as well."""
+        tab = self.tab(at)
+        edges = range(1000, tab.now_ms + 2 * SLACK_MS, 1000)[-200:]
+        played = [run(ms - before_ms, ms + after_ms, media_to_ms=ms + after_ms) for ms in edges if after_ms + before_ms > 0]
+        self.say(tab, *played, run(0.4, max(1, tab.now_ms) + SLACK_MS + after_ms / 4 + 0.4))
 
     def replay(self, times, rng):
         """What was said, as a gateway that repeats and reorders."""
