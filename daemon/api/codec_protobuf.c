@@ -1,131 +1,160 @@
-/* The protobuf codec. */
+/*
+ * The protobuf codec. Requests are read in place from the wire, since the library would keep every field that
+ * it does not know; answers, which are our own, are packed by the library.
+ */
 #include "api/codec.h"
+#include "base/wire.h"
 #include "proto/player.pb-c.h"
 
-/*
- * Unknown fields unpack to many times what they take on the wire: beyond this much more than the body itself
- * the message is refused. A request of RUNS_MAX runs in HEARTBEATS_MAX heartbeats needs a quarter of it.
+/* ---- decoding ----
+ * The field numbers are those of player.proto. As the format asks, a singular field that is repeated has its
+ * last value, and a known number with another wire type is passed over like an unknown one.
  */
-enum { UNPACKED_MAX = 256 * 1024 };
 
-/* ---- decoding ---- */
-
-static void *allocate(void *data, size_t size)
+static bool is_bytes(const struct wire_field *field, uint32_t number)
 {
-    return arena_alloc(data, size);
+    return field->number == number && field->type == WIRE_BYTES;
 }
 
-static void keep(void *data, void *ptr)
+/* Never without a pointer: that would say that the field is missing. */
+static struct slice text_of(const struct wire_field *field)
 {
-    (void)data; /* the arena gives it back */
-    (void)ptr;
-}
-
-/* NULL when BODY is no such message or unpacks to too much. */
-static ProtobufCMessage *unpack(
-    const ProtobufCMessageDescriptor *type, struct slice body, struct arena *arena)
-{
-    ProtobufCAllocator allocator = {allocate, keep, arena};
-    size_t limit = arena->limit;
-    arena->limit = arena->total + body.len + UNPACKED_MAX;
-    ProtobufCMessage *message =
-        protobuf_c_message_unpack(type, &allocator, body.len, (const uint8_t *)body.ptr);
-    arena->limit = limit;
-    return message;
-}
-
-static struct slice text_of(protobuf_c_boolean has, ProtobufCBinaryData bytes)
-{
-    if (!has)
-        return (struct slice){NULL, 0};
-    return (struct slice){bytes.len > 0 ? (const char *)bytes.data : "", bytes.len};
+    return (struct slice){field->bytes.len > 0 ? field->bytes.ptr : "", field->bytes.len};
 }
 
 static int refuse_message(char detail[static DETAIL_MAX], const char *name)
 {
-    return codec_refuse(
-        detail, 400, "the body is not a protobuf message %s, or has too many unknown fields", name);
+    return codec_refuse(detail, 400, "the body is not a protobuf message %s", name);
 }
 
 static int decode_session(
     struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
 {
-    const Minuted__V1__SessionRequest *message =
-        (const Minuted__V1__SessionRequest *)unpack(&minuted__v1__session_request__descriptor, body, arena);
+    struct wire_reader r;
+    struct wire_field field;
+    (void)arena;
     *out = (struct session_request){0};
-    if (message == NULL)
-        return refuse_message(detail, "minuted.v1.SessionRequest");
-    out->lesson_id = text_of(message->has_lesson_id, message->lesson_id);
-    out->device_id = text_of(message->has_device_id, message->device_id);
-    return 0;
-}
-
-static struct run run_of(const Minuted__V1__Run *message)
-{
-    return codec_check_run((struct run){
-        .from_ms = message->from_ms,
-        .to_ms = message->to_ms,
-        .media_from_ms = message->media_from_ms,
-        .media_to_ms = message->media_to_ms,
-        .rate = message->rate,
-        .malformed = !message->has_from_ms || !message->has_to_ms || !message->has_media_from_ms ||
-                     !message->has_media_to_ms || !message->has_rate || message->to_ms <= message->from_ms ||
-                     message->media_to_ms <= message->media_from_ms,
-    });
-}
-
-static void take_heartbeat(
-    struct heartbeat *h, struct slice token, Minuted__V1__Run *const *runs, size_t n, struct arena *arena)
-{
-    *h = (struct heartbeat){token, arena_alloc(arena, n * sizeof(*h->runs)), n};
-    for (size_t i = 0; i < n; i++)
-        h->runs[i] = run_of(runs[i]);
-}
-
-static size_t count_runs(const Minuted__V1__HeartbeatRequest *message)
-{
-    size_t n = message->n_runs;
-    for (size_t i = 0; i < message->n_heartbeats; i++)
-        n += message->heartbeats[i]->n_runs;
-    return n;
-}
-
-static void take_heartbeats(
-    const Minuted__V1__HeartbeatRequest *message, struct arena *arena, struct heartbeat_request *out)
-{
-    out->single = message->n_heartbeats == 0;
-    out->n = out->single ? 1 : message->n_heartbeats;
-    out->heartbeats = arena_alloc(arena, out->n * sizeof(*out->heartbeats));
-    if (out->single)
-        take_heartbeat(&out->heartbeats[0], text_of(message->has_session_token, message->session_token),
-            message->runs, message->n_runs, arena);
-    for (size_t i = 0; i < message->n_heartbeats; i++) {
-        const Minuted__V1__Heartbeat *h = message->heartbeats[i];
-        take_heartbeat(
-            &out->heartbeats[i], text_of(h->has_session_token, h->session_token), h->runs, h->n_runs, arena);
+    wire_read(&r, body);
+    while (wire_next(&r, &field)) {
+        if (is_bytes(&field, 1))
+            out->lesson_id = text_of(&field);
+        else if (is_bytes(&field, 2))
+            out->device_id = text_of(&field);
     }
+    return r.malformed ? refuse_message(detail, "minuted.v1.SessionRequest") : 0;
+}
+
+enum { RUN_TIMES = 4, RUN_RATE = RUN_TIMES + 1, RUN_FIELDS = (1 << RUN_RATE) - 1 };
+
+/* False when MESSAGE is no message at all; a run that lacks a field is only malformed. */
+static bool read_run(struct slice message, struct run *out)
+{
+    struct run run = {0};
+    int64_t *const times[RUN_TIMES] = {&run.from_ms, &run.to_ms, &run.media_from_ms, &run.media_to_ms};
+    int seen = 0;
+    struct wire_reader r;
+    struct wire_field field;
+    wire_read(&r, message);
+    while (wire_next(&r, &field)) {
+        if (field.number <= RUN_TIMES && field.type == WIRE_VARINT)
+            *times[field.number - 1] = (int64_t)field.value;
+        else if (field.number == RUN_RATE && field.type == WIRE_FIXED64)
+            memcpy(&run.rate, &field.value, sizeof(run.rate));
+        else
+            continue;
+        seen |= 1 << (field.number - 1);
+    }
+    run.malformed = seen != RUN_FIELDS || run.to_ms <= run.from_ms || run.media_to_ms <= run.media_from_ms;
+    *out = codec_check_run(run);
+    return !r.malformed;
+}
+
+/* What stands at the top of a HeartbeatRequest, or in one of its heartbeats, where field 3 is unknown. */
+struct outline {
+    struct slice token;
+    size_t n_runs;
+    size_t n_heartbeats;
+};
+
+static bool read_outline(struct slice message, struct outline *out)
+{
+    struct wire_reader r;
+    struct wire_field field;
+    *out = (struct outline){0};
+    wire_read(&r, message);
+    while (wire_next(&r, &field)) {
+        if (is_bytes(&field, 1))
+            out->token = text_of(&field);
+        out->n_runs += is_bytes(&field, 2);
+        out->n_heartbeats += is_bytes(&field, 3);
+    }
+    return !r.malformed;
+}
+
+/* The next field NUMBER of what is known to be well formed and to have one. */
+static struct slice next_message(struct wire_reader *r, uint32_t number)
+{
+    struct wire_field field;
+    while (wire_next(r, &field) && !is_bytes(&field, number))
+        ;
+    return field.bytes;
+}
+
+static int refuse_size(char detail[static DETAIL_MAX], const char *what)
+{
+    return codec_refuse(detail, 413, "more than 256 %s in a request", what);
+}
+
+/* MESSAGE, whose OUTLINE was read, as the next heartbeat of OUT. */
+static int take_heartbeat(struct slice message, const struct outline *outline, struct arena *arena,
+    struct heartbeat_request *out, char detail[static DETAIL_MAX])
+{
+    struct heartbeat *h = &out->heartbeats[out->n++];
+    struct wire_reader r;
+    *h = (struct heartbeat){.token = outline->token};
+    if (outline->n_runs > RUNS_MAX - out->n_runs)
+        return refuse_size(detail, "runs");
+    h->runs = arena_alloc(arena, outline->n_runs * sizeof(*h->runs));
+    h->n_runs = outline->n_runs;
+    out->n_runs += outline->n_runs;
+    wire_read(&r, message);
+    for (size_t i = 0; i < h->n_runs; i++)
+        if (!read_run(next_message(&r, 2), &h->runs[i]))
+            return refuse_message(detail, "minuted.v1.HeartbeatRequest");
+    return 0;
 }
 
 /* Unlike JSON, an empty list cannot be told from a missing one: a token alone is a heartbeat without runs. */
 static int decode_heartbeats(
     struct slice body, struct arena *arena, struct heartbeat_request *out, char detail[static DETAIL_MAX])
 {
-    const Minuted__V1__HeartbeatRequest *message = (const Minuted__V1__HeartbeatRequest *)unpack(
-        &minuted__v1__heartbeat_request__descriptor, body, arena);
+    struct outline top;
     *out = (struct heartbeat_request){0};
-    if (message == NULL)
+    if (!read_outline(body, &top))
         return refuse_message(detail, "minuted.v1.HeartbeatRequest");
-    bool has_token = message->has_session_token && message->session_token.len > 0;
-    if (message->n_heartbeats > 0 && (message->n_runs > 0 || has_token))
+    if (top.n_heartbeats > 0 && (top.n_runs > 0 || top.token.len > 0))
         return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
-            message->n_runs > 0 ? "runs" : "session_token");
-    if (message->n_heartbeats == 0 && message->n_runs == 0 && !message->has_session_token)
+            top.n_runs > 0 ? "runs" : "session_token");
+    if (top.n_heartbeats == 0 && top.n_runs == 0 && top.token.ptr == NULL)
         return codec_refuse(detail, 400, "runs is missing, and so is heartbeats");
-    out->n_runs = count_runs(message);
-    if (out->n_runs > RUNS_MAX || message->n_heartbeats > HEARTBEATS_MAX)
-        return codec_refuse(
-            detail, 413, "more than 256 %s in a request", out->n_runs > RUNS_MAX ? "runs" : "heartbeats");
-    take_heartbeats(message, arena, out);
+    if (top.n_heartbeats > HEARTBEATS_MAX)
+        return refuse_size(detail, "heartbeats");
+    out->single = top.n_heartbeats == 0;
+    size_t n = out->single ? 1 : top.n_heartbeats;
+    out->heartbeats = arena_alloc(arena, n * sizeof(*out->heartbeats));
+    if (out->single)
+        return take_heartbeat(body, &top, arena, out, detail);
+    struct wire_reader r;
+    wire_read(&r, body);
+    for (size_t i = 0; i < n; i++) {
+        struct outline outline;
+        struct slice message = next_message(&r, 3);
+        if (!read_outline(message, &outline))
+            return refuse_message(detail, "minuted.v1.HeartbeatRequest");
+        int status = take_heartbeat(message, &outline, arena, out, detail);
+        if (status != 0)
+            return status;
+    }
     return 0;
 }
 
