@@ -113,11 +113,6 @@ static bool take_colon(struct json_reader *r)
     return take(r, ':') || fail(r, "':' was expected");
 }
 
-bool json_member(struct json_reader *r, struct slice *key)
-{
-    return next_member(r) && json_string(r, key) && take_colon(r);
-}
-
 bool json_array(struct json_reader *r)
 {
     return enter(r, '[', "an array was expected");
@@ -253,14 +248,24 @@ static bool scan_string(struct json_reader *r, bool *escaped)
     return true;
 }
 
-/* RAW was scanned: it holds no error, and what it stands for is never longer. False at the arena's limit. */
-static bool unescape(struct slice raw, struct arena *arena, struct slice *out)
+/* What stands between the quotes, as it is written. */
+static bool read_raw(struct json_reader *r, struct slice *out, bool *escaped)
+{
+    if (!take(r, '"'))
+        return fail(r, "a string was expected");
+    size_t start = r->at;
+    if (!scan_string(r, escaped))
+        return false;
+    *out = (struct slice){r->text.ptr + start, r->at - start};
+    r->at++;
+    return true;
+}
+
+/* RAW was scanned: it holds no error, and what it stands for, written to COPY, is never longer. */
+static size_t unescape(struct slice raw, char *copy)
 {
     struct json_reader r = {.text = raw};
-    char *copy = arena_alloc(arena, raw.len);
     size_t len = 0;
-    if (copy == NULL)
-        return false;
     while (r.at < raw.len) {
         if (raw.ptr[r.at] == '\\') {
             r.at++;
@@ -269,34 +274,48 @@ static bool unescape(struct slice raw, struct arena *arena, struct slice *out)
             copy[len++] = raw.ptr[r.at++];
         }
     }
-    *out = (struct slice){copy, len};
-    return true;
+    return len;
 }
 
 bool json_string(struct json_reader *r, struct slice *out)
 {
     bool escaped;
-    if (!take(r, '"'))
-        return fail(r, "a string was expected");
-    size_t start = r->at;
-    if (!scan_string(r, &escaped))
+    if (!read_raw(r, out, &escaped))
         return false;
-    *out = (struct slice){r->text.ptr + start, r->at - start};
-    if (escaped && !unescape(*out, r->arena, out))
+    if (!escaped)
+        return true;
+    char *copy = arena_alloc(r->arena, out->len);
+    if (copy == NULL)
         return fail(r, "too large");
-    r->at++;
+    *out = (struct slice){copy, unescape(*out, copy)};
     return true;
+}
+
+/*
+ * Keys come from outside by the thousand: one with escapes is written into the reader, not into the arena.
+ * What is too long for that stays as it was written, with its backslashes, and so is no name that anybody
+ * asks for.
+ */
+static bool read_key(struct json_reader *r, struct slice *key)
+{
+    bool escaped;
+    if (!read_raw(r, key, &escaped))
+        return false;
+    if (escaped && key->len <= JSON_KEY_MAX)
+        *key = (struct slice){r->key, unescape(*key, r->key)};
+    return true;
+}
+
+bool json_member(struct json_reader *r, struct slice *key)
+{
+    return next_member(r) && read_key(r, key) && take_colon(r);
 }
 
 static bool skip_string(struct json_reader *r)
 {
+    struct slice passed_over;
     bool escaped;
-    if (!take(r, '"'))
-        return fail(r, "a string was expected");
-    if (!scan_string(r, &escaped))
-        return false;
-    r->at++;
-    return true;
+    return read_raw(r, &passed_over, &escaped);
 }
 
 /* ---- numbers and words ---- */

@@ -20,7 +20,7 @@
 #include "base/buf.h"
 #include "base/slice.h"
 
-enum { JSON_DEPTH_MAX = 32 };
+enum { JSON_DEPTH_MAX = 32, JSON_KEY_MAX = 128 };
 
 enum json_type {
     JSON_INVALID,
@@ -41,6 +41,7 @@ struct json_reader {
     int depth;
     bool first; /* the container just opened has given nothing yet */
     struct arena *arena;
+    char key[JSON_KEY_MAX]; /* the newest member's, where it had escapes */
 };
 
 #define JSON_INTEGER_MAX ((int64_t)1 << 53) /* up to here a double holds every whole number */
@@ -63,7 +64,8 @@ enum json_type json_next_type(struct json_reader *r);
 
 /*
  * Enters an object; json_member() then gives key after key, equal ones too, and false at its end (or at an
- * error). The value of each must be read or skipped.
+ * error). The value of each must be read or skipped. A key lives until the next one is read; one that has
+ * escapes and takes more than JSON_KEY_MAX bytes in TEXT is given as it is written there.
  */
 bool json_object(struct json_reader *r) __attribute__((warn_unused_result));
 bool json_member(struct json_reader *r, struct slice *key) __attribute__((warn_unused_result));

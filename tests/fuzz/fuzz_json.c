@@ -16,6 +16,18 @@ static const struct budget budget = {64 * 1024, 64, 50000, 20};
 
 static bool copy_value(struct json_reader *r, struct buf *out);
 
+/* A key that is too long for the reader to take its escapes out is given as it is written, and written so. */
+static void copy_key(struct slice key, struct buf *out)
+{
+    if (key.len <= JSON_KEY_MAX || memchr(key.ptr, '\\', key.len) == NULL) {
+        json_write_string(out, key);
+        return;
+    }
+    buf_append_char(out, '"');
+    buf_append_slice(out, key);
+    buf_append_char(out, '"');
+}
+
 static bool copy_object(struct json_reader *r, struct buf *out)
 {
     struct slice key;
@@ -27,7 +39,7 @@ static bool copy_object(struct json_reader *r, struct buf *out)
         if (before != '\0')
             buf_append_char(out, before);
         before = ',';
-        json_write_string(out, key);
+        copy_key(key, out);
         buf_append_char(out, ':');
         if (!copy_value(r, out))
             return false;

@@ -311,6 +311,38 @@ static void test_memory_of_escapes_is_bounded(void **state)
     buf_free(&text);
 }
 
+/* Keys with escapes take none: members that nobody knows cost no memory. */
+static void test_keys_cost_no_memory(void **state)
+{
+    static const char escaped[] = "\\u006d\\u0065\\u0064\\u0069\\u0061\\u005f\\u0066\\u0072\\u006f\\u006d"
+                                  "\\u005f\\u006d\\u0073"; /* media_from_ms */
+    char too_long[2 * JSON_KEY_MAX + 1];
+    for (size_t i = 0; i < sizeof(too_long) - 1; i++)
+        too_long[i] = "\\n"[i % 2];
+    too_long[sizeof(too_long) - 1] = '\0';
+    const struct {
+        const char *written, *given;
+    } rows[] = {{"\\n", "\n"}, {escaped, "media_from_ms"}, {too_long, too_long}, {"", ""}, {"a\\\"", "a\""}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct arena none = {.limit = 1};
+        struct json_reader r;
+        struct slice key;
+        struct buf text = {0};
+        buf_printf(&text, "{\"%s\":1,\"%s\":2}", rows[i].written, rows[i].written);
+        json_read(&r, buf_slice(&text), &none);
+        assert_true(json_object(&r));
+        for (int k = 0; k < 2; k++) {
+            assert_true(json_member(&r, &key) && slice_is(key, rows[i].given));
+            assert_true(json_skip(&r));
+        }
+        assert_false(json_member(&r, &key));
+        assert_true(json_end(&r));
+        assert_int_equal(none.total, 0);
+        buf_free(&text);
+    }
+}
+
 static void test_a_full_arena_is_an_error(void **state)
 {
     (void)state;
@@ -423,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_any_byte_in_any_place),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_memory_of_escapes_is_bounded),
+        cmocka_unit_test(test_keys_cost_no_memory),
         cmocka_unit_test(test_a_full_arena_is_an_error),
         cmocka_unit_test(test_keys_come_in_order_and_twice),
         cmocka_unit_test(test_the_first_error_sticks),
