@@ -228,10 +228,12 @@ static void credit(struct crediting *c, const struct heartbeat_request *request)
         for (size_t k = 0; k < h->n_runs; k++)
             judge(c, &speaker, &h->runs[k]);
     }
-    if (c->n_runs == 0)
+    if (c->n_runs == 0) {
         answer_results(c);
-    else
-        store_submit(c->api->settings.store, &c->batch, c->runs, c->n_runs);
+        return;
+    }
+    http_release_body(c->x); /* what is waited with stands in the arena */
+    store_submit(c->api->settings.store, &c->batch, c->runs, c->n_runs);
 }
 
 void heartbeats_handle(struct api *api, struct http_exchange *x)

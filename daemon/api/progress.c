@@ -151,5 +151,6 @@ void progress_handle(struct api *api, struct http_exchange *x)
     }
     struct question *q = arena_alloc(http_arena(x), sizeof(*q));
     *q = (struct question){api, x};
+    http_release_body(x);
     store_progress(api->settings.store, claims.portal, claims.subject, on_totals, q);
 }

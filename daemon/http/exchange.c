@@ -81,3 +81,8 @@ struct arena *http_arena(struct http_exchange *x)
 {
     return &x->arena;
 }
+
+void http_release_body(struct http_exchange *x)
+{
+    request_release_body(&x->request);
+}

@@ -80,6 +80,11 @@ struct slice http_header(const struct http_exchange *x, enum http_header header)
 struct slice http_body(const struct http_exchange *x);
 /* Memory of the exchange, given back when it is answered. */
 struct arena *http_arena(struct http_exchange *x);
+/*
+ * Says that the body was read: its memory is given back, and nothing may point into it any more. A handler that
+ * answers later calls it, so that what a client sent beyond what was asked for does not wait with the answer.
+ */
+void http_release_body(struct http_exchange *x);
 
 struct http_response {
     int status;

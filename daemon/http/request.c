@@ -2,7 +2,7 @@
 #include "http/request.h"
 
 /* What a request's buffer may keep for the next one. */
-enum { REQUEST_KEEP = 8 * 1024 };
+enum { REQUEST_KEEP = 4 * 1024 };
 
 static enum request_status refuse(struct request *r, int status, const char *detail)
 {
@@ -63,6 +63,8 @@ static enum request_status finish_head(
     r->stage = r->head.chunked ? REQUEST_STAGE_CHUNKED : REQUEST_STAGE_LENGTH;
     bool has_body = r->head.chunked || r->head.content_length > 0;
     r->wants_continue = r->head.expects_continue && has_body && input->len == 0;
+    buf_reserve(
+        &r->body, (size_t)r->head.content_length); /* at once: growing would leave pieces of every size */
     return feed_body(r, limits, input);
 }
 
@@ -125,6 +127,11 @@ static void recycle(struct buf *b)
     if (b->cap > REQUEST_KEEP)
         buf_free(b);
     buf_clear(b);
+}
+
+void request_release_body(struct request *r)
+{
+    recycle(&r->body);
 }
 
 void request_reset(struct request *r)

@@ -31,6 +31,9 @@ struct request {
 enum request_status request_feed(struct request *r, const struct http_limits *limits, struct slice *input)
     __attribute__((warn_unused_result));
 
+/* The body was read; a small buffer is kept for the next one. */
+void request_release_body(struct request *r);
+
 /* Ready for the next one; small buffers are kept. */
 void request_reset(struct request *r);
 void request_free(struct request *r);
