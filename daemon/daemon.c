@@ -29,6 +29,7 @@ enum {
     WORKERS_MAX = 64,
     DEV_SECRET_BYTES = 32,
     REDIS_START_MS = 5000,
+    MEMORY_PERIOD_S = 5,   /* what a burst took is given back within this */
     DRAIN_NOTICE_MS = 500, /* not ready any more, still accepting: balancers look away */
     DRAIN_REQUESTS_MS = 10000,
     DRAIN_CHECK_MS = 20,
@@ -54,6 +55,7 @@ struct daemon {
     struct event *on_hup;
     struct event *notice;
     struct event *drained;
+    struct event *memory;
     struct worker *workers[WORKERS_MAX];
     int n_workers;
     int64_t max_descriptors;
@@ -324,10 +326,27 @@ static bool start_admin(struct daemon *d)
     return d->admin != NULL;
 }
 
+static void on_memory(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    (void)ctx;
+    mem_return_free();
+}
+
+static void watch_memory(struct daemon *d)
+{
+    struct timeval period = {MEMORY_PERIOD_S, 0};
+    mem_return_large();
+    d->memory = event_new(d->base, -1, EV_PERSIST, on_memory, NULL);
+    event_add(d->memory, &period);
+}
+
 static bool start(struct daemon *d)
 {
     tell_ignored(d);
     d->base = event_base_new();
+    watch_memory(d);
     d->max_descriptors = descriptors_raise_limit();
     follow_signals(d);
     if (!start_policy(d) || !start_monitor(d) || !start_publisher(d))
@@ -382,6 +401,7 @@ static void stop(struct daemon *d)
     free_event(d->on_hup);
     free_event(d->notice);
     free_event(d->drained);
+    free_event(d->memory);
     event_base_free(d->base);
 }
 

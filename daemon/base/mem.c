@@ -1,9 +1,13 @@
 /* Allocation that does not fail. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A piece of this size or more is a mapping of its own: a large request's body, but no ordinary buffer. */
+enum { MEM_LARGE = 64 * 1024 };
 
 static void *checked(void *ptr, size_t size)
 {
@@ -41,4 +45,16 @@ char *mem_strndup(const char *bytes, size_t len)
         memcpy(copy, bytes, len);
     copy[len] = '\0';
     return copy;
+}
+
+void mem_return_large(void)
+{
+    /* Unless this is set, each large piece that is freed raises it, and with it what is kept at a heap's end.
+     */
+    mallopt(M_MMAP_THRESHOLD, MEM_LARGE);
+}
+
+void mem_return_free(void)
+{
+    malloc_trim(0);
 }
