@@ -59,7 +59,7 @@ struct daemon {
     struct worker *workers[WORKERS_MAX];
     int n_workers;
     int64_t max_descriptors;
-    _Atomic int64_t connections;
+    struct http_places places; /* for players' connections */
     struct ops_state state;
     struct ops_sources sources;
     const struct http_counters *http_counters[WORKERS_MAX];
@@ -290,8 +290,8 @@ static bool start_workers(struct daemon *d)
         if (!open_listeners(d, i, endpoints, fds[0], fds[i]))
             return false;
     for (int i = 0; i < n; i++) {
-        struct worker_settings settings = {d->config, &d->clock, d->monitor, d->options->dev ? &d->dev : NULL,
-            d->log, places, &d->connections};
+        struct worker_settings settings = {
+            d->config, &d->clock, d->monitor, d->options->dev ? &d->dev : NULL, d->log, places, &d->places};
         d->workers[i] = worker_start(&settings, d->policy, fds[i], n_listen);
         d->http_counters[i] = worker_http_counters(d->workers[i]);
         d->api_counters[i] = worker_api_counters(d->workers[i]);

@@ -99,12 +99,13 @@ static struct http_limits limits_of(const struct worker_settings *settings)
     const struct config *config = settings->config;
     return (struct http_limits){
         .max_connections = settings->max_connections,
-        .taken = settings->connections,
+        .places = settings->places,
         .max_body = (size_t)config->http.max_body,
         .max_headers = MAX_HEADERS,
         .header_timeout_ms = config->http.header_timeout_ms,
         .request_timeout_ms = config->http.request_timeout_ms,
         .idle_timeout_ms = config->http.idle_timeout_ms,
+        .idle_yields_ms = 2 * config->heartbeats.interval_ms,
     };
 }
 

@@ -1,6 +1,6 @@
 /*
  * A worker: one thread with an event loop, listeners, Redis connections and an api of its own. Workers share
- * nothing but what is immutable, and the count of connections that one limit holds for all.
+ * nothing but what is immutable, and the places for connections.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ struct worker_settings {
     struct monitor *monitor;
     const struct api_dev *dev; /* NULL without --dev */
     struct log *log;
-    int max_connections;          /* of all workers together */
-    _Atomic int64_t *connections; /* that they have now */
+    int max_connections; /* of all workers together */
+    struct http_places *places;
 };
 
 /* Takes the N listening sockets in FDS and a reference to POLICY; the rest is borrowed until worker_stop().

@@ -16,6 +16,12 @@
 
 enum phase { RECEIVING, ANSWERING, SENDING, LINGERING };
 
+enum {
+    YIELD_GRACE_MS =
+        500,         /* for a new client to send its request, and for an old one to read its last answer */
+    YIELD_LOOKS = 16 /* connections that are looked at, one after another, for one that may yield */
+};
+
 #define NEVER INT64_MAX
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -24,6 +30,9 @@ struct connection {
     struct connection *next;
     struct connection *previous;
     struct connection *next_resumed;
+    TAILQ_ENTRY(connection) queue_link;
+    enum http_queue queue;
+    int64_t queued_ms;              /* when it came to its queue */
     struct http_exchange *exchange; /* NULL between requests */
     struct buf input;               /* what follows the request being answered; empty while RECEIVING */
     struct output output;           /* what the socket has not taken yet; empty unless SENDING */
@@ -36,6 +45,7 @@ struct connection {
     enum phase phase;
     bool eof;     /* the client sends no more; it may still read */
     bool closing; /* after this answer */
+    bool proven;  /* has completed a request */
     bool dead;    /* to be destroyed by whoever is outermost */
     bool resumed;
     bool refused;
@@ -68,6 +78,29 @@ static void expect_within(struct connection *c, enum http_timeout timeout)
         sleep_until_deadline(c, now, c->server->timeouts[timeout]);
 }
 
+/* --- who may make room ----------------------------------------------------------------------------- */
+
+static void leave_queue(struct connection *c)
+{
+    if (c->queue == HTTP_QUEUE_NONE)
+        return;
+    TAILQ_REMOVE(&c->server->queues[c->queue], c, queue_link);
+    c->server->queued[c->queue]--;
+    c->queue = HTTP_QUEUE_NONE;
+}
+
+/* To its end. A connection that only gets its 503 has no place that it could give. */
+static void enter_queue(struct connection *c, enum http_queue queue)
+{
+    leave_queue(c);
+    if (c->refused)
+        return;
+    c->queue = queue;
+    c->queued_ms = clock_monotonic_ms();
+    TAILQ_INSERT_TAIL(&c->server->queues[queue], c, queue_link);
+    c->server->queued[queue]++;
+}
+
 /* --- life ---------------------------------------------------------------------------------------- */
 
 static void on_socket(evutil_socket_t fd, short what, void *arg);
@@ -79,6 +112,7 @@ static struct connection *connection_new(struct http_server *server, int fd)
     c->server = server;
     c->deadline_ms = NEVER;
     c->wakeup_ms = NEVER;
+    c->queue = HTTP_QUEUE_NONE;
     event_assign(&c->socket, server->base, fd, 0, on_socket, c);
     evtimer_assign(&c->timer, server->base, on_timer, c);
     c->next = server->connections;
@@ -104,7 +138,7 @@ static void unlink_connection(struct connection *c)
     if (c->refused)
         server->refused--;
     else
-        atomic_fetch_sub(server->taken, 1);
+        atomic_fetch_sub(&server->places->taken, 1);
     atomic_fetch_sub_explicit(&server->counters.open, 1, memory_order_relaxed);
 }
 
@@ -118,6 +152,7 @@ void connection_destroy(struct connection *c)
         exchange_give(&c->server->exchanges, x);
     event_del(&c->socket);
     event_del(&c->timer);
+    leave_queue(c);
     close(event_get_fd(&c->socket));
     unlink_connection(c);
     buf_free(&c->input);
@@ -166,6 +201,7 @@ static void linger(struct connection *c)
         return;
     }
     c->phase = LINGERING;
+    enter_queue(c, HTTP_QUEUE_LINGERING);
     expect_within(c, HTTP_TIMEOUT_LINGER);
 }
 
@@ -177,6 +213,7 @@ static void answer_written(struct connection *c)
         return;
     }
     c->phase = RECEIVING;
+    enter_queue(c, HTTP_QUEUE_IDLE);
     expect_within(c, HTTP_TIMEOUT_IDLE);
 }
 
@@ -232,6 +269,7 @@ static void answer(struct connection *c, const struct http_response *response)
     bool last = c->eof && c->input.len == 0 && server->serving != c;
     c->closing = c->closing || response->close || !head->keep_alive || server->draining || last;
     struct response_frame frame = frame_of(c, head);
+    leave_queue(c);
     buf_clear(&server->answer);
     struct slice kept = response_write(&server->answer, response, &frame, &server->date);
     c->exchange = NULL;
@@ -271,15 +309,29 @@ static void send_continue(struct connection *c)
         c->dead = true; /* it never fills a socket; a torn answer must not be followed by another */
 }
 
-/* Only an incomplete request needs deadlines; more bytes of it do not move them. */
+/* The empty line that old clients send after a body begins no request. */
+static bool has_begun(const struct connection *c)
+{
+    return c->phase == RECEIVING && c->exchange != NULL && c->exchange->request.head_bytes.len > 0;
+}
+
+/*
+ * Only an incomplete request needs deadlines; more bytes of it do not move them. The first request's headers
+ * are due since the connection was accepted.
+ */
 static void await_rest(struct connection *c)
 {
     const int64_t *timeouts = c->server->timeouts_ms;
     const struct request *r = &c->exchange->request;
     if (c->began_ms == 0) {
         c->began_ms = clock_monotonic_ms();
-        expect_within(c, HTTP_TIMEOUT_HEADER);
+        if (c->proven)
+            expect_within(c, HTTP_TIMEOUT_HEADER);
     }
+    if (has_begun(c) && c->proven)
+        leave_queue(c);
+    else if (has_begun(c) && c->queue == HTTP_QUEUE_SILENT)
+        enter_queue(c, HTTP_QUEUE_BEGUN);
     if (r->stage != REQUEST_STAGE_HEAD)
         c->deadline_ms = c->began_ms + timeouts[HTTP_TIMEOUT_REQUEST]; /* never before the header's */
     if (r->wants_continue)
@@ -291,7 +343,9 @@ static void hand_over(struct connection *c)
     struct http_server *server = c->server;
     c->phase = ANSWERING;
     c->deadline_ms = NEVER;
+    c->proven = true;
     c->exchange->handed = true;
+    leave_queue(c);
     server->unanswered++;
     count(&server->counters.requests);
     server->handler(server->ctx, c->exchange);
@@ -439,12 +493,6 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     serve_in_turn(c, fresh);
 }
 
-/* The empty line that old clients send after a body begins no request. */
-static bool has_begun(const struct connection *c)
-{
-    return c->phase == RECEIVING && c->exchange != NULL && c->exchange->request.head_bytes.len > 0;
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -470,19 +518,77 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 void connection_accept(struct http_server *server, int fd)
 {
     struct connection *c = connection_new(server, fd);
-    expect_within(c, HTTP_TIMEOUT_IDLE);
+    enter_queue(c, HTTP_QUEUE_SILENT);
+    expect_within(c, HTTP_TIMEOUT_HEADER);
     watch_socket(c);
 }
 
-void connection_refuse(struct http_server *server, int fd)
+/* Without a place of its own. */
+static void turn_away(struct connection *c)
 {
-    struct connection *c = connection_new(server, fd);
-    count(&server->counters.refused_connections);
+    struct http_server *server = c->server;
     c->abrupt = server->refused >= HTTP_REFUSALS_MAX;
     c->refused = true;
     server->refused++;
     fail(c, 503, "too many connections");
     settle(c);
+}
+
+void connection_refuse(struct http_server *server, int fd)
+{
+    count(&server->counters.refused_connections);
+    turn_away(connection_new(server, fd));
+}
+
+static void yield(struct connection *c)
+{
+    count(&c->server->counters.yielded_connections);
+    if (c->queue != HTTP_QUEUE_BEGUN) {
+        connection_destroy(c);
+        return;
+    }
+    atomic_fetch_sub(&c->server->places->taken, 1);
+    turn_away(c);
+}
+
+/* Bytes that have come and wait to be read: the client is not as silent as it looks. */
+static bool has_unread(const struct connection *c)
+{
+    char byte;
+    return recv(event_get_fd(&c->socket), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* The first of QUEUE that came to it AGE_MS ago or earlier and has nothing to say. */
+static struct connection *find_yielding(
+    const struct http_server *server, enum http_queue queue, int64_t age_ms)
+{
+    int64_t latest_ms = clock_monotonic_ms() - age_ms;
+    struct connection *c = TAILQ_FIRST(&server->queues[queue]);
+    for (int i = 0; c != NULL && i < YIELD_LOOKS; i++, c = TAILQ_NEXT(c, queue_link)) {
+        if (c->queued_ms > latest_ms)
+            return NULL;
+        if (queue == HTTP_QUEUE_LINGERING || !has_unread(c))
+            return c;
+    }
+    return NULL;
+}
+
+bool connection_make_room(struct http_server *server)
+{
+    size_t unproven = server->queued[HTTP_QUEUE_SILENT] + server->queued[HTTP_QUEUE_BEGUN];
+    int64_t grace_ms = 4 * unproven >= server->open - server->refused ? 0 : YIELD_GRACE_MS;
+    const int64_t ages_ms[HTTP_QUEUES] = {[HTTP_QUEUE_SILENT] = grace_ms,
+        [HTTP_QUEUE_LINGERING] = YIELD_GRACE_MS,
+        [HTTP_QUEUE_BEGUN] = grace_ms,
+        [HTTP_QUEUE_IDLE] = server->limits->idle_yields_ms};
+    for (enum http_queue queue = 0; queue < HTTP_QUEUES; queue++) {
+        struct connection *c = find_yielding(server, queue, ages_ms[queue]);
+        if (c != NULL) {
+            yield(c);
+            return true;
+        }
+    }
+    return false;
 }
 
 void connection_drain(struct connection *c)

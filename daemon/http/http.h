@@ -48,14 +48,22 @@ enum http_header {
     HTTP_HEADER_COUNT
 };
 
+/* The places of one limit, counted by all servers that share it. A zeroed struct has none taken. */
+struct http_places {
+    _Atomic int64_t taken;
+    _Atomic bool wanted; /* a server was full and had no connection of its own that could make room */
+};
+
 struct http_limits {
-    int max_connections;        /* one more is answered 503 and closed */
-    _Atomic int64_t *taken;     /* connections counted against it by servers that share it; NULL: its own */
+    int max_connections;        /* for one more another makes room, or it is answered 503 and closed */
+    struct http_places *places; /* NULL: the server's own */
     size_t max_body;            /* bytes; more is 413 */
     size_t max_headers;         /* bytes of request line and headers, at most 64 KiB; more is 431 */
-    int64_t header_timeout_ms;  /* from a request's first byte to the end of its headers: 408 */
+    int64_t header_timeout_ms;  /* from a request's first byte, or the connection's start, to the end of its
+                                   headers: 408, or closed silently where no byte came */
     int64_t request_timeout_ms; /* from a request's first byte to its last: 408; and for reading an answer */
     int64_t idle_timeout_ms;    /* between requests: closed silently */
+    int64_t idle_yields_ms;     /* idle for so long since its last answer, a connection may make room */
 };
 
 /* What happened since the start; read by any thread. */
@@ -63,6 +71,7 @@ struct http_counters {
     _Atomic uint64_t connections;         /* accepted, ever */
     _Atomic int64_t open;                 /* now */
     _Atomic uint64_t refused_connections; /* over max_connections, or no file descriptor */
+    _Atomic uint64_t yielded_connections; /* closed to make room for another */
     _Atomic uint64_t requests;            /* complete requests handed to the handler */
     _Atomic uint64_t bad_requests;        /* refused by framing or limits */
     _Atomic uint64_t timeouts;            /* 408 */
@@ -81,8 +90,9 @@ struct slice http_body(const struct http_exchange *x);
 /* Memory of the exchange, given back when it is answered. */
 struct arena *http_arena(struct http_exchange *x);
 /*
- * Says that the body was read: its memory is given back, and nothing may point into it any more. A handler that
- * answers later calls it, so that what a client sent beyond what was asked for does not wait with the answer.
+ * Says that the body was read: its memory is given back, and nothing may point into it any more. A handler
+ * that answers later calls it, so that what a client sent beyond what was asked for does not wait with the
+ * answer.
  */
 void http_release_body(struct http_exchange *x);
 
@@ -104,11 +114,26 @@ typedef void http_handler(void *ctx, struct http_exchange *x);
 /*
  * How errors that the server itself finds (400, 408, 413, 431, 503) are written: fills *RESPONSE; what it
  * points to must live until the next call. DETAIL says what was wrong. ORIGIN is the request's Origin
- * header where it was read already, else empty. RETRY_AFTER 503s are the connection limit.
+ * header where it was read already, else empty. A 503 is always about the limit of connections.
  */
 typedef void http_error_writer(
     void *ctx, int status, const char *detail, struct slice origin, struct http_response *response);
 
+/*
+ * Where all places are taken, the first of these makes room for a new connection, each kind oldest first:
+ *
+ *     1. one that has sent nothing yet
+ *     2. one that has its last answer and is only waited for to close
+ *     3. one whose first request is not complete: it is answered 503
+ *     4. one that has been idle for idle_yields_ms since its last answer
+ *
+ * The first three are left alone for half a second, so that a few new clients do not push each other out
+ * before they have spoken. Where a quarter of all connections have not completed a request, 1 and 3 yield at
+ * once: the oldest of so many have had their time. A connection with bytes that are still to be read stays.
+ * So does one whose request is being answered, that is receiving its answer, or that is sending a further
+ * request: those have deadlines of their own. Choosing takes the same time however many connections there
+ * are. Addresses are not looked at: behind a proxy all players have one.
+ */
 struct http_server;
 
 /* Borrows everything it is given until http_server_free(). */
@@ -117,7 +142,8 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
 
 /*
  * Accepts connections from FD, a listening non-blocking socket; takes it. Without a file descriptor to
- * accept with (EMFILE) accepting pauses for 100 ms instead of spinning.
+ * accept with (EMFILE) a connection makes room, as above; where none may, accepting pauses for 100 ms instead
+ * of spinning.
  */
 void http_server_listen(struct http_server *server, int fd);
 

@@ -2,6 +2,7 @@
 #include "http/http.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <event2/listener.h>
@@ -14,7 +15,11 @@
 #include "base/mem.h"
 #include "http/connection.h"
 
-enum { ACCEPT_PAUSE_MS = 100 };
+enum {
+    ACCEPT_PAUSE_MS = 100,
+    ROOM_PERIOD_MS = 250, /* how soon room is made for another server's clients */
+    ROOM_MAX = 16         /* and for how many at a time */
+};
 
 struct listener {
     struct http_server *server;
@@ -35,13 +40,17 @@ static void set_timeout(struct http_server *server, enum http_timeout timeout, i
     server->timeouts[timeout] = event_base_init_common_timeout(server->base, &tv);
 }
 
+static void on_room(evutil_socket_t fd, short what, void *arg);
+
 struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
     http_handler *handler, http_error_writer *error_writer, void *ctx, struct log *log)
 {
     struct http_server *server = mem_zalloc(sizeof(*server));
     server->base = base;
     server->limits = limits;
-    server->taken = limits->taken != NULL ? limits->taken : &server->own_taken;
+    server->places = limits->places != NULL ? limits->places : &server->own_places;
+    for (int i = 0; i < HTTP_QUEUES; i++)
+        TAILQ_INIT(&server->queues[i]);
     server->handler = handler;
     server->error_writer = error_writer;
     server->ctx = ctx;
@@ -53,6 +62,11 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
     set_timeout(server, HTTP_TIMEOUT_HEADER, header_ms);
     set_timeout(server, HTTP_TIMEOUT_REQUEST, limits->request_timeout_ms);
     set_timeout(server, HTTP_TIMEOUT_LINGER, HTTP_LINGER_MS);
+    if (limits->places != NULL) {
+        struct timeval period = timeval_of_ms(ROOM_PERIOD_MS);
+        server->room = event_new(base, -1, EV_PERSIST, on_room, server);
+        event_add(server->room, &period);
+    }
     return server;
 }
 
@@ -61,10 +75,26 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
 /* Workers accept at once: whoever raises the count beyond the limit gives its place back. */
 static bool take_place(struct http_server *server)
 {
-    if (atomic_fetch_add(server->taken, 1) < server->limits->max_connections)
+    if (atomic_fetch_add(&server->places->taken, 1) < server->limits->max_connections)
         return true;
-    atomic_fetch_sub(server->taken, 1);
+    atomic_fetch_sub(&server->places->taken, 1);
     return false;
+}
+
+/* A server closes only its own connections, so one that has none to close asks the others. */
+static void on_room(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    struct http_server *server = arg;
+    int64_t max = server->limits->max_connections;
+    int64_t few = max / 8 < ROOM_MAX ? max / 8 : ROOM_MAX;
+    if (!atomic_load(&server->places->wanted))
+        return;
+    while (max - atomic_load(&server->places->taken) <= few)
+        if (!connection_make_room(server))
+            return;
+    atomic_store(&server->places->wanted, false);
 }
 
 static void on_accept(
@@ -75,10 +105,12 @@ static void on_accept(
     (void)len;
     struct listener *l = arg;
     struct http_server *server = l->server;
-    if (take_place(server))
+    if (take_place(server) || (connection_make_room(server) && take_place(server))) {
         connection_accept(server, fd);
-    else
-        connection_refuse(server, fd);
+        return;
+    }
+    atomic_store(&server->places->wanted, true);
+    connection_refuse(server, fd);
 }
 
 /* The connection stays in the kernel's queue: without a pause the loop would find it again at once. */
@@ -88,6 +120,8 @@ static void on_accept_error(struct evconnlistener *evconn, void *arg)
     struct http_server *server = l->server;
     int error = EVUTIL_SOCKET_ERROR();
     struct timeval pause = timeval_of_ms(ACCEPT_PAUSE_MS);
+    if ((error == EMFILE || error == ENFILE) && connection_make_room(server))
+        return; /* the loop finds it again, and there is a descriptor now */
     atomic_fetch_add_explicit(&server->counters.refused_connections, 1, memory_order_relaxed);
     log_event(server->log, LOG_WARN, "accept_failed", "error=%s pause_ms=%d",
         LOG_QUOTE(evutil_socket_error_to_string(error)), ACCEPT_PAUSE_MS);
@@ -150,6 +184,8 @@ void http_server_free(struct http_server *server)
         connection_destroy(server->connections);
     assert(server->unanswered == 0);
     exchange_pool_free(&server->exchanges);
+    if (server->room != NULL)
+        event_free(server->room);
     buf_free(&server->answer);
     free(server);
 }

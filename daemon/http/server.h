@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <sys/queue.h>
+
 #include "http/exchange.h"
 #include "http/http.h"
 #include "http/response.h"
@@ -12,6 +14,16 @@ enum {
     HTTP_LINGER_MS = 2000, /* how long a closed client may go on sending before it is cut off */
     HTTP_LINGER_BYTES = 4 * 1024 * 1024,
     HTTP_REFUSALS_MAX = 64 /* refused connections that are closed with care at a time; the rest abruptly */
+};
+
+/* Connections that may make room for another, in the order in which they are asked; see http.h. */
+enum http_queue {
+    HTTP_QUEUE_SILENT,
+    HTTP_QUEUE_LINGERING,
+    HTTP_QUEUE_BEGUN,
+    HTTP_QUEUE_IDLE,
+    HTTP_QUEUES,
+    HTTP_QUEUE_NONE = HTTP_QUEUES
 };
 
 enum http_timeout {
@@ -24,6 +36,8 @@ enum http_timeout {
 
 struct listener;
 
+TAILQ_HEAD(connection_queue, connection);
+
 struct http_server {
     struct event_base *base;
     const struct http_limits *limits;
@@ -34,11 +48,14 @@ struct http_server {
     struct http_counters counters;
     struct listener *listeners;
     struct connection *connections;
+    struct connection_queue queues[HTTP_QUEUES]; /* each in the order in which they came to it */
+    size_t queued[HTTP_QUEUES];
     size_t open;
-    _Atomic int64_t own_taken;
-    _Atomic int64_t *taken; /* limits->taken or own_taken */
-    size_t refused;         /* of these, those that only get their 503 */
-    size_t unanswered;      /* exchanges that the handler owes an answer */
+    struct http_places own_places;
+    struct http_places *places; /* limits->places or own_places */
+    struct event *room;         /* where places are shared: looks whether another server wants some */
+    size_t refused;             /* of those open, those that only get their 503 and take no place */
+    size_t unanswered;          /* exchanges that the handler owes an answer */
     struct exchange_pool exchanges;
     int64_t timeouts_ms[HTTP_TIMEOUTS];
     const struct timeval *timeouts[HTTP_TIMEOUTS]; /* the same, as the loop's common timeouts */

@@ -159,6 +159,7 @@ struct admin *admin_start(struct event_base *base, const struct endpoint *endpoi
         .header_timeout_ms = ADMIN_TIMEOUT_MS,
         .request_timeout_ms = ADMIN_TIMEOUT_MS,
         .idle_timeout_ms = ADMIN_IDLE_MS,
+        .idle_yields_ms = ADMIN_YIELD_MS,
     };
     struct admin *admin = mem_zalloc(sizeof(*admin));
     admin->sources = sources;

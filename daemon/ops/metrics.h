@@ -33,6 +33,8 @@
     X(http, open, gauge, none, "minuted_http_open_connections", "Players' connections open now.")            \
     X(http, refused_connections, counter, none, "minuted_http_refused_connections_total",                    \
         "Connections over the limit or without a file descriptor.")                                          \
+    X(http, yielded_connections, counter, none, "minuted_http_yielded_connections_total",                    \
+        "Connections closed to make room for others.")                                                       \
     X(http, requests, counter, none, "minuted_http_requests_total", "Complete requests.")                    \
     X(http, bad_requests, counter, none, "minuted_http_bad_requests_total",                                  \
         "Requests refused by framing or limits.")                                                            \

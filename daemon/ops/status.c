@@ -91,7 +91,8 @@ static void write_http(struct buf *out, const struct metrics *m)
 {
     write_object(out, "http");
     WRITE_FIELDS(out, m, {"open", METRIC_http_open}, {"connections", METRIC_http_connections},
-        {"refused_connections", METRIC_http_refused_connections}, {"requests", METRIC_http_requests},
+        {"refused_connections", METRIC_http_refused_connections},
+        {"yielded_connections", METRIC_http_yielded_connections}, {"requests", METRIC_http_requests},
         {"sessions", METRIC_api_sessions}, {"heartbeats", METRIC_api_heartbeats},
         {"progress", METRIC_api_progress}, {"shed", METRIC_api_shed}, {"problems", METRIC_api_problems},
         {"timeouts", METRIC_http_timeouts});

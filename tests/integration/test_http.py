@@ -2,10 +2,12 @@
 
 import json
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from harness.catalog import NOW_MS
+from harness.http_client import HttpClient
 from harness.player import Player, accepted, bearer, retry, run
 from harness.raw import RawConnection, post, request
 from harness.records import proto
@@ -190,6 +192,28 @@ def test_one_connection_too_many_is_503(strict):
     finally:
         for c in held:
             c.socket.close()
+
+
+def test_silent_connections_keep_nobody_out(new_minuted, redis):
+    """As many as there are places, on both ports; and clients that begin a request and leave it at that."""
+    minuted = new_minuted(redis, changes={"http": {"workers": 2, "max_connections": 200}}).start(NOW_MS)
+    players = [Player(minuted, f"teacher-{i}") for i in range(20)]
+    with ExitStack() as stack:
+        for said in (b"", b"POST /v1/heartbeats HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"):
+            crowd = [stack.enter_context(connect(minuted)) for _ in range(200)]
+            for c in crowd:
+                c.send(said)
+            for i in range(200):
+                stack.enter_context(RawConnection(minuted.admin_port))
+            for player in players:
+                player.client = HttpClient(minuted.port)
+                stack.callback(player.client.close)
+                session = player.open("open-1")
+                assert player.send(session, run(0, 1))[0]["status"] == "accepted"
+            assert minuted.is_ready() and minuted.is_live()
+        for player in players:  # whoever has been answered just now is not sent away
+            assert player.client.get("/v1/progress", headers=bearer(player.token)).status == 200
+        assert minuted.metric("minuted_http_yielded_connections_total") >= 40
 
 
 @pytest.mark.parametrize("framing", ["Content-Length", "chunked"])

@@ -159,7 +159,8 @@ static inline int fixture_setup(void **state)
         .max_headers = 2048,
         .header_timeout_ms = 10000,
         .request_timeout_ms = 10000,
-        .idle_timeout_ms = 10000};
+        .idle_timeout_ms = 10000,
+        .idle_yields_ms = 10000};
     fixture_listen(f);
     *state = f;
     return 0;

@@ -68,6 +68,7 @@ static void test_idle_deadline(void **state)
 {
     struct fixture *f = *state;
     f->limits.idle_timeout_ms = 100;
+    f->limits.header_timeout_ms = 100; /* a first byte is waited for no longer than for headers */
     fixture_restart(f);
     struct client mute = client_connect(f);
     struct client c = client_connect(f);
@@ -83,6 +84,39 @@ static void test_idle_deadline(void **state)
     assert_int_equal(c.in.len, 0);
     assert_in_range(clock_monotonic_ms() - began + 1, 1, 400);
     client_close(&mute);
+    client_close(&c);
+}
+
+/* The first byte is due with the headers, from the start: sending it late gains no time. */
+static void test_first_header_deadline_begins_at_the_start(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.header_timeout_ms = 400;
+    fixture_restart(f);
+    struct client silent = client_connect(f);
+    struct client late = client_connect(f);
+    int64_t began = clock_monotonic_ms();
+    fixture_turn_for(f, 300);
+    client_send(&late, "GET");
+    client_await(&late, "HTTP/1.1 408 Request Timeout\r\n");
+    assert_in_range(clock_monotonic_ms() - began, 380, 690);
+    client_await_end(&silent);
+    assert_int_equal(silent.in.len, 0);
+    client_close(&late);
+    client_close(&silent);
+}
+
+/* A body has the request's time, not the headers'. */
+static void test_first_body_has_the_requests_time(void **state)
+{
+    struct fixture *f = *state;
+    f->limits.header_timeout_ms = 200;
+    fixture_restart(f);
+    struct client c = client_connect(f);
+    client_send(&c, POST("/", "Content-Length: 5\r\n", "hel"));
+    fixture_turn_for(f, 300);
+    client_send(&c, "lo");
+    client_await(&c, "\r\n\r\nhello");
     client_close(&c);
 }
 
@@ -345,6 +379,8 @@ int main(void)
         TEST(test_request_deadline),
         TEST(test_header_deadline_after_a_request),
         TEST(test_idle_deadline),
+        TEST(test_first_header_deadline_begins_at_the_start),
+        TEST(test_first_body_has_the_requests_time),
         TEST(test_no_deadline_while_answering),
         TEST(test_empty_line_begins_no_request),
         TEST(test_slow_reader_gets_all),

@@ -331,7 +331,10 @@ static void test_connection_limit(void **state)
     f->limits.max_connections = 2;
     struct client a = client_connect(f);
     struct client b = client_connect(f);
-    fixture_await_open(f, 2);
+    client_send(&a, GET("/number"));
+    client_await(&a, "<0>");
+    client_send(&b, GET("/number"));
+    client_await(&b, "<1>");
     struct client c = client_connect(f);
     client_await(&c, "HTTP/1.1 503 Service Unavailable\r\n");
     client_await(&c, "Retry-After: 1\r\n");
@@ -342,7 +345,7 @@ static void test_connection_limit(void **state)
     fixture_await_open(f, 1);
     c = client_connect(f);
     client_send(&c, GET("/number"));
-    client_await(&c, "<0>");
+    client_await(&c, "<2>");
     client_close(&b);
     client_close(&c);
 }
