@@ -1,6 +1,8 @@
 /* Answering an exchange. */
 #include "api/answer.h"
 
+#include <stdlib.h>
+
 #include "api/cors.h"
 #include "api/problem.h"
 
@@ -52,12 +54,23 @@ void answer_options(struct api *api, struct http_exchange *x, const char *method
     answer_with(api, x, &response);
 }
 
+/* For a status that asks to come back later: those who are refused together do not come back together. */
+static void write_retry_after(struct api *api, struct pace *pace, int status, struct buf *headers)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (status != 503 && status != 429)
+        return;
+    pace_refused(pace, now_ms);
+    int64_t limit_ms = pace_retry_limit_ms(pace, api_interval_ms(api), now_ms);
+    buf_printf(headers, "Retry-After: %d\r\n", pace_retry_after_s(limit_ms, rand_r(&api->jitter)));
+}
+
 void answer_problem(
     struct api *api, struct http_exchange *x, int status, const char *detail, const char *headers)
 {
     count_problem(api, status);
     start_headers(api, x);
-    problem_write_retry_after(&api->headers, status, &api->jitter);
+    write_retry_after(api, &api->pace, status, &api->headers);
     buf_append_string(&api->headers, "Cache-Control: no-store\r\n");
     if (headers != NULL)
         buf_append_string(&api->headers, headers);
@@ -86,7 +99,7 @@ void api_write_error(
     count_problem(api, status);
     buf_clear(&api->error_headers);
     cors_write(origins(api), origin, &api->error_headers);
-    problem_write_retry_after(&api->error_headers, status, &api->jitter);
+    write_retry_after(api, &api->door, status, &api->error_headers);
     buf_append_char(&api->error_headers, '\0');
     buf_clear(&api->error_body);
     problem_write(&api->error_body, status, detail);

@@ -35,6 +35,13 @@ void api_set_policy(struct api *api, struct policy *policy)
     api->signer = token_signer_new(policy->keys);
 }
 
+int64_t api_interval_ms(struct api *api)
+{
+    const struct config *config = api->settings.config;
+    return pace_interval_ms(config->heartbeats.interval_ms, config->heartbeats.max_interval_ms,
+        store_age_ms(api->settings.store), pace_refusals(&api->pace, clock_monotonic_ms()));
+}
+
 const struct api_counters *api_counters(const struct api *api)
 {
     return &api->counters;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "api/api.h"
+#include "api/pace.h"
 #include "base/buf.h"
 
 struct api {
@@ -12,12 +13,17 @@ struct api {
     struct token_signer *signer; /* of the policy's keys */
     struct api_counters counters;
     size_t pending;
+    struct pace pace;      /* what was refused of requests */
+    struct pace door;      /* and of connections, which says nothing about Redis */
     unsigned jitter;       /* seed of Retry-After */
     struct buf body;       /* of the answer being written */
     struct buf headers;    /* of the answer being written */
     struct buf error_body; /* of api_write_error(), which the server copies later than we write */
     struct buf error_headers;
 };
+
+/* How often players are asked to send now. */
+int64_t api_interval_ms(struct api *api);
 
 /* A handler answers its exchange exactly once, now or later. */
 typedef void api_route_handler(struct api *api, struct http_exchange *x);

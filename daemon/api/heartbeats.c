@@ -6,7 +6,6 @@
 #include "api/answer.h"
 #include "api/bearer.h"
 #include "api/codec.h"
-#include "api/pace.h"
 
 /* One request. Lives in the exchange's arena until it is answered. */
 struct crediting {
@@ -57,7 +56,6 @@ static void answer_expired(struct api *api, struct http_exchange *x)
 static void answer_results(struct crediting *c)
 {
     struct api *api = c->api;
-    const struct config *config = api->settings.config;
     count_results(api, c);
     if (c->single && all_expired(c)) {
         answer_expired(api, c->x);
@@ -67,8 +65,7 @@ static void answer_results(struct crediting *c)
         .results = c->results,
         .n = c->n,
         .server_time_ms = clock_now_ms(api->settings.clock),
-        .heartbeat_interval_ms = pace_interval_ms(config->heartbeats.interval_ms,
-            config->heartbeats.max_interval_ms, store_age_ms(api->settings.store)),
+        .heartbeat_interval_ms = api_interval_ms(api),
     };
     buf_clear(&api->body);
     c->codec->encode_heartbeats(&api->body, &answer);
@@ -105,6 +102,8 @@ static void on_credited(struct store_batch *batch, void *ctx)
         written += c->runs[i].status == STORE_WRITTEN;
         unavailable += c->runs[i].status == STORE_UNAVAILABLE;
     }
+    if (written > 0)
+        pace_served(&c->api->pace, clock_monotonic_ms());
     /* nothing is lost by sending all of it again, and Retry-After says when */
     if (written == 0 && unavailable > 0)
         answer_unavailable(c->api, c->x);

@@ -1,11 +1,7 @@
 /* Problem details. */
 #include "api/problem.h"
 
-#include <stdlib.h>
-
 #include "base/json.h"
-
-enum { RETRY_FIRST_S = 2, RETRY_LAST_S = 5 };
 
 static const char *title_of(int status)
 {
@@ -42,13 +38,4 @@ void problem_write(struct buf *b, int status, const char *detail)
     buf_append_string(b, ",\"detail\":");
     json_write_string(b, slice_of(detail));
     buf_append_char(b, '}');
-}
-
-/* Players that were refused together must not come back together. */
-void problem_write_retry_after(struct buf *b, int status, unsigned *seed)
-{
-    if (status != 503 && status != 429)
-        return;
-    int seconds = RETRY_FIRST_S + rand_r(seed) % (RETRY_LAST_S - RETRY_FIRST_S + 1);
-    buf_printf(b, "Retry-After: %d\r\n", seconds);
 }

@@ -104,10 +104,12 @@ static void answer_progress(struct question *q, const struct store_lesson *total
 static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, size_t n)
 {
     struct question *q = ctx;
-    if (ok)
-        answer_progress(q, totals, n);
-    else
+    if (!ok) {
         answer_unavailable(q->api, q->x);
+        return;
+    }
+    pace_served(&q->api->pace, clock_monotonic_ms());
+    answer_progress(q, totals, n);
 }
 
 /* Who asks, by a session's token or a platform's; false when the exchange was answered with what is wrong. */

@@ -7,7 +7,6 @@
 #include "api/bearer.h"
 #include "api/codec.h"
 #include "api/jwt.h"
-#include "api/pace.h"
 #include "base/base64url.h"
 
 static void answer_session(
@@ -15,14 +14,12 @@ static void answer_session(
 {
     char token[TOKEN_MAX + 1];
     char id[BASE64URL_LEN(SESSION_ID_BYTES)];
-    const struct config *config = api->settings.config;
     struct session_answer answer = {
         .session_id = {id, base64url_encode(session->id, SESSION_ID_BYTES, id)},
         .session_token = {token, token_sign(api->signer, session, token)},
         .server_time_ms = session->time.anchor_ms,
         .expires_at_ms = session->time.expiry_ms,
-        .heartbeat_interval_ms = pace_interval_ms(config->heartbeats.interval_ms,
-            config->heartbeats.max_interval_ms, store_age_ms(api->settings.store)),
+        .heartbeat_interval_ms = api_interval_ms(api),
     };
     atomic_fetch_add_explicit(&api->counters.sessions, 1, memory_order_relaxed);
     buf_clear(&api->body);

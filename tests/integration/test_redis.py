@@ -1,5 +1,7 @@
 """What a Redis that is away, wrongly set up, full or emptied of its functions does to players: never a lost run."""
 
+import time
+
 import pytest
 
 from harness.catalog import MINUTE_MS, NOW_MS
@@ -70,6 +72,34 @@ def test_retry_after_is_jittered(minuted, player, redis):
     answers = [player.post(session.heartbeat(run(0, 9000))) for _ in range(40)]
     assert len({a.headers["retry-after"] for a in answers if a.status == 503}) > 1
     redis.start()
+
+
+def refused(player, session):
+    """The Retry-After of a refused heartbeat, in seconds; None when it was taken."""
+    response = player.post(session.heartbeat(run(0, 9000)))
+    if response.status != 503:
+        return None
+    seconds = int(response.headers["retry-after"])
+    assert 1 <= seconds <= 15, "heartbeats.interval"
+    return seconds
+
+
+def test_retry_after_grows_with_the_outage_and_falls_back(new_minuted, redis):
+    minuted = new_minuted(redis, changes={"http": {"workers": 1}}).start(NOW_MS)
+    player = Player(minuted, "teacher-1")
+    session = player.open("open-1")
+    minuted.advance(MINUTE_MS)
+    for _ in range(2):
+        redis.kill()
+        first = wait_until(lambda: refused(player, session), "refused")
+        assert first < 9
+        wait_until(lambda: refused(player, session) > 9, "players are asked to stay away longer", 60, every=0.2)
+        redis.start()
+        sent_until_accepted(player, session, run(0, 9000))
+        over = time.monotonic() + 1.5  # the outage ends with a success a second after its last refusal
+        wait_until(lambda: sent_until_accepted(player, session, run(0, 9000)) and time.monotonic() > over, "it is over")
+        response = player.post(session.heartbeat(run(0, 9000)))
+        assert response.json()["heartbeat_interval_ms"] == 15_000
 
 
 def test_redis_crashes_under_load_and_nothing_accepted_is_lost(minuted, player, redis):

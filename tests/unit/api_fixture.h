@@ -48,14 +48,17 @@ int64_t clock_now_ms(const struct clock *clock)
     return NOW_MS + clock->offset_ms;
 }
 
+/* It stands still where no test moves it. */
+static int64_t fixture_monotonic_ms = 1;
+
 int64_t clock_monotonic_us(void)
 {
-    return 1;
+    return fixture_monotonic_ms * 1000;
 }
 
 int64_t clock_monotonic_ms(void)
 {
-    return 1;
+    return fixture_monotonic_ms;
 }
 
 /* ---- the server ---- */

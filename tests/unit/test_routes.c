@@ -133,21 +133,67 @@ static int retry_after(const struct fixture *f)
     return line == NULL ? 0 : atoi(line + strlen("Retry-After: "));
 }
 
-static void test_shedding_is_spread(void **state)
+/* The greatest Retry-After of N refused requests, EVERY_MS apart. */
+static int greatest_retry_after(struct fixture *f, int n, int64_t every_ms)
 {
-    struct fixture *f = *state;
-    bool seen[8] = {false};
+    int greatest = 0;
     f->store.admits = false;
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < n; i++) {
+        fixture_monotonic_ms += every_ms;
         fixture_post(f, HEARTBEATS, NULL, "{not even read");
         assert_problem(f, 503, "later");
         int seconds = retry_after(f);
-        assert_true(seconds >= 2 && seconds <= 5);
-        seen[seconds] = true;
+        assert_in_range(seconds, 1, 60);
+        greatest = seconds > greatest ? seconds : greatest;
     }
-    assert_true(seen[2] && seen[3] && seen[4] && seen[5]);
-    assert_int_equal(api_counters(f->api)->shed, 200);
+    return greatest;
+}
+
+/* A short outage is over quickly for everybody; a long one, or many refusals, are spread over the interval.
+ */
+static void test_retry_after_grows_and_falls_back(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(greatest_retry_after(f, 20, 10), 3);
+    fixture_monotonic_ms += 5000;
+    assert_int_equal(greatest_retry_after(f, 50, 20), 9);
+    fixture_monotonic_ms += 60000;
+    assert_int_equal(greatest_retry_after(f, 200, 100), 15); /* the interval */
+    assert_int_equal(greatest_retry_after(f, 4000, 1), 60);  /* the interval, stretched */
+    assert_int_equal(api_counters(f->api)->shed, 4270);
     assert_int_equal(api_counters(f->api)->problems, 0);
+
+    /* A moment later all is well: who is served is not slowed down, and the next outage begins as the first
+     * did. */
+    char token[TOKEN_MAX + 1];
+    char body[TOKEN_MAX + 200];
+    f->store.admits = true;
+    fixture_monotonic_ms += 5000;
+    snprintf(body, sizeof(body),
+        "{\"session_token\":\"%s\",\"runs\":[{\"from_ms\":0,\"to_ms\":1000,\"media_from_ms\":0,"
+        "\"media_to_ms\":1000,\"rate\":1}]}",
+        fixture_session(f, "endless", HOUR_MS, token));
+    fixture_post(f, HEARTBEATS, NULL, body);
+    fixture_store_answer(f, NULL);
+    assert_answered(f, 200);
+    assert_non_null(strstr(f->x.out_body.data, "\"heartbeat_interval_ms\":15000"));
+    assert_int_equal(greatest_retry_after(f, 20, 10), 3);
+}
+
+/* What is refused at the door says nothing about Redis: players who are in are not slowed down. */
+static void test_connections_refused_slow_down_nobody_else(void **state)
+{
+    struct fixture *f = *state;
+    struct http_response response;
+    int greatest = 0;
+    for (int i = 0; i < 2000; i++) {
+        fixture_monotonic_ms++;
+        api_write_error(f->api, 503, "too many connections", (struct slice){"", 0}, &response);
+        int seconds = atoi(strstr(response.headers, "Retry-After: ") + strlen("Retry-After: "));
+        greatest = seconds > greatest ? seconds : greatest;
+    }
+    assert_int_equal(greatest, 15);
+    assert_int_equal(greatest_retry_after(f, 20, 10), 3);
 }
 
 static void test_the_servers_own_errors(void **state)
@@ -374,7 +420,8 @@ int main(void)
         API_TEST(test_base_path),
         API_TEST(test_content_types),
         API_TEST(test_origins),
-        API_TEST(test_shedding_is_spread),
+        API_TEST(test_retry_after_grows_and_falls_back),
+        API_TEST(test_connections_refused_slow_down_nobody_else),
         API_TEST(test_the_servers_own_errors),
         API_TEST(test_dev_routes),
         API_TEST(test_no_browser_moves_the_clock),
