@@ -1,6 +1,7 @@
 /* What players' tokens are signed with: the platform's secret, or the deployment's session key. */
 #include <openssl/hmac.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base64url.h"
