@@ -1,6 +1,9 @@
 /*
  * A players' server on a loopback port and plain clients, all in one thread: whoever waits turns the event
  * loop meanwhile. What the server does with a request is told by its path, see http_fixture_handle().
+ *
+ * The server and libevent read a clock that stands still until a test calls fixture_pass(). Its deadlines
+ * therefore pass exactly when a test says so, however slow the machine is.
  */
 #pragma once
 
@@ -16,9 +19,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -31,7 +38,8 @@
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define POST(path, headers, body) "POST " path " HTTP/1.1\r\n" HOST headers "\r\n" body
 
-enum { FIXTURE_PENDING = 16, FIXTURE_PATIENCE_MS = 5000 };
+/* The patience only bounds a hang: a test that waits so long has failed. */
+enum { FIXTURE_PENDING = 16, FIXTURE_PATIENCE_MS = 120000 };
 
 struct fixture {
     struct event_base *base;
@@ -53,6 +61,27 @@ struct client {
     int fd;
     bool eof; /* or reset */
 };
+
+/* --- time ------------------------------------------------------------------------------------------- */
+
+static int64_t fixture_now_us = 1000000;
+
+/* Takes the place of the C library's function, for libevent too. */
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    if (id == CLOCK_REALTIME)
+        return (int)syscall(SYS_clock_gettime, id, now);
+    *now = (struct timespec){.tv_sec = fixture_now_us / 1000000, .tv_nsec = fixture_now_us % 1000000 * 1000};
+    return 0;
+}
+
+/* The machine's own time, which only tells a test that it has waited in vain. */
+static inline int64_t fixture_real_ms(void)
+{
+    struct timespec now;
+    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /* --- the server's side ------------------------------------------------------------------------------ */
 
@@ -218,14 +247,17 @@ static inline void fixture_turn(struct fixture *f)
     usleep(200);
 }
 
+/* Everything that has arrived. */
 static inline void client_read(struct client *c)
 {
-    enum { MUCH = 1 << 20 }; /* whoever waits looks through all that came after each read */
-    ssize_t n = recv(c->fd, buf_reserve(&c->in, MUCH + 1), MUCH, 0);
-    if (n > 0)
-        c->in.len += (size_t)n;
-    else if (n == 0 || (errno != EAGAIN && errno != ENOTCONN))
-        c->eof = true;
+    ssize_t n;
+    do {
+        n = recv(c->fd, buf_reserve(&c->in, 65536), 65535, 0);
+        if (n > 0)
+            c->in.len += (size_t)n;
+        else if (n == 0 || (errno != EAGAIN && errno != ENOTCONN))
+            c->eof = true;
+    } while (n > 0);
     c->in.data[c->in.len] = '\0';
 }
 
@@ -246,9 +278,9 @@ static inline size_t client_times(const struct client *c, const char *needle)
 
 static inline void client_await_times(struct client *c, const char *needle, size_t times)
 {
-    int64_t deadline = clock_monotonic_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
     while (client_times(c, needle) < times) {
-        if (clock_monotonic_ms() > deadline || c->eof)
+        if (fixture_real_ms() > deadline || c->eof)
             client_fail(c, needle);
         fixture_turn(c->fixture);
         client_read(c);
@@ -263,9 +295,9 @@ static inline void client_await(struct client *c, const char *needle)
 
 static inline void client_await_end(struct client *c)
 {
-    int64_t deadline = clock_monotonic_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
     while (!c->eof) {
-        if (clock_monotonic_ms() > deadline)
+        if (fixture_real_ms() > deadline)
             client_fail(c, "not closed");
         fixture_turn(c->fixture);
         client_read(c);
@@ -275,14 +307,14 @@ static inline void client_await_end(struct client *c)
 /* Sends all, reading nothing, while the server works. */
 static inline void client_send_bytes(struct client *c, const char *bytes, size_t len)
 {
-    int64_t deadline = clock_monotonic_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
     for (size_t sent = 0; sent < len;) {
         ssize_t n = send(c->fd, bytes + sent, len - sent, MSG_NOSIGNAL);
         if (n > 0)
             sent += (size_t)n;
         else
             assert_true(errno == EAGAIN || errno == ENOTCONN);
-        assert_true(clock_monotonic_ms() < deadline);
+        assert_true(fixture_real_ms() < deadline);
         fixture_turn(c->fixture);
     }
 }
@@ -299,9 +331,9 @@ static inline void client_forget(struct client *c)
 
 static inline void fixture_await_open(struct fixture *f, size_t open)
 {
-    int64_t deadline = clock_monotonic_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
     while (http_server_open(f->server) != open) {
-        if (clock_monotonic_ms() > deadline)
+        if (fixture_real_ms() > deadline)
             fail_msg("%zu connections open, not %zu", http_server_open(f->server), open);
         fixture_turn(f);
     }
@@ -309,16 +341,40 @@ static inline void fixture_await_open(struct fixture *f, size_t open)
 
 static inline void fixture_await_pending(struct fixture *f, size_t pending)
 {
-    int64_t deadline = clock_monotonic_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
     while (f->pending_count != pending) {
-        assert_true(clock_monotonic_ms() < deadline);
+        assert_true(fixture_real_ms() < deadline);
         fixture_turn(f);
     }
 }
 
-static inline void fixture_turn_for(struct fixture *f, int64_t ms)
+static inline void fixture_await_handled(struct fixture *f, size_t handled)
 {
-    int64_t until = clock_monotonic_ms() + ms;
-    while (clock_monotonic_ms() < until)
+    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    while (f->handled < handled) {
+        assert_true(fixture_real_ms() < deadline);
         fixture_turn(f);
+    }
+}
+
+/* Until the server has read all that C sent. */
+static inline void client_await_read(struct client *c)
+{
+    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int unread = 1; /* that the server's kernel has not confirmed */
+    while (unread > 0) {
+        assert_true(fixture_real_ms() < deadline);
+        fixture_turn(c->fixture);
+        assert_int_equal(ioctl(c->fd, SIOCOUTQ, &unread), 0);
+    }
+    fixture_turn(c->fixture);
+}
+
+/* Lets MS pass on the server's clock. */
+static inline void fixture_pass(struct fixture *f, int64_t ms)
+{
+    for (; ms > 0; ms--) {
+        fixture_now_us += 1000;
+        event_base_loop(f->base, EVLOOP_NONBLOCK);
+    }
 }

@@ -47,11 +47,13 @@ static void test_connection_header(void **state)
         struct client c = client_connect(*state);
         client_send(&c, cases[i].request);
         client_await(&c, cases[i].header);
-        if (cases[i].closed)
+        client_forget(&c);
+        if (cases[i].closed) {
             client_await_end(&c);
-        fixture_turn_for(c.fixture, 5);
-        client_read(&c);
-        assert_int_equal(c.eof, cases[i].closed);
+        } else {
+            client_send(&c, GET("/nothing"));
+            client_await(&c, "HTTP/1.1 204 No Content\r\n");
+        }
         client_close(&c);
     }
 }
@@ -222,9 +224,11 @@ static void test_client_closes_before_the_answer(void **state)
     client_send(&c, GET("/later") GET("/later"));
     fixture_await_pending(f, 1);
     client_close(&c);
-    fixture_turn_for(f, 5);
+    for (int i = 0; i < 20; i++) /* whether the server has noticed by then decides nothing */
+        fixture_turn(f);
     fixture_answer_pending(f, "to nobody");
-    fixture_turn_for(f, 5);
+    for (int i = 0; i < 20; i++)
+        fixture_turn(f);
     if (f->pending_count > 0)
         fixture_answer_pending(f, "to nobody");
     fixture_await_open(f, 0);
@@ -253,7 +257,7 @@ static void test_half_closed_client_gets_its_answers(void **state)
     client_send(&c, GET("/later") GET("/number"));
     shutdown(c.fd, SHUT_WR);
     fixture_await_pending(f, 1);
-    fixture_turn_for(f, 5);
+    client_await_read(&c);
     fixture_answer_pending(f, "later");
     client_await(&c, "<1>");
     client_await_times(&c, "HTTP/1.1 200 OK", 2);
