@@ -19,11 +19,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 48, TRIES = 1000 };
+#include "patience.h"
 
-static void pause_10_ms(void)
+enum { ARGS_MAX = 48, PORTS_TRIED_MAX = 1000, PAUSE_MS = 10, TRIES = PATIENCE_MS / PAUSE_MS };
+
+static void pause_a_little(void)
 {
-    nanosleep(&(struct timespec){0, 10000000}, NULL);
+    nanosleep(&(struct timespec){0, PAUSE_MS * 1000000}, NULL);
 }
 
 static bool port_is_free(int port)
@@ -42,7 +44,7 @@ static int free_port(void)
     static unsigned seed;
     if (seed == 0)
         seed = (unsigned)getpid();
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < PORTS_TRIED_MAX; i++) {
         int port = 20000 + rand_r(&seed) % 10000;
         if (port_is_free(port) && port_is_free(port + 10000))
             return port;
@@ -83,7 +85,7 @@ static void connect_when_up(struct redis_process *r)
             return;
         redisFree(r->client);
         r->client = NULL;
-        pause_10_ms();
+        pause_a_little();
     }
     fail_msg("redis-server on port %d does not answer; see %s/log", r->endpoint.port, r->dir);
 }
@@ -167,7 +169,7 @@ static void wait_for_cluster(struct redis_process *node)
         freeReplyObject(reply);
         if (up)
             return;
-        pause_10_ms();
+        pause_a_little();
     }
     fail_msg("the cluster does not come up");
 }

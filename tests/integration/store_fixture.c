@@ -6,8 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
+
+#include "patience.h"
 
 struct fixture *fixture_new(int partitions, int64_t now_ms)
 {
@@ -50,7 +53,7 @@ enum monitor_state fixture_start(
 {
     f->endpoint = asked->endpoint;
     f->monitor = monitor_start(&f->config, &f->clock, f->log);
-    enum monitor_state found = monitor_wait(f->monitor, 5000, message);
+    enum monitor_state found = monitor_wait(f->monitor, PATIENCE_MS, message);
     f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
     f->outbox = outbox_new(&f->config, f->monitor, f->log);
     return found;
@@ -59,9 +62,21 @@ enum monitor_state fixture_start(
 void fixture_start_ready(struct fixture *f, const struct redis_process *asked)
 {
     char message[512];
-    if (fixture_start(f, asked, message) != MONITOR_READY)
-        fail_msg("%s", message);
+    fixture_start(f, asked, message);
+    fixture_await_state(f, MONITOR_READY, "");
     fixture_turn_until_admits(f, true);
+}
+
+void fixture_await_state(struct fixture *f, enum monitor_state wanted, const char *says)
+{
+    char message[512] = "";
+    for (int i = 0; i < PATIENCE_MS / 5; i++) {
+        if (monitor_state(f->monitor, message) == wanted && strstr(message, says) != NULL)
+            return;
+        monitor_look(f->monitor);
+        fixture_turn(f, 5000);
+    }
+    fail_msg("the monitor says \"%s\", not \"%s\"", message, says);
 }
 
 void fixture_set_clock(struct fixture *f, int64_t now_ms)
@@ -77,7 +92,7 @@ void fixture_turn(struct fixture *f, long us)
 
 void fixture_turn_until_admits(struct fixture *f, bool wanted)
 {
-    for (int i = 0; i < 1000 && store_admits(f->store) != wanted; i++)
+    for (int i = 0; i < PATIENCE_MS / 10 && store_admits(f->store) != wanted; i++)
         fixture_turn(f, 10000);
     assert_int_equal(store_admits(f->store), wanted);
 }
@@ -85,7 +100,7 @@ void fixture_turn_until_admits(struct fixture *f, bool wanted)
 void fixture_wait_for_look(struct fixture *f)
 {
     uint64_t wanted = monitor_looks(f->monitor) + 2;
-    for (int i = 0; i < 1000 && monitor_looks(f->monitor) < wanted; i++) {
+    for (int i = 0; i < PATIENCE_MS / 5 && monitor_looks(f->monitor) < wanted; i++) {
         monitor_look(f->monitor);
         fixture_turn(f, 5000);
     }

@@ -39,7 +39,11 @@ struct redis_process *fixture_add_node(struct fixture *f, const char *const *ext
 enum monitor_state fixture_start(
     struct fixture *f, const struct redis_process *asked, char message[static 512]);
 
-/* The same, and waits until runs are admitted; fails the test when they never are. */
+/* Waits until the monitor's state is WANTED and its message contains SAYS, which the first look may not show
+ * yet: a server that starts, or is slow to answer, is something else for a moment. */
+void fixture_await_state(struct fixture *f, enum monitor_state wanted, const char *says);
+
+/* Starts as fixture_start(), and waits until runs are admitted; fails the test when they never are. */
 void fixture_start_ready(struct fixture *f, const struct redis_process *asked);
 
 /* The clock stands at NOW_MS, and goes on from there. */

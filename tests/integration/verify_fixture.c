@@ -6,7 +6,7 @@
 
 #include "credit/mask.h"
 
-enum { TOPIC_PARTITIONS = 3, LESSONS = 3, ANSWER_MS = 10000 };
+enum { TOPIC_PARTITIONS = 3, LESSONS = 3 };
 
 static const char *const lessons[LESSONS] = {"l1", "lesson-2", "x"};
 
@@ -79,7 +79,7 @@ static void produce(struct scene *s, struct record r)
 
 static void flush(struct scene *s)
 {
-    assert_int_equal(rd_kafka_flush(s->producer, ANSWER_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_int_equal(rd_kafka_flush(s->producer, PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
 static void produce_taken(struct scene *s, const struct outbox_taken *taken)
@@ -182,7 +182,7 @@ static void make_cluster(struct scene *s)
     s->producer = new_producer(s->config.kafka.brokers);
     const rd_kafka_metadata_t *metadata; /* asked for now, or the first record waits for it for a second */
     assert_int_equal(
-        rd_kafka_metadata(s->producer, 1, NULL, &metadata, ANSWER_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
+        rd_kafka_metadata(s->producer, 1, NULL, &metadata, PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
     rd_kafka_metadata_destroy(metadata);
 }
 

@@ -15,6 +15,7 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #include "load/verify.h"
+#include "patience.h"
 #include "publish/publish.h"
 #include "publish/records.h"
 #include "store_fixture.h"
@@ -22,9 +23,9 @@
 enum {
     LEARNERS = 1100, /* more than Redis is asked for at once, in either partition */
     PARTITIONS = 2,
-    MINUTES = 5,     /* in two buckets */
-    WAIT_MS = 20000, /* where all comes to hand at once */
-    SHORT_MS = 1000, /* where something never comes */
+    MINUTES = 5,           /* in two buckets */
+    WAIT_MS = PATIENCE_MS, /* where all comes to hand at once */
+    SHORT_MS = 1000,       /* where something never comes */
     NOBODY = -1,
     NAME_MAX_LEN = 47
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "credit/mask.h"
 #include "store/outbox.h"
@@ -240,7 +241,8 @@ bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, stru
         nanosleep(&(struct timespec){0, redis->take_ms * 1000000}, NULL);
         o->waited_us += redis->take_ms * 1000;
         pthread_mutex_lock(&redis->lock);
-        redis->takes++;
+        if (redis->takes++ == 0)
+            redis->first_take_ms = clock_monotonic_ms();
         redis->takes_of_look++;
         if (redis->takes_of_look > redis->takes_most)
             redis->takes_most = redis->takes_of_look;

@@ -33,13 +33,13 @@
 #include "base/endpoint.h"
 #include "base/mem.h"
 #include "http/http.h"
+#include "patience.h"
 
 #define HOST "Host: tv.example\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define POST(path, headers, body) "POST " path " HTTP/1.1\r\n" HOST headers "\r\n" body
 
-/* The patience only bounds a hang: a test that waits so long has failed. */
-enum { FIXTURE_PENDING = 16, FIXTURE_PATIENCE_MS = 120000 };
+enum { FIXTURE_PENDING = 16 };
 
 struct fixture {
     struct event_base *base;
@@ -278,7 +278,7 @@ static inline size_t client_times(const struct client *c, const char *needle)
 
 static inline void client_await_times(struct client *c, const char *needle, size_t times)
 {
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     while (client_times(c, needle) < times) {
         if (fixture_real_ms() > deadline || c->eof)
             client_fail(c, needle);
@@ -295,7 +295,7 @@ static inline void client_await(struct client *c, const char *needle)
 
 static inline void client_await_end(struct client *c)
 {
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     while (!c->eof) {
         if (fixture_real_ms() > deadline)
             client_fail(c, "not closed");
@@ -307,7 +307,7 @@ static inline void client_await_end(struct client *c)
 /* Sends all, reading nothing, while the server works. */
 static inline void client_send_bytes(struct client *c, const char *bytes, size_t len)
 {
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     for (size_t sent = 0; sent < len;) {
         ssize_t n = send(c->fd, bytes + sent, len - sent, MSG_NOSIGNAL);
         if (n > 0)
@@ -331,7 +331,7 @@ static inline void client_forget(struct client *c)
 
 static inline void fixture_await_open(struct fixture *f, size_t open)
 {
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     while (http_server_open(f->server) != open) {
         if (fixture_real_ms() > deadline)
             fail_msg("%zu connections open, not %zu", http_server_open(f->server), open);
@@ -341,7 +341,7 @@ static inline void fixture_await_open(struct fixture *f, size_t open)
 
 static inline void fixture_await_pending(struct fixture *f, size_t pending)
 {
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     while (f->pending_count != pending) {
         assert_true(fixture_real_ms() < deadline);
         fixture_turn(f);
@@ -350,7 +350,7 @@ static inline void fixture_await_pending(struct fixture *f, size_t pending)
 
 static inline void fixture_await_handled(struct fixture *f, size_t handled)
 {
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     while (f->handled < handled) {
         assert_true(fixture_real_ms() < deadline);
         fixture_turn(f);
@@ -360,7 +360,7 @@ static inline void fixture_await_handled(struct fixture *f, size_t handled)
 /* Until the server has read all that C sent. */
 static inline void client_await_read(struct client *c)
 {
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     int unread = 1; /* that the server's kernel has not confirmed */
     while (unread > 0) {
         assert_true(fixture_real_ms() < deadline);

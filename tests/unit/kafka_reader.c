@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_MAX_MS = 10000 };
+#include "patience.h"
 
 static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
@@ -69,7 +69,7 @@ size_t kafka_read(
     int ended = 0;
     rd_kafka_t *consumer = open_consumer(brokers, topic, partitions);
     while (ended < partitions) {
-        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, READ_MAX_MS);
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, PATIENCE_MS);
         if (m == NULL || n == READER_RECORDS_MAX) {
             fprintf(stderr, "%s: %zu records and no end\n", topic, n);
             abort();

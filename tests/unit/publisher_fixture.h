@@ -17,9 +17,10 @@
 #include "config.h"
 #include "fake_outbox.h"
 #include "kafka_reader.h"
+#include "patience.h"
 #include "publish/publish.h"
 
-enum { GRACE_S = 70, TOPICS = 4, PARTITIONS = 4, WAIT_MS = 15000, STOP_MS = 5000 };
+enum { GRACE_S = 70, TOPICS = 4, PARTITIONS = 4, STOP_MS = 30000 };
 enum { MINUTE = 27903120, MINUTE_START = MINUTE * 60 };
 /* MINUTE has just become due, the next one has not. */
 enum { NOW_S = MINUTE_START + 60 + GRACE_S + 5 };
@@ -67,7 +68,7 @@ int64_t monotonic_ms(void);
 
 #define WAIT_UNTIL(condition)                                                                                \
     do {                                                                                                     \
-        int64_t until_ms = monotonic_ms() + WAIT_MS;                                                         \
+        int64_t until_ms = monotonic_ms() + PATIENCE_MS;                                                     \
         while (!(condition)) {                                                                               \
             if (monotonic_ms() > until_ms)                                                                   \
                 fail_msg("in vain: %s", #condition);                                                         \

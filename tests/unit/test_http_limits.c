@@ -242,7 +242,7 @@ static void test_client_that_never_reads(void **state)
         struct client c = client_connect(f);
         client_send(&c, requests[i]);
         fixture_await_handled(f, i + 1);
-        int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+        int64_t deadline = fixture_real_ms() + PATIENCE_MS;
         while (http_server_open(f->server) > 0 && fixture_real_ms() < deadline) {
             fixture_pass(f, 10);
             fixture_turn(f);
@@ -312,7 +312,7 @@ static void test_no_descriptor_left(void **state)
     struct rlimit none = {.rlim_cur = (rlim_t)c.fd + 1, .rlim_max = before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     const _Atomic uint64_t *refused = &http_server_counters(f->server)->refused_connections;
-    int64_t deadline = fixture_real_ms() + FIXTURE_PATIENCE_MS;
+    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
     while (fixture_count(refused) == 0 && fixture_real_ms() < deadline)
         fixture_turn(f);
     fixture_pass(f, 250);

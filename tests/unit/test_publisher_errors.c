@@ -114,7 +114,7 @@ static void play_each(struct play *play, bool (*reached)(struct fixture *f, cons
 {
     bool done[ROWS_MAX] = {false};
     size_t left = play->n;
-    int64_t until_ms = monotonic_ms() + WAIT_MS;
+    int64_t until_ms = monotonic_ms() + PATIENCE_MS;
     while (left > 0) {
         for (size_t i = 0; i < play->n; i++) {
             if (!done[i] && monotonic_ms() > until_ms)
