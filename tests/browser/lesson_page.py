@@ -70,7 +70,7 @@ class LessonPage:
     def finish(self):
         """Pauses and waits until all is delivered."""
         self.pause()
-        wait_until(self.flush, "everything is delivered", 20)
+        wait_until(self.flush, "everything is delivered")
         return self
 
     def leave(self):

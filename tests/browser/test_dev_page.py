@@ -47,7 +47,7 @@ class Page:
         return self.wait_ready()
 
     def wait_ready(self):
-        wait_until(lambda: self.run("return video.readyState > 2 && !!state.clock"), "the page is ready", 20)
+        wait_until(lambda: self.run("return video.readyState > 2 && !!state.clock"), "the page is ready")
         return self
 
     def run(self, script, *arguments):
@@ -236,7 +236,7 @@ def cheat(page, name):
     """Clicks, and gives back what the page says and what went over the wire for it."""
     before = len(page.wire())
     page.click(f"cheat-{name}")
-    wait_until(lambda: page.run("return state.outcomes.get(arguments[0]) || null", name), f"{name} is answered", 20)
+    wait_until(lambda: page.run("return state.outcomes.get(arguments[0]) || null", name), f"{name} is answered")
     said = page.run("return [...document.querySelectorAll(`#outcome-${arguments[0]} b`)].map(b => b.textContent)", name)
     return said, page.wire()[before:]
 
@@ -271,7 +271,7 @@ def test_second_tab_is_contested(page):
     other.wait_ready()
     assert other.run("return [state.lesson, who.sub, who.portal]") == ["demo-2", page.sub, PORTAL]
     other.run("video.play()")
-    wait_until(lambda: contested(page) + contested(other) > 0, "a second is contested", 20, 0.5)
+    wait_until(lambda: contested(page) + contested(other) > 0, "a second is contested", every=0.5)
     for tab, lesson in ((page, "demo-1"), (other, "demo-2")):
         page.browser.show(tab.tab)
         tab.pause()
@@ -320,12 +320,12 @@ def test_page_says_that_the_server_is_away_and_recovers(chinese, demo, shared_re
     assert page.run("return trouble.hidden")
     page.play(1)
     demo.kill()
-    wait_until(lambda: page.text("trouble").startswith("服务器没有应答"), "the page says so", 20)
+    wait_until(lambda: page.text("trouble").startswith("服务器没有应答"), "the page says so")
     assert not page.run("return trouble.hidden")
     page.play(1, lambda: check_lit(page))
     demo.start()
-    wait_until(lambda: page.run("return trouble.hidden"), "the page is well again", 20)
-    wait_until(lambda: page.number("sum-credited") > 0, "what was played meanwhile is credited", 30)
+    wait_until(lambda: page.run("return trouble.hidden"), "the page is well again")
+    wait_until(lambda: page.number("sum-credited") > 0, "what was played meanwhile is credited")
     page.pause()
     assert page.number("sum-credited") == page.held_in_all()["demo-1"]
 

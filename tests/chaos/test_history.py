@@ -109,12 +109,12 @@ def test_watermarks_do_not_fall_with_history(kafka, new_minuted, redis):
     minuted.advance(10 * MINUTE_MS)
     wait_settled(redis.client)
     minuted.advance(60 * MINUTE_MS)
-    wait_until(lambda: marks("final_through")[-1] > 0, "the floor is known", 30, 0.5)
+    wait_until(lambda: marks("final_through")[-1] > 0, "the floor is known", every=0.5)
     restart_empty(redis)
     minuted.wait_log(GONE)
     time.sleep(6)  # floors are asked for every 5 s
     before = marks("published_through")[-1]
     minuted.set_clock(int(time.time() * 1000) + 10 * MINUTE_MS)
-    wait_until(lambda: marks("published_through")[-1] > before, "watermarks have moved", 30, 0.5)
+    wait_until(lambda: marks("published_through")[-1] > before, "watermarks have moved", every=0.5)
     for name in ("published_through", "final_through"):
         assert marks(name) == sorted(marks(name))

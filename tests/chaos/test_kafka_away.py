@@ -141,7 +141,7 @@ class Backlog:
 
     def follow(self, learner_minutes, seconds=120):
         """Until so many have been settled; returns how many a second, counted from the first."""
-        wait_until(lambda: self.published() > self.published_before, "catching up begins", 60, 0.01)
+        wait_until(lambda: self.published() > self.published_before, "catching up begins", every=0.01)
         began, before = time.monotonic(), self.published()
         while (settled := self.published()) - self.published_before < learner_minutes:
             self.check_watermark()
@@ -193,7 +193,7 @@ def stand_still(minuted, population, backlog):
         assert backlog.published() == backlog.published_before
         assert minuted.is_ready()
     # What it had in hand when Kafka went away speaks of the minutes before the hour, and ends with it.
-    wait_until(lambda: "event=publish_failed" in minuted.log_text(), "the transaction in hand is given up", 40)
+    wait_until(lambda: "event=publish_failed" in minuted.log_text(), "the transaction in hand is given up")
     return grown
 
 

@@ -47,16 +47,16 @@ class Watcher:
 
     def watch(self, seconds=5):
         for _ in range(seconds):
-            assert self.heartbeat() == "accepted"
+            self.wait_accepted()
 
-    def wait_accepted(self, seconds=20):
-        wait_until(lambda: self.heartbeat() == "accepted", "a heartbeat is accepted", seconds)
+    def wait_accepted(self):
+        wait_until(lambda: self.heartbeat() == "accepted", "a heartbeat is accepted")
 
 
 # --- file descriptors ---------------------------------------------------------------------------
 
 def connect(port, stack):
-    return stack.enter_context(RawConnection(port, timeout=5))
+    return stack.enter_context(RawConnection(port))
 
 
 def answered(connections):
@@ -161,7 +161,7 @@ def test_redis_and_kafka_come_back_without_descriptors(kafka, new_minuted, redis
     watcher.wait_accepted()
     watcher.watch()
     minuted.advance(5 * MINUTE_MS)
-    check_published(watcher.model, redis.client, kafka.brokers, 60)
+    check_published(watcher.model, redis.client, kafka.brokers)
 
 
 # --- memory -------------------------------------------------------------------------------------
@@ -194,11 +194,10 @@ def test_slow_senders_take_what_is_stated_and_no_more(new_minuted, redis):
                 connect(minuted.port, stack).send(fat_head(MAX_BODY) + b" " * (MAX_BODY - 1))
             wait_until(lambda: minuted.metric("minuted_http_open_connections") > CONNECTIONS, "all are open")
             watcher.watch()
-            time.sleep(0.2)
+            wait_until(lambda: memory(pid) - before > CONNECTIONS * MAX_BODY * 0.9, "all has arrived")
             grown = memory(pid) - before
             print(f"{CONNECTIONS} slow senders, time {attempt + 1}: {grown / CONNECTIONS / KIB:.1f} KiB each")
             assert grown < CONNECTIONS * PER_SLOW_SENDER
-            assert grown > CONNECTIONS * MAX_BODY * 0.9  # or nothing was measured
     watcher.watch()
 
 
@@ -272,7 +271,7 @@ def test_a_memory_ceiling_ends_it_and_loses_nothing_accepted(kafka, new_minuted,
             except OSError:
                 break
     load.wait()
-    assert minuted.wait_exit(10) == -signal.SIGABRT
+    assert minuted.wait_exit() == -signal.SIGABRT
     assert "event=out_of_memory" in minuted.log_text()
     held = Truth(redis.client).minutes
     for key, seconds in load.model().minutes().items():
@@ -287,7 +286,7 @@ def test_a_memory_ceiling_ends_it_and_loses_nothing_accepted(kafka, new_minuted,
             assert player.send(client.session, sent)[0]["status"] == "accepted"
             model.claim(client.session.name, "open-1", client.session.anchor_ms, sent)
     second.advance(5 * MINUTE_MS)
-    check_published(model, redis.client, kafka.brokers, 60)
+    check_published(model, redis.client, kafka.brokers)
 
 
 # --- a full disk under Redis --------------------------------------------------------------------
@@ -303,18 +302,15 @@ def test_a_full_disk_under_redis(kafka, new_minuted, tmp_path, services):
     watcher.watch()
     aof = next((tmp_path / "redis" / "appendonlydir").glob("*.incr.aof"))
     limit(redis.process.pid, resource.RLIMIT_FSIZE, aof.stat().st_size + 2000)
-    deadline = time.monotonic() + 20
-    while (status := watcher.heartbeat()) == "accepted" and time.monotonic() < deadline:
-        pass
-    assert status == 503
+    wait_until(lambda: watcher.heartbeat() == 503, "the file has grown as far as it may", every=0)
     for _ in range(10):
         assert watcher.heartbeat() == 503
-    wait_until(lambda: not minuted.is_ready() or not redis.running(), "it is known", 15)
+    wait_until(lambda: not minuted.is_ready() or not redis.running(), "it is known")
 
     redis.kill()
     redis.start()
     watcher.wait_accepted()
     watcher.watch()
     minuted.advance(5 * MINUTE_MS)
-    check_published(watcher.model, redis.client, kafka.brokers, 60)
+    check_published(watcher.model, redis.client, kafka.brokers)
     check_progress(watcher.model, [watcher.player])

@@ -37,7 +37,7 @@ class Deployment:
     def wait_retired(self):
         """Until every partition's floor stands at the horizon, rounded down to ten minutes."""
         wanted = (self.now_ms - self.horizon_ms) // (10 * MINUTE_MS) * 10
-        wait_until(lambda: len(self.floors()) == 16 and min(self.floors().values()) >= wanted, "all is retired", 60)
+        wait_until(lambda: len(self.floors()) == 16 and min(self.floors().values()) >= wanted, "all is retired")
 
 
 def buckets(redis):

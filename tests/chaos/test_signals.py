@@ -46,9 +46,8 @@ def another(new_minuted, redis, kafka, first, now_ms):
 def test_sigterm_under_full_load(kafka, new_minuted, redis):
     minuted = new_minuted(redis, kafka.brokers, "first").start(NOW_MS)
     load = full_load(minuted)
-    now_ms, began = minuted.now_ms(), time.monotonic()
+    now_ms = minuted.now_ms()
     minuted.stop()
-    assert time.monotonic() - began < 10
     load.wait()
 
     assert not load.torn()
@@ -62,7 +61,7 @@ def test_sigterm_under_full_load(kafka, new_minuted, redis):
     second = another(new_minuted, redis, kafka, minuted, now_ms)
     resend(Player(second, "anyone"), load, model)
     second.advance(3 * MINUTE_MS)
-    check_published(model, redis.client, kafka.brokers, 60)
+    check_published(model, redis.client, kafka.brokers)
 
 
 def test_sigkill_under_full_load_loses_nothing_accepted(kafka, new_minuted, redis):
@@ -83,7 +82,7 @@ def test_sigkill_under_full_load_loses_nothing_accepted(kafka, new_minuted, redi
             assert credited["credited_seconds"] + credited["duplicate_seconds"] == 1
             model.claim(client.session.name, "open-1", client.session.anchor_ms, sent)
     second.advance(3 * MINUTE_MS)
-    check_published(model, redis.client, kafka.brokers, 60)
+    check_published(model, redis.client, kafka.brokers)
 
 
 class KeyRing:

@@ -2,10 +2,10 @@
 
 from .records import LEARNER_LESSONS, LEARNER_MINUTES, Merged, bits, learner_of, read_topics
 from .redis_truth import Truth, is_settled
-from .service import wait_until
+from .service import PATIENCE_S, wait_until
 
 
-def wait_settled(redis_client, seconds=30):
+def wait_settled(redis_client, seconds=PATIENCE_S):
     wait_until(lambda: is_settled(redis_client), "Redis owes nothing to Kafka", seconds)
 
 
@@ -62,7 +62,7 @@ def check_progress(model, players):
             lesson: covered[name, lesson] for lesson in mine}
 
 
-def check_published(model, redis_client, brokers, seconds=30):
+def check_published(model, redis_client, brokers, seconds=PATIENCE_S):
     """Waits until all is published, then compares Redis and Kafka with the model. Returns the merged records."""
     wait_settled(redis_client, seconds)
     truth = Truth(redis_client)

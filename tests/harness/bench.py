@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 
 from .daemon import BUILD, SANITIZERS
-from .service import Service
+from .service import PATIENCE_S, Service
 
 BENCH = BUILD / "bench/load/minuted-bench"
 
@@ -57,7 +57,7 @@ class Bench(Service):
         self.spawn([BENCH, "--config", self.daemon.write_config(), "--dev", *reports, *words], env=SANITIZERS)
         return self
 
-    def end(self, seconds=60):
+    def end(self, seconds=PATIENCE_S):
         status = self.wait_exit(seconds)
         texts = [path.read_text() if path.exists() else None
                  for path in (self.directory / kind for kind in ("json", "hgrm", "html"))]

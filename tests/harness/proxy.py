@@ -8,6 +8,8 @@ import socket
 import struct
 import threading
 
+from .service import PATIENCE_S
+
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
 
 
@@ -27,14 +29,14 @@ class ProxyThread:
         return proxy
 
     def call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE_S)
 
     def stop(self):
         for proxy in self.proxies:
             proxy.reset()
             self.call(proxy.close())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
+        self.thread.join(PATIENCE_S)
 
 
 class Proxy:

@@ -3,9 +3,11 @@
 import socket
 import time
 
+from .service import PATIENCE_S
+
 
 class RawConnection:
-    def __init__(self, port, timeout=10):
+    def __init__(self, port, timeout=PATIENCE_S):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.buffer = b""
 
@@ -49,7 +51,7 @@ class RawConnection:
         body, self.buffer = self.buffer[:length], self.buffer[length:]
         return int(lines[0].split()[1]), headers, body
 
-    def closed(self, seconds=5):
+    def closed(self, seconds=PATIENCE_S):
         """Whether the server closes, with nothing more said, within SECONDS."""
         self.socket.settimeout(seconds)
         try:

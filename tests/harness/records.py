@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from .daemon import ROOT
 from .kafka_broker import TOPICS
+from .service import PATIENCE_S
 
 LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS = TOPICS
 MESSAGES = {LEARNER_LESSONS: "LearnerLesson", LEARNER_MINUTES: "LearnerMinute", LESSON_MINUTES: "LessonMinute",
@@ -58,13 +59,13 @@ def closing(made):
 
 
 def partitions_of(reader, topics):
-    return [TopicPartition(t, p, 0) for t in topics for p in reader.list_topics(t, timeout=10).topics[t].partitions]
+    return [TopicPartition(t, p, 0) for t in topics for p in reader.list_topics(t, timeout=PATIENCE_S).topics[t].partitions]
 
 
 def end_offsets(brokers, topics=TOPICS):
     """(topic, partition) -> its end, whether committed or not."""
     with closing(consumer(brokers, "read_uncommitted")) as reader:
-        return {(p.topic, p.partition): reader.get_watermark_offsets(p, timeout=10)[1]
+        return {(p.topic, p.partition): reader.get_watermark_offsets(p, timeout=PATIENCE_S)[1]
                 for p in partitions_of(reader, topics)}
 
 

@@ -2,7 +2,7 @@
 
 import redis
 
-from .service import Service, free_port
+from .service import PATIENCE_S, Service, free_port
 
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
 
@@ -15,7 +15,7 @@ class RedisServer(Service):
         self.port = free_port()
         self.socket = self.directory / "redis.sock"
         self.settings = {**DURABLE, **settings}
-        self.client = redis.Redis(port=self.port, socket_timeout=10)
+        self.client = redis.Redis(port=self.port, socket_timeout=PATIENCE_S)
 
     @property
     def address(self):
@@ -27,7 +27,7 @@ class RedisServer(Service):
         for key, value in self.settings.items():
             argv += [f"--{key}", value]
         self.spawn(argv)
-        self.wait_ready(self.client.ping, 20)
+        self.wait_ready(self.client.ping)
         return self
 
     def restart(self):

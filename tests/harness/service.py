@@ -11,6 +11,10 @@ from pathlib import Path
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 
 
+# How long a test waits for what must come. It only bounds a hang: whoever has waited so long has failed, so it is far
+# more than a busy machine needs, and nothing is judged by how long something took.
+PATIENCE_S = 120.0
+
 # Below those that the system gives to whoever asks for any, and none that browsers refuse (10080); in an order of this
 # process, none of them twice.
 PORTS = iter(random.SystemRandom().sample(range(10_100, 32_000), 21_900))
@@ -27,7 +31,7 @@ def free_port():
     raise AssertionError("no port is left")
 
 
-def wait_until(condition, what, seconds=15.0, every=0.05):
+def wait_until(condition, what, seconds=PATIENCE_S, every=0.05):
     """Waits for a true value of condition() and returns it; its exceptions count as not yet."""
     deadline = time.monotonic() + seconds
     problem = None
@@ -69,7 +73,7 @@ class Service:
     def running(self):
         return self.process is not None and self.process.poll() is None
 
-    def wait_ready(self, probe, seconds):
+    def wait_ready(self, probe, seconds=PATIENCE_S):
         try:
             wait_until(lambda: not self.running() or probe(), f"{self.name} is ready", seconds)
         except AssertionError as e:
@@ -83,20 +87,20 @@ class Service:
     def log_tail(self, lines=60):
         return "\n".join(self.log_text().splitlines()[-lines:])
 
-    def wait_log(self, text, seconds=15.0):
+    def wait_log(self, text, seconds=PATIENCE_S):
         wait_until(lambda: text in self.log_text(), f"{self.name} logs {text!r}", seconds)
 
     def signal(self, number):
         self.process.send_signal(number)
 
-    def wait_exit(self, seconds=30.0):
+    def wait_exit(self, seconds=PATIENCE_S):
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"{self.name} did not end within {seconds} s\n{self.log_tail()}") from None
 
-    def terminate(self, seconds=30.0):
+    def terminate(self, seconds=PATIENCE_S):
         """SIGTERM; returns the exit code."""
         if self.running():
             self.signal(signal.SIGTERM)

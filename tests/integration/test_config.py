@@ -290,7 +290,7 @@ def test_listening_on_a_port_in_use_is_an_error(new_minuted, redis):
     first = new_minuted(redis, name="first").start()
     second = new_minuted(redis, name="second", changes={"admin": {"listen": f"127.0.0.1:{first.admin_port}"}})
     second.launch()
-    assert second.wait_exit(20) == 1
+    assert second.wait_exit() == 1
     assert str(first.admin_port) in second.log_text()
 
 

@@ -28,7 +28,7 @@ def sent_until_accepted(player, session, sent):
             return response.json()["results"][0]
         assert response.status in (200, 503), response
         return None
-    return wait_until(attempt, "the run is accepted", 30)
+    return wait_until(attempt, "the run is accepted")
 
 
 def test_redis_away_is_503_and_comes_back(minuted, player, redis):
@@ -43,7 +43,7 @@ def test_redis_away_is_503_and_comes_back(minuted, player, redis):
             assert response.json()["results"] == [{"status": "retry", "reason": "unavailable"}]
             return None
         return response
-    response = wait_until(refused, "503 while Redis is away", 10)
+    response = wait_until(refused, "503 while Redis is away")
     assert response.status == 503 and int(response.headers["retry-after"]) >= 1
     assert response.content_type == "application/problem+json"
     assert player.client.get("/v1/progress", headers={"Authorization": f"Bearer {player.token}"}).status == 503
@@ -52,15 +52,15 @@ def test_redis_away_is_503_and_comes_back(minuted, player, redis):
     redis.start()
     assert sent_until_accepted(player, session, run(10_000, 20_000)) == accepted(10)
     assert watched(player.progress()) == {"open-1": 20}
-    wait_until(minuted.is_ready, "ready again", 20)
+    wait_until(minuted.is_ready, "ready again")
 
 
 def test_not_ready_while_redis_is_away(minuted, redis):
     redis.kill()
-    wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready", 20)
+    wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready")
     assert redis.address in minuted.readyz()[1]
     redis.start()
-    wait_until(minuted.is_ready, "ready again", 20)
+    wait_until(minuted.is_ready, "ready again")
 
 
 def test_retry_after_is_jittered(minuted, player, redis):
@@ -202,8 +202,8 @@ def test_settings_changed_while_running_stop_the_accepting(minuted, player, redi
     session = player.open("open-1")
     minuted.advance(MINUTE_MS)
     redis.client.config_set("appendfsync", "no")
-    wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready", 30)
-    wait_until(lambda: player.post(session.heartbeat(run(0, 1000))).status == 503, "nothing is accepted", 5)
+    wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready")
+    wait_until(lambda: player.post(session.heartbeat(run(0, 1000))).status == 503, "nothing is accepted")
     assert player.post(session.heartbeat(run(10_000, 20_000))).status == 503
     redis.client.config_set("appendfsync", "always")
     assert sent_until_accepted(player, session, run(10_000, 20_000)) == accepted(10)
@@ -237,7 +237,7 @@ def test_unix_socket(new_minuted, redis):
 def test_replicas_are_waited_for(new_minuted, redis, start_redis):
     """With `replicas` an answer means that a replica has it; without one nothing is accepted."""
     replica = start_redis("replica", replicaof=f"127.0.0.1 {redis.port}")
-    wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up", "the replica follows", 20)
+    wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up", "the replica follows")
     minuted = new_minuted(redis, changes={"redis": {"durability": "replicas:1"}}).start(NOW_MS)
     player = Player(minuted, "teacher-1")
     session = player.open("open-1")
