@@ -4,7 +4,7 @@ import json
 import resource
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -21,6 +21,7 @@ from harness.redis_server import RedisServer
 from harness.redis_truth import Truth
 from harness.service import wait_until
 
+LOG_WINDOW_S = 10  # in which ten lines of a kind are written
 IDLE_SHARE = 0.15  # of one processor: what waits must not spin
 KIB = 1024
 
@@ -59,18 +60,30 @@ def connect(port, stack):
     return stack.enter_context(RawConnection(port))
 
 
-def answered(connections):
-    """Those that are let in within half a second in all: a progress without a token is answered 401."""
-    deadline, done = time.monotonic() + 0.5, []
-    for connection in connections:
+def answered(connections, seconds=0.5):
+    """Those that are let in within SECONDS in all: a progress without a token is answered 401."""
+    deadline, done = time.monotonic() + seconds, []
+    for connection in (c for c in connections if not c.told):
         connection.socket.settimeout(max(0.001, deadline - time.monotonic()))
         try:
             status = connection.response()[0]
         except TimeoutError:
             continue
         assert status in (401, 503)
+        connection.told = True
         if status == 401:
             done.append(connection)
+    return done
+
+
+def wait_answered(connections, n):
+    """N of them or more are let in, at last."""
+    done = []
+
+    def enough():
+        done.extend(answered([c for c in connections if c not in done]))
+        return len(done) >= n
+    wait_until(enough, f"{n} of {len(connections)} are let in")
     return done
 
 
@@ -81,27 +94,29 @@ def ask(port, stack, n):
 
 def test_no_descriptor_left_waits_without_spinning_and_heals(minuted):
     """A limit lowered under the running daemon: new connections wait in the kernel's queue, old ones are answered."""
-    watcher, pid = Watcher(minuted), minuted.process.pid
+    watcher, pid, began = Watcher(minuted), minuted.process.pid, time.monotonic()
     watcher.watch()
     counted = minuted.metric("minuted_http_refused_connections_total")
     with ExitStack() as stack, limited(pid, resource.RLIMIT_NOFILE, descriptors(pid) + 10):
         crowd = ask(minuted.port, stack, 60)
-        served = answered(crowd)
-        assert 5 <= len(served) <= 10
+        served = wait_answered(crowd, 5)
+        served += answered([c for c in crowd if c not in served])
+        assert len(served) <= 11  # the daemon closes one of its own after each look at Redis
         assert cpu_share(pid) < IDLE_SHARE
         assert watcher.heartbeat() in ("accepted", 503)
         assert minuted.metric("minuted_http_refused_connections_total") > counted
         assert minuted.is_live()
-        assert 1 <= minuted.log_text().count("event=accept_failed") <= 10
+        windows = 2 + int((time.monotonic() - began) / LOG_WINDOW_S)
+        assert 1 <= minuted.log_text().count("event=accept_failed") <= 10 * windows
 
         # Places that become free are taken by those who wait.
         for connection in served:
             connection.socket.close()
         waiting = [c for c in crowd if c not in served]
-        more = wait_until(lambda: answered(waiting), "others are served")
+        more = wait_answered(waiting, 1)
         limit(pid, resource.RLIMIT_NOFILE, descriptors(pid) + 100)
         rest = [c for c in waiting if c not in more]
-        assert wait_until(lambda: answered(rest), "all are served") == rest
+        assert len(wait_answered(rest, len(rest))) == len(rest)
     watcher.wait_accepted()
     watcher.watch()
 
@@ -127,10 +142,11 @@ def test_players_cannot_take_what_redis_needs(new_minuted, redis):
     watcher.watch()
     with ExitStack() as stack:
         crowd = ask(minuted.port, stack, 550)
-        served = answered(crowd)
-        for _ in range(20):  # while Redis is looked at twice
+        served = wait_answered(crowd, 255)
+        looks = redis.times_asked()
+        while redis.times_asked() < looks + 3:
             watcher.watch(1)
-            time.sleep(0.1)
+        served += answered([c for c in crowd if c not in served])
         redis.kill()
         wait_until(lambda: watcher.heartbeat() == 503, "Redis is missed")
         redis.start()
@@ -228,6 +244,27 @@ FILLER = f"X-Filler: {'x' * (MAX_HEAD - 300)}"
 PER_REQUEST_UNDER_WAY = 2 * MAX_BODY + 256 * KIB  # config/minuted.yaml states it
 
 
+def queue_up(minuted, redis, crowd, requests, n):
+    """Whether all requests came to wait for Redis while it stood still. After a second of that the daemon takes no more,
+    and then a slow machine has another try, once what was said has been heard."""
+    for connection in crowd:
+        with suppress(BlockingIOError):
+            while connection.socket.recv(65536):
+                pass
+    redis.signal(signal.SIGSTOP)
+    try:
+        for connection in crowd:
+            with suppress(BlockingIOError):
+                connection.socket.send(requests)
+        began = time.monotonic()
+        while time.monotonic() - began < 1:
+            if minuted.metric("minuted_store_queued_runs") > n:
+                return True
+    finally:
+        redis.signal(signal.SIGCONT)
+    return False
+
+
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is its own")
 @pytest.mark.parametrize("fill, kib", [(one_session, 200), (many_heartbeats, 272), (unknown_fields, 160)])
 def test_full_requests_under_way_take_what_is_stated_and_no_more(new_minuted, redis, fill, kib):
@@ -240,15 +277,9 @@ def test_full_requests_under_way_take_what_is_stated_and_no_more(new_minuted, re
     before, request = memory(pid), fill(session)
     with ExitStack() as stack:
         crowd = [connect(minuted.port, stack) for _ in range(n)]
-        redis.signal(signal.SIGSTOP)
-        try:
-            for connection in crowd:
-                connection.socket.setblocking(False)
-                connection.socket.send(request * 2)
-            time.sleep(0.7)
-            assert minuted.metric("minuted_store_queued_runs") > n
-        finally:
-            redis.signal(signal.SIGCONT)
+        for connection in crowd:
+            connection.socket.setblocking(False)
+        wait_until(lambda: queue_up(minuted, redis, crowd, request * 2, n), f"{n} requests wait for Redis")
         grown = memory(pid, "VmHWM") - before
         print(f"{n} requests under way, {fill.__name__}: {len(request) / KIB:.0f} KiB, {grown / n / KIB:.1f} in memory")
         assert grown < n * min(kib * KIB, PER_REQUEST_UNDER_WAY)

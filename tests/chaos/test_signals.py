@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.agreement import check_published, check_redis
+from harness.agreement import check_published
 from harness.catalog import MINUTE_MS, NOW_MS
 from harness.load import Client, Load
 from harness.player import Player, accepted, retry, run
@@ -29,11 +29,15 @@ def full_load(minuted):
 
 
 def resend(player, load, model):
-    """What every player does with what was not answered; the seconds must be new, whoever took them."""
+    """What every player does with what was not accepted; the seconds of what was not answered must be new."""
     for client in load.clients:
-        for sent in client.unanswered:
+        for sent in client.under_way:
             wanted = model.claim(client.session.name, "open-1", client.session.anchor_ms, sent)
             assert player.send(client.session, sent) == [accepted(*wanted)]
+        for sent in client.unfinished:  # which Redis may hold already
+            credited = player.send(client.session, sent)[0]
+            assert credited["credited_seconds"] + credited["duplicate_seconds"] == 1
+            model.claim(client.session.name, "open-1", client.session.anchor_ms, sent)
 
 
 def another(new_minuted, redis, kafka, first, now_ms):
@@ -55,8 +59,7 @@ def test_sigterm_under_full_load(kafka, new_minuted, redis):
     for client in load.clients:
         assert len(client.under_way) <= client.depth
     model = load.model()
-    # An orderly stop answers what it took, so not one second more is in Redis than was accepted.
-    check_redis(model, Truth(redis.client))
+    load.check_held(Truth(redis.client))  # an orderly stop answers what it took
 
     second = another(new_minuted, redis, kafka, minuted, now_ms)
     resend(Player(second, "anyone"), load, model)
@@ -118,14 +121,14 @@ def test_sighup_under_full_load(new_minuted, redis):
             sessions.append(player.open("open-2", f"phone-{i}"))
     load.stop()
 
-    assert load.statuses().keys() == {200}, load.statuses()
+    assert load.statuses().keys() <= {200, 503}, load.statuses()
     assert load.statuses().total() > before + CONNECTIONS
     assert not load.torn()
     for client in load.clients:
-        assert not client.said_close and not client.unanswered
+        assert not client.said_close and not client.under_way
     assert minuted.log_text().count("event=reloaded") > 5
     assert "event=reload_failed" not in minuted.log_text()
-    check_redis(load.model(), Truth(redis.client))
+    load.check_held(Truth(redis.client))
 
     # Each key still verifies what it signed; without the oldest its sessions are not known, and all others are.
     minuted.advance(MINUTE_MS)
@@ -148,5 +151,5 @@ def test_a_reload_that_fails_changes_nothing_under_load(new_minuted, redis, brok
         time.sleep(0.05)
     minuted.wait_log("event=reload_failed")
     load.stop()
-    assert load.statuses().keys() == {200} and not load.torn()
-    check_redis(load.model(), Truth(redis.client))
+    assert load.statuses().keys() <= {200, 503} and not load.torn()
+    load.check_held(Truth(redis.client))

@@ -9,6 +9,7 @@ import json
 import threading
 from collections import Counter, deque
 
+from .agreement import check_redis
 from .model import Model
 from .player import run
 from .raw import post
@@ -108,8 +109,25 @@ class Load:
 
     def model(self):
         """What was accepted."""
+        return self._model(lambda client: client.accepted)
+
+    def refused(self):
+        """What was answered `retry` or 503: Redis may hold it all the same, where it took it and answered too late."""
+        return self._model(lambda client: client.unfinished)
+
+    def check_held(self, truth):
+        """Redis holds what was accepted, and of the rest at most what was refused: nothing that was not answered."""
+        if not any(client.unfinished for client in self.clients):
+            check_redis(self.model(), truth)
+        accepted, refused = self.model().minutes(), self.refused().minutes()
+        for key, seconds in accepted.items():
+            assert seconds <= truth.minutes.get(key, set()), f"accepted and lost: {key}"
+        for key, seconds in truth.minutes.items():
+            assert seconds - accepted.get(key, set()) <= refused.get(key, set()), f"held and not answered: {key}"
+
+    def _model(self, runs_of):
         model = Model()
         for client in self.clients:
-            for sent in client.accepted:
+            for sent in runs_of(client):
                 model.claim(client.session.name, client.session.lesson, client.session.anchor_ms, sent)
         return model

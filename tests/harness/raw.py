@@ -1,7 +1,7 @@
 """Raw sockets: what no well-behaved client would send, and exactly what came back."""
 
+import select
 import socket
-import time
 
 from .service import PATIENCE_S
 
@@ -10,6 +10,7 @@ class RawConnection:
     def __init__(self, port, timeout=PATIENCE_S):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.buffer = b""
+        self.told = False  # for tests: whether it was answered
 
     def __enter__(self):
         return self
@@ -22,13 +23,17 @@ class RawConnection:
         return self
 
     def trickle(self, data, every):
-        """Sends byte by byte until all is sent or the server has closed."""
+        """Sends byte by byte until all is sent or the server has answered; returns how many were sent."""
+        sent = 0
         for byte in data if isinstance(data, bytes) else data.encode():
+            if select.select([self.socket], [], [], every)[0]:
+                break
             try:
                 self.socket.sendall(bytes([byte]))
             except OSError:
-                return
-            time.sleep(every)
+                break
+            sent += 1
+        return sent
 
     def _more(self):
         data = self.socket.recv(65536)

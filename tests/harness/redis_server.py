@@ -30,6 +30,10 @@ class RedisServer(Service):
         self.wait_ready(self.client.ping)
         return self
 
+    def times_asked(self):
+        """How often anybody asked for its time, which daemons do whenever they look at it."""
+        return self.client.info("commandstats").get("cmdstat_time", {"calls": 0})["calls"]
+
     def restart(self):
         """Ends it at once, as a crash would, and starts it again on its append-only file."""
         self.kill()

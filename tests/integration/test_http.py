@@ -143,23 +143,22 @@ def strict(new_minuted, redis):
         "max_connections": 4}}).start(NOW_MS)
 
 
-def seconds_until_408(connection, data, every):
-    began = time.monotonic()
-    connection.trickle(data, every)
+def check_408_amid(connection, data, every):
+    """The answer comes while there is still something to send."""
+    assert connection.trickle(data, every) < len(data)
     status, headers, body = connection.response()
     check_problem(408, headers, body)
     assert status == 408 and connection.closed()
-    return time.monotonic() - began
 
 
 def test_a_trickle_of_headers_is_408(strict):
     with connect(strict) as c:
-        assert seconds_until_408(c, request(headers=("X-A: " + "b" * 60,))[:50], 0.1) < 8
+        check_408_amid(c, request(headers=("X-A: " + "b" * 60,))[:50], 0.1)
 
 
 def test_a_trickle_of_a_body_is_408(strict):
     with connect(strict) as c:
-        assert seconds_until_408(c, post(HEARTBEATS, "{" + " " * 200 + "}")[:-150], 0.01) < 8
+        check_408_amid(c, post(HEARTBEATS, "{" + " " * 400 + "}")[:-100], 0.01)
 
 
 def test_a_request_that_never_ends_is_408(strict):
@@ -172,12 +171,12 @@ def test_an_idle_connection_is_closed_silently(strict):
     with connect(strict) as c:
         c.send(request())
         assert c.response()[0] == 401
-        assert c.closed(8)
+        assert c.closed()
 
 
 def test_one_connection_too_many_is_503(strict):
     strict.client.close()
-    time.sleep(0.2)
+    wait_until(lambda: strict.metric("minuted_http_open_connections") == 0, "nobody is connected")
     held = [connect(strict) for _ in range(4)]
     try:
         for c in held:
