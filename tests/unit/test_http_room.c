@@ -1,7 +1,7 @@
 /* A full house: which connection makes room for a new one, and which never does. */
 #include "http_fixture.h"
 
-enum { PLACES = 4, GRACE_MS = 500 };
+enum { PLACES = 4, GRACE_MS = 500, ROOM_MS = 250 /* how soon another server's clients get room */ };
 
 /* N places; how long a connection may be idle before it yields is set where it matters. */
 static struct fixture *full_at(void **state, int n)
@@ -96,7 +96,7 @@ static void test_a_few_new_ones_have_half_a_second(void **state)
     struct client fresh = connected(f, "\r\n"); /* an empty line is nothing said */
     assert_refused(f);
     assert_int_equal(yielded(f), 0);
-    fixture_turn_for(f, GRACE_MS + 20);
+    fixture_pass(f, GRACE_MS + 20);
     assert_served(f);
     assert_true(is_closed(&fresh));
     assert_int_equal(fresh.in.len, 0);
@@ -164,7 +164,7 @@ static void test_who_is_at_work_stays(void **state)
     client_send(&body, POST("/", "Content-Length: 9\r\n", "slow"));
     fixture_await_pending(f, 1);
     f->limits.idle_yields_ms = 0;
-    fixture_turn_for(f, GRACE_MS + 20);
+    fixture_pass(f, GRACE_MS + 20);
     assert_refused(f);
     assert_int_equal(yielded(f), 0);
     fixture_answer_pending(f, "at last");
@@ -210,7 +210,7 @@ static void test_lingering_ones_make_room(void **state)
         client_await(&c[i], "HTTP/1.1 400 ");
     }
     assert_refused(f);
-    fixture_turn_for(f, GRACE_MS + 20);
+    fixture_pass(f, GRACE_MS + 20);
     assert_served(f);
     assert_int_equal(yielded(f), 1);
     for (size_t i = 0; i < PLACES; i++)
@@ -235,6 +235,7 @@ static void test_servers_that_share_places(void **state)
     assert_int_equal(atomic_load(&places.taken), PLACES);
     assert_refused(f);
     assert_true(atomic_load(&places.wanted));
+    fixture_pass(f, ROOM_MS);
     client_await_end(&silent[0]);
     struct client c = answered(f);
     assert_int_equal(yielded(&other), 1);
