@@ -12,6 +12,14 @@
 --
 -- Every function reads and computes first and writes last, dirty marks before masks: an error half-way
 -- (a key of a wrong type) leaves nothing credited that nobody will publish.
+--
+-- The barrier: before the daemon answers players, or produces to Kafka what it has taken, it waits (WAIT) until enough
+-- replicas have what the answer rests on, which other connections may have written. From Redis 7.2 on, and in Valkey,
+-- WAIT covers what its own connection wrote last and all that was written before that, by whomever; it covers nothing
+-- when the connection wrote nothing, and a command that changed nothing is no write. So the connection writes something
+-- itself after it has read: `apply` writes the floor again where it credits nothing, and `take` comes behind whatever
+-- the publisher reads. With `appendfsync always` no such write is needed: Redis sends no answer, to a reader neither,
+-- before all that was written until then is on disk; so `apply` is told whether WAIT follows it.
 
 local FORMAT = '\1'
 local MASKS = 80          -- bytes of a lesson's ten masks
@@ -183,18 +191,14 @@ local function read_minutes(keys, args)
   end
 end
 
--- Takes the arguments apart and reads all masks. Returns the floor where it has to be set.
+-- Takes the arguments apart and reads all masks. Returns the floor, whether it is yet to be set, and whether WAIT follows.
 local function open_batch(keys, args)
-  local horizon, prefix, new_floor
+  local horizon, prefix, waits
   packed = args[1]
-  horizon, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, position =
-    unpack_struct('<I4I2I2I2I2I2I2I2', packed, 1)
+  horizon, waits, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, position =
+    unpack_struct('<I4BI2I2I2I2I2I2I2', packed, 1)
   local stored = redis.call('GET', keys[1])
-  if stored then
-    first_minute = math.max(horizon, tonumber(stored)) -- an error where it is no number
-  else
-    first_minute, new_floor = horizon, horizon - horizon % 10
-  end
+  first_minute = stored and math.max(horizon, tonumber(stored)) or horizon -- an error where it is no number
   local before = 3 + n_buckets + 2 * n_minutes
   for i = 1, n_learners do
     local key = keys[before + i]
@@ -207,7 +211,7 @@ local function open_batch(keys, args)
     heads[i], lessons[i], courses[i] = args[at], sub(args[at], 3), args[at + 1]
   end
   for i = 1, n_pairs do totals[i] = nil end
-  return new_floor
+  return stored or horizon - horizon % 10, not stored, waits == 1
 end
 
 -- Credits [lo, hi] of a minute in VALUE, which may hold other lessons or some of these seconds already.
@@ -341,7 +345,9 @@ local function write_dirty(keys)
   end
 end
 
+-- Returns whether there was any.
 local function write_masks()
+  local any = false
   for b = 1, n_buckets do
     local n, values = 0, now[b]
     for learner = 1, n_learners do
@@ -350,8 +356,12 @@ local function write_masks()
         n = n + 2
       end
     end
-    if n > 0 then redis.call('HSET', bucket_keys[b], unpack(changes, 1, n)) end
+    if n > 0 then
+      any = true
+      redis.call('HSET', bucket_keys[b], unpack(changes, 1, n))
+    end
   end
+  return any
 end
 
 local function write_totals()
@@ -368,24 +378,33 @@ end
 -- -> one answer a run, joined; store/layout.c writes the one and reads the other
 local function apply(keys, args)
   fetch_libraries()
-  local new_floor = open_batch(keys, args)
+  local floor_value, is_new, waits = open_batch(keys, args)
   for i = 1, n_runs do answers[i] = credit_run() end
   local sums = {}
   for m = 1, n_minutes do sums[m] = grown_sums(m) end
 
-  if new_floor then redis.call('SET', keys[1], new_floor) end
+  if is_new then redis.call('SET', keys[1], floor_value) end
   write_dirty(keys)
-  write_masks()
+  local credited = write_masks()
   write_totals()
   for m = 1, n_minutes do
     if sums[m] then redis.call('HSET', sums_keys[m], unpack(sums[m])) end
   end
+  if waits and not credited then redis.call('SET', keys[1], floor_value) end -- something that WAIT can cover
   return concat(answers, '', 1, n_runs)
 end
 
 -- Does nothing, and is refused whenever `apply` would be: over maxmemory, without replicas, when the disk fails.
 local function probe()
   return redis.status_reply('OK')
+end
+
+-- The write of the publisher's barrier, behind what it has read of a partition: so what was read is older than it, and
+-- whoever has it has that too.
+-- KEYS epoch
+-- -> how often the partition was taken from
+local function take(keys)
+  return redis.call('HINCRBY', keys[1], 'taken', 1)
 end
 
 -- The masks of SLOT in VALUE that are not empty: length, id, lo, hi of each.
@@ -485,6 +504,7 @@ end
 
 register('apply', apply, {})
 register('probe', probe, {})
+register('take', take, {'allow-oom'})
 register('settle', settle, {'allow-oom'})
 register('settle_sums', settle_sums, {'allow-oom'})
 register('retire', retire, {'allow-oom'})

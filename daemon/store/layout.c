@@ -326,13 +326,14 @@ static size_t encode_runs(struct apply_scratch *scratch, const struct store_run_
 }
 
 void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
-    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s)
+    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits)
 {
     size_t n_runs = encode_runs(scratch, runs);
     size_t n_keys = 3 + count_buckets(scratch) + 2 * count_minutes(scratch) + scratch->n_learners;
     struct buf *lists = &scratch->lists;
     buf_clear(lists);
     buf_append_u32(lists, (uint32_t)horizon_minute);
+    buf_append_u8(lists, waits);
     buf_append_u16(lists, (uint16_t)(prefix->len + 2)); /* a t key's prefix */
     buf_append_u16(lists, (uint16_t)count_buckets(scratch));
     buf_append_u16(lists, (uint16_t)count_minutes(scratch));

@@ -70,10 +70,11 @@ void apply_scratch_free(struct apply_scratch *scratch);
 /*
  * Appends the call of `apply` for RUNS (a STAILQ in order, at most STORE_APPLY_MAX, each with a second).
  * HORIZON_MINUTE is the first minute that this daemon's clock lets be claimed; GRACE_S is publish.grace.
+ * WAITS: WAIT follows on the same connection, so the call writes something in any case.
  */
 STAILQ_HEAD(store_run_queue, store_run);
 void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
-    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s);
+    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits);
 
 /* Reads the answer into RUNS; false when it is not one answer for each. */
 bool apply_decode(struct slice answer, const struct store_run_queue *runs)

@@ -1,6 +1,7 @@
 /* The outbox's connections and requests. */
 #include "store/outbox_call.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -237,13 +238,54 @@ static void append_wait(struct buf *b, int replicas)
     resp_int(b, OUTBOX_WAIT_MS);
 }
 
+/* What became of the writes that a barrier needs, by partition. */
+struct raises {
+    int64_t taken[PARTITIONS_MAX];
+    bool queued[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX];
+};
+
+/*
+ * Raises `taken` of each partition that the queued requests read. WAIT covers the last write of its own
+ * connection, and all that the server was told before it. What the requests read was written over other
+ * connections, but before it was read: so this write, which the same connection makes after the reading and
+ * before WAIT, is behind all of it. A write that came before the reading would not be: another connection
+ * could have written in between.
+ */
+static void queue_raises(struct outbox *o, struct raises *raises)
+{
+    size_t n = o->n_requests;
+    *raises = (struct raises){0};
+    for (size_t i = 0; i < n; i++) {
+        int p = o->requests[i].partition;
+        assert(p != NO_PARTITION);
+        if (raises->queued[p])
+            continue;
+        raises->queued[p] = true;
+        resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 1);
+        resp_key(&o->command, &o->prefixes[p], "epoch");
+        outbox_queue(o, p, 1, outbox_take_integer, &raises->taken[p], &raises->done[p]);
+    }
+}
+
+/* A partition whose `taken` could not be raised was not read durably; the others were. */
+static void judge_raises(struct outbox *o, const struct raises *raises)
+{
+    for (size_t i = 0; i < o->n_requests; i++)
+        if (!raises->done[o->requests[i].partition])
+            *o->requests[i].done = false;
+}
+
 bool outbox_flush(struct outbox *o, const char *what, bool barrier)
 {
     struct exchange exchanges[SERVERS_MAX];
+    struct raises raises;
     size_t n = 0;
     bool good = o->n_requests > 0;
+    if (barrier)
+        queue_raises(o, &raises);
     int64_t began_us = clock_monotonic_us();
-    /* elsewhere the reply itself is the barrier */
+    /* elsewhere the reply to the write is the barrier */
     int replicas =
         barrier && o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0;
     for (size_t server = 0; o->n_requests > 0 && server < o->topology->n_servers; server++)
@@ -254,6 +296,8 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
         }
     for (size_t i = 0; i < n; i++)
         receive(&exchanges[i]);
+    if (barrier)
+        judge_raises(o, &raises);
     for (size_t i = 0; i < o->n_requests; i++)
         good = good && *o->requests[i].done;
     o->n_requests = 0;

@@ -47,8 +47,8 @@ void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, v
 
 /*
  * Sends what is queued, to each server in one go, and waits for the answers. WHAT names the action in the
- * log. BARRIER: what was read is durable at the configured level where *DONE says that all was well. True
- * when it was everywhere.
+ * log. BARRIER: what was read is durable at the configured level where *DONE says that all was well, and what
+ * was read before over the same connection; each request is a partition's. True when it was everywhere.
  */
 bool outbox_flush(struct outbox *o, const char *what, bool barrier);
 

@@ -49,23 +49,27 @@ static bool take_floor(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-static bool read_floors(struct outbox *o, struct floors *f)
+static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
 {
+    struct floor_call calls[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX];
     f->lowest = NO_FLOOR;
     f->oldest_grown = INT64_MAX;
     for (int p = 0; p < o->config->redis.partitions; p++) {
-        struct floor_call call = {&f->floor[p], &f->oldest_grown};
+        calls[p] = (struct floor_call){&f->floor[p], &f->oldest_grown};
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("GET"));
         resp_key(&o->command, &o->prefixes[p], "floor");
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("SMEMBERS"));
         resp_key(&o->command, &o->prefixes[p], "ld");
-        if (!outbox_call(o, p, 2, "floor", take_floor, &call))
-            return false;
+        outbox_queue(o, p, 2, take_floor, &calls[p], &done[p]);
+    }
+    if (!outbox_flush(o, "floor", barrier))
+        return false;
+    for (int p = 0; p < o->config->redis.partitions; p++)
         if (f->floor[p] != NO_FLOOR && (f->lowest == NO_FLOOR || f->floor[p] < f->lowest))
             f->lowest = f->floor[p];
-    }
     return true;
 }
 
@@ -136,7 +140,7 @@ bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
     struct floors f;
     bool done = true;
     for (int i = 0; i < RETIRE_MAX && done; i++) {
-        if (!read_floors(o, &f))
+        if (!read_floors(o, &f, false))
             return false;
         int64_t bucket = f.lowest / BUCKET_MINUTES;
         /* a sum of an older bucket that is not published yet still needs every partition's part */
@@ -150,7 +154,7 @@ bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
         if (!retire_bucket(o, &f, bucket, &done))
             return false;
     }
-    if (!read_floors(o, &f))
+    if (!read_floors(o, &f, true)) /* the floor will be published as final: so it must not be lost */
         return false;
     *floor = final_floor(o, &f);
     return true;

@@ -3,13 +3,13 @@
  *
  *     names of dirty learners -> their masks -> the totals of the lessons that have one
  *
- * Plain commands in three pipelines. Totals are read after masks: so a total is never behind what is
- * published of it, and one that has run ahead belongs to a mask that is dirty.
+ * Plain commands in three pipelines, and a write behind the last. Totals are read after masks: so a total is
+ * never behind what is published of it, and one that has run ahead belongs to a mask that is dirty.
  *
- * The barrier stands behind the totals, and vouches for what came before it over the same connection alone.
- * So a portion counts only if its connection was one and the same from the names to the totals; and its
- * cursor only as long as that connection lasts, since another server, or this one started anew, has another
- * order.
+ * The barrier stands behind the totals: the function `take` raises the partition's `taken`, and WAIT follows
+ * (outbox_flush). It vouches for what was read before it over the same connection alone. So a portion counts
+ * only if its connection was one and the same from the names to the totals; and its cursor only as long as
+ * that connection lasts, since another server, or this one started anew, has another order.
  */
 #include <assert.h>
 #include <stdio.h>

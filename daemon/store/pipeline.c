@@ -280,6 +280,12 @@ static int64_t horizon_minute(const struct pipeline_context *context)
     return oldest_ms > 0 ? oldest_ms / 1000 / MINUTE_SECONDS : 0;
 }
 
+/* Whether WAIT ends each pipeline. */
+static bool has_barrier(const struct pipeline *p)
+{
+    return p->context->config->redis.durability == DURABILITY_REPLICAS;
+}
+
 static void send_lane(struct lane *lane, int64_t horizon)
 {
     struct pipeline *p = lane->pipeline;
@@ -287,7 +293,7 @@ static void send_lane(struct lane *lane, int64_t horizon)
     move_to_sent(lane);
     buf_clear(&context->command);
     apply_encode(&context->command, &context->scratch, &lane->prefix, &lane->sent, horizon,
-        context->config->publish.grace_ms / 1000);
+        context->config->publish.grace_ms / 1000, has_barrier(p));
     count(&context->counters->applies, 1);
     if (redis_connection_send(p->connection, &context->command, on_applied, lane))
         p->outstanding++;
@@ -295,7 +301,9 @@ static void send_lane(struct lane *lane, int64_t horizon)
         refuse_sent(lane, NULL);
 }
 
-/* The barrier: the replicas' word for everything before it on this connection. */
+/* The barrier: the replicas' word for what this connection wrote last, and for all that was written before
+ * that. Each `apply` that succeeded has written something, also where it credited nothing; one that failed is
+ * refused alone. */
 static void send_wait(struct pipeline *p)
 {
     struct buf *b = &p->context->command;
@@ -321,7 +329,7 @@ static void launch(struct pipeline *p)
             send_lane(&p->lanes[i], horizon);
     if (p->queued > 0)
         p->queued_since_us = oldest_queued_us(p);
-    if (p->context->config->redis.durability == DURABILITY_REPLICAS)
+    if (has_barrier(p))
         send_wait(p);
     count(&p->context->counters->pipelines, 1);
     if (p->outstanding == 0) /* nothing could be sent */

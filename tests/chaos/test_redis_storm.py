@@ -19,7 +19,7 @@ from harness.crowd import Crowd
 from harness.http_client import HttpClient
 from harness.ledger import Ledger
 from harness.player import Player, accepted, run
-from harness.redis_server import RedisServer
+from harness.redis_server import SERVER, RedisServer
 from harness.service import PATIENCE_S, Service, free_port, wait_until
 
 LOG_BURST = 10  # lines of one kind in a window
@@ -436,7 +436,7 @@ class Sentinel(Service):
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        self.spawn(["redis-server", self.config, "--sentinel"])
+        self.spawn([SERVER, self.config, "--sentinel"])
         self.wait_ready(lambda: len(self.client.execute_command("SENTINEL", "REPLICAS", "minuted")) == 2)
         return self
 

@@ -164,8 +164,8 @@ def redis_reply():
     total = struct.pack("<BII", 1, 777, 13) + b"c-1"
     replies = {
         "minutes": [[b"27883333", b"27883332"], [b"27883332"]],
-        "take": [[b"0", [b"higher/a", b"basic/b/c"]], [masks, None], watched, 1],
-        "sums": [[b"l-1", total, b"l-2", total], [b"l-1", total], 0, 0],
+        "take": [[b"0", [b"higher/a", b"basic/b/c"]], [masks, None], watched, 7, 1],
+        "sums": [[b"l-1", total, b"l-2", total], [b"l-1", total], 7, 8, 0, 0],
         "grown": [[b"2", b"1", b"3"]],
         "lease": [b"me"],
         "watermark": [[5, 6]],
@@ -185,8 +185,8 @@ def redis_reply():
     for i, name in enumerate(which):
         write("redis_reply", name, bytes([i]) + b"".join(map(resp, replies[name])))
         write("redis_reply", f"{name}-refused", bytes([i | 128]) + resp(ValueError("LOADING Redis is loading")))
-    write("redis_reply", "take-replicas", bytes([129]) + b"".join(map(resp, [[b"7", [b"p/a"]], [masks], watched, 1, 0])))
-    unreadable = [[b"0", [b"p/a", b"p/b", b"p/c"]], [masks, masks, b"x"], ValueError("WRONGTYPE x"), watched, 0]
+    write("redis_reply", "take-replicas", bytes([129]) + b"".join(map(resp, [[b"7", [b"p/a"]], [masks], watched, 7, 1, 0])))
+    unreadable = [[b"0", [b"p/a", b"p/b", b"p/c"]], [masks, masks, b"x"], ValueError("WRONGTYPE x"), watched, 7, 0]
     write("redis_reply", "take-unreadable", bytes([1]) + b"".join(map(resp, unreadable)))
     write("redis_reply", "check-replica", bytes([7]) + resp(INFO.replace(b"master", b"slave")))
     write("redis_reply", "cut", bytes([0]) + b"*2\r\n$8\r\n2788")

@@ -1,8 +1,13 @@
 """A real redis-server, set up as minuted asks for it."""
 
+import os
+
 import redis
 
 from .service import PATIENCE_S, Service, free_port
+
+# Another release, or a relative, where that is tested.
+SERVER = os.environ.get("MINUTED_REDIS_SERVER", "redis-server")
 
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "save": ""}
 
@@ -22,7 +27,7 @@ class RedisServer(Service):
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        argv = ["redis-server", "--bind", "127.0.0.1", "--port", self.port, "--dir", self.directory,
+        argv = [SERVER, "--bind", "127.0.0.1", "--port", self.port, "--dir", self.directory,
                 "--unixsocket", self.socket, "--daemonize", "no"]
         for key, value in self.settings.items():
             argv += [f"--{key}", value]

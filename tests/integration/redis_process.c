@@ -23,6 +23,13 @@
 
 enum { ARGS_MAX = 48, PORTS_TRIED_MAX = 1000, PAUSE_MS = 10, TRIES = PATIENCE_MS / PAUSE_MS };
 
+/* What is started as redis-server: MINUTED_REDIS_SERVER, where another release or a relative is tested. */
+static const char *server_program(void)
+{
+    const char *program = getenv("MINUTED_REDIS_SERVER");
+    return program != NULL ? program : "redis-server";
+}
+
 static void pause_a_little(void)
 {
     nanosleep(&(struct timespec){0, PAUSE_MS * 1000000}, NULL);
@@ -96,7 +103,7 @@ static void start(struct redis_process *r, const char *const *before, const char
     prepare(r);
     char port[8];
     snprintf(port, sizeof(port), "%d", r->endpoint.port);
-    const char *const command[] = {"redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
+    const char *const command[] = {server_program(), "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
         "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"};
     const char *args[ARGS_MAX] = {NULL};
     size_t n = 0;
@@ -133,7 +140,7 @@ void redis_process_start_sentinel(struct redis_process *r, const struct redis_pr
     fprintf(file, "port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor minuted 127.0.0.1 %d 1\n",
         r->endpoint.port, r->dir, primary->endpoint.port);
     fclose(file);
-    const char *args[] = {"redis-server", path, "--sentinel", NULL};
+    const char *args[] = {server_program(), path, "--sentinel", NULL};
     spawn(r, args);
     connect_when_up(r);
 }

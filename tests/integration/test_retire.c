@@ -125,7 +125,7 @@ static void test_a_horizon_of_before_the_retiring(void **state)
     struct store_run_queue queue = STAILQ_HEAD_INITIALIZER(queue);
     STAILQ_INSERT_TAIL(&queue, &again, link);
     key_prefix_init(&prefix, fixture_partition_of(f, retire_learner_names[0]), RETIRE_PARTITIONS);
-    apply_encode(&command, &scratch, &prefix, &queue, old_horizon, 70);
+    apply_encode(&command, &scratch, &prefix, &queue, old_horizon, 70, false);
     redisReply *reply;
     assert_int_equal(redisAppendFormattedCommand(f->nodes[0].client, command.data, command.len), REDIS_OK);
     assert_int_equal(redisGetReply(f->nodes[0].client, (void **)&reply), REDIS_OK);

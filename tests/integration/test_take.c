@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "config.h"
+#include "embedded/functions_lua.h"
 #include "redis_process.h"
 #include "store/layout.h"
 #include "store/monitor.h"
@@ -121,6 +122,7 @@ static void start_server(struct monitor *m, size_t server)
     struct topology *t = &m->topologies[server];
     redis_process_start(r, NULL);
     redis_process_command(r, "CONFIG SET appendfsync no"); /* thousands of commands */
+    redis_process_command(r, "FUNCTION LOAD %s", (const char *)functions_lua);
     t->version = server + 1;
     t->n_servers = 1;
     t->servers[0].usable = true;

@@ -90,7 +90,8 @@ static void encode(struct redis_calls *calls, struct store_run *run, int64_t now
     STAILQ_INSERT_TAIL(&queue, run, link);
     buf_clear(&calls->command);
     const struct key_prefix *prefix = &calls->prefixes[partition_of_hash(run->hash, calls->partitions)];
-    apply_encode(&calls->command, &calls->scratch, prefix, &queue, (now_ms / 1000 - HORIZON_S) / 60, GRACE_S);
+    apply_encode(
+        &calls->command, &calls->scratch, prefix, &queue, (now_ms / 1000 - HORIZON_S) / 60, GRACE_S, false);
 }
 
 void redis_calls_credit(

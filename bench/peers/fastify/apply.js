@@ -17,6 +17,7 @@ function halfMask(from, to) {
 
 function putHeader(nowMs, prefix, buckets, minutes) {
   let at = buffer.writeUInt32LE(Math.floor((nowMs / 1000 - HORIZON_S) / 60), 0);
+  at = buffer.writeUInt8(0, at); // no WAIT follows
   at = buffer.writeUInt16LE(prefix.length + 2, at);
   at = buffer.writeUInt16LE(buckets, at);
   at = buffer.writeUInt16LE(minutes, at);

@@ -34,6 +34,7 @@ end
 
 local function put_header(now_ms, prefix, n_buckets, n_minutes)
   local at = put_u32(buffer, 0, floor((now_ms / 1000 - HORIZON_S) / 60))
+  at = put_u8(buffer, at, 0) -- no WAIT follows
   at = put_u16(buffer, at, #prefix + 2)
   at = put_u16(buffer, at, n_buckets)
   at = put_u16(buffer, at, n_minutes)

@@ -1,0 +1,211 @@
+/*
+ * The barrier of `durability: replicas`: behind a replica that hangs nothing is answered, taken or final,
+ * whoever wrote it. Two daemons on one primary with one replica. From Redis 7.2 on, and in Valkey, WAIT
+ * covers only what its own connection wrote last; tests/field/redis8 and tests/field/valkey8 run this against
+ * such servers. What the older semantics would hide is counted: each step that ends with WAIT writes
+ * something itself.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <signal.h>
+#include <string.h>
+
+#include "store_fixture.h"
+
+enum { PARTITIONS = 4 };
+
+/* A round minute in 2023; the clock stands two hours later. */
+static const int64_t base_s = 1675000800;
+
+struct pair {
+    struct fixture *first; /* has the servers: primary and replica */
+    struct fixture *second;
+};
+
+static struct fixture *daemon_new(void)
+{
+    struct fixture *f = fixture_new(PARTITIONS, (base_s + 7200) * 1000);
+    f->config.redis.durability = DURABILITY_REPLICAS;
+    return f;
+}
+
+static int setup(void **state)
+{
+    const char *const extra[] = {"--repl-diskless-sync-delay", "0", NULL};
+    struct pair *pair = calloc(1, sizeof(*pair));
+    char message[512];
+    pair->first = daemon_new();
+    pair->second = daemon_new();
+    struct redis_process *primary = fixture_add_node(pair->first, extra);
+    struct redis_process *replica = fixture_add_node(pair->first, extra);
+    redis_process_command(replica, "REPLICAOF 127.0.0.1 %d", primary->endpoint.port);
+    fixture_start(pair->first, primary, message);
+    fixture_turn_until_admits(pair->first, true);
+    fixture_start_ready(pair->second, primary);
+    *state = pair;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct pair *pair = *state;
+    fixture_free(pair->second);
+    fixture_free(pair->first);
+    free(pair);
+    return 0;
+}
+
+static void set_hanging(struct pair *pair, bool hanging)
+{
+    kill(pair->first->nodes[1].pid, hanging ? SIGSTOP : SIGCONT);
+}
+
+/* Changes that the primary has made since it was started. */
+static long long count_changes(struct pair *pair)
+{
+    redisReply *info = redisCommand(pair->first->nodes[0].client, "INFO persistence");
+    const char *at = strstr(info->str, "rdb_changes_since_last_save:");
+    assert_non_null(at);
+    long long n = strtoll(strchr(at, ':') + 1, NULL, 10);
+    freeReplyObject(info);
+    return n;
+}
+
+static struct store_run submit(struct fixture *f, const char *lesson, int64_t start_s)
+{
+    struct store_run run = fixture_run("anna", lesson, start_s * 1000, 15000, 0, 15000);
+    fixture_submit(f, &run, 1);
+    return run;
+}
+
+/* Until the replica has caught up. */
+static struct store_run submit_until_written(struct fixture *f, const char *lesson, int64_t start_s)
+{
+    struct store_run run = submit(f, lesson, start_s);
+    for (int i = 0; i < 20 && run.status == STORE_UNAVAILABLE; i++)
+        run = submit(f, lesson, start_s);
+    return run;
+}
+
+/* The first daemon's run reached the primary alone; what the second one is told of it must wait for the
+ * replica too. */
+static void test_an_answer_that_changes_nothing_waits_too(void **state)
+{
+    static const struct {
+        const char *lesson;
+        int64_t start_s;
+        enum store_status status; /* once the replica follows */
+    } again[] = {
+        {"l1", 0, STORE_WRITTEN},             /* duplicate */
+        {"l2", 0, STORE_WRITTEN},             /* contested */
+        {"l1", -25LL * 3600, STORE_TOO_LATE}, /* below the floor */
+    };
+    struct pair *pair = *state;
+    set_hanging(pair, true);
+    assert_int_equal(submit(pair->first, "l1", base_s).status, STORE_UNAVAILABLE);
+    for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++) {
+        long long before = count_changes(pair);
+        assert_int_equal(
+            submit(pair->second, again[i].lesson, base_s + again[i].start_s).status, STORE_UNAVAILABLE);
+        assert_true(count_changes(pair) > before);
+    }
+    set_hanging(pair, false);
+    for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++) {
+        struct store_run run = submit_until_written(pair->second, again[i].lesson, base_s + again[i].start_s);
+        assert_int_equal(run.status, again[i].status);
+        assert_int_equal(run.credited_seconds, 0);
+    }
+}
+
+static bool take(struct pair *pair, struct arena *arena, struct outbox_taken *taken)
+{
+    int partition = fixture_partition_of(pair->second, "anna");
+    *taken = (struct outbox_taken){.partition = partition, .minute = base_s / 60};
+    return outbox_take(pair->second->outbox, taken, 1, arena);
+}
+
+/* What goes to Kafka must outlive the primary: the first daemon's run is not taken by the second before the
+ * replica has it. */
+static void test_nothing_is_taken_before_the_replica_has_it(void **state)
+{
+    struct pair *pair = *state;
+    struct arena arena = {0};
+    struct outbox_taken taken;
+    struct outbox_sums sums;
+    set_hanging(pair, true);
+    assert_int_equal(submit(pair->first, "l1", base_s).status, STORE_UNAVAILABLE);
+    long long before = count_changes(pair);
+    assert_false(take(pair, &arena, &taken));
+    assert_false(taken.done);
+    assert_true(count_changes(pair) > before);
+    before = count_changes(pair);
+    assert_false(outbox_sums(pair->second->outbox, base_s / 60, &arena, &sums));
+    assert_true(count_changes(pair) > before);
+    set_hanging(pair, false);
+    for (int i = 0; i < 20 && !take(pair, &arena, &taken); i++)
+        ;
+    assert_true(taken.done);
+    assert_int_equal(taken.n_learners, 1);
+    assert_int_equal(taken.learners[0].masks[0].watched_seconds, 15);
+    assert_true(outbox_sums(pair->second->outbox, base_s / 60, &arena, &sums));
+    assert_int_equal(sums.sums[0].watched_seconds, 15);
+    arena_free(&arena);
+}
+
+/* A floor that is published as final must not fall back when the replica is promoted. */
+static void test_no_floor_is_told_before_the_replica_has_it(void **state)
+{
+    struct pair *pair = *state;
+    int64_t floor = 0;
+    int64_t now_ms = clock_now_ms(&pair->second->clock);
+    set_hanging(pair, true);
+    assert_int_equal(submit(pair->first, "l1", base_s).status, STORE_UNAVAILABLE);
+    long long before = count_changes(pair);
+    assert_false(outbox_retire(pair->second->outbox, now_ms, &floor));
+    assert_true(count_changes(pair) > before);
+    set_hanging(pair, false);
+    bool told = false;
+    for (int i = 0; i < 20 && !told; i++)
+        told = outbox_retire(pair->second->outbox, now_ms, &floor);
+    assert_true(told);
+}
+
+/* One partition whose `taken` cannot be raised is not taken; the others are. */
+static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
+{
+    struct pair *pair = *state;
+    struct fixture *f = pair->second;
+    struct arena arena = {0};
+    int good = fixture_partition_of(f, "anna");
+    const char *other = fixture_partition_of(f, "bo") != good ? "bo" : "e";
+    int bad = fixture_partition_of(f, other);
+    assert_int_not_equal(good, bad);
+    struct store_run runs[2] = {fixture_run("anna", "l1", base_s * 1000, 15000, 0, 15000),
+        fixture_run(other, "l1", base_s * 1000, 15000, 0, 15000)};
+    fixture_submit(f, runs, 2);
+    struct key_prefix prefix;
+    key_prefix_init(&prefix, bad, PARTITIONS);
+    redis_process_command(&pair->first->nodes[0], "SET %sepoch spoiled", prefix.text);
+    struct outbox_taken taken[] = {
+        {.partition = good, .minute = base_s / 60}, {.partition = bad, .minute = base_s / 60}};
+    assert_false(outbox_take(f->outbox, taken, 2, &arena));
+    assert_true(taken[0].done);
+    assert_false(taken[1].done);
+    arena_free(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_an_answer_that_changes_nothing_waits_too, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_nothing_is_taken_before_the_replica_has_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_floor_is_told_before_the_replica_has_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_error_of_the_barrier_is_its_partitions_own, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("barrier", tests, NULL, NULL);
+}
