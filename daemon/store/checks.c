@@ -155,52 +155,33 @@ static enum check_result check_clock(redisContext *redis, struct monitor_server 
     return CHECK_PASSING;
 }
 
-/* The code of our library in FUNCTION LIST's reply; NULL when it is not loaded. */
-static const redisReply *loaded_code(const redisReply *list)
-{
-    if (list->type != REDIS_REPLY_ARRAY || list->elements == 0)
-        return NULL;
-    const redisReply *library = list->element[0];
-    for (size_t i = 0; i + 1 < library->elements; i += 2)
-        if (strcmp(text_at(library, i), "library_code") == 0 &&
-            library->element[i + 1]->type == REDIS_REPLY_STRING)
-            return library->element[i + 1];
-    return NULL;
-}
-
-static enum check_result load_functions(
-    redisContext *redis, const char *why, struct log *log, struct monitor_server *seen)
+static enum check_result load_functions(redisContext *redis, struct log *log, struct monitor_server *seen)
 {
     char error[CLIENT_ERROR_MAX];
-    redisReply *reply =
-        client_words(redis, error, "FUNCTION", "LOAD", "REPLACE", (const char *)functions_lua, NULL);
-    if (reply == NULL) {
-        problem(seen, "does not load the functions: %.180s", error);
-        return CHECK_PASSING;
-    }
+    redisReply *reply = client_words(redis, error, "FUNCTION", "LOAD", (const char *)functions_lua, NULL);
+    if (reply != NULL)
+        log_event(log, LOG_INFO, "functions_loaded", "server=%s library=%s", seen->name, STORE_LIBRARY);
+    bool good = reply != NULL || (redis->err == 0 && store_library_exists(error));
     freeReplyObject(reply);
-    log_event(
-        log, LOG_INFO, "functions_loaded", "server=%s library=%s reason=%s", seen->name, STORE_LIBRARY, why);
-    return CHECK_GOOD;
+    if (good)
+        return CHECK_GOOD;
+    problem(seen, "does not load the functions: %.180s", error);
+    return CHECK_PASSING;
 }
 
+/* The name says what is in the library, so one of that name is the right one. Other builds' are left alone.
+ */
 static enum check_result check_functions(redisContext *redis, struct log *log, struct monitor_server *seen)
 {
     char error[CLIENT_ERROR_MAX];
-    redisReply *list =
-        client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", STORE_LIBRARY, "WITHCODE", NULL);
+    redisReply *list = client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", STORE_LIBRARY, NULL);
     if (list == NULL) {
         problem(seen, "has no functions (Redis 7.0 or newer is needed): %.160s", error);
         return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
     }
-    const redisReply *code = loaded_code(list);
-    enum check_result result = CHECK_GOOD;
-    if (code == NULL)
-        result = load_functions(redis, "missing", log, seen);
-    else if (strcmp(code->str, (const char *)functions_lua) != 0)
-        result = load_functions(redis, "other", log, seen);
+    bool loaded = list->type == REDIS_REPLY_ARRAY && list->elements > 0;
     freeReplyObject(list);
-    return result;
+    return loaded ? CHECK_GOOD : load_functions(redis, log, seen);
 }
 
 /* Stores FIELD where it is not yet; a value of another daemon must be the same. */

@@ -19,7 +19,7 @@ enum check_result {
 
 /*
  * Looks at SERVER over REDIS and fills *SEEN. HOLDS_SETTINGS: this one stores the deployment's settings.
- * Loads the functions where they are missing or others. A failed connection leaves redis->err set.
+ * Loads the functions where they are missing. A failed connection leaves redis->err set.
  */
 enum check_result check_server(const struct config *config, redisContext *redis,
     const struct redis_server *server, bool holds_settings, struct log *log, struct monitor_server *seen);

@@ -1,7 +1,8 @@
-#!lua name=minuted_2
+#!lua name=@LIBRARY@
 
--- What minuted does inside Redis. A change of a stored form or of a function's arguments is a new version:
--- the library's name and every function's prefix, and STORE_LIBRARY in store/layout.h.
+-- What minuted does inside Redis. The build puts a hash of this file in where the library's name stands (library.cmake),
+-- which is also every function's prefix: builds that differ in a letter use libraries of their own, side by side. A
+-- change of a stored form must be legible to the builds that run beside it.
 --
 -- Stored forms (little-endian; every value begins with a format byte, 1):
 --   w:<bucket>  learner -> 1, then for each lesson: length, id, ten masks of 8 bytes (one a minute)
@@ -499,7 +500,7 @@ local function watermark(keys, args)
 end
 
 local function register(name, callback, flags)
-  redis.register_function{function_name = 'minuted_2_' .. name, callback = callback, flags = flags}
+  redis.register_function{function_name = '@LIBRARY@_' .. name, callback = callback, flags = flags}
 end
 
 register('apply', apply, {})

@@ -99,6 +99,11 @@ void resp_fcall(struct buf *b, const char *function, size_t n_keys, size_t n_arg
     resp_int(b, (int64_t)n_keys);
 }
 
+bool store_library_exists(const char *error)
+{
+    return strstr(error, "Library '" STORE_LIBRARY "' already exists") != NULL;
+}
+
 /* ---- apply ---- */
 
 void apply_scratch_free(struct apply_scratch *scratch)

@@ -9,13 +9,16 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "embedded/library.h"
 #include "store/outbox.h"
 #include "store/partition.h"
 #include "store/store.h"
 
-/* The library of functions.lua, and the prefix of its functions. */
-#define STORE_LIBRARY "minuted_2"
+/* The library of functions.lua, STORE_LIBRARY, is named by its content; so are its functions. */
 #define STORE_FUNCTION(name) STORE_LIBRARY "_" name
+
+/* Whether ERROR, of FUNCTION LOAD, says that the library is there already: another daemon was first. */
+bool store_library_exists(const char *error);
 
 #define KEY_PUBLISHER "minuted:publisher"
 #define KEY_WATERMARKS "minuted:watermarks"

@@ -16,6 +16,7 @@
 #include "store/discovery.h"
 #include "store/history.h"
 #include "store/layout.h"
+#include "store/libraries.h"
 
 enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000 };
 
@@ -50,6 +51,7 @@ struct monitor {
     struct seen_server connections[SERVERS_MAX];
     size_t n_connections;
     struct history history;
+    struct libraries libraries;
 };
 
 /* ---- topology ---- */
@@ -134,6 +136,15 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
     return result;
 }
 
+static void look_at_libraries(struct monitor *m, const struct topology *t)
+{
+    redisContext *servers[SERVERS_MAX];
+    for (size_t i = 0; i < t->n_servers; i++)
+        servers[i] = t->servers[i].usable ? m->connections[i].redis : NULL;
+    libraries_look(
+        &m->libraries, servers, t->n_servers, (size_t)topology_server_of_key(t, KEY_SETTINGS), m->log);
+}
+
 static void check_all(struct monitor *m, struct look *look)
 {
     struct topology *t = look->topology;
@@ -153,6 +164,7 @@ static void check_all(struct monitor *m, struct look *look)
         snprintf(look->message, sizeof(look->message), "redis server %.200s %s", look->servers[i].name,
             look->servers[i].problem);
     }
+    look_at_libraries(m, t);
 }
 
 /* The servers of the last look stay in force while none can be found: their connections tell how they are. */

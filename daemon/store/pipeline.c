@@ -104,7 +104,7 @@ static void on_loaded(redisAsyncContext *redis, void *answer, void *data)
     const struct pipeline *p = data;
     const redisReply *reply = answer;
     (void)redis;
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+    if (reply != NULL && reply->type == REDIS_REPLY_ERROR && !store_library_exists(reply->str))
         log_event(p->context->log, LOG_ERROR, "functions_not_loaded", "server=%s error=%s", p->where.name,
             LOG_QUOTE(reply->str));
 }
@@ -115,10 +115,9 @@ static void load_functions(struct pipeline *p)
 {
     struct buf *b = &p->context->command;
     buf_clear(b);
-    resp_begin(b, 4);
+    resp_begin(b, 3);
     resp_arg(b, SLICE_LITERAL("FUNCTION"));
     resp_arg(b, SLICE_LITERAL("LOAD"));
-    resp_arg(b, SLICE_LITERAL("REPLACE"));
     resp_arg(b, (struct slice){(const char *)functions_lua, functions_lua_len});
     log_event(p->context->log, LOG_WARN, "functions_missing", "server=%s action=load", p->where.name);
     if (!redis_connection_send(p->connection, b, on_loaded, p))

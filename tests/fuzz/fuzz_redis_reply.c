@@ -16,6 +16,7 @@
 #include "config.h"
 #include "credit/mask.h"
 #include "store/checks.h"
+#include "store/libraries.h"
 #include "store/outbox_call.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -214,8 +215,11 @@ static void call_check(struct scene *s, struct arena *arena)
         s->config, s->outbox->links[0].redis, &s->outbox->topology->servers[0], true, s->log, &seen);
     assert(memchr(seen.problem, '\0', sizeof(seen.problem)) != NULL);
     assert(result == CHECK_GOOD || seen.problem[0] != '\0');
-    if (result == CHECK_GOOD)
-        assert(seen.reached && seen.max_memory >= 0 && seen.used_memory >= 0);
+    if (result != CHECK_GOOD)
+        return;
+    assert(seen.reached && seen.max_memory >= 0 && seen.used_memory >= 0);
+    struct libraries libraries = {.due_ms = 0};
+    libraries_look(&libraries, &s->outbox->links[0].redis, 1, 0, s->log);
 }
 
 static void run(struct scene *s, call *function, struct slice bytes)

@@ -56,6 +56,7 @@ class Minuted(Service):
         super().__init__(directory)
         self.port, self.admin_port = free_port(), free_port()
         self.dev = dev
+        self.program = MINUTED
         self.arguments = []
         self.config_path = self.directory / "minuted.yaml"
         self.session_key = self.file("session.key", SESSION_KEY)
@@ -100,7 +101,7 @@ class Minuted(Service):
     def launch(self):
         """Starts it without waiting."""
         self.write_config()
-        argv = [MINUTED, "--config", self.config_path, *(["--dev"] if self.dev else []), *self.arguments]
+        argv = [self.program, "--config", self.config_path, *(["--dev"] if self.dev else []), *self.arguments]
         self.spawn(argv, env=SANITIZERS)
         return self
 

@@ -1,10 +1,12 @@
 """What a Redis that is away, wrongly set up, full or emptied of its functions does to players: never a lost run."""
 
+import re
 import time
 
 import pytest
 
 from harness.catalog import MINUTE_MS, NOW_MS
+from harness.daemon import MINUTED
 from harness.player import Player, accepted, run, watched
 from harness.redis_server import RedisServer
 from harness.redis_truth import Truth
@@ -132,6 +134,42 @@ def test_a_redis_without_functions_gets_them(new_minuted, redis):
     assert player.open("open-1")
     libraries = redis.client.execute_command("FUNCTION", "LIST")
     assert len(libraries) == 1
+
+
+def another_build(path):
+    """The daemon as if a letter of functions.lua were another one: what stands in the program is changed in place."""
+    program = MINUTED.read_bytes()
+    name = re.search(rb"#!lua name=(minuted_[0-9a-f]{12})\n", program)[1]
+    other = name[:-4] + (b"0000" if not name.endswith(b"0000") else b"1111")
+    path.write_bytes(program.replace(name, other).replace(b"What minuted does inside", b"What minuted did inside "))
+    path.chmod(0o755)
+    return path, {name.decode(), other.decode()}
+
+
+def test_two_builds_side_by_side(new_minuted, redis, tmp_path):
+    program, names = another_build(tmp_path / "minuted")
+    first, second = new_minuted(redis, name="first"), new_minuted(redis, name="second")
+    second.program = program
+    players = [Player(daemon.start(NOW_MS), f"teacher-{i}") for i, daemon in enumerate((first, second))]
+
+    def libraries():
+        return {library[1].decode() for library in redis.client.execute_command("FUNCTION", "LIST")}
+
+    def looks():
+        return redis.client.info("commandstats")["cmdstat_function|list"]["calls"]
+    assert libraries() == names
+    before = looks()
+    sessions = [player.open("open-1") for player in players]
+    first.advance(MINUTE_MS)
+    second.advance(MINUTE_MS)
+    for player, session in zip(players, sessions):
+        assert player.send(session, run(0, 10_000)) == [accepted(10)]
+    wait_until(lambda: looks() >= before + 6, "both daemons look again")
+    for player, session in zip(players, sessions):
+        assert player.send(session, run(0, 20_000)) == [accepted(10, 10)]
+    assert libraries() == names
+    assert redis.client.info("commandstats")["cmdstat_function|load"]["calls"] == 2, "each loads its own, once"
+    assert {field.decode() for field in redis.client.hkeys("minuted:settings")} >= {f"library:{n}" for n in names}
 
 
 def test_keys_carry_the_partition_tag(minuted, player, redis):

@@ -1,4 +1,4 @@
-// The call of minuted_2_apply for one run, and its answer: the JavaScript side of daemon/store/layout.h.
+// The call of `apply` for one run, and its answer: the JavaScript side of daemon/store/layout.h.
 'use strict';
 
 const HORIZON_S = 86400;
@@ -45,7 +45,7 @@ function putPiece(start, index, minute, claimed) {
   return buffer.writeUInt8(to - from, at);
 }
 
-// The arguments of FCALL: the function, how many keys there are, keys, the packed run, and what is said as text: each
+// The arguments of FCALL behind the function's name: how many keys there are, keys, the packed run, and what is said as text: each
 // minute and when it is due, the lesson's head and the course.
 function encode(prefix, name, session, course, claimed, nowMs) {
   const firstMinute = Math.floor(claimed.firstSecond / 60);
@@ -70,7 +70,7 @@ function encode(prefix, name, session, course, claimed, nowMs) {
   for (let minute = firstMinute; minute <= lastMinute; minute++) {
     at = putPiece(at, minute - firstMinute + 1, minute, claimed);
   }
-  return ['minuted_2_apply', keys.length, ...keys, Buffer.from(buffer.subarray(0, at)), ...texts];
+  return [keys.length, ...keys, Buffer.from(buffer.subarray(0, at)), ...texts];
 }
 
 // Seconds by what became of them.

@@ -98,7 +98,7 @@ function newHandler(settings, redis, h64) {
     const prefix = settings.prefixes[Number(h64(name) % partitions)];
     let answer;
     try {
-      answer = await redis.fcallBuffer(...apply.encode(prefix, name, session, course, claimed, nowMs));
+      answer = await redis.fcallBuffer(settings.apply, ...apply.encode(prefix, name, session, course, claimed, nowMs));
     } catch {
       return sendProblem(reply, 503);
     }

@@ -5,12 +5,12 @@ local apply = require 'apply'
 local claim = require 'claim'
 local session_token = require 'session_token'
 
-local FUNCTION = 'minuted_2_apply'
 local HORIZON_MS, INTERVAL_MS = 86400000, 15000
 local TIMEOUT_MS, IDLE_MS, POOL = 3000, 60000, 1024
 
 local heartbeat = {}
 local lessons
+local apply_function -- of the daemon's library
 local connect -- of a client, to the server that is configured
 
 local function read_file(path)
@@ -43,6 +43,7 @@ function heartbeat.configure(settings_file)
     lesson.closes_ms = or_unbounded(lesson.closes_ms, math.huge)
   end
   apply.configure(settings.prefixes)
+  apply_function = settings.apply
   session_token.configure((read_file(settings.session_key_file):gsub('\n$', ''))) -- as minuted reads a key
   connect = connect_to(settings.redis)
 end
@@ -80,7 +81,7 @@ local function call(n_keys, arguments)
   local client = redis_client:new()
   client:set_timeout(TIMEOUT_MS)
   if not connect(client) then return nil end
-  local reply = client:fcall(FUNCTION, n_keys, unpack(arguments))
+  local reply = client:fcall(apply_function, n_keys, unpack(arguments))
   if reply == nil then
     client:close()
     return nil
