@@ -382,6 +382,8 @@ static void check_relations(struct loading *l)
         "heartbeats.max_interval",
         "publish.grace is shorter than heartbeats.max_interval + 10s: a minute would be due before its "
         "heartbeats came");
+    check(l, config->redis.early_retire_ms >= config->heartbeats.horizon_ms, "redis.early_retire",
+        "heartbeats.horizon", "redis.early_retire is not shorter than heartbeats.horizon");
     check(l, config->http.header_timeout_ms > config->http.request_timeout_ms, "http.header_timeout",
         "http.request_timeout", "http.header_timeout is longer than http.request_timeout");
 }

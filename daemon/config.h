@@ -99,6 +99,7 @@ struct config {
         int replicas; /* acknowledgements asked of WAIT; `durability: replicas:2` */
         int partitions;
         int64_t linger_us;
+        int64_t early_retire_ms; /* what is older may be retired when Redis is full; 0: never */
     } redis;
     struct {
         char *brokers;                      /* "host:port,…" or "embedded" */

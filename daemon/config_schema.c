@@ -165,11 +165,11 @@ static void read_linger(struct config_reading *r, const struct config_key *key, 
         *FIELD(r->config, key, int64_t) = llround(ms * 1000);
 }
 
-static void read_running_minutes(
+static void read_duration_or_off(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
     if (node->type == YAML_SCALAR && (strcmp(node->text, "off") == 0 || strcmp(node->text, "0") == 0))
-        r->config->publish.running_minutes_ms = 0;
+        *FIELD(r->config, key, int64_t) = 0;
     else
         read_duration(r, key, node);
 }
@@ -507,12 +507,13 @@ const struct config_key config_keys[] = {
     {"redis.durability", read_durability, AT(redis.durability), "fsync", 0, 0, "fsync replicas memory"},
     {"redis.partitions", read_int, AT(redis.partitions), "16", 1, 256, NULL},
     {"redis.linger", read_linger, AT(redis.linger_us), "1ms", 0, 100, NULL},
+    {"redis.early_retire", read_duration_or_off, AT(redis.early_retire_ms), "off", 7200000, 7 * DAY_MS, NULL},
     {"kafka.brokers", read_brokers, AT(kafka.brokers), "127.0.0.1:9092", 0, 0, NULL},
     {"kafka.properties", read_properties, AT(kafka.properties), NULL, 0, 0, NULL},
     {"kafka.format", read_choice, AT(kafka.format), "protobuf", 0, 0, "protobuf json"},
     {"kafka.deployment", read_name, AT(kafka.deployment), "default", 0, 0, NULL},
     {"publish.grace", read_duration, AT(publish.grace_ms), "70s", 70000, DAY_MS, NULL},
-    {"publish.running_minutes", read_running_minutes, AT(publish.running_minutes_ms), "off", 1000, 60000,
+    {"publish.running_minutes", read_duration_or_off, AT(publish.running_minutes_ms), "off", 1000, 60000,
         NULL},
     {"publish.max_rate", read_rate, AT(publish.max_rate), "0", 0, 1e9, NULL},
     {"catalog", read_path, AT(catalog), NULL, 0, 0, NULL},

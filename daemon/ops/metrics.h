@@ -55,6 +55,8 @@
         "Seconds claimed again for the same lesson.")                                                        \
     X(store, contested_seconds, counter, none, "minuted_contested_seconds_total",                            \
         "Seconds that another lesson of the learner already had.")                                           \
+    X(store, forfeited_seconds, counter, none, "minuted_forfeited_seconds_total",                            \
+        "Seconds within the horizon that were refused, since their minute was closed early.")                \
     X(store, failed_runs, counter, none, "minuted_store_failed_runs_total",                                  \
         "Runs that Redis refused or did not answer in time.")                                                \
     X(store, connects, counter, none, "minuted_store_connects_total",                                        \
@@ -76,6 +78,8 @@
     X(publish, transactions, counter, none, "minuted_publish_transactions_total", "Transactions committed.") \
     X(publish, aborts, counter, none, "minuted_publish_aborts_total", "Transactions given up.")              \
     X(publish, fenced, counter, none, "minuted_publish_fenced_total", "Times another daemon took over.")     \
+    X(publish, early_minutes, counter, none, "minuted_early_minutes_total",                                  \
+        "Minutes that were closed to claims before the horizon, since Redis was short of memory.")           \
     X(publish, holds_lease, gauge, none, "minuted_publish_holds_lease", "1 while this daemon publishes.")    \
     X(publish, dirty_minutes, gauge, none, "minuted_publish_backlog",                                        \
         "Minutes due and not yet published, at the last look.")                                              \

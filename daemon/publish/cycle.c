@@ -170,5 +170,6 @@ void cycle_retire(struct cycle *c)
         return;
     if (outbox_retire(c->with.outbox, clock_now_ms(c->with.clock), &floor))
         c->final_through = floor * MINUTE_SECONDS;
+    atomic_store(&c->with.counters->early_minutes, (uint64_t)outbox_early_minutes(c->with.outbox));
     c->retire_due_ms = clock_monotonic_ms() + RETIRE_EVERY_MS;
 }

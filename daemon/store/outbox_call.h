@@ -33,7 +33,8 @@ struct outbox {
     struct outbox_request *requests; /* queued */
     size_t n_requests;
     size_t room;
-    int64_t waited_us; /* for answers */
+    int64_t waited_us;     /* for answers */
+    int64_t early_minutes; /* retired before the horizon */
 };
 
 /* Takes over a reply, which may be an error; false when it is not of the right form. */

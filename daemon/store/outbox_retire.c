@@ -1,6 +1,8 @@
 /*
  * Retiring old buckets. A bucket goes in every partition before the next one goes in any, so that the sums
- * of a lesson's minute are whole for as long as any partition can still add to them.
+ * of a lesson's minute are whole for as long as any partition can still add to them. Buckets go once they are
+ * behind the horizon; sooner only if the configuration allows it and a server is short of memory that they
+ * hold.
  */
 #include <stdlib.h>
 
@@ -10,13 +12,18 @@
 #include "store/outbox_call.h"
 
 enum {
-    RETIRE_MAX = 8,                   /* buckets a call: far less than a lease lasts */
-    HORIZON_MIN_MS = 2 * 3600 * 1000, /* what early retirement leaves at least */
-    HIGH_WATER_PERCENT = 80,          /* of maxmemory */
+    RETIRE_MAX = 8,          /* buckets a call: far less than a lease lasts */
+    HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
+    WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
     BUCKET_KEYS = 3 + 2 * BUCKET_MINUTES
 };
 
 enum { NO_FLOOR = -1 };
+
+static int64_t minute_of(int64_t ms)
+{
+    return ms / 1000 / MINUTE_SECONDS;
+}
 
 /* How far a sweep has come, read from every partition before each bucket. */
 struct floors {
@@ -73,29 +80,7 @@ static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
     return true;
 }
 
-static bool memory_is_short(struct outbox *o)
-{
-    struct monitor_server servers[SERVERS_MAX];
-    size_t n = monitor_servers(o->monitor, servers, SERVERS_MAX);
-    bool is_short = false;
-    for (size_t i = 0; i < n; i++)
-        is_short = is_short || (servers[i].max_memory > 0 &&
-                                   servers[i].used_memory / HIGH_WATER_PERCENT > servers[i].max_memory / 100);
-    return is_short;
-}
-
-/* The first minute that must stay claimable at NOW_MS. */
-static int64_t keep_from(struct outbox *o, int64_t now_ms)
-{
-    int64_t horizon_ms = o->config->heartbeats.horizon_ms;
-    if (horizon_ms > HORIZON_MIN_MS && memory_is_short(o)) {
-        log_event(o->log, LOG_WARN, "retiring_early", "reason=memory horizon_ms=%d", HORIZON_MIN_MS);
-        horizon_ms = HORIZON_MIN_MS;
-    }
-    return (now_ms - horizon_ms) / 1000 / MINUTE_SECONDS;
-}
-
-static bool retire_partition(struct outbox *o, int partition, int64_t bucket, int64_t *floor)
+static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_t *floor, bool *done)
 {
     const struct key_prefix *prefix = &o->prefixes[partition];
     struct buf *b = &o->command;
@@ -109,20 +94,24 @@ static bool retire_partition(struct outbox *o, int partition, int64_t bucket, in
         resp_key_int(b, prefix, "l", (bucket - 1) * BUCKET_MINUTES + i);
     resp_int(b, bucket);
     resp_int(b, o->config->publish.grace_ms / 1000);
-    return outbox_call(o, partition, 1, "retire", outbox_take_integer, floor);
+    outbox_queue(o, partition, 1, outbox_take_integer, floor, done);
 }
 
-/* Retires one bucket everywhere. *DONE turns false when some partition is not ready for it. */
-static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t bucket, bool *done)
+/* Retires one bucket everywhere. *READY turns false when some partition is not ready for it. */
+static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t bucket, bool *ready)
 {
-    for (int p = 0; p < o->config->redis.partitions; p++) {
-        int64_t floor;
-        if (f->floor[p] > bucket * BUCKET_MINUTES)
-            continue;
-        if (!retire_partition(o, p, bucket, &floor))
-            return false;
-        *done = *done && floor > bucket * BUCKET_MINUTES;
-    }
+    int64_t floor[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX];
+    int n = 0;
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        if (f->floor[p] <= bucket * BUCKET_MINUTES) {
+            queue_retire(o, p, bucket, &floor[n], &done[n]);
+            n++;
+        }
+    if (n > 0 && !outbox_flush(o, "retire", false))
+        return false;
+    for (int i = 0; i < n; i++)
+        *ready = *ready && floor[i] > bucket * BUCKET_MINUTES;
     return true;
 }
 
@@ -134,12 +123,12 @@ static int64_t final_floor(const struct outbox *o, const struct floors *f)
     return f->lowest;
 }
 
-bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
+/* Retires what lies before the minute KEEP, the oldest first, at most MAX buckets. */
+static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
 {
-    int64_t keep = keep_from(o, now_ms);
     struct floors f;
-    bool done = true;
-    for (int i = 0; i < RETIRE_MAX && done; i++) {
+    bool ready = true;
+    for (int64_t i = 0; i < max && ready; i++) {
         if (!read_floors(o, &f, false))
             return false;
         int64_t bucket = f.lowest / BUCKET_MINUTES;
@@ -151,9 +140,159 @@ bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
          * into a minute whose sums they are about to give back */
         if (final_floor(o, &f) == 0)
             bucket--;
-        if (!retire_bucket(o, &f, bucket, &done))
+        if (!retire_bucket(o, &f, bucket, &ready))
             return false;
     }
+    return true;
+}
+
+/* ---- before the horizon ---- */
+
+/* What a bucket is to one partition. */
+struct content {
+    int64_t bytes; /* of its masks, in Redis's memory */
+    bool dirty;
+    bool done;
+};
+
+static bool take_content(void *ctx, size_t index, const redisReply *reply)
+{
+    struct content *content = ctx;
+    int64_t number = reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
+    if (index == 0) {
+        content->bytes = number;
+        return reply->type == REDIS_REPLY_INTEGER || reply->type == REDIS_REPLY_NIL;
+    }
+    content->dirty = number > 0;
+    return reply->type == REDIS_REPLY_INTEGER;
+}
+
+static bool read_contents(struct outbox *o, int64_t bucket, struct content contents[static PARTITIONS_MAX])
+{
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        resp_begin(&o->command, 3);
+        resp_arg(&o->command, SLICE_LITERAL("MEMORY"));
+        resp_arg(&o->command, SLICE_LITERAL("USAGE"));
+        resp_key_int(&o->command, &o->prefixes[p], "w", bucket);
+        resp_begin(&o->command, 1 + BUCKET_MINUTES);
+        resp_arg(&o->command, SLICE_LITERAL("EXISTS"));
+        for (int64_t i = 0; i < BUCKET_MINUTES; i++)
+            resp_key_int(&o->command, &o->prefixes[p], "d", bucket * BUCKET_MINUTES + i);
+        outbox_queue(o, p, 2, take_content, &contents[p], &contents[p].done);
+    }
+    return outbox_flush(o, "contents", false);
+}
+
+static bool is_dirty(const struct outbox *o, const struct content *contents)
+{
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        if (contents[p].dirty)
+            return true;
+    return false;
+}
+
+/* Servers that are above the mark. */
+struct short_servers {
+    struct monitor_server servers[SERVERS_MAX];
+    size_t n;
+};
+
+static void find_short(struct outbox *o, struct short_servers *s)
+{
+    size_t n = monitor_servers(o->monitor, s->servers, SERVERS_MAX);
+    s->n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (s->servers[i].max_memory > 0 &&
+            s->servers[i].used_memory / HIGH_WATER_PERCENT > s->servers[i].max_memory / 100)
+            s->servers[s->n++] = s->servers[i];
+}
+
+/*
+ * Whether giving the bucket up frees memory that matters, on a server that is short of it. Where even the
+ * fullest bucket is a trifle, it is something else that fills the server, and nobody's minutes would mend
+ * that.
+ */
+static bool is_worth(const struct outbox *o, const struct short_servers *s,
+    const struct content contents[static PARTITIONS_MAX])
+{
+    for (size_t i = 0; i < s->n; i++) {
+        int64_t bytes = 0;
+        for (int p = 0; p < o->config->redis.partitions; p++)
+            if (strcmp(outbox_server(o, p), s->servers[i].name) == 0)
+                bytes += contents[p].bytes;
+        if (bytes > 0 && bytes >= s->servers[i].max_memory / WORTH_SHARE)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * *END gets the end of the oldest bucket from F's lowest floor to the minute KEEP that is worth giving up;
+ * the lowest floor itself where there is none. The buckets before it are trifles, and are closed with it,
+ * since there is but one floor; so none is closed for nothing. A bucket that is still dirty cannot be
+ * retired: nothing from there on is worth it.
+ */
+static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, int64_t *end)
+{
+    struct short_servers servers;
+    struct content contents[PARTITIONS_MAX];
+    *end = f->lowest;
+    find_short(o, &servers);
+    for (int64_t bucket = f->lowest / BUCKET_MINUTES;
+         servers.n > 0 && (bucket + 1) * BUCKET_MINUTES <= keep && f->oldest_grown >= bucket * BUCKET_MINUTES;
+         bucket++) {
+        if (!read_contents(o, bucket, contents))
+            return false;
+        if (is_dirty(o, contents))
+            break;
+        if (is_worth(o, &servers, contents)) {
+            *end = (bucket + 1) * BUCKET_MINUTES;
+            break;
+        }
+    }
+    return true;
+}
+
+/* One bucket that is worth it a call: the next call sees whether that was enough. What is behind the horizon
+ * goes first. */
+static bool retire_early(struct outbox *o, int64_t now_ms, int64_t horizon_minute)
+{
+    struct floors f;
+    int64_t end;
+    if (!read_floors(o, &f, false))
+        return false;
+    int64_t before = f.lowest;
+    if (before == NO_FLOOR || before + BUCKET_MINUTES <= horizon_minute)
+        return true;
+    if (!find_worth(o, &f, minute_of(now_ms - o->config->redis.early_retire_ms), &end))
+        return false;
+    if (end == before)
+        return true;
+    /* one more for partitions that were never used, which are closed first */
+    if (!retire_before(o, end, (end - before) / BUCKET_MINUTES + 2) || !read_floors(o, &f, false))
+        return false;
+    int64_t from = before > horizon_minute ? before : horizon_minute;
+    if (f.lowest <= from)
+        return true;
+    o->early_minutes += f.lowest - from;
+    log_event(o->log, LOG_WARN, "retired_early", "minutes=%lld until=%lld reason=memory",
+        (long long)(f.lowest - from), (long long)f.lowest * MINUTE_SECONDS);
+    return true;
+}
+
+int64_t outbox_early_minutes(const struct outbox *o)
+{
+    return o->early_minutes;
+}
+
+bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
+{
+    int64_t horizon_minute = minute_of(now_ms - o->config->heartbeats.horizon_ms);
+    struct floors f;
+    if (!retire_before(o, horizon_minute, RETIRE_MAX))
+        return false;
+    if (o->config->redis.early_retire_ms > 0 && !retire_early(o, now_ms, horizon_minute))
+        return false;
     if (!read_floors(o, &f, true)) /* the floor will be published as final: so it must not be lost */
         return false;
     *floor = final_floor(o, &f);

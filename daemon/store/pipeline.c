@@ -60,6 +60,22 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
+/* The first minute that this daemon's clock lets be claimed. */
+static int64_t horizon_minute(const struct pipeline_context *context)
+{
+    int64_t oldest_ms = clock_now_ms(context->clock) - context->config->heartbeats.horizon_ms;
+    return oldest_ms > 0 ? oldest_ms / 1000 / MINUTE_SECONDS : 0;
+}
+
+/* Late seconds are a run's first: those of them that the horizon would have let be claimed. */
+static uint64_t forfeited_seconds(const struct pipeline_context *context, const struct store_run *run)
+{
+    int64_t end = run->claim.first_second + run->late_seconds;
+    int64_t from = run->late_seconds > 0 ? horizon_minute(context) * MINUTE_SECONDS : end;
+    from = from > run->claim.first_second ? from : run->claim.first_second;
+    return end > from ? (uint64_t)(end - from) : 0;
+}
+
 static void complete_run(struct pipeline_context *context, struct store_run *run)
 {
     struct store_counters *counters = context->counters;
@@ -69,6 +85,7 @@ static void complete_run(struct pipeline_context *context, struct store_run *run
         count(&counters->credited_seconds, run->credited_seconds);
         count(&counters->duplicate_seconds, run->duplicate_seconds);
         count(&counters->contested_seconds, run->contested_seconds);
+        count(&counters->forfeited_seconds, forfeited_seconds(context, run));
     }
     (*context->pending)--;
     struct store_batch *batch = run->batch;
@@ -270,13 +287,6 @@ static void move_to_sent(struct lane *lane)
         lane->queued--;
         lane->pipeline->queued--;
     }
-}
-
-/* The first minute that this daemon's clock lets be claimed. */
-static int64_t horizon_minute(const struct pipeline_context *context)
-{
-    int64_t oldest_ms = clock_now_ms(context->clock) - context->config->heartbeats.horizon_ms;
-    return oldest_ms > 0 ? oldest_ms / 1000 / MINUTE_SECONDS : 0;
 }
 
 /* Whether WAIT ends each pipeline. */

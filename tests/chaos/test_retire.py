@@ -124,3 +124,64 @@ def send_one(daemon, deployment, model, session, claimed, floors_before):
     clipped["media_from_ms"] = clipped["from_ms"]
     assert list(model.claim(session.name, session.lesson, session.anchor_ms, clipped)) == counts
     return floors
+
+
+def filled(redis):
+    """Something else takes most of Redis's memory: more than 80 % are used."""
+    redis.client.setrange("ballast", 20_000_000, "x")
+    redis.client.config_set("maxmemory", int(redis.client.info("memory")["used_memory"] * 1.15))
+
+
+def wait_thought_about_retiring(redis):
+    """Until the publisher has thought about retiring twice more, which raises each partition's counter: the second time,
+    all it knows is of now."""
+    def taken():
+        return {k: int(redis.client.hget(k, "taken")) for k in redis.client.scan_iter(match="minuted:*:epoch")}
+    wait_until(lambda: len(taken()) == 16, "each partition was looked at")
+    before = taken()
+    wait_until(lambda: all(n >= before[k] + 2 for k, n in taken().items()), "it is thought about retiring", 30)
+
+
+def test_a_full_redis_forfeits_nothing_unless_allowed(new_minuted, redis):
+    """A phone was away for ten hours while something else filled Redis; each of its runs is credited."""
+    minuted = new_minuted(redis, changes={"heartbeats": {"horizon": "11h"}}).start(NOW_MS)
+    phone = Player(minuted, "teacher-1")
+    sessions = []
+    for _ in range(10):
+        sessions.append(phone.open("open-1"))
+        minuted.advance(HOUR_MS)
+    live = phone.open("open-2")
+    minuted.advance(5 * MINUTE_MS)
+    assert phone.send(live, run(0, 60_000)) == [accepted(60)]
+    wait_settled(redis.client)
+    filled(redis)
+    wait_thought_about_retiring(redis)
+    runs = [run(i * 600_000, i * 600_000 + 60_000) for i in range(6)]
+    for session in sessions:
+        assert phone.send(session, *runs) == [accepted(60)] * 6
+    assert minuted.metric("minuted_early_minutes_total") == minuted.metric("minuted_forfeited_seconds_total") == 0
+
+
+def test_what_early_retirement_forfeits_is_counted(new_minuted, redis):
+    """It is allowed, and minuted's own minutes fill Redis: those of eight hours ago go, those of five are spared."""
+    minuted = new_minuted(redis, changes={"redis": {"early_retire": "6h"}}).start(NOW_MS)
+    player = Player(minuted, "teacher-1")
+    old = player.open("open-1")
+    minuted.advance(3 * HOUR_MS)
+    young = player.open("open-1")
+    minuted.advance(5 * HOUR_MS)
+    for session in (old, young):
+        assert player.send(session, run(0, 60_000)) == [accepted(60)]
+    wait_settled(redis.client)
+    for key in redis.client.scan_iter(match="minuted:*:w:*"):
+        redis.client.hset(key, "weight", bytes(100_000))
+    filled(redis)
+    wait_until(lambda: minuted.metric("minuted_early_minutes_total") > 0, "minutes are given up", 30)
+    wait_thought_about_retiring(redis)
+    minuted.wait_log("event=retired_early")
+    first_minute = NOW_MS // MINUTE_MS
+    assert player.send(old, run(60_000, 120_000)) == [TOO_LATE]
+    assert player.send(young, run(60_000, 120_000)) == [accepted(60)]
+    assert minuted.metric("minuted_forfeited_seconds_total") == 60
+    horizon = (NOW_MS + 8 * HOUR_MS - DAY_MS) // MINUTE_MS
+    assert 0 < minuted.metric("minuted_early_minutes_total") <= first_minute + 10 - horizon

@@ -117,10 +117,10 @@ static struct topology *topology_new(void)
 
 static struct config *config_new(bool with_replicas)
 {
-    const struct config_override overrides[] = {
-        {"redis.partitions", "2"}, {"redis.durability", with_replicas ? "replicas:1" : "fsync"}};
+    const struct config_override overrides[] = {{"redis.partitions", "2"},
+        {"redis.durability", with_replicas ? "replicas:1" : "fsync"}, {"redis.early_retire", "6h"}};
     char *error;
-    struct config *config = config_load(NULL, NULL, overrides, 2, true, &error);
+    struct config *config = config_load(NULL, NULL, overrides, 3, true, &error);
     assert(config != NULL && config->redis.partitions == PARTITIONS);
     return config;
 }

@@ -237,6 +237,17 @@ int64_t retire_some(struct fixture *f)
     return floor;
 }
 
+void retire_weigh_bucket(struct fixture *f, int64_t bucket)
+{
+    static const char weight[128 * 1024];
+    for (int p = 0; p < RETIRE_PARTITIONS; p++) {
+        struct key_prefix prefix;
+        key_prefix_init(&prefix, p, RETIRE_PARTITIONS);
+        freeReplyObject(redisCommand(f->nodes[0].client, "HSET %sw:%lld weight %b", prefix.text,
+            (long long)bucket, weight, sizeof(weight)));
+    }
+}
+
 void retire_set_memory_short(struct fixture *f, bool is_short)
 {
     /* beside this, what the test itself uses is little */

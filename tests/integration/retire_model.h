@@ -73,6 +73,9 @@ struct store_run retire_run(int learner, int lesson, int64_t start_s, int64_t le
 /* The first minute that the daemon's clock lets be claimed. */
 int64_t retire_horizon_minute(struct fixture *f);
 
+/* Puts a weight into BUCKET of each partition, so that giving it up frees memory that matters. */
+void retire_weigh_bucket(struct fixture *f, int64_t bucket);
+
 /* One call of outbox_retire() at the daemon's time; the lowest floor. */
 int64_t retire_some(struct fixture *f);
 

@@ -275,25 +275,107 @@ static void test_an_unused_partition_is_closed_first(void **state)
     free(m);
 }
 
-/* Memory is short: down to 2 h, no further. */
-static void test_early_retirement_leaves_two_hours(void **state)
+/* Seconds within the horizon that were refused all the same. */
+static uint64_t count_forfeited(struct fixture *f)
+{
+    return atomic_load(&store_counters(f->store)->forfeited_seconds);
+}
+
+/* Each learner's 30 seconds, so many hours ago; published where SETTLED. */
+static void submit_hours_ago(struct fixture *f, struct retire_model *m, int hours, bool settled)
+{
+    for (int i = 0; i < RETIRE_LEARNERS; i++) {
+        struct store_run run = submit_one(f, i, 0, clock_now_ms(&f->clock) / 1000 - hours * 3600LL, 30);
+        retire_model_credit(m, i, 0, &run, 0);
+    }
+    if (settled)
+        retire_publish_all(f, m);
+}
+
+static void make_memory_short(struct fixture *f)
+{
+    retire_set_memory_short(f, true);
+    fixture_wait_for_look(f);
+}
+
+/* Something else fills the server: whatever is allowed, no floor rises, and what a phone brings late is
+ * credited. */
+static void test_early_retirement_spares_what_frees_nothing(void **state)
 {
     struct fixture *f = first_of(state);
     struct retire_model *m = retire_model_new();
     int64_t now_s = clock_now_ms(&f->clock) / 1000;
-    for (int i = 0; i < RETIRE_LEARNERS; i++) {
-        struct store_run run = submit_one(f, i, 0, now_s - 6LL * 3600, 30);
-        retire_model_credit(m, i, 0, &run, 0);
-    }
-    retire_publish_all(f, m);
+    f->config.redis.early_retire_ms = 2LL * HOUR_MS;
+    submit_hours_ago(f, m, 6, true);
     int64_t before = retire_all(f);
-    retire_set_memory_short(f, true);
-    fixture_wait_for_look(f);
-    int64_t floor = retire_all(f);
-    assert_true(floor > before);
-    assert_in_range(floor, now_s / 60 - 120 - 10, now_s / 60 - 120);
-    assert_int_equal(submit_one(f, 0, 1, now_s - 6LL * 3600, 30).status, STORE_TOO_LATE);
-    assert_int_equal(submit_one(f, 0, 1, now_s - 2LL * 3600, 30).credited_seconds, 30);
+    make_memory_short(f);
+    assert_int_equal(retire_all(f), before);
+    assert_int_equal(outbox_early_minutes(f->outbox), 0);
+    assert_int_equal(submit_one(f, 0, 1, now_s - 23LL * 3600, 30).credited_seconds, 30);
+    assert_int_equal(submit_one(f, 0, 1, now_s - 3LL * 3600, 30).credited_seconds, 30);
+    free(m);
+}
+
+/* Minuted's own data fill the server: the floor stays nevertheless, where nobody has allowed more. */
+static void test_early_retirement_is_off_unless_allowed(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    submit_hours_ago(f, m, 6, true);
+    retire_weigh_bucket(f, clock_now_ms(&f->clock) / 1000 / 600 - 36);
+    int64_t before = retire_all(f);
+    make_memory_short(f);
+    assert_int_equal(retire_all(f), before);
+    free(m);
+}
+
+/* Buckets that matter go, the oldest first and one at a time, and those before them; younger ones than
+ * allowed stay. */
+static void test_early_retirement_frees_what_matters(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int64_t now_s = clock_now_ms(&f->clock) / 1000;
+    int64_t horizon = retire_horizon_minute(f);
+    f->config.redis.early_retire_ms = 6LL * HOUR_MS;
+    submit_hours_ago(f, m, 8, true);
+    submit_hours_ago(f, m, 7, true);
+    submit_hours_ago(f, m, 5, true);
+    for (int hours = 8; hours >= 5; hours--)
+        retire_weigh_bucket(f, now_s / 600 - hours * 6LL);
+    retire_all(f);
+    make_memory_short(f);
+    int64_t eight = (now_s / 600 - 48) * 10 + 10;
+    int64_t seven = (now_s / 600 - 42) * 10 + 10;
+    assert_int_equal(retire_some(f), eight);
+    assert_int_equal(outbox_early_minutes(f->outbox), eight - horizon);
+    assert_int_equal(retire_some(f), seven);
+    assert_int_equal(retire_all(f) < now_s / 60 - 360, true);
+    assert_int_equal(outbox_early_minutes(f->outbox), retire_all(f) - horizon);
+    assert_int_equal(submit_one(f, 0, 1, now_s - 8LL * 3600, 30).status, STORE_TOO_LATE);
+    assert_int_equal(count_forfeited(f), 30);
+    assert_int_equal(submit_one(f, 0, 1, now_s - 25LL * 3600, 30).status, STORE_TOO_LATE); /* anyway */
+    assert_int_equal(count_forfeited(f), 30);
+    assert_int_equal(submit_one(f, 0, 1, now_s - 5LL * 3600, 30).status, STORE_WRITTEN);
+    free(m);
+}
+
+/* Kafka is away: a bucket that cannot go yet does not cost those before it. */
+static void test_early_retirement_waits_for_what_is_dirty(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int64_t now_s = clock_now_ms(&f->clock) / 1000;
+    f->config.redis.early_retire_ms = 6LL * HOUR_MS;
+    submit_hours_ago(f, m, 8, false);
+    retire_weigh_bucket(f, now_s / 600 - 48);
+    int64_t before = retire_all(f);
+    make_memory_short(f);
+    retire_all(f);
+    assert_int_equal(retire_floor_of(f, fixture_partition_of(f, retire_learner_names[0])),
+        before == 0 ? retire_horizon_minute(f) / 10 * 10 : before);
+    retire_publish_all(f, m);
+    assert_int_equal(retire_all(f), (now_s / 600 - 48) * 10 + 10);
     free(m);
 }
 
@@ -345,7 +427,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_partition_is_first_used_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_retiring_over_maxmemory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_unused_partition_is_closed_first, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_early_retirement_leaves_two_hours, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_early_retirement_spares_what_frees_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_early_retirement_is_off_unless_allowed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_early_retirement_frees_what_matters, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_early_retirement_waits_for_what_is_dirty, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_at_the_horizon, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_by_the_next_second, setup, teardown),
     };

@@ -330,6 +330,12 @@ bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
     return true;
 }
 
+int64_t outbox_early_minutes(const struct outbox *o)
+{
+    (void)o;
+    return 0;
+}
+
 static void raise(int64_t *stored, int64_t *wished)
 {
     *stored = *wished > *stored ? *wished : *stored;

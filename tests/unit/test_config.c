@@ -89,6 +89,7 @@ static void test_defaults(void **state)
     assert_int_equal(c->heartbeats.horizon_ms, 24LL * 3600 * 1000);
     assert_int_equal(c->redis.partitions, 16);
     assert_int_equal(c->redis.linger_us, 1000);
+    assert_int_equal(c->redis.early_retire_ms, 0);
     assert_int_equal(c->redis.durability, DURABILITY_FSYNC);
     assert_int_equal(c->publish.grace_ms, 70000);
     assert_int_equal(c->publish.running_minutes_ms, 0);
@@ -110,7 +111,7 @@ static void test_every_form(void **state)
                   "  allowed_origins: [https://a.example, https://b.example]\n"
                   "  max_body: 128KiB\n"
                   "heartbeats: {interval: 5s, max_rate: 1.5, horizon: 2h}\n"
-                  "redis: {durability: 'replicas:2', mode: cluster, linger: 0.5ms}\n"
+                  "redis: {durability: 'replicas:2', mode: cluster, linger: 0.5ms, early_retire: off}\n"
                   "kafka:\n"
                   "  format: json\n"
                   "  properties: {linger.ms: 5, sasl.password_file: kafka.password}\n"
@@ -131,6 +132,7 @@ static void test_every_form(void **state)
     assert_int_equal(c->redis.replicas, 2);
     assert_int_equal(c->redis.mode, REDIS_CLUSTER);
     assert_int_equal(c->redis.linger_us, 500);
+    assert_int_equal(c->redis.early_retire_ms, 0);
     assert_int_equal(c->kafka.n_properties, 2);
     assert_string_equal(c->kafka.properties[1].name, "sasl.password");
     assert_string_equal(c->kafka.properties[1].value, "secret");
@@ -287,6 +289,12 @@ static const struct {
         ":1: redis.durability: 'replicas:0': 1 to 16 replicas may be asked for"},
     {"redis: {partitions: 0}\n", ":1: redis.partitions: '0' is out of range (1 to 256)"},
     {"redis: {linger: 1s}\n", ":1: redis.linger: '1s' is out of range (0ms to 100ms)"},
+    {"redis: {early_retire: 1h}\n", ":1: redis.early_retire: '1h' is out of range (2h to 168h)"},
+    {"redis: {early_retire: true}\n",
+        ":1: redis.early_retire: 'true' is not a duration such as 500ms, 15s, 10m or 24h"},
+    {"redis: {early_retire: 24h}\n", ":1: redis.early_retire is not shorter than heartbeats.horizon"},
+    {"redis: {early_retire: 6h}\nheartbeats: {horizon: 6h}\n",
+        ":1: redis.early_retire is not shorter than heartbeats.horizon"},
     {"kafka: {format: xml}\n", ":1: kafka.format: 'xml' is none of: protobuf json"},
     {"kafka: {deployment: 'a b'}\n",
         ":1: kafka.deployment: 'a b' is not 1 to 64 letters, digits, '.', '_' or '-'"},
