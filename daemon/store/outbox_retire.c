@@ -60,8 +60,7 @@ static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
 {
     struct floor_call calls[PARTITIONS_MAX];
     bool done[PARTITIONS_MAX];
-    f->lowest = NO_FLOOR;
-    f->oldest_grown = INT64_MAX;
+    *f = (struct floors){.lowest = NO_FLOOR, .oldest_grown = INT64_MAX};
     for (int p = 0; p < o->config->redis.partitions; p++) {
         calls[p] = (struct floor_call){&f->floor[p], &f->oldest_grown};
         resp_begin(&o->command, 2);
@@ -235,7 +234,7 @@ static bool is_worth(const struct outbox *o, const struct short_servers *s,
 static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, int64_t *end)
 {
     struct short_servers servers;
-    struct content contents[PARTITIONS_MAX];
+    struct content contents[PARTITIONS_MAX] = {{0}};
     *end = f->lowest;
     find_short(o, &servers);
     for (int64_t bucket = f->lowest / BUCKET_MINUTES;

@@ -40,7 +40,8 @@ static void load_as(struct redis_process *r, const char *name)
     char *code = strdup((const char *)functions_lua);
     assert_int_equal(strlen(name), strlen(STORE_LIBRARY));
     for (char *at = code; (at = strstr(at, STORE_LIBRARY)) != NULL; at += strlen(name))
-        memcpy(at, name, strlen(name));
+        for (size_t i = 0; name[i] != '\0'; i++)
+            at[i] = name[i];
     redis_process_command(r, "FUNCTION LOAD %s", code);
     free(code);
 }
