@@ -73,14 +73,35 @@ char *endpoint_format(const struct endpoint *e, char text[static 300])
     return text;
 }
 
-bool endpoint_resolve(const struct endpoint *e, struct sockaddr_storage *addr, socklen_t *len)
+bool endpoint_is_numeric(const struct endpoint *e)
 {
-    memset(addr, 0, sizeof(*addr));
+    unsigned char bytes[sizeof(struct in6_addr)];
+    return e->is_unix || inet_pton(AF_INET, e->host, bytes) == 1 || inet_pton(AF_INET6, e->host, bytes) == 1;
+}
+
+bool endpoint_address_equal(const struct endpoint_address *a, const struct endpoint_address *b)
+{
+    return a->len == b->len && memcmp(&a->addr, &b->addr, a->len) == 0;
+}
+
+static void add_address(struct endpoint_addresses *list, const void *addr, socklen_t len)
+{
+    struct endpoint_address address = {.len = len};
+    memcpy(&address.addr, addr, len);
+    for (size_t i = 0; i < list->n; i++)
+        if (endpoint_address_equal(&list->items[i], &address))
+            return;
+    if (list->n < ENDPOINT_ADDRESSES_MAX)
+        list->items[list->n++] = address;
+}
+
+bool endpoint_addresses(const struct endpoint *e, struct endpoint_addresses *out)
+{
+    memset(out, 0, sizeof(*out));
     if (e->is_unix) {
-        struct sockaddr_un *un = (struct sockaddr_un *)addr;
-        un->sun_family = AF_UNIX;
-        memcpy(un->sun_path, e->host, strlen(e->host) + 1);
-        *len = sizeof(*un);
+        struct sockaddr_un un = {.sun_family = AF_UNIX};
+        memcpy(un.sun_path, e->host, strlen(e->host) + 1);
+        add_address(out, &un, sizeof(un));
         return true;
     }
     char port[8];
@@ -93,9 +114,19 @@ bool endpoint_resolve(const struct endpoint *e, struct sockaddr_storage *addr, s
             errno = ENOENT;
         return false;
     }
-    memcpy(addr, found->ai_addr, found->ai_addrlen);
-    *len = found->ai_addrlen;
+    for (const struct addrinfo *at = found; at != NULL; at = at->ai_next)
+        add_address(out, at->ai_addr, at->ai_addrlen);
     freeaddrinfo(found);
+    return out->n > 0;
+}
+
+bool endpoint_resolve(const struct endpoint *e, struct sockaddr_storage *addr, socklen_t *len)
+{
+    struct endpoint_addresses found;
+    if (!endpoint_addresses(e, &found))
+        return false;
+    *addr = found.items[0].addr;
+    *len = found.items[0].len;
     return true;
 }
 

@@ -22,10 +22,30 @@ bool endpoint_parse(const char *text, struct endpoint *out) __attribute__((warn_
 /* `host:port`, `[v6]:port` or `unix:/path` into TEXT (at least 300 bytes). Returns TEXT. */
 char *endpoint_format(const struct endpoint *e, char text[static 300]);
 
+/* Where a host name may lead; a zeroed address is none. */
+enum { ENDPOINT_ADDRESSES_MAX = 16 };
+struct endpoint_address {
+    struct sockaddr_storage addr;
+    socklen_t len;
+};
+struct endpoint_addresses {
+    size_t n;
+    struct endpoint_address items[ENDPOINT_ADDRESSES_MAX];
+};
+
+bool endpoint_address_equal(const struct endpoint_address *a, const struct endpoint_address *b);
+
+/* Whether it is a unix socket or an IP address, so that nothing has to be looked up. */
+bool endpoint_is_numeric(const struct endpoint *e);
+
 /*
- * The socket address; a host name is looked up, which blocks. Returns false with errno set (ENOENT when
- * the name is not known).
+ * All of its socket addresses, at least one, in the order of getaddrinfo(); a host name is looked up, which
+ * blocks. Returns false with errno set (ENOENT when the name is not known).
  */
+bool endpoint_addresses(const struct endpoint *e, struct endpoint_addresses *out)
+    __attribute__((warn_unused_result));
+
+/* The first of them. */
 bool endpoint_resolve(const struct endpoint *e, struct sockaddr_storage *addr, socklen_t *len)
     __attribute__((warn_unused_result));
 
