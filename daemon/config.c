@@ -384,6 +384,11 @@ static void check_relations(struct loading *l)
         "heartbeats came");
     check(l, config->redis.early_retire_ms >= config->heartbeats.horizon_ms, "redis.early_retire",
         "heartbeats.horizon", "redis.early_retire is not shorter than heartbeats.horizon");
+    const struct redis_login *login = &config->redis.login;
+    check(l, login->username != NULL && login->username[0] == '\0', "redis.username", "redis.username",
+        "redis.username is empty: leave it out for the default user");
+    check(l, login->username != NULL && login->password.len == 0, "redis.username", "redis.username",
+        "redis.username is given without redis.password or redis.password_file");
     check(l, config->http.header_timeout_ms > config->http.request_timeout_ms, "http.header_timeout",
         "http.request_timeout", "http.header_timeout is longer than http.request_timeout");
 }

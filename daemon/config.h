@@ -51,6 +51,12 @@ struct config_issuer {
     int line;              /* in the file, for later messages; 0: from elsewhere */
 };
 
+/* What every connection to a Redis server, a sentinel or a cluster's node sends first. */
+struct redis_login {
+    char *username;         /* of an ACL user; NULL: the default user */
+    struct secret password; /* `password` or `password_file`; no bytes: nothing is sent */
+};
+
 /* A property of librdkafka, and where it was given: for messages of who understands it. */
 struct config_property {
     char *name;
@@ -94,6 +100,7 @@ struct config {
     } heartbeats;
     struct {
         struct endpoint_list servers;
+        struct redis_login login;
         enum redis_mode mode;
         enum redis_durability durability;
         int replicas; /* acknowledgements asked of WAIT; `durability: replicas:2` */

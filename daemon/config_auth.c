@@ -1,4 +1,4 @@
-/* The configuration's section `auth`: session keys and issuers. */
+/* The configuration's section `auth`: session keys and issuers; and Redis's password. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "config_schema.h"
 #include "credit/token.h"
 
-enum { SECRET_MIN = 32, FILE_MAX = 65536 };
+enum { SECRET_MIN = 32, PASSWORD_MAX = 1024, FILE_MAX = 65536 };
 
 /* ---- secrets ---- */
 
@@ -112,6 +112,38 @@ void config_read_session_key_file(
             add_session_key(r->config, secret);
     if (n == 0)
         config_problem(r, node, "%s: at least one file is wanted", key->name);
+}
+
+/* ---- Redis's password ---- */
+
+/* Takes over BYTES. */
+static void set_password(struct config_reading *r, const struct config_key *key, const struct yaml_node *node,
+    struct secret password)
+{
+    struct secret *field = &r->config->redis.login.password;
+    free_secret(field);
+    *field = password;
+    if (password.len == 0)
+        config_problem(r, node, "%s: the password is empty", key->name);
+    else if (password.len > PASSWORD_MAX)
+        config_problem(r, node, "%s: the password is longer than %d bytes", key->name, PASSWORD_MAX);
+}
+
+void config_read_password(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    if (node->type != YAML_SCALAR || yaml_is_null(node))
+        config_problem(r, node, "%s: one value is wanted", key->name);
+    else
+        set_password(r, key, node, (struct secret){mem_strdup(node->text), strlen(node->text)});
+}
+
+void config_read_password_file(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    struct buf bytes = {0};
+    if (config_read_file(r, node, key->name, &bytes))
+        set_password(r, key, node, (struct secret){bytes.data, bytes.len});
 }
 
 /* ---- issuers ---- */
@@ -239,4 +271,5 @@ void config_free_auth(struct config *config)
     free(config->auth.session_keys.items);
     clear_issuers(config);
     free(config->auth.issuers);
+    free_secret(&config->redis.login.password);
 }

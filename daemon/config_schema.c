@@ -503,6 +503,9 @@ const struct config_key config_keys[] = {
     {"heartbeats.clock_slack", read_duration, AT(heartbeats.clock_slack_ms), "5s", 0, 60000, NULL},
     {"heartbeats.max_rate", read_double, AT(heartbeats.max_rate), "2.0", 0.25, 16, NULL},
     {"redis.servers", read_endpoints, AT(redis.servers), "127.0.0.1:6379", 0, 0, NULL},
+    {"redis.username", read_string, AT(redis.login.username), NULL, 0, 0, NULL},
+    {"redis.password", config_read_password, AT(redis.login.password), NULL, 0, 0, NULL},
+    {"redis.password_file", config_read_password_file, AT(redis.login.password), NULL, 0, 0, NULL},
     {"redis.mode", read_choice, AT(redis.mode), "auto", 0, 0, "auto single sentinel cluster"},
     {"redis.durability", read_durability, AT(redis.durability), "fsync", 0, 0, "fsync replicas memory"},
     {"redis.partitions", read_int, AT(redis.partitions), "16", 1, 256, NULL},
@@ -544,6 +547,7 @@ void config_free_values(struct config *config)
     clear_strings(&config->http.allowed_origins);
     free(config->http.allowed_origins.items);
     free(config->redis.servers.items);
+    free(config->redis.login.username);
     free(config->kafka.brokers);
     for (size_t i = 0; i < config->kafka.n_properties; i++)
         free_property(&config->kafka.properties[i]);

@@ -54,10 +54,12 @@ void config_problem(struct config_reading *r, const struct yaml_node *node, cons
 /* What the rows have allocated. */
 void config_free_values(struct config *config);
 
-/* The section `auth`; see config_auth.c. */
+/* The section `auth`, and Redis's password; see config_auth.c. */
 config_reader config_read_session_key;
 config_reader config_read_session_key_file;
 config_reader config_read_issuers;
+config_reader config_read_password;
+config_reader config_read_password_file;
 void config_free_auth(struct config *config);
 
 /* The raw bytes of the file that NODE, the value of KEY, names; one trailing newline dropped. */
