@@ -276,7 +276,8 @@ bool run_load(struct setup *s, struct result *r, const atomic_bool *stop, char p
     struct bench bench = {.setup = s, .result = r, .stop = stop};
     pthread_barrier_init(&bench.opened, NULL, s->plan.threads + 1);
     pthread_barrier_init(&bench.started, NULL, s->plan.threads + 1);
-    bench.sampler = sampler_new(s->options->watched, s->options->n_watched, &s->config->redis.servers);
+    bench.sampler = sampler_new(
+        s->options->watched, s->options->n_watched, &s->config->redis.servers, &s->config->redis.login);
     note_memory_before(&bench);
     bool good = open_idle(&bench, problem);
     if (good) {

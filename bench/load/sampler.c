@@ -2,31 +2,34 @@
 #include "load/sampler.h"
 
 #include <fcntl.h>
-#include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "store/client.h"
+#include "store/reply.h"
 
-enum { FILE_SIZE = 4096, CHILDREN_MAX = 64, REDIS_TIMEOUT_MS = 500 };
+enum { FILE_SIZE = 4096, CHILDREN_MAX = 64 };
 
 struct sampler {
     const struct watched *processes;
     size_t n_processes;
     const struct endpoint_list *servers;
+    const struct redis_login *login;
     redisContext **redis; /* a connection each; NULL where there is none */
     struct sample last;
 };
 
-struct sampler *sampler_new(
-    const struct watched *processes, size_t n_processes, const struct endpoint_list *servers)
+struct sampler *sampler_new(const struct watched *processes, size_t n_processes,
+    const struct endpoint_list *servers, const struct redis_login *login)
 {
     struct sampler *s = mem_zalloc(sizeof(*s));
     s->processes = processes;
     s->n_processes = n_processes;
     s->servers = servers;
+    s->login = login;
     s->redis = mem_zalloc((servers->n + 1) * sizeof(redisContext *));
     return s;
 }
@@ -112,16 +115,13 @@ static bool add_process(pid_t pid, int depth, struct usage *usage)
 
 /* ---- Redis ---- */
 
-static redisContext *connect_to(const struct endpoint *e)
+static redisContext *connect_to(const struct endpoint *e, const struct redis_login *login)
 {
-    struct timeval timeout = {0, REDIS_TIMEOUT_MS * 1000};
-    redisContext *c = e->is_unix ? redisConnectUnixWithTimeout(e->host, timeout)
-                                 : redisConnectWithTimeout(e->host, e->port, timeout);
-    if (c != NULL && (c->err != 0 || redisSetTimeout(c, timeout) != REDIS_OK)) {
-        redisFree(c);
-        c = NULL;
-    }
-    return c;
+    char error[CLIENT_ERROR_MAX];
+    struct redis_server server = {.endpoint = *e, .login = login};
+    if (!endpoint_resolve(e, &server.address.addr, &server.address.len))
+        return NULL;
+    return client_connect(&server, error);
 }
 
 static uint64_t info_number(const char *info, const char *name)
@@ -130,19 +130,19 @@ static uint64_t info_number(const char *info, const char *name)
     return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-static bool add_server(redisContext **c, const struct endpoint *e, struct redis_usage *usage)
+static bool add_server(
+    redisContext **c, const struct endpoint *e, const struct redis_login *login, struct redis_usage *usage)
 {
+    char error[CLIENT_ERROR_MAX];
     if (*c == NULL)
-        *c = connect_to(e);
-    redisReply *reply = *c != NULL ? redisCommand(*c, "INFO") : NULL;
-    bool good = reply != NULL && reply->type != REDIS_REPLY_ERROR;
-    if (good) {
-        usage->commands += info_number(reply->str, "total_commands_processed:");
-        usage->memory += info_number(reply->str, "used_memory:");
-        usage->keys += info_number(reply->str, "db0:keys=");
-    }
-    if (reply != NULL)
-        freeReplyObject(reply);
+        *c = connect_to(e, login);
+    redisReply *reply = *c != NULL ? client_words(*c, error, "INFO", NULL) : NULL;
+    const char *info = reply_text(reply);
+    bool good = info[0] != '\0';
+    usage->commands += info_number(info, "total_commands_processed:");
+    usage->memory += info_number(info, "used_memory:");
+    usage->keys += info_number(info, "db0:keys=");
+    freeReplyObject(reply);
     if (!good && *c != NULL) {
         redisFree(*c);
         *c = NULL;
@@ -155,7 +155,7 @@ static bool read_redis(struct sampler *s, struct redis_usage *usage)
     *usage = (struct redis_usage){0};
     bool good = s->servers->n > 0;
     for (size_t i = 0; i < s->servers->n; i++)
-        good = add_server(&s->redis[i], &s->servers->items[i], usage) && good;
+        good = add_server(&s->redis[i], &s->servers->items[i], s->login, usage) && good;
     return good;
 }
 

@@ -25,8 +25,8 @@ struct sample {
 struct sampler;
 
 /* PROCESSES and SERVERS are borrowed. */
-struct sampler *sampler_new(
-    const struct watched *processes, size_t n_processes, const struct endpoint_list *servers);
+struct sampler *sampler_new(const struct watched *processes, size_t n_processes,
+    const struct endpoint_list *servers, const struct redis_login *login);
 void sampler_free(struct sampler *s);
 
 /* A process that has ended, or a server that does not answer, is as it was at the last sample. */

@@ -13,6 +13,7 @@
 #include "store/client.h"
 #include "store/discovery.h"
 #include "store/layout.h"
+#include "store/resolver.h"
 
 enum { BATCH = 500, FORMAT = 1, HALF_BITS = 30, HALF_BYTES = 4, MASK_BYTES = 2 * HALF_BYTES };
 
@@ -71,11 +72,29 @@ static redisContext *connect_to(const struct redis_server *server, struct verifi
     return redis;
 }
 
-bool verify_find_redis(const struct config *config, struct topology *t, struct verification *v)
+/* And an address of each that answers. */
+static bool find_servers(
+    const struct config *config, struct resolver *resolver, struct topology *t, struct verification *v)
 {
     char error[512];
-    if (discover(config, t, error) != DISCOVERY_FOUND)
+    if (discover(config, resolver, t, error) != DISCOVERY_FOUND)
         return verify_refuse(v, "%.255s", error);
+    for (size_t i = 0; i < t->n_servers; i++) {
+        redisContext *redis = client_find(resolver, &t->servers[i], error);
+        if (redis == NULL)
+            return verify_refuse(v, "redis server %.80s: %.160s", t->servers[i].name, error);
+        redisFree(redis);
+    }
+    return true;
+}
+
+bool verify_find_redis(const struct config *config, struct topology *t, struct verification *v)
+{
+    struct resolver *resolver = resolver_new();
+    bool found = find_servers(config, resolver, t, v);
+    resolver_free(resolver);
+    if (!found)
+        return false;
     const struct redis_server *server = &t->servers[topology_server_of_key(t, KEY_SETTINGS)];
     redisContext *redis = connect_to(server, v);
     if (redis == NULL)

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "embedded/functions_lua.h"
 #include "store/layout.h"
+#include "store/reply.h"
 
 /* What no clock says: seconds beyond it do not fit into milliseconds. */
 #define SECONDS_MAX ((int64_t)1 << 40)
@@ -39,6 +40,14 @@ static const char *info_value(const char *info, const char *name, char value[sta
         }
     }
     return value;
+}
+
+/* 0 when missing, and where it is no number. */
+static int64_t info_number(const char *info, const char *name)
+{
+    char value[64];
+    long long number = strtoll(info_value(info, name, value), NULL, 10);
+    return number > 0 ? number : 0;
 }
 
 static bool info_is(const char *info, const char *name, const char *wanted)
@@ -78,8 +87,8 @@ static enum check_result check_role(
 static enum check_result check_memory(const char *info, struct monitor_server *seen)
 {
     char value[64];
-    seen->used_memory = atoll(info_value(info, "used_memory", value));
-    seen->max_memory = atoll(info_value(info, "maxmemory", value));
+    seen->used_memory = info_number(info, "used_memory");
+    seen->max_memory = info_number(info, "maxmemory");
     if (info_is(info, "maxmemory_policy", "noeviction"))
         return CHECK_GOOD;
     problem(seen,
@@ -88,26 +97,19 @@ static enum check_result check_memory(const char *info, struct monitor_server *s
     return CHECK_WRONG;
 }
 
-/* The text that element I of an array reply is; "" when it is none. */
-static const char *text_at(const redisReply *array, size_t i)
-{
-    const redisReply *element = array->element[i];
-    return element->type == REDIS_REPLY_STRING ? element->str : "";
-}
-
 /* Whether CONFIG GET says that NAME is WANTED. */
 static enum check_result check_directive(
     redisContext *redis, const char *name, const char *wanted, struct monitor_server *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "CONFIG", "GET", name, NULL);
-    bool readable = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
-    bool good = readable && strcmp(text_at(reply, 1), wanted) == 0;
+    bool readable = reply_is_array(reply) && reply->elements == 2;
+    const char *value = reply_text(reply_at(reply, 1));
+    bool good = readable && strcmp(value, wanted) == 0;
     if (!readable)
         problem(seen, "cannot be asked for %s: %.150s", name, reply == NULL ? error : "unexpected reply");
     else if (!good)
-        problem(
-            seen, "has %s %.30s; redis.durability fsync needs %s %s", name, text_at(reply, 1), name, wanted);
+        problem(seen, "has %s %.30s; redis.durability fsync needs %s %s", name, value, name, wanted);
     freeReplyObject(reply);
     if (good)
         return CHECK_GOOD;
@@ -136,12 +138,12 @@ static enum check_result check_clock(redisContext *redis, struct monitor_server 
     int64_t before = clock_system_ms();
     redisReply *reply = client_words(redis, error, "TIME", NULL);
     int64_t after = clock_system_ms();
-    bool readable = reply != NULL && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2;
-    int64_t seconds = readable ? atoll(text_at(reply, 0)) : 0;
-    int64_t us = readable ? atoll(text_at(reply, 1)) : 0;
+    int64_t seconds = 0;
+    int64_t us = 0;
+    bool readable = reply_number(reply_at(reply, 0), &seconds) && reply_number(reply_at(reply, 1), &us);
     const char *why = reply == NULL ? error : "unexpected reply";
     freeReplyObject(reply);
-    if (seconds <= 0 || seconds > SECONDS_MAX || us < 0 || us >= 1000000) {
+    if (!readable || seconds <= 0 || seconds > SECONDS_MAX || us < 0 || us >= 1000000) {
         problem(seen, "does not tell its time: %.180s", why);
         return CHECK_PASSING;
     }
@@ -179,7 +181,7 @@ static enum check_result check_functions(redisContext *redis, struct log *log, s
         problem(seen, "has no functions (Redis 7.0 or newer is needed): %.160s", error);
         return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
     }
-    bool loaded = list->type == REDIS_REPLY_ARRAY && list->elements > 0;
+    bool loaded = reply_at(list, 0) != NULL;
     freeReplyObject(list);
     return loaded ? CHECK_GOOD : load_functions(redis, log, seen);
 }
@@ -196,7 +198,8 @@ static enum check_result check_setting(
         reply = client_words(redis, error, "HGET", KEY_SETTINGS, field, NULL);
     }
     enum check_result result = CHECK_GOOD;
-    if (reply == NULL || reply->type != REDIS_REPLY_STRING) {
+    struct slice kept;
+    if (!reply_string(reply, &kept)) {
         problem(seen, "does not keep the deployment's settings: %.180s", reply == NULL ? error : "no value");
         result = CHECK_PASSING;
     } else if (strcmp(reply->str, text) != 0) {
@@ -244,6 +247,79 @@ static enum check_result check_settings(
     return result;
 }
 
+/*
+ * What this daemon asks of Redis, functions.lua included. An ACL that forbids one of them is to be told now,
+ * not by the first heartbeat or the first minute that is retired. The key is nobody's.
+ */
+#define KEY_PERMISSIONS "minuted:permissions"
+
+static const char *const commands[] = {"INFO", "TIME", "CONFIG GET appendfsync",
+    "FUNCTION LIST LIBRARYNAME " STORE_LIBRARY, "FUNCTION LOAD x", "FUNCTION DELETE x", "FCALL x 0",
+    "WAIT 0 1", "PING", "GET " KEY_PERMISSIONS, "SET " KEY_PERMISSIONS " x", "DEL " KEY_PERMISSIONS,
+    "UNLINK " KEY_PERMISSIONS, "EXISTS " KEY_PERMISSIONS, "HGET " KEY_PERMISSIONS " x",
+    "HSET " KEY_PERMISSIONS " x x", "HSETNX " KEY_PERMISSIONS " x x", "HMGET " KEY_PERMISSIONS " x",
+    "HGETALL " KEY_PERMISSIONS, "HVALS " KEY_PERMISSIONS, "HDEL " KEY_PERMISSIONS " x",
+    "HINCRBY " KEY_PERMISSIONS " x 1", "MEMORY USAGE " KEY_PERMISSIONS, "SADD " KEY_PERMISSIONS " x",
+    "SREM " KEY_PERMISSIONS " x", "SMEMBERS " KEY_PERMISSIONS, "SISMEMBER " KEY_PERMISSIONS " x",
+    "SSCAN " KEY_PERMISSIONS " 0", "ZADD " KEY_PERMISSIONS " 0 x", "ZREM " KEY_PERMISSIONS " x",
+    "ZRANGEBYSCORE " KEY_PERMISSIONS " 0 0", "ZREVRANGEBYSCORE " KEY_PERMISSIONS " 0 0"};
+
+enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+static void append_words(struct buf *b, const char *text)
+{
+    size_t n = 1;
+    for (const char *at = text; *at != '\0'; at++)
+        n += *at == ' ';
+    resp_begin(b, n);
+    for (; n > 0; n--) {
+        size_t len = strcspn(text, " ");
+        resp_arg(b, (struct slice){text, len});
+        text += len + (n > 1);
+    }
+}
+
+static void take_permission(void *ctx, size_t index, const redisReply *reply)
+{
+    struct monitor_server *seen = ctx;
+    if (index < N_COMMANDS && seen->problem[0] == '\0' && reply_is_error_code(reply, "NOPERM"))
+        problem(seen, "%.180s (%.60s)", reply->str, commands[index]);
+}
+
+/* Opens a transaction, once it is sure that it can be discarded. */
+static bool begin_transaction(redisContext *redis, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    redisReply *none = client_words(redis, error, "DISCARD", NULL);
+    bool may_discard = none == NULL && strncmp(error, "NOPERM", 6) != 0 && redis->err == 0;
+    redisReply *begun = may_discard ? client_words(redis, error, "MULTI", NULL) : NULL;
+    bool good = begun != NULL && begun->type == REDIS_REPLY_STATUS;
+    if (!good)
+        problem(seen, "%.200s", none != NULL || begun != NULL ? "a transaction is not understood" : error);
+    freeReplyObject(none);
+    freeReplyObject(begun);
+    return good;
+}
+
+/*
+ * A transaction is checked against the ACL as its commands are queued, and nothing of it is done when it is
+ * discarded.
+ */
+static enum check_result check_permissions(redisContext *redis, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    struct buf transaction = {0};
+    if (!begin_transaction(redis, seen))
+        return CHECK_PASSING;
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        append_words(&transaction, commands[i]);
+    append_words(&transaction, "DISCARD");
+    if (!client_pipeline(redis, &transaction, N_COMMANDS + 1, take_permission, seen, error))
+        problem(seen, "does not answer: %.200s", error);
+    buf_free(&transaction);
+    return seen->problem[0] == '\0' ? CHECK_GOOD : CHECK_PASSING;
+}
+
 static enum check_result check_info(
     const struct config *config, redisContext *redis, struct monitor_server *seen)
 {
@@ -286,7 +362,9 @@ enum check_result check_server(const struct config *config, redisContext *redis,
     snprintf(seen->name, sizeof(seen->name), "%s", server->name);
     seen->problem[0] = '\0';
     seen->refusal[0] = '\0';
-    enum check_result result = check_info(config, redis, seen);
+    enum check_result result = check_permissions(redis, seen);
+    if (result == CHECK_GOOD)
+        result = check_info(config, redis, seen);
     seen->reached = redis->err == 0;
     if (result == CHECK_GOOD)
         result = check_clock(redis, seen);

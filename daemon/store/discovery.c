@@ -1,80 +1,109 @@
 /* Finding the Redis servers. */
 #include "store/discovery.h"
 
-#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
+#include "store/reply.h"
 
-static bool resolve(const struct endpoint *endpoint, struct redis_server *out, char error[static 512])
+/* What the functions below work on. */
+struct asking {
+    const struct config *config;
+    redisContext *redis;
+    const struct redis_server *asked; /* over REDIS */
+    struct topology *t;
+    char *error; /* 512 bytes */
+};
+
+static void __attribute__((format(printf, 2, 3))) complain(const struct asking *a, const char *format, ...)
 {
-    *out = (struct redis_server){0};
+    va_list args;
+    va_start(args, format);
+    int len = snprintf(a->error, 512, "redis server %.200s: ", a->asked->name);
+    vsnprintf(a->error + len, 512 - (size_t)len, format, args);
+    va_end(args);
+}
+
+static void init_server(
+    const struct config *config, const struct endpoint *endpoint, struct redis_server *out)
+{
+    *out = (struct redis_server){.endpoint = *endpoint, .login = &config->redis.login};
     endpoint_format(endpoint, out->name);
-    if (endpoint_resolve(endpoint, &out->addr, &out->addr_len))
-        return true;
-    snprintf(error, 512, "redis server %s: %s", out->name,
-        errno == ENOENT ? "the name is not known" : strerror(errno));
-    return false;
 }
 
-static bool add_server(
-    struct topology *t, const char *host, long long port, int *index, char error[static 512])
+/* The index of the server at ENDPOINT, which is added where it is new; -1 when there are too many. */
+static int add_server(const struct asking *a, const struct endpoint *endpoint)
 {
-    struct endpoint endpoint = {.port = (uint16_t)port};
-    snprintf(endpoint.host, sizeof(endpoint.host), "%s", host);
-    char name[300];
-    endpoint_format(&endpoint, name);
-    for (size_t i = 0; i < t->n_servers; i++) {
-        if (strcmp(t->servers[i].name, name) == 0) {
-            *index = (int)i;
-            return true;
-        }
-    }
+    struct topology *t = a->t;
+    struct redis_server server;
+    init_server(a->config, endpoint, &server);
+    for (size_t i = 0; i < t->n_servers; i++)
+        if (strcmp(t->servers[i].name, server.name) == 0)
+            return (int)i;
     if (t->n_servers == SERVERS_MAX) {
-        snprintf(error, 512, "the cluster has more than %d primaries", SERVERS_MAX);
+        complain(a, "names more than %d primaries", SERVERS_MAX);
+        return -1;
+    }
+    t->servers[t->n_servers] = server;
+    return (int)t->n_servers++;
+}
+
+/* ---- a cluster ---- */
+
+/*
+ * Host and port of a node. A node that does not know what it is called by gives a null or empty host: it is
+ * the one that was asked. "?" is a node whose name nobody has told it: it cannot be found.
+ */
+static bool read_node(const struct asking *a, const redisReply *node, struct endpoint *out)
+{
+    struct slice host;
+    int64_t port;
+    const redisReply *name = reply_at(node, 0);
+    if (!reply_integer(reply_at(node, 1), &port) || port < 1 || port > UINT16_MAX)
         return false;
-    }
-    *index = (int)t->n_servers;
-    return resolve(&endpoint, &t->servers[t->n_servers++], error);
-}
-
-static bool is_slot_row(const redisReply *row)
-{
-    return row->type == REDIS_REPLY_ARRAY && row->elements >= 3 &&
-           row->element[0]->type == REDIS_REPLY_INTEGER && row->element[1]->type == REDIS_REPLY_INTEGER &&
-           row->element[2]->type == REDIS_REPLY_ARRAY && row->element[2]->elements >= 2 &&
-           row->element[2]->element[0]->type == REDIS_REPLY_STRING && row->element[0]->integer >= 0 &&
-           row->element[1]->integer < CLUSTER_SLOTS;
-}
-
-static bool read_slots(const redisReply *rows, const char *asked, struct topology *t, char error[static 512])
-{
-    for (size_t i = 0; i < rows->elements; i++) {
-        const redisReply *row = rows->element[i];
-        int index;
-        if (!is_slot_row(row)) {
-            snprintf(error, 512, "redis server %s: CLUSTER SLOTS is malformed", asked);
-            return false;
-        }
-        const redisReply *node = row->element[2];
-        if (!add_server(t, node->element[0]->str, node->element[1]->integer, &index, error))
-            return false;
-        for (long long slot = row->element[0]->integer; slot <= row->element[1]->integer; slot++)
-            t->server_of_slot[slot] = (int16_t)index;
-    }
+    if (name != NULL && name->type == REDIS_REPLY_NIL)
+        host = (struct slice){"", 0};
+    else if (!reply_string(name, &host) || host.len > ENDPOINT_HOST_MAX ||
+             memchr(host.ptr, '\0', host.len) != NULL || slice_equal(host, SLICE_LITERAL("?")))
+        return false;
+    *out = a->asked->endpoint;
+    if (out->is_unix && host.len == 0)
+        return true;
+    if (host.len > 0)
+        *out = (struct endpoint){0};
+    memcpy(out->host, host.ptr, host.len);
+    out->port = (uint16_t)port;
     return true;
 }
 
-static bool place_partitions(const struct config *config, struct topology *t, char error[static 512])
+/* A range of slots: first, last, its primary, its replicas. */
+static bool read_row(const struct asking *a, const redisReply *row)
 {
-    for (int p = 0; p < config->redis.partitions; p++) {
+    int64_t first, last;
+    struct endpoint endpoint;
+    if (!reply_integer(reply_at(row, 0), &first) || !reply_integer(reply_at(row, 1), &last) || first < 0 ||
+        last >= CLUSTER_SLOTS || !read_node(a, reply_at(row, 2), &endpoint)) {
+        complain(a, "answers CLUSTER SLOTS with what is malformed");
+        return false;
+    }
+    int index = add_server(a, &endpoint);
+    for (int64_t slot = first; index >= 0 && slot <= last; slot++)
+        a->t->server_of_slot[slot] = (int16_t)index;
+    return index >= 0;
+}
+
+static bool place_partitions(const struct asking *a)
+{
+    struct topology *t = a->t;
+    for (int p = 0; p < a->config->redis.partitions; p++) {
         char tag[PARTITION_TAG_MAX + 1];
-        partition_tag(p, config->redis.partitions, tag);
+        partition_tag(p, a->config->redis.partitions, tag);
         unsigned slot = cluster_slot(slice_of(tag));
         if (t->server_of_slot[slot] < 0) {
-            snprintf(error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
+            snprintf(a->error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
             return false;
         }
         t->server_of[p] = t->server_of_slot[slot];
@@ -82,129 +111,139 @@ static bool place_partitions(const struct config *config, struct topology *t, ch
     return true;
 }
 
-static enum discovery discover_cluster(const struct config *config, redisContext *redis, const char *asked,
-    struct topology *t, char error[static 512])
+static enum discovery discover_cluster(const struct asking *a)
 {
     char why[CLIENT_ERROR_MAX];
-    redisReply *rows = client_words(redis, why, "CLUSTER", "SLOTS", NULL);
-    if (rows == NULL || rows->type != REDIS_REPLY_ARRAY) {
-        snprintf(error, 512, "redis server %.200s: CLUSTER SLOTS: %.200s", asked,
-            rows == NULL ? why : "unexpected reply");
-        freeReplyObject(rows);
-        return DISCOVERY_UNREACHABLE;
-    }
-    memset(t->server_of_slot, -1, sizeof(t->server_of_slot));
-    bool found = read_slots(rows, asked, t, error) && place_partitions(config, t, error);
+    redisReply *rows = client_words(a->redis, why, "CLUSTER", "SLOTS", NULL);
+    bool good = reply_is_array(rows);
+    if (!good)
+        complain(a, "does not answer CLUSTER SLOTS: %.200s", rows == NULL ? why : "unexpected reply");
+    memset(a->t->server_of_slot, -1, sizeof(a->t->server_of_slot));
+    for (size_t i = 0; good && i < rows->elements; i++)
+        good = read_row(a, rows->element[i]);
     freeReplyObject(rows);
-    return found ? DISCOVERY_FOUND : DISCOVERY_UNREACHABLE;
+    return good && place_partitions(a) ? DISCOVERY_FOUND : DISCOVERY_UNREACHABLE;
 }
 
-/* Value of FIELD in a flat array of fields and values. */
+/* ---- sentinels ---- */
+
+/* Value of FIELD in a flat array of fields and values; "" when missing. */
 static const char *flat_field(const redisReply *row, const char *field)
 {
-    for (size_t i = 0; i + 1 < row->elements; i += 2)
-        if (row->element[i]->type == REDIS_REPLY_STRING && strcmp(row->element[i]->str, field) == 0 &&
-            row->element[i + 1]->type == REDIS_REPLY_STRING)
-            return row->element[i + 1]->str;
-    return NULL;
+    for (size_t i = 0; reply_at(row, i + 1) != NULL; i += 2)
+        if (strcmp(reply_text(reply_at(row, i)), field) == 0)
+            return reply_text(reply_at(row, i + 1));
+    return "";
 }
 
-static enum discovery discover_sentinel(
-    redisContext *redis, const char *asked, struct topology *t, char error[static 512])
+static bool read_primary(const redisReply *row, struct endpoint *out)
+{
+    const char *ip = flat_field(row, "ip");
+    const char *port = flat_field(row, "port");
+    char *end;
+    unsigned long number = strtoul(port, &end, 10);
+    *out = (struct endpoint){.port = (uint16_t)number};
+    snprintf(out->host, sizeof(out->host), "%s", ip);
+    return ip[0] != '\0' && strlen(ip) <= ENDPOINT_HOST_MAX && port[0] >= '0' && port[0] <= '9' &&
+           *end == '\0' && number >= 1 && number <= UINT16_MAX;
+}
+
+static enum discovery discover_sentinel(const struct asking *a)
 {
     char why[CLIENT_ERROR_MAX];
-    redisReply *masters = client_words(redis, why, "SENTINEL", "MASTERS", NULL);
-    if (masters == NULL || masters->type != REDIS_REPLY_ARRAY) {
-        snprintf(
-            error, 512, "redis sentinel %.200s: %.200s", asked, masters == NULL ? why : "unexpected reply");
-        freeReplyObject(masters);
-        return DISCOVERY_UNREACHABLE;
-    }
-    enum discovery result = DISCOVERY_WRONG;
-    const char *host = masters->elements == 1 ? flat_field(masters->element[0], "ip") : NULL;
-    const char *port = masters->elements == 1 ? flat_field(masters->element[0], "port") : NULL;
-    int index;
-    if (host == NULL || port == NULL)
-        snprintf(error, 512,
-            "redis sentinel %s watches %zu primaries: minuted needs sentinels that watch exactly one", asked,
+    struct endpoint endpoint;
+    redisReply *masters = client_words(a->redis, why, "SENTINEL", "MASTERS", NULL);
+    enum discovery result = DISCOVERY_UNREACHABLE;
+    if (!reply_is_array(masters)) {
+        complain(a, "does not answer SENTINEL MASTERS: %.200s", masters == NULL ? why : "unexpected reply");
+    } else if (masters->elements != 1) {
+        complain(a, "is a sentinel of %zu primaries: minuted needs sentinels that watch exactly one",
             masters->elements);
-    else if (add_server(t, host, strtoll(port, NULL, 10), &index, error))
+        result = DISCOVERY_WRONG;
+    } else if (!read_primary(masters->element[0], &endpoint)) {
+        complain(a, "answers SENTINEL MASTERS with what is malformed");
+    } else if (add_server(a, &endpoint) >= 0) {
         result = DISCOVERY_FOUND;
+    }
     freeReplyObject(masters);
     return result;
 }
 
+/* ---- whatever it is ---- */
+
+/* REDIS_AUTO when INFO does not say. Redis calls it redis_mode, Valkey server_mode. */
 static enum redis_mode mode_of(const char *info)
 {
-    if (strstr(info, "redis_mode:cluster") != NULL)
+    const char *mode = strstr(info, "redis_mode:");
+    if (mode == NULL)
+        mode = strstr(info, "server_mode:");
+    mode = mode == NULL ? "" : strchr(mode, ':') + 1;
+    if (strncmp(mode, "cluster", strlen("cluster")) == 0)
         return REDIS_CLUSTER;
-    return strstr(info, "redis_mode:sentinel") != NULL ? REDIS_SENTINEL : REDIS_SINGLE;
+    if (strncmp(mode, "sentinel", strlen("sentinel")) == 0)
+        return REDIS_SENTINEL;
+    return strncmp(mode, "standalone", strlen("standalone")) == 0 ? REDIS_SINGLE : REDIS_AUTO;
 }
 
 /* False when the server does not say what it is: to take it for a single one would move every partition to
  * it. */
-static bool find_mode(const struct config *config, redisContext *redis, const char *asked,
-    enum redis_mode *mode, char error[static 512])
+static bool find_mode(const struct asking *a, enum redis_mode *mode)
 {
     char why[CLIENT_ERROR_MAX];
-    *mode = config->redis.mode;
+    *mode = a->config->redis.mode;
     if (*mode != REDIS_AUTO)
         return true;
-    redisReply *info = client_words(redis, why, "INFO", "server", NULL);
-    bool told = info != NULL && info->type == REDIS_REPLY_STRING;
-    if (told)
-        *mode = mode_of(info->str);
-    else
-        snprintf(error, 512, "redis server %.200s does not answer: %.200s", asked,
-            info == NULL ? why : "unexpected reply");
+    redisReply *info = client_words(a->redis, why, "INFO", "server", NULL);
+    *mode = mode_of(reply_text(info));
+    if (*mode == REDIS_AUTO)
+        complain(a, "does not say what it is: %.200s", info == NULL ? why : "unexpected reply");
     freeReplyObject(info);
-    return told;
+    return *mode != REDIS_AUTO;
 }
 
-static enum discovery take_single(
-    const struct config *config, const struct redis_server *asked, struct topology *t, char error[static 512])
+static enum discovery take_single(const struct asking *a)
 {
-    if (config->redis.servers.n > 1) {
-        snprintf(error, 512,
+    if (a->config->redis.servers.n > 1) {
+        snprintf(a->error, 512,
             "redis.servers names %zu servers, but %s is a single one: name one server, or a cluster's "
             "or sentinels' addresses",
-            config->redis.servers.n, asked->name);
+            a->config->redis.servers.n, a->asked->name);
         return DISCOVERY_WRONG;
     }
-    t->servers[t->n_servers++] = *asked;
+    a->t->servers[a->t->n_servers++] = *a->asked;
     return DISCOVERY_FOUND;
 }
 
-static enum discovery discover_by(const struct config *config, redisContext *redis,
-    const struct redis_server *asked, struct topology *t, char error[static 512])
+static enum discovery discover_by(const struct asking *a, bool let_in)
 {
     enum redis_mode mode;
-    if (!find_mode(config, redis, asked->name, &mode, error))
+    if (!find_mode(a, &mode))
         return DISCOVERY_UNREACHABLE;
-    switch (mode) {
-    case REDIS_CLUSTER:
-        return discover_cluster(config, redis, asked->name, t, error);
-    case REDIS_SENTINEL:
-        return discover_sentinel(redis, asked->name, t, error);
-    default:
-        return take_single(config, asked, t, error);
-    }
+    if (mode == REDIS_SENTINEL)
+        return discover_sentinel(a);
+    if (!let_in)
+        return DISCOVERY_UNREACHABLE;
+    return mode == REDIS_CLUSTER ? discover_cluster(a) : take_single(a);
 }
 
-static enum discovery ask(
-    const struct config *config, const struct endpoint *endpoint, struct topology *t, char error[static 512])
+static enum discovery ask(const struct config *config, struct resolver *resolver,
+    const struct endpoint *endpoint, struct topology *t, char error[static 512])
 {
     struct redis_server asked;
+    struct asking a = {config, NULL, &asked, t, error};
     char why[CLIENT_ERROR_MAX];
-    if (!resolve(endpoint, &asked, error))
-        return DISCOVERY_UNREACHABLE;
-    redisContext *redis = client_connect(&asked, why);
-    if (redis == NULL) {
-        snprintf(error, 512, "redis server %.200s: %.200s", asked.name, why);
+    init_server(config, endpoint, &asked);
+    a.redis = client_find(resolver, &asked, why);
+    if (a.redis == NULL) {
+        complain(&a, "cannot be reached: %.200s", why);
         return DISCOVERY_UNREACHABLE;
     }
-    enum discovery result = discover_by(config, redis, &asked, t, error);
-    redisFree(redis);
+    /* sentinels often know no users, and no password, where the servers that they watch do */
+    bool let_in = client_login(a.redis, &asked, why);
+    enum discovery result = discover_by(&a, let_in);
+    if (!let_in && result == DISCOVERY_UNREACHABLE)
+        complain(&a, "%.250s", why);
+    redisFree(a.redis);
     return result;
 }
 
@@ -216,12 +255,13 @@ static void forget(struct topology *t)
 }
 
 /* The first configured server that can tell is believed. */
-enum discovery discover(const struct config *config, struct topology *t, char error[static 512])
+enum discovery discover(
+    const struct config *config, struct resolver *resolver, struct topology *t, char error[static 512])
 {
     enum discovery result = DISCOVERY_UNREACHABLE;
     for (size_t i = 0; i < config->redis.servers.n && result == DISCOVERY_UNREACHABLE; i++) {
         forget(t);
-        result = ask(config, &config->redis.servers.items[i], t, error);
+        result = ask(config, resolver, &config->redis.servers.items[i], t, error);
     }
     return result;
 }

@@ -3,12 +3,12 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "store/client.h"
 #include "store/layout.h"
+#include "store/reply.h"
 
 #define FIELD "library:"
 #define OURS "minuted_" /* what the name of every build's library begins with */
@@ -21,11 +21,12 @@ enum {
     NAME_MAX_LEN = 64
 };
 
-static const char *text_at(const redisReply *array, size_t i)
+/* The number that the text of element I is; 0 where it is none. */
+static int64_t number_at(const redisReply *array, size_t i)
 {
-    bool is_text = array->type == REDIS_REPLY_ARRAY && i < array->elements &&
-                   array->element[i]->type == REDIS_REPLY_STRING;
-    return is_text ? array->element[i]->str : "";
+    int64_t number = 0;
+    (void)reply_number(reply_at(array, i), &number);
+    return number;
 }
 
 /* The server's Unix time; 0 where it does not tell. */
@@ -33,7 +34,7 @@ static int64_t time_of(redisContext *redis)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "TIME", NULL);
-    int64_t now_s = reply != NULL ? strtoll(text_at(reply, 0), NULL, 10) : 0;
+    int64_t now_s = number_at(reply, 0);
     freeReplyObject(reply);
     return now_s;
 }
@@ -56,10 +57,10 @@ static bool name_library(redisContext *redis, const char *library, int64_t now_s
  * legibly. */
 static int64_t last_named(const redisReply *settings, const char *library)
 {
-    for (size_t i = 0; i + 1 < settings->elements; i += 2)
-        if (strncmp(text_at(settings, i), FIELD, strlen(FIELD)) == 0 &&
-            strcmp(text_at(settings, i) + strlen(FIELD), library) == 0)
-            return strtoll(text_at(settings, i + 1), NULL, 10);
+    for (size_t i = 0; reply_at(settings, i + 1) != NULL; i += 2)
+        if (strncmp(reply_text(reply_at(settings, i)), FIELD, strlen(FIELD)) == 0 &&
+            strcmp(reply_text(reply_at(settings, i)) + strlen(FIELD), library) == 0)
+            return number_at(settings, i + 1);
     return 0;
 }
 
@@ -97,12 +98,12 @@ static void judge_server(redisContext *redis, const struct look *look)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *list = client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", OURS "*", NULL);
-    for (size_t i = 0; list != NULL && list->type == REDIS_REPLY_ARRAY && i < list->elements; i++) {
-        const redisReply *library = list->element[i];
-        for (size_t k = 0; library->type == REDIS_REPLY_ARRAY && k + 1 < library->elements; k += 2)
-            if (strcmp(text_at(library, k), "library_name") == 0 &&
-                strncmp(text_at(library, k + 1), OURS, strlen(OURS)) == 0)
-                judge_library(redis, text_at(library, k + 1), look);
+    for (size_t i = 0; reply_at(list, i) != NULL; i++) {
+        const redisReply *library = reply_at(list, i);
+        for (size_t k = 0; reply_at(library, k + 1) != NULL; k += 2)
+            if (strcmp(reply_text(reply_at(library, k)), "library_name") == 0 &&
+                strncmp(reply_text(reply_at(library, k + 1)), OURS, strlen(OURS)) == 0)
+                judge_library(redis, reply_text(reply_at(library, k + 1)), look);
     }
     freeReplyObject(list);
 }
@@ -110,9 +111,9 @@ static void judge_server(redisContext *redis, const struct look *look)
 static void forget_old(const struct look *look)
 {
     char error[CLIENT_ERROR_MAX];
-    for (size_t i = 0; i + 1 < look->settings->elements; i += 2) {
-        const char *field = text_at(look->settings, i);
-        int64_t named_s = strtoll(text_at(look->settings, i + 1), NULL, 10);
+    for (size_t i = 0; reply_at(look->settings, i + 1) != NULL; i += 2) {
+        const char *field = reply_text(reply_at(look->settings, i));
+        int64_t named_s = number_at(look->settings, i + 1);
         if (strncmp(field, FIELD, strlen(FIELD)) == 0 && strcmp(field, FIELD STORE_LIBRARY) != 0 &&
             named_s > 0 && look->now_s - named_s > FORGET_S)
             freeReplyObject(client_words(look->holder, error, "HDEL", KEY_SETTINGS, field, NULL));
@@ -130,7 +131,7 @@ void libraries_look(
     if (look.now_s <= 0 || !name_library(holder, STORE_LIBRARY, look.now_s))
         return;
     redisReply *all = client_words(holder, error, "HGETALL", KEY_SETTINGS, NULL);
-    if (all != NULL && all->type == REDIS_REPLY_ARRAY) {
+    if (reply_is_array(all)) {
         look.settings = all;
         for (size_t i = 0; i < n; i++)
             if (servers[i] != NULL)

@@ -17,6 +17,7 @@
 #include "store/history.h"
 #include "store/layout.h"
 #include "store/libraries.h"
+#include "store/resolver.h"
 
 enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000 };
 
@@ -48,6 +49,7 @@ struct monitor {
     _Atomic bool clock_wrong;
     _Atomic int64_t history_losses;
     /* the thread's own */
+    struct resolver *resolver;
     struct seen_server connections[SERVERS_MAX];
     size_t n_connections;
     struct history history;
@@ -68,16 +70,19 @@ void topology_unref(struct topology *t)
         free(t);
 }
 
+bool redis_server_same(const struct redis_server *a, const struct redis_server *b)
+{
+    return strcmp(a->name, b->name) == 0 && endpoint_address_equal(&a->address, &b->address);
+}
+
 static bool topology_equal(const struct topology *a, const struct topology *b)
 {
     bool equal = a->n_servers == b->n_servers &&
                  memcmp(a->server_of, b->server_of, sizeof(a->server_of)) == 0 &&
                  memcmp(a->server_of_slot, b->server_of_slot, sizeof(a->server_of_slot)) == 0;
     for (size_t i = 0; equal && i < a->n_servers; i++)
-        equal = strcmp(a->servers[i].name, b->servers[i].name) == 0 &&
-                a->servers[i].usable == b->servers[i].usable &&
-                a->servers[i].addr_len == b->servers[i].addr_len &&
-                memcmp(&a->servers[i].addr, &b->servers[i].addr, a->servers[i].addr_len) == 0;
+        equal =
+            redis_server_same(&a->servers[i], &b->servers[i]) && a->servers[i].usable == b->servers[i].usable;
     return equal;
 }
 
@@ -90,11 +95,17 @@ struct look {
     struct monitor_server servers[SERVERS_MAX];
 };
 
+static void close_connection(struct seen_server *connection)
+{
+    if (connection->redis != NULL)
+        redisFree(connection->redis);
+    connection->redis = NULL;
+}
+
 static void close_connections(struct monitor *m)
 {
     for (size_t i = 0; i < m->n_connections; i++)
-        if (m->connections[i].redis != NULL)
-            redisFree(m->connections[i].redis);
+        close_connection(&m->connections[i]);
     m->n_connections = 0;
 }
 
@@ -106,21 +117,48 @@ static bool same_servers(const struct monitor *m, const struct topology *t)
     return same;
 }
 
+/* A connection to where the name does not lead any more is one to a server that may be another by now. */
+static void leave_old_address(struct monitor *m, struct seen_server *connection)
+{
+    struct endpoint_addresses found;
+    bool there = false;
+    if (connection->redis == NULL || !resolver_find(m->resolver, &connection->where.endpoint, &found))
+        return;
+    for (size_t i = 0; i < found.n; i++)
+        there = there || endpoint_address_equal(&found.items[i], &connection->where.address);
+    if (!there)
+        close_connection(connection);
+}
+
+/* False with SEEN's problem filled when there is no connection on which the server may be asked. */
+static bool keep_connected(struct monitor *m, struct seen_server *connection, struct monitor_server *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    leave_old_address(m, connection);
+    if (connection->redis != NULL)
+        return true;
+    connection->redis = client_find(m->resolver, &connection->where, error);
+    seen->away = connection->redis == NULL;
+    if (seen->away)
+        snprintf(seen->problem, sizeof(seen->problem), "cannot be reached: %.200s", error);
+    else if (client_login(connection->redis, &connection->where, error))
+        return true;
+    else
+        snprintf(seen->problem, sizeof(seen->problem), "%.250s", error);
+    close_connection(connection);
+    return false;
+}
+
 static enum check_result check_one(struct monitor *m, struct look *look, size_t i)
 {
-    const struct topology *t = look->topology;
+    struct topology *t = look->topology;
     struct seen_server *connection = &m->connections[i];
     struct monitor_server *seen = &look->servers[i];
     snprintf(seen->name, sizeof(seen->name), "%s", t->servers[i].name);
-    if (connection->redis == NULL) {
-        char error[CLIENT_ERROR_MAX];
-        connection->redis = client_connect(&connection->where, error);
-        seen->away = connection->redis == NULL;
-        if (seen->away) {
-            snprintf(seen->problem, sizeof(seen->problem), "cannot be reached: %.200s", error);
-            return CHECK_PASSING;
-        }
-    }
+    bool connected = keep_connected(m, connection, seen);
+    t->servers[i].address = connection->where.address;
+    if (!connected)
+        return CHECK_PASSING;
     bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == (int)i;
     enum check_result result =
         check_server(m->config, connection->redis, &t->servers[i], holds_settings, m->log, seen);
@@ -129,10 +167,8 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
         result = CHECK_PASSING;
     atomic_store(&m->history_losses, m->history.losses);
     seen->away = connection->redis->err != 0;
-    if (seen->away) {
-        redisFree(connection->redis);
-        connection->redis = NULL;
-    }
+    if (seen->away)
+        close_connection(connection);
     return result;
 }
 
@@ -161,7 +197,7 @@ static void check_all(struct monitor *m, struct look *look)
         if (result == CHECK_GOOD || look->state == MONITOR_WRONG)
             continue;
         look->state = result == CHECK_WRONG ? MONITOR_WRONG : MONITOR_UNREACHABLE;
-        snprintf(look->message, sizeof(look->message), "redis server %.200s %s", look->servers[i].name,
+        snprintf(look->message, sizeof(look->message), "redis server %.200s: %s", look->servers[i].name,
             look->servers[i].problem);
     }
     look_at_libraries(m, t);
@@ -173,7 +209,7 @@ static void look_around(struct monitor *m, struct look *look)
     struct topology *t = mem_zalloc(sizeof(*t));
     atomic_init(&t->references, 1);
     *look = (struct look){.topology = t};
-    switch (discover(m->config, t, look->message)) {
+    switch (discover(m->config, m->resolver, t, look->message)) {
     case DISCOVERY_FOUND:
         check_all(m, look);
         return;
@@ -307,6 +343,7 @@ struct monitor *monitor_start(const struct config *config, const struct clock *c
     m->clock = clock;
     m->log = log;
     m->state = MONITOR_UNREACHABLE;
+    m->resolver = resolver_new();
     pthread_mutex_init(&m->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -328,6 +365,7 @@ void monitor_stop(struct monitor *m)
     pthread_mutex_unlock(&m->lock);
     pthread_join(m->thread, NULL);
     topology_unref(m->topology);
+    resolver_free(m->resolver);
     pthread_cond_destroy(&m->changed);
     pthread_mutex_destroy(&m->lock);
     free(m);

@@ -12,11 +12,13 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/endpoint.h"
 #include "base/log.h"
 #include "store/partition.h"
 
 struct config;
 struct monitor;
+struct redis_login;
 
 enum { PARTITIONS_MAX = 256, SERVERS_MAX = 64 };
 
@@ -29,11 +31,15 @@ enum { CLOCK_SKEW_MAX_MS = 2000 };
 
 /* Where a server is; the address is numeric, so connecting to it does not block. */
 struct redis_server {
-    char name[300]; /* as endpoint_format() */
-    struct sockaddr_storage addr;
-    socklen_t addr_len;
-    bool usable; /* reached at the last look, and set up to keep what is accepted */
+    char name[300];                  /* as endpoint_format() */
+    struct endpoint endpoint;        /* a host name is looked up anew at every look */
+    struct endpoint_address address; /* of the name: the one that answered; zeroed while none is known */
+    const struct redis_login *login; /* borrowed from the configuration; NULL: none */
+    bool usable;                     /* reached at the last look, and set up to keep what is accepted */
 };
+
+/* Whether a connection to A is one to B: the same name at the same address. */
+bool redis_server_same(const struct redis_server *a, const struct redis_server *b);
 
 /* Which server holds which partition. Immutable; counted references. */
 struct topology {

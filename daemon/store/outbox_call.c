@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config.h"
+#include "store/reply.h"
 
 struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log)
 {
@@ -132,7 +133,8 @@ struct exchange {
     const char *what;
     size_t server;
     int replicas; /* acknowledgements asked for behind the replies; 0: none */
-    bool broken;  /* nothing more can be read, or what was read is not durable */
+    uint64_t fence;
+    bool broken; /* nothing more can be read, or what was read is not durable */
 };
 
 static void report(const struct exchange *e, int partition, const char *error)
@@ -197,7 +199,7 @@ static void take_replies(struct exchange *e, const struct outbox_request *reques
         if (*request->done && !request->take(request->ctx, i, reply)) {
             *request->done = false;
             snprintf(malformed, sizeof(malformed), "reply %zu is malformed", i);
-            report(e, request->partition, reply->type == REDIS_REPLY_ERROR ? reply->str : malformed);
+            report(e, request->partition, reply_is_error(reply) ? reply->str : malformed);
         }
         freeReplyObject(reply);
     }
@@ -208,11 +210,20 @@ static void take_barrier(struct exchange *e)
     redisReply *reply = e->replicas > 0 ? read_reply(e) : NULL;
     if (reply == NULL)
         return;
-    e->broken = reply->type != REDIS_REPLY_INTEGER || reply->integer < e->replicas;
+    int64_t acknowledged;
+    e->broken = !reply_integer(reply, &acknowledged) || acknowledged < e->replicas;
     if (e->broken)
-        report(e, first_partition(e),
-            reply->type == REDIS_REPLY_ERROR ? reply->str : "too few replicas have acknowledged");
+        report(
+            e, first_partition(e), reply_is_error(reply) ? reply->str : "too few replicas have acknowledged");
     freeReplyObject(reply);
+}
+
+/* Without it a reply too many would be taken for the next partition's. */
+static void take_fence(struct exchange *e)
+{
+    char error[CLIENT_ERROR_MAX];
+    if (!e->broken && !client_take_fence(e->o->links[e->server].redis, e->fence, error))
+        break_off(e, error);
 }
 
 static void receive(struct exchange *e)
@@ -222,6 +233,7 @@ static void receive(struct exchange *e)
         if (o->requests[i].server == e->server)
             take_replies(e, &o->requests[i]);
     take_barrier(e);
+    take_fence(e);
     for (size_t i = 0; e->broken && i < o->n_requests; i++)
         if (o->requests[i].server == e->server)
             *o->requests[i].done = false;
@@ -291,7 +303,8 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
     for (size_t server = 0; o->n_requests > 0 && server < o->topology->n_servers; server++)
         if (o->links[server].commands.len > 0) {
             append_wait(&o->links[server].commands, replicas);
-            exchanges[n] = (struct exchange){o, what, server, replicas, false};
+            client_append_fence(&o->links[server].commands, ++o->fences);
+            exchanges[n] = (struct exchange){o, what, server, replicas, o->fences, false};
             send_commands(&exchanges[n++]);
         }
     for (size_t i = 0; i < n; i++)
@@ -324,22 +337,21 @@ bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_r
 
 bool outbox_take_integer(void *ctx, size_t index, const redisReply *reply)
 {
-    int64_t *out = ctx;
     (void)index;
-    *out = reply->integer;
-    return reply->type == REDIS_REPLY_INTEGER;
+    return reply_integer(reply, ctx);
 }
 
 bool outbox_read_minutes(struct arena *arena, const redisReply *reply, struct outbox_minutes *out)
 {
-    if (reply->type != REDIS_REPLY_ARRAY)
+    if (!reply_is_array(reply))
         return false;
     out->minutes = arena_alloc(arena, reply->elements * sizeof(*out->minutes));
-    out->n = reply->elements;
+    out->n = 0;
     for (size_t i = 0; i < reply->elements; i++) {
-        if (reply->element[i]->type != REDIS_REPLY_STRING)
+        struct slice text;
+        if (!reply_string(reply->element[i], &text))
             return false;
-        out->minutes[i] = strtoll(reply->element[i]->str, NULL, 10);
+        out->n += reply_number(reply->element[i], &out->minutes[out->n]); /* a spoiled one holds up nobody */
     }
     return true;
 }

@@ -28,6 +28,7 @@ struct outbox {
     struct topology *topology;
     struct outbox_link links[SERVERS_MAX];
     uint64_t connections; /* made so far: each has a number of its own */
+    uint64_t fences;      /* sent so far, the same */
     struct key_prefix prefixes[PARTITIONS_MAX];
     struct buf command;              /* being written, for the next request */
     struct outbox_request *requests; /* queued */
@@ -71,5 +72,5 @@ const char *outbox_server(const struct outbox *o, int partition);
 /* A take_reply for an integer: CTX is an int64_t. */
 take_reply outbox_take_integer;
 
-/* The minutes of an array reply, in its order. False when it is malformed. */
+/* The minutes of an array reply, in its order; what is no number is left out. False when it is malformed. */
 bool outbox_read_minutes(struct arena *arena, const redisReply *reply, struct outbox_minutes *out);

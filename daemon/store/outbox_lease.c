@@ -2,13 +2,15 @@
 #include <stdio.h>
 
 #include "store/outbox_call.h"
+#include "store/reply.h"
 
 static bool take_owner(void *ctx, size_t index, const redisReply *reply)
 {
+    struct slice owner;
     (void)index;
-    if (reply->type != REDIS_REPLY_STRING)
+    if (!reply_string(reply, &owner))
         return false;
-    snprintf(ctx, 128, "%s", reply->str);
+    snprintf(ctx, 128, "%s", owner.ptr);
     return true;
 }
 
@@ -41,14 +43,7 @@ static bool take_watermarks(void *ctx, size_t index, const redisReply *reply)
 {
     int64_t *out = ctx;
     (void)index;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
-        return false;
-    for (size_t i = 0; i < 2; i++) {
-        if (reply->element[i]->type != REDIS_REPLY_INTEGER)
-            return false;
-        out[i] = reply->element[i]->integer;
-    }
-    return true;
+    return reply_integer(reply_at(reply, 0), &out[0]) && reply_integer(reply_at(reply, 1), &out[1]);
 }
 
 bool outbox_watermark(struct outbox *o, int64_t *published_through, int64_t *final_through)

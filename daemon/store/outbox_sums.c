@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "store/outbox_call.h"
+#include "store/reply.h"
 
 static int newest_first(const void *a, const void *b)
 {
@@ -52,17 +53,16 @@ static bool take_part(void *ctx, size_t index, const redisReply *reply)
 {
     struct part *part = ctx;
     (void)index;
-    if (reply->type != REDIS_REPLY_ARRAY)
+    if (!reply_is_array(reply) || reply->elements % 2 != 0)
         return false;
     part->sums = arena_alloc(part->arena, reply->elements / 2 * sizeof(*part->sums));
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        const redisReply *lesson = reply->element[i];
-        const redisReply *value = reply->element[i + 1];
+    for (size_t i = 0; i < reply->elements; i += 2) {
+        struct slice lesson, value;
         struct outbox_sum *sum = &part->sums[part->n++];
-        if (lesson->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
-            !sum_decode((struct slice){value->str, value->len}, sum))
+        if (!reply_string(reply->element[i], &lesson) || !reply_string(reply->element[i + 1], &value) ||
+            !sum_decode(value, sum))
             return false;
-        sum->lesson = (struct slice){arena_strndup(part->arena, lesson->str, lesson->len), lesson->len};
+        sum->lesson = (struct slice){arena_strndup(part->arena, lesson.ptr, lesson.len), lesson.len};
         sum->course.ptr = arena_strndup(part->arena, sum->course.ptr, sum->course.len);
         part->seconds += sum->watched_seconds;
     }

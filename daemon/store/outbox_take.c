@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "credit/mask.h"
 #include "store/outbox_call.h"
+#include "store/reply.h"
 
 /* What is asked for a total. */
 struct total {
@@ -34,16 +35,6 @@ struct take {
     size_t n_totals;
     bool goes_on; /* from a cursor */
 };
-
-static bool is_string(const redisReply *reply)
-{
-    return reply->type == REDIS_REPLY_STRING;
-}
-
-static struct slice slice_of_reply(const redisReply *reply)
-{
-    return (struct slice){reply->str, reply->len};
-}
 
 static struct slice copy(struct arena *arena, struct slice s)
 {
@@ -72,11 +63,12 @@ static void leave_out(struct take *t, size_t i, const char *error)
 
 static bool split_learner(struct arena *arena, const redisReply *name, struct outbox_learner *out)
 {
-    const char *slash = is_string(name) ? memchr(name->str, '/', name->len) : NULL;
+    struct slice text;
+    const char *slash = reply_string(name, &text) ? memchr(text.ptr, '/', text.len) : NULL;
     if (slash == NULL)
         return false;
-    struct slice whole = copy(arena, slice_of_reply(name));
-    size_t portal = (size_t)(slash - name->str);
+    struct slice whole = copy(arena, text);
+    size_t portal = (size_t)(slash - text.ptr);
     out->portal = (struct slice){whole.ptr, portal};
     out->learner = (struct slice){whole.ptr + portal + 1, whole.len - portal - 1};
     return true;
@@ -87,11 +79,11 @@ static bool take_names(void *ctx, size_t index, const redisReply *reply)
     struct take *t = ctx;
     struct outbox_taken *portion = t->portion;
     (void)index;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !is_string(reply->element[0]) ||
-        reply->element[1]->type != REDIS_REPLY_ARRAY)
+    struct slice cursor;
+    const redisReply *names = reply_at(reply, 1);
+    if (!reply_string(reply_at(reply, 0), &cursor) || !reply_is_array(names))
         return false;
-    const redisReply *names = reply->element[1];
-    portion->cursor = strtoull(reply->element[0]->str, NULL, 10);
+    portion->cursor = strtoull(cursor.ptr, NULL, 10);
     portion->learners = arena_alloc(t->arena, names->elements * sizeof(*portion->learners));
     for (size_t i = 0; i < names->elements; i++)
         if (!split_learner(t->arena, names->element[i], &portion->learners[i]))
@@ -131,17 +123,18 @@ static void note_connection(struct take *t)
 
 static bool read_masks(struct take *t, const redisReply *value, struct outbox_learner *learner)
 {
+    struct slice text;
     if (value->type == REDIS_REPLY_NIL)
         return true;
-    return is_string(value) &&
-           masks_decode(copy(t->arena, slice_of_reply(value)), t->portion->minute, t->arena, learner);
+    return reply_string(value, &text) &&
+           masks_decode(copy(t->arena, text), t->portion->minute, t->arena, learner);
 }
 
 static bool take_masks(void *ctx, size_t index, const redisReply *reply)
 {
     struct take *t = ctx;
     (void)index;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != t->portion->n_learners)
+    if (!reply_is_array(reply) || reply->elements != t->portion->n_learners)
         return false;
     for (size_t i = 0; i < reply->elements; i++)
         if (!read_masks(t, reply->element[i], &t->portion->learners[i]))
@@ -168,7 +161,8 @@ static void queue_masks(struct take *t)
 static bool read_total(struct take *t, const redisReply *value, struct outbox_mask *mask)
 {
     struct store_lesson total;
-    if (!is_string(value) || !total_decode(slice_of_reply(value), &total))
+    struct slice text;
+    if (!reply_string(value, &text) || !total_decode(text, &total))
         return false;
     mask->course = copy(t->arena, total.course);
     mask->watched_seconds = total.watched_seconds;
@@ -177,19 +171,13 @@ static bool read_total(struct take *t, const redisReply *value, struct outbox_ma
     return true;
 }
 
-/* Whether an error is the key's own, and not the server's. */
-static bool is_wrong_type(const redisReply *reply)
-{
-    return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "WRONGTYPE", 9) == 0;
-}
-
 static bool take_total(void *ctx, size_t index, const redisReply *reply)
 {
     struct take *t = ctx;
     const struct total *total = &t->totals[index];
-    if (is_wrong_type(reply))
+    if (reply_is_error_code(reply, "WRONGTYPE")) /* the key's own error, and not the server's */
         leave_out(t, total->learner, reply->str);
-    else if (reply->type == REDIS_REPLY_ERROR)
+    else if (reply_is_error(reply))
         return false;
     else if (reply->type == REDIS_REPLY_NIL)
         leave_out(t, total->learner, "there are masks of a lesson that has no total");

@@ -11,6 +11,7 @@
 #include "credit/mask.h"
 #include "embedded/functions_lua.h"
 #include "store/redis_connection.h"
+#include "store/reply.h"
 
 enum {
     ADMIT_MAX_MS = 1000,  /* a server whose oldest run waits longer takes no more */
@@ -116,12 +117,10 @@ static void mark(struct store_run_queue *queue, enum store_status status)
 
 /* ---- functions that went missing ---- */
 
-static void on_loaded(redisAsyncContext *redis, void *answer, void *data)
+static void on_loaded(void *data, const redisReply *reply)
 {
     const struct pipeline *p = data;
-    const redisReply *reply = answer;
-    (void)redis;
-    if (reply != NULL && reply->type == REDIS_REPLY_ERROR && !store_library_exists(reply->str))
+    if (reply_is_error(reply) && !store_library_exists(reply->str))
         log_event(p->context->log, LOG_ERROR, "functions_not_loaded", "server=%s error=%s", p->where.name,
             LOG_QUOTE(reply->str));
 }
@@ -231,6 +230,18 @@ static void refuse_sent(struct lane *lane, const char *error)
     monitor_look(p->context->monitor);
 }
 
+/*
+ * What follows an answer that was not asked for may belong to another question, so it is not believed either:
+ * the connection goes, and takes the rest of the pipeline with it.
+ */
+static void refuse_malformed(struct lane *lane)
+{
+    struct pipeline *p = lane->pipeline;
+    refuse_sent(lane, "the answer of apply is malformed");
+    if (p->connection != NULL)
+        redis_connection_break(p->connection, "the answer of apply is malformed");
+}
+
 static void take_error(struct lane *lane, const char *error)
 {
     struct pipeline *p = lane->pipeline;
@@ -242,36 +253,32 @@ static void take_error(struct lane *lane, const char *error)
     }
 }
 
-static void on_applied(redisAsyncContext *redis, void *answer, void *data)
+static void on_applied(void *data, const redisReply *reply)
 {
     struct lane *lane = data;
     struct pipeline *p = lane->pipeline;
-    const redisReply *reply = answer;
-    (void)redis;
+    struct slice answer;
     if (reply == NULL)
         refuse_sent(lane, NULL);
-    else if (reply->type == REDIS_REPLY_ERROR)
+    else if (reply_is_error(reply))
         take_error(lane, reply->str);
-    else if (reply->type != REDIS_REPLY_STRING ||
-             !apply_decode((struct slice){reply->str, reply->len}, &lane->sent))
-        refuse_sent(lane, "the answer of apply is malformed");
+    else if (!reply_string(reply, &answer) || !apply_decode(answer, &lane->sent))
+        refuse_malformed(lane);
     else
         atomic_store_explicit(
             &p->context->counters->last_answer_ms, clock_monotonic_ms(), memory_order_relaxed);
     one_reply_less(p);
 }
 
-static void on_waited(redisAsyncContext *redis, void *answer, void *data)
+static void on_waited(void *data, const redisReply *reply)
 {
     struct pipeline *p = data;
-    const redisReply *reply = answer;
     int asked = p->context->config->redis.replicas;
-    (void)redis;
-    long long acknowledged = reply != NULL && reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
-    if (acknowledged < asked) {
+    int64_t acknowledged = 0;
+    if (!reply_integer(reply, &acknowledged) || acknowledged < asked) {
         p->replicas_missing = true;
         log_event(p->context->log, LOG_WARN, "replicas_missing", "server=%s acknowledged=%lld asked=%d",
-            p->where.name, acknowledged, asked);
+            p->where.name, (long long)acknowledged, asked);
     }
     one_reply_less(p);
 }
@@ -438,9 +445,9 @@ void pipeline_free(struct pipeline *p)
     free(p);
 }
 
-const char *pipeline_server(const struct pipeline *p)
+const struct redis_server *pipeline_server(const struct pipeline *p)
 {
-    return p->where.name;
+    return &p->where;
 }
 
 void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version)

@@ -33,7 +33,7 @@ struct pipeline *pipeline_new(
 /* Completes what is queued and in flight as STORE_UNAVAILABLE, then frees. */
 void pipeline_free(struct pipeline *p);
 
-const char *pipeline_server(const struct pipeline *p);
+const struct redis_server *pipeline_server(const struct pipeline *p);
 void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version);
 
 /* Milliseconds that the oldest run has waited at NOW_US, monotonic microseconds. */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "store/minutes.h"
 #include "store/redis_connection.h"
+#include "store/reply.h"
 
 enum { TICK_MS = 250, ANSWER_MAX_MS = 3000, PENDING_MAX = 4096 };
 
@@ -83,31 +84,41 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
         redis_connection_break(p->connections[oldest->server], "no answer in time");
 }
 
-/* Field and value in turn. Lessons whose value is malformed are left out and logged. */
-static size_t read_lessons(struct progress *p, const redisReply *reply, struct store_lesson *lessons)
+/*
+ * Field and value in turn. Lessons whose value is malformed are left out and logged. False when there is
+ * something else than strings, which no hash holds.
+ */
+static bool read_lessons(struct progress *p, const redisReply *reply, struct store_lesson *lessons, size_t *n)
 {
-    size_t n = 0;
-    for (size_t i = 0; i + 1 < reply->elements; i += 2) {
-        const redisReply *field = reply->element[i];
-        const redisReply *value = reply->element[i + 1];
-        lessons[n].lesson = (struct slice){field->str, field->len};
-        if (total_decode((struct slice){value->str, value->len}, &lessons[n]))
-            n++;
+    for (size_t i = 0; i < reply->elements; i += 2) {
+        struct slice value;
+        if (!reply_string(reply_at(reply, i), &lessons[*n].lesson) ||
+            !reply_string(reply_at(reply, i + 1), &value))
+            return false;
+        if (total_decode(value, &lessons[*n]))
+            (*n)++;
         else
-            log_event(p->log, LOG_ERROR, "total_malformed", "lesson=%s", LOG_QUOTE(field->str));
+            log_event(
+                p->log, LOG_ERROR, "total_malformed", "lesson=%s", LOG_QUOTE(reply_text(reply_at(reply, i))));
     }
-    return n;
+    return true;
+}
+
+/* What follows an answer that was not asked for may belong to another question. */
+static void refuse_malformed(const struct ask *ask)
+{
+    redis_connection_break(ask->progress->connections[ask->server], "an answer is malformed");
 }
 
 static void tell_totals(const struct ask *ask, const redisReply *reply)
 {
-    if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
-        ask->done.totals(ask->ctx, false, NULL, 0);
-        return;
-    }
-    struct store_lesson *lessons = mem_zalloc((reply->elements / 2) * sizeof(*lessons));
-    size_t n = read_lessons(ask->progress, reply, lessons);
-    ask->done.totals(ask->ctx, true, lessons, n);
+    size_t room = reply_is_array(reply) ? reply->elements / 2 + 1 : 1;
+    struct store_lesson *lessons = mem_zalloc(room * sizeof(*lessons));
+    size_t n = 0;
+    bool ok = reply_is_array(reply) && read_lessons(ask->progress, reply, lessons, &n);
+    if (reply != NULL && !ok)
+        refuse_malformed(ask);
+    ask->done.totals(ask->ctx, ok, lessons, ok ? n : 0);
     free(lessons);
 }
 
@@ -115,10 +126,14 @@ static void tell_totals(const struct ask *ask, const redisReply *reply)
 static bool read_minutes(
     const struct ask *ask, const redisReply *reply, struct arena *arena, struct minutes *out)
 {
+    struct slice value;
     if (reply == NULL || reply->type == REDIS_REPLY_NIL)
         return reply != NULL;
-    if (reply->type == REDIS_REPLY_STRING &&
-        minutes_decode((struct slice){reply->str, reply->len}, ask->bucket, arena, out))
+    if (!reply_string(reply, &value)) {
+        refuse_malformed(ask);
+        return false;
+    }
+    if (minutes_decode(value, ask->bucket, arena, out))
         return true;
     log_event(ask->progress->log, LOG_ERROR, "minutes_malformed", "bucket=%lld", (long long)ask->bucket);
     return false;
@@ -133,14 +148,12 @@ static void tell_minutes(const struct ask *ask, const redisReply *reply)
     arena_free(&arena);
 }
 
-static void on_reply(redisAsyncContext *redis, void *data, void *ctx)
+static void on_reply(void *ctx, const redisReply *reply)
 {
-    const redisReply *reply = data;
     struct ask *ask = ctx;
     struct progress *p = ask->progress;
-    (void)redis;
     TAILQ_REMOVE(&p->asks, ask, link);
-    if (reply == NULL || reply->type == REDIS_REPLY_ERROR) {
+    if (reply == NULL || reply_is_error(reply)) {
         if (reply != NULL)
             log_event(p->log, LOG_WARN, "progress_refused", "error=%s", LOG_QUOTE(reply->str));
         monitor_look(p->monitor);
@@ -181,7 +194,7 @@ static bool same_places(const struct progress *p, const struct topology *t)
 {
     bool same = p->n_servers == t->n_servers;
     for (size_t i = 0; same && i < t->n_servers; i++)
-        same = strcmp(p->places[i].name, t->servers[i].name) == 0;
+        same = redis_server_same(&p->places[i], &t->servers[i]);
     return same;
 }
 

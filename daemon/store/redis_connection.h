@@ -1,15 +1,18 @@
 /*
- * One asynchronous connection to one Redis server, kept up for as long as it lives: connects, waits until
- * the monitor has vouched for the server, and connects anew with backoff when it breaks.
+ * One asynchronous connection to one Redis server, kept up for as long as it lives: connects, logs in, waits
+ * until the monitor has vouched for the server, and connects anew with backoff when it breaks.
  *
- *     DOWN --retry timer--> CONNECTING --connected--> PROVING --two looks of the monitor--> READY
- *       ^------------------------- any failure ------------------------------------------------'
+ *     DOWN --retry timer--> CONNECTING --connected--> LOGGING_IN --let in--> PROVING --two looks--> READY
+ *       ^------------------------- any failure ---------------------------------------------------------'
  *
- * Every command's callback fires exactly once: with its reply, or with NULL when the connection breaks.
+ * Every command's callback fires exactly once: with its reply, or with NULL when the connection breaks. A
+ * reply that goes beyond the limits of reply.h, or that nothing was asked for, breaks it.
+ *
+ * Of hiredis this takes sockets and buffers, and not its asynchronous context, which ends the process at a
+ * reply without a command.
  */
 #pragma once
 
-#include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdbool.h>
 
@@ -31,6 +34,9 @@ struct redis_connection_settings {
     void *ctx;
 };
 
+/* REPLY lives during the call; NULL: the connection broke. */
+typedef void redis_reply_fn(void *data, const redisReply *reply);
+
 struct redis_connection *redis_connection_new(const struct redis_connection_settings *settings);
 
 /* Breaks the connection; pending callbacks fire with NULL. */
@@ -45,7 +51,7 @@ void redis_connection_set_usable(struct redis_connection *c, bool usable, uint64
  * Queues a RESP command; everything queued in one turn of the loop leaves in one write. False, and CALLBACK
  * is never called, when the connection is not ready.
  */
-bool redis_connection_send(struct redis_connection *c, const struct buf *command, redisCallbackFn *callback,
+bool redis_connection_send(struct redis_connection *c, const struct buf *command, redis_reply_fn *callback,
     void *data) __attribute__((warn_unused_result));
 
 /* Gives the connection up for what WHY says (it timed out, answered nonsense) and connects anew. */

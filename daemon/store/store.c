@@ -42,7 +42,7 @@ static bool same_servers(const struct store *s, const struct topology *t)
 {
     bool same = s->n_pipelines == t->n_servers;
     for (size_t i = 0; same && i < t->n_servers; i++)
-        same = strcmp(pipeline_server(s->pipelines[i]), t->servers[i].name) == 0;
+        same = redis_server_same(pipeline_server(s->pipelines[i]), &t->servers[i]);
     return same && memcmp(s->pipeline_of, t->server_of, sizeof(s->pipeline_of)) == 0;
 }
 

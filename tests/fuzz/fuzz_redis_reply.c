@@ -16,15 +16,17 @@
 #include "config.h"
 #include "credit/mask.h"
 #include "store/checks.h"
+#include "store/discovery.h"
+#include "store/history.h"
 #include "store/libraries.h"
 #include "store/outbox_call.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { PARTITIONS = 2, DIGITS_MAX = 3, NOW_S = 1673000000 };
+enum { PARTITIONS = 2, NOW_S = 1673000000 };
 
 /* hiredis takes 48 bytes and more for an element of four, and first of all an array's announced length. */
-static const struct budget budget = {1024 * 1024, 128, 100000, 40};
+static const struct budget budget = {16 * 1024 * 1024, 128, 200000, 40};
 
 /* ---- the monitor, which knows one server and never another, and a clock that stands ---- */
 
@@ -64,6 +66,25 @@ int64_t __wrap_clock_system_ms(void)
     return NOW_S * INT64_C(1000);
 }
 
+/* No input can know which number is asked for: what stands before a fence is looked at all the same. */
+bool __wrap_client_take_fence(redisContext *redis, uint64_t number, char error[static CLIENT_ERROR_MAX])
+{
+    (void)redis;
+    (void)number;
+    error[0] = '\0';
+    return true;
+}
+
+/* The server that is asked where the others are is the input's, too. */
+redisContext *__wrap_client_find(
+    struct resolver *resolver, struct redis_server *server, char error[static CLIENT_ERROR_MAX])
+{
+    redisContext *redis = (redisContext *)(void *)resolver;
+    (void)server;
+    error[0] = '\0';
+    return redis;
+}
+
 /* ---- a server that sends what the input says ---- */
 
 /* Made once but for the outbox. */
@@ -73,20 +94,6 @@ struct scene {
     struct outbox *outbox;
     int server; /* its end of the connection */
 };
-
-/* hiredis makes room for as many elements as an array announces: of a server that lies we know nothing. */
-static bool announces_too_much(struct slice bytes)
-{
-    for (size_t i = 0; i < bytes.len; i++) {
-        size_t n = 0;
-        while (bytes.ptr[i] == '*' && i + 1 + n < bytes.len && bytes.ptr[i + 1 + n] >= '0' &&
-               bytes.ptr[i + 1 + n] <= '9')
-            n++;
-        if (n > DIGITS_MAX)
-            return true;
-    }
-    return false;
-}
 
 static redisContext *connect_to(int *server, struct slice bytes)
 {
@@ -103,13 +110,13 @@ static redisContext *connect_to(int *server, struct slice bytes)
 static struct topology *topology_new(void)
 {
     struct topology *t = mem_zalloc(sizeof(*t));
-    struct sockaddr_un *un = (struct sockaddr_un *)&t->servers[0].addr;
+    struct sockaddr_un *un = (struct sockaddr_un *)&t->servers[0].address.addr;
     t->references = 1;
     t->version = 1;
     t->n_servers = 1;
     un->sun_family = AF_UNIX;
     strcpy(un->sun_path, "/nowhere/redis.sock"); /* a broken connection is not made anew */
-    t->servers[0].addr_len = sizeof(*un);
+    t->servers[0].address.len = sizeof(*un);
     strcpy(t->servers[0].name, "unix:/nowhere/redis.sock");
     t->servers[0].usable = true;
     return t;
@@ -222,6 +229,56 @@ static void call_check(struct scene *s, struct arena *arena)
     libraries_look(&libraries, &s->outbox->links[0].redis, 1, 0, s->log);
 }
 
+/* discover() frees the connection. */
+static void look_for_servers(struct scene *s, enum redis_mode mode)
+{
+    struct topology *t = topology_new();
+    struct endpoint asked = {.host = "asked", .port = 6379};
+    struct config config = *s->config;
+    char error[512] = "";
+    config.redis.mode = mode;
+    config.redis.servers = (struct endpoint_list){&asked, 1};
+    enum discovery found = discover(&config, (struct resolver *)(void *)s->outbox->links[0].redis, t, error);
+    s->outbox->links[0].redis = NULL;
+    assert(found == DISCOVERY_FOUND || error[0] != '\0');
+    assert(t->n_servers <= SERVERS_MAX);
+    for (int p = 0; found == DISCOVERY_FOUND && p < PARTITIONS; p++)
+        assert(t->server_of[p] >= 0 && (size_t)t->server_of[p] < t->n_servers);
+    for (size_t i = 0; found == DISCOVERY_FOUND && i < t->n_servers; i++)
+        assert(t->servers[i].endpoint.host[0] != '\0' && t->servers[i].endpoint.port != 0);
+    free(t);
+}
+
+static void call_cluster(struct scene *s, struct arena *arena)
+{
+    (void)arena;
+    look_for_servers(s, REDIS_CLUSTER);
+}
+
+static void call_sentinel(struct scene *s, struct arena *arena)
+{
+    (void)arena;
+    look_for_servers(s, REDIS_SENTINEL);
+}
+
+static void call_auto(struct scene *s, struct arena *arena)
+{
+    (void)arena;
+    look_for_servers(s, REDIS_AUTO);
+}
+
+static void call_history(struct scene *s, struct arena *arena)
+{
+    struct history history = {0};
+    struct monitor_server seen = {0};
+    (void)arena;
+    for (int i = 0; i < 2; i++) {
+        bool good = history_look(
+            &history, s->outbox->links[0].redis, s->outbox->topology, 0, PARTITIONS, s->log, &seen);
+        assert(good || seen.problem[0] != '\0');
+    }
+}
+
 static void run(struct scene *s, call *function, struct slice bytes)
 {
     struct arena arena = {0};
@@ -236,16 +293,17 @@ static void run(struct scene *s, call *function, struct slice bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static call *const calls[] = {
-        call_minutes, call_take, call_sums, call_grown, call_lease, call_watermark, call_retire, call_check};
+    static call *const calls[] = {call_minutes, call_take, call_sums, call_grown, call_lease, call_watermark,
+        call_retire, call_check, call_cluster, call_sentinel, call_auto, call_history};
+    enum { N_CALLS = sizeof(calls) / sizeof(calls[0]) };
     static struct scene scenes[2]; /* with and without replicas */
     struct slice bytes = {(const char *)data + 1, size - 1};
-    if (size == 0 || announces_too_much(bytes))
+    if (size == 0)
         return 0;
     for (size_t i = 0; i < 2 && scenes[i].config == NULL; i++)
         scenes[i] = (struct scene){.config = config_new(i == 1), .log = log_new(LOG_ERROR)};
     budget_begin();
-    run(&scenes[data[0] / 128], calls[data[0] % 8], bytes);
+    run(&scenes[data[0] / 128], calls[data[0] % 16 % N_CALLS], bytes);
     budget_end(&budget, size);
     return 0;
 }

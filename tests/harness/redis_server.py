@@ -16,11 +16,12 @@ class RedisServer(Service):
     name = "redis"
 
     def __init__(self, directory, **settings):
+        """SETTINGS of redis.conf; with `requirepass` the test's own client logs in, too."""
         super().__init__(directory)
         self.port = free_port()
         self.socket = self.directory / "redis.sock"
         self.settings = {**DURABLE, **settings}
-        self.client = redis.Redis(port=self.port, socket_timeout=PATIENCE_S)
+        self.client = redis.Redis(port=self.port, socket_timeout=PATIENCE_S, password=settings.get("requirepass"))
 
     @property
     def address(self):

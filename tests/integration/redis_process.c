@@ -60,13 +60,13 @@ static int free_port(void)
     return 0;
 }
 
-static void prepare(struct redis_process *r)
+static void prepare(struct redis_process *r, const char *host, int port)
 {
     *r = (struct redis_process){0};
     snprintf(r->dir, sizeof(r->dir), "/tmp/minuted-redis-XXXXXX");
     assert_non_null(mkdtemp(r->dir));
-    snprintf(r->endpoint.host, sizeof(r->endpoint.host), "127.0.0.1");
-    r->endpoint.port = (uint16_t)free_port();
+    snprintf(r->endpoint.host, sizeof(r->endpoint.host), "%s", host);
+    r->endpoint.port = (uint16_t)port;
 }
 
 static void spawn(struct redis_process *r, const char *const *args)
@@ -100,11 +100,11 @@ static void connect_when_up(struct redis_process *r)
 /* BEFORE: words that stand before the command, NULL-terminated; or NULL. */
 static void start(struct redis_process *r, const char *const *before, const char *const *extra)
 {
-    prepare(r);
     char port[8];
     snprintf(port, sizeof(port), "%d", r->endpoint.port);
-    const char *const command[] = {server_program(), "--port", port, "--bind", "127.0.0.1", "--dir", r->dir,
-        "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"};
+    const char *const command[] = {server_program(), "--port", port, "--bind", r->endpoint.host, "--dir",
+        r->dir, "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy",
+        "noeviction"};
     const char *args[ARGS_MAX] = {NULL};
     size_t n = 0;
     while (before != NULL && *before != NULL && n < ARGS_MAX / 2)
@@ -119,6 +119,13 @@ static void start(struct redis_process *r, const char *const *before, const char
 
 void redis_process_start(struct redis_process *r, const char *const *extra)
 {
+    prepare(r, "127.0.0.1", free_port());
+    start(r, NULL, extra);
+}
+
+void redis_process_start_at(struct redis_process *r, const char *host, int port, const char *const *extra)
+{
+    prepare(r, host, port);
     start(r, NULL, extra);
 }
 
@@ -127,18 +134,25 @@ void redis_process_start_at_offset(struct redis_process *r, const char *offset)
     char seconds[64];
     snprintf(seconds, sizeof(seconds), "CLOCK_SHIM_SECONDS=%s", offset);
     const char *const before[] = {"env", "LD_PRELOAD=" CLOCK_SHIM, seconds, NULL};
+    prepare(r, "127.0.0.1", free_port());
     start(r, before, NULL);
 }
 
 void redis_process_start_sentinel(struct redis_process *r, const struct redis_process *primary)
 {
-    prepare(r);
+    redis_process_start_sentinel_with(r, primary, "");
+}
+
+void redis_process_start_sentinel_with(
+    struct redis_process *r, const struct redis_process *primary, const char *more)
+{
+    prepare(r, "127.0.0.1", free_port());
     char path[96];
     snprintf(path, sizeof(path), "%s/sentinel.conf", r->dir);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor minuted 127.0.0.1 %d 1\n",
-        r->endpoint.port, r->dir, primary->endpoint.port);
+    fprintf(file, "port %d\nbind 127.0.0.1\ndir %s\nsentinel monitor minuted 127.0.0.1 %d 1\n%s\n",
+        r->endpoint.port, r->dir, primary->endpoint.port, more);
     fclose(file);
     const char *args[] = {server_program(), path, "--sentinel", NULL};
     spawn(r, args);
@@ -147,6 +161,8 @@ void redis_process_start_sentinel(struct redis_process *r, const struct redis_pr
 
 void redis_process_stop(struct redis_process *r)
 {
+    if (r->pid == 0)
+        return;
     if (r->client != NULL)
         redisFree(r->client);
     kill(r->pid, SIGKILL);
@@ -154,6 +170,7 @@ void redis_process_stop(struct redis_process *r)
     char command[96];
     snprintf(command, sizeof(command), "rm -rf '%s'", r->dir);
     assert_int_equal(system(command), 0);
+    *r = (struct redis_process){0};
 }
 
 void redis_process_command(struct redis_process *r, const char *format, ...)

@@ -20,11 +20,16 @@ struct redis_process {
  * EXTRA: further arguments, NULL-terminated. */
 void redis_process_start(struct redis_process *r, const char *const *extra);
 
+/* The same at an address of loopback and a port that the test chooses. */
+void redis_process_start_at(struct redis_process *r, const char *host, int port, const char *const *extra);
+
 /* The same with a clock that is OFFSET seconds ("-10") away from this machine's. */
 void redis_process_start_at_offset(struct redis_process *r, const char *offset);
 
-/* The same as `redis-server FILE --sentinel` that watches PRIMARY as "minuted". */
+/* The same as `redis-server FILE --sentinel` that watches PRIMARY as "minuted"; MORE lines of FILE, or "". */
 void redis_process_start_sentinel(struct redis_process *r, const struct redis_process *primary);
+void redis_process_start_sentinel_with(
+    struct redis_process *r, const struct redis_process *primary, const char *more);
 
 /* Ends it and removes its directory. */
 void redis_process_stop(struct redis_process *r);

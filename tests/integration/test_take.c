@@ -127,7 +127,8 @@ static void start_server(struct monitor *m, size_t server)
     t->n_servers = 1;
     t->servers[0].usable = true;
     endpoint_format(&r->endpoint, t->servers[0].name);
-    assert_true(endpoint_resolve(&r->endpoint, &t->servers[0].addr, &t->servers[0].addr_len));
+    struct endpoint_address *address = &t->servers[0].address;
+    assert_true(endpoint_resolve(&r->endpoint, &address->addr, &address->len));
     for (int p = 0; p < PARTITIONS; p++) {
         struct key_prefix prefix;
         key_prefix_init(&prefix, p, PARTITIONS);
