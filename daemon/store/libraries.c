@@ -24,9 +24,8 @@ enum {
 /* The number that the text of element I is; 0 where it is none. */
 static int64_t number_at(const redisReply *array, size_t i)
 {
-    int64_t number = 0;
-    (void)reply_number(reply_at(array, i), &number);
-    return number;
+    int64_t number;
+    return reply_number(reply_at(array, i), &number) ? number : 0;
 }
 
 /* The server's Unix time; 0 where it does not tell. */

@@ -35,6 +35,12 @@ struct topology *__wrap_monitor_topology(struct monitor *m);
 void __wrap_monitor_look(struct monitor *m);
 size_t __wrap_monitor_servers(struct monitor *m, struct monitor_server *out, size_t max);
 int64_t __wrap_clock_system_ms(void);
+int64_t __wrap_clock_monotonic_us(void);
+bool __wrap_client_take_fence(redisContext *redis, uint64_t number, char error[static CLIENT_ERROR_MAX]);
+bool __wrap_reply_unread(const redisContext *redis);
+ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags);
+redisContext *__wrap_client_find(
+    struct resolver *resolver, struct redis_server *server, char error[static CLIENT_ERROR_MAX]);
 
 uint64_t __wrap_monitor_version(const struct monitor *m)
 {
@@ -66,13 +72,35 @@ int64_t __wrap_clock_system_ms(void)
     return NOW_S * INT64_C(1000);
 }
 
-/* No input can know which number is asked for: what stands before a fence is looked at all the same. */
+/* The number of the monitor's fences, so that an input can hold it. */
+int64_t __wrap_clock_monotonic_us(void)
+{
+    return 1;
+}
+
+/* Of the publisher's no input can know the number: what stands before them is looked at all the same. */
 bool __wrap_client_take_fence(redisContext *redis, uint64_t number, char error[static CLIENT_ERROR_MAX])
 {
     (void)redis;
     (void)number;
     error[0] = '\0';
     return true;
+}
+
+/* All replies are there before the first question is asked. */
+bool __wrap_reply_unread(const redisContext *redis)
+{
+    (void)redis;
+    return false;
+}
+
+ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags)
+{
+    (void)fd;
+    (void)bytes;
+    (void)len;
+    (void)flags;
+    return -1;
 }
 
 /* The server that is asked where the others are is the input's, too. */
