@@ -11,6 +11,9 @@
 
 enum { MASK_DIGITS = 15, SHORT_ID_MAX = 64, LEARNER_MAX = 128, DEPLOYMENT_MAX = 255, KEY_MAX = 512 };
 
+/* More than there are people. */
+#define LEARNERS_MAX INT64_C(10000000000)
+
 const char *const topic_names[TOPIC_COUNT] = {
     [TOPIC_LEARNER_LESSONS] = "minuted.learner-lessons",
     [TOPIC_LEARNER_MINUTES] = "minuted.learner-minutes",
@@ -222,19 +225,37 @@ bool record_has_key(const struct record *r, struct slice key)
     return slice_equal(key, (struct slice){text, (size_t)len});
 }
 
+static bool is_minute(int64_t start)
+{
+    return start >= RECORD_TIME_MIN && start < RECORD_TIME_MAX && start % MINUTE_SECONDS == 0;
+}
+
 /* NULL, or what no honest record says. */
 static const char *find_problem(const struct record *r)
 {
     if (!has_names(r))
         return "an id is missing or malformed";
-    if (r->minute_start < 0 || r->minute_start % MINUTE_SECONDS != 0)
+    if (r->topic == TOPIC_WATERMARKS) {
+        bool good = r->published_through >= 0 && r->published_through < RECORD_TIME_MAX &&
+                    r->final_through >= 0 && r->final_through < RECORD_TIME_MAX;
+        return good ? NULL : "it names no time";
+    }
+    if (!is_minute(r->minute_start))
         return "it names no minute";
     if (r->watched_seconds < 0 || r->covered_seconds < 0 || r->learners < 0)
         return "a sum is negative";
-    if (r->topic == TOPIC_LEARNER_MINUTES &&
-        ((r->mask & ~MASK_FULL) != 0 || r->watched_seconds != (int64_t)mask_count(r->mask)))
-        return "mask and seconds differ";
-    return NULL;
+    if (r->topic == TOPIC_LEARNER_LESSONS)
+        return r->watched_seconds <= r->minute_start + MINUTE_SECONDS - RECORD_TIME_MIN &&
+                       r->covered_seconds <= RECORD_TIME_MAX - RECORD_TIME_MIN
+                   ? NULL
+                   : "it has more seconds than have passed";
+    if (r->topic == TOPIC_LEARNER_MINUTES)
+        return (r->mask & ~MASK_FULL) == 0 && r->watched_seconds == (int64_t)mask_count(r->mask)
+                   ? NULL
+                   : "mask and seconds differ";
+    return r->learners <= LEARNERS_MAX && r->watched_seconds <= r->learners * MINUTE_SECONDS
+               ? NULL
+               : "it has more seconds than its learners can watch in a minute";
 }
 
 static struct slice without_parameters(struct slice content_type)

@@ -21,6 +21,13 @@ enum topic {
 /* "minuted.learner-lessons" and so on. */
 extern const char *const topic_names[TOPIC_COUNT];
 
+/*
+ * A record's times are Unix seconds within these years, 2000 to 2999, and its sums are no more than can be
+ * watched between them. So sums over many records stay within 64 bits.
+ */
+#define RECORD_TIME_MIN INT64_C(946684800)
+#define RECORD_TIME_MAX INT64_C(32503680000)
+
 /* The fields that a topic has are set; the others are empty. */
 struct record {
     enum topic topic;
@@ -44,7 +51,7 @@ struct record {
 /*
  * Decodes VALUE by its `content-type` header (empty: protobuf) into *R, whose topic, partition and offset are
  * set; strings live in ARENA, KEY or VALUE. False with `problem` set when it is no record of the topic, or
- * says what none does, such as a mask and a sum that differ.
+ * says what none does, such as a mask and a sum that differ, or more seconds than have passed.
  */
 bool record_decode(struct slice content_type, struct slice key, struct slice value, struct arena *arena,
     struct record *r) __attribute__((warn_unused_result));

@@ -41,14 +41,23 @@ static void check_text(struct slice s, size_t max)
 
 static void check_record(const struct record *r)
 {
-    assert(r->watched_seconds >= 0 && r->covered_seconds >= 0 && r->learners >= 0 && r->minute_start >= 0);
+    assert(r->watched_seconds >= 0 && r->watched_seconds < RECORD_TIME_MAX * 60);
+    assert(r->covered_seconds >= 0 && r->covered_seconds < RECORD_TIME_MAX);
+    assert(r->learners >= 0 && r->learners < RECORD_TIME_MAX);
     if (r->topic == TOPIC_WATERMARKS) {
+        assert(r->published_through >= 0 && r->published_through < RECORD_TIME_MAX);
+        assert(r->final_through >= 0 && r->final_through < RECORD_TIME_MAX);
         check_text(r->deployment, 255);
         return;
     }
     check_text(r->lesson, 64);
     check_text(r->course, 64);
     assert(r->minute_start % MINUTE_SECONDS == 0);
+    assert(r->minute_start >= RECORD_TIME_MIN && r->minute_start < RECORD_TIME_MAX);
+    if (r->topic == TOPIC_LESSON_MINUTES)
+        assert(r->watched_seconds <= 60 * r->learners);
+    if (r->topic == TOPIC_LEARNER_LESSONS)
+        assert(r->watched_seconds <= r->minute_start + 60 - RECORD_TIME_MIN);
     if (r->topic == TOPIC_LESSON_MINUTES)
         return;
     check_text(r->portal, 64);
