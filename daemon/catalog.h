@@ -38,7 +38,8 @@ enum portal_certificate { CERTIFICATE_BY_COURSE, CERTIFICATE_ALL_HOURS };
 struct portal {
     const char *id;
     enum portal_tests tests;             /* required: a passed test per course before its hours count */
-    enum portal_certificate certificate; /* all_hours: only a learner with every hour of every course */
+    enum portal_certificate certificate; /* who gets one: by_course, who has certified hours; all_hours, only
+                                            who has those of every course. Hours are certified either way. */
 };
 
 struct catalog {

@@ -12,6 +12,16 @@ enum { SECONDS_PER_MINUTE = 60, LESSONS_AT_FIRST = 32 };
 
 /* ---- which seconds count ---- */
 
+/*
+ * A ledger may hold totals that older versions took from malformed records: their sum stays at the greatest
+ * number instead of overflowing.
+ */
+static int64_t add(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
 /* A learner has a few dozen lessons at most: looking through them beats an index. */
 static struct tally_lesson *find(struct tally *t, const struct lesson *lesson)
 {
@@ -28,7 +38,8 @@ static struct tally_lesson *find(struct tally *t, const struct lesson *lesson)
 
 void tally_add_total(struct tally *t, const struct lesson *lesson, int64_t seconds)
 {
-    find(t, lesson)->total += seconds;
+    struct tally_lesson *l = find(t, lesson);
+    l->total = add(l->total, seconds);
 }
 
 void tally_add_evidence(struct tally *t, const struct lesson *lesson, int64_t minute_start, uint64_t mask)
@@ -48,7 +59,8 @@ void tally_courses(const struct tally *t, const struct catalog *catalog, int64_t
     for (size_t i = 0; i < t->n; i++) {
         const struct tally_lesson *l = &t->lessons[i];
         int64_t credited = l->total > l->evidence ? l->total : l->evidence;
-        seconds[l->lesson->course - catalog->courses] += credited - l->doubled;
+        int64_t *course = &seconds[l->lesson->course - catalog->courses];
+        *course = add(*course, credited - l->doubled);
     }
 }
 
@@ -79,9 +91,14 @@ static struct hours_course judge_course(const struct catalog *catalog, const str
     };
     if (input.seconds < result.needed_seconds)
         result.missing_seconds = result.needed_seconds - input.seconds;
-    if (result.missing_seconds == 0 && !result.test_missing)
+    if (hours_course_complete(&result))
         result.certified = course->hours;
     return result;
+}
+
+bool hours_course_complete(const struct hours_course *course)
+{
+    return course->missing_seconds == 0 && !course->test_missing;
 }
 
 struct hours_result hours_judge(const struct catalog *catalog, const struct portal *portal,
@@ -92,11 +109,11 @@ struct hours_result hours_judge(const struct catalog *catalog, const struct port
         courses[i] = judge_course(catalog, portal, &catalog->courses[i], inputs[i]);
         result.learned += courses[i].learned;
         result.certified += courses[i].certified;
-        result.complete = result.complete && courses[i].missing_seconds == 0 && !courses[i].test_missing;
+        result.complete = result.complete && hours_course_complete(&courses[i]);
     }
     if (result.certified > catalog->hours_max)
         result.certified = catalog->hours_max;
-    if (portal->certificate == CERTIFICATE_ALL_HOURS && !result.complete)
-        result.certified = 0;
+    result.certificate =
+        portal->certificate == CERTIFICATE_ALL_HOURS ? result.complete : result.certified > 0;
     return result;
 }

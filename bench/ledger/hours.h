@@ -7,9 +7,13 @@
  * second that the evidence shows in two lessons, which only such a failover can do, is paid once, to the
  * lesson that comes first by id, also when the lessons are of different courses.
  *
- * What they give. A course's hours come whole, when all its minutes were watched and, where the portal asks
- * for it, its test was passed; or not at all. All courses together give at most the catalog's maximum. A
- * portal may certify only learners who have every hour of every course.
+ * What they give: three figures, each of its own.
+ *
+ *     hours learned    the time that was watched, in hours, without a maximum
+ *     hours certified  a course's hours come whole, when all its minutes were watched and, where the portal
+ * asks for it, its test was passed; or not at all. All courses together give at most the catalog's maximum.
+ *     certificate      by the portal's rule: `by_course`, who has certified hours gets one for them;
+ * `all_hours`, only who has the hours of every course. Certified hours do not depend on this rule.
  */
 #pragma once
 
@@ -61,10 +65,14 @@ struct hours_course {
     double certified; /* the course's hours, or 0 */
 };
 
+/* Whether the course gave its hours. */
+bool hours_course_complete(const struct hours_course *course);
+
 struct hours_result {
     double learned;   /* of all courses, uncapped */
-    double certified; /* at most the catalog's maximum; 0 when the portal's condition is not met */
+    double certified; /* of all courses, at most the catalog's maximum */
     bool complete;    /* every course gave its hours */
+    bool certificate; /* the learner gets one, by the portal's rule */
 };
 
 /* INPUTS and COURSES have one for each of the catalog's courses; fills the latter. */

@@ -1,6 +1,7 @@
 /*
- * minuted-ledger hours: who may be certified, with how many hours, and what is missing. One learner after
- * another: the totals' and the evidence's rows stand in the same order, so each is read once.
+ * minuted-ledger hours: each learner's hours learned and certified, whether there is a certificate, and what
+ * is missing. One learner after another: the totals' and the evidence's rows stand in the same order, so each
+ * is read once.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -33,13 +33,13 @@ static void append_course_text(struct buf *b, const struct course *course, const
 static void append_text(struct buf *b, const struct report *r, const struct report_learner *l)
 {
     buf_printf(b, "%s/%.*s: ", l->portal->id, SLICE_ARG(l->learner));
-    if (l->result.certified > 0)
-        buf_printf(b, "may be certified, %g of %g hours", l->result.certified, r->catalog->hours_max);
-    else
-        buf_append_string(b, "nothing to certify");
-    if (l->portal->certificate == CERTIFICATE_ALL_HOURS && !l->result.complete)
-        buf_append_string(b, " (this portal certifies all hours or none)");
-    buf_printf(b, "; %.2f hours learned\n", l->result.learned);
+    buf_printf(b, "%.2f hours learned, %g of %g hours certified, ", l->result.learned, l->result.certified,
+        r->catalog->hours_max);
+    buf_append_string(b, l->result.certificate ? "certificate\n" : "no certificate");
+    if (!l->result.certificate)
+        buf_append_string(b, l->portal->certificate == CERTIFICATE_ALL_HOURS
+                                 ? ": this portal wants the hours of every course\n"
+                                 : ": no course gave its hours\n");
     for (size_t i = 0; i < r->catalog->n_courses; i++)
         append_course_text(b, &r->catalog->courses[i], &l->courses[i]);
 }
@@ -70,14 +70,28 @@ static void append_course_json(struct buf *b, const struct course *course, const
     buf_append_char(b, '}');
 }
 
+/* The courses that gave no hours; what is missing of each stands in its own object. */
+static void append_missing_courses(struct buf *b, const struct report *r, const struct report_learner *l)
+{
+    const char *before = ",\"missing_courses\":[";
+    for (size_t i = 0; i < r->catalog->n_courses; i++) {
+        if (hours_course_complete(&l->courses[i]))
+            continue;
+        append_member(b, before, slice_of(r->catalog->courses[i].id));
+        before = ",";
+    }
+    buf_append_string(b, l->result.complete ? ",\"missing_courses\":[]" : "]");
+}
+
 static void append_json(struct buf *b, const struct report *r, const struct report_learner *l)
 {
     append_member(b, r->learners == 0 ? "\n{\"portal\":" : ",\n{\"portal\":", slice_of(l->portal->id));
     append_member(b, ",\"learner_id\":", l->learner);
-    buf_printf(b, ",\"certified\":%s,\"complete\":%s", l->result.certified > 0 ? "true" : "false",
-        l->result.complete ? "true" : "false");
-    append_number(b, ",\"hours_certified\":", l->result.certified);
     append_number(b, ",\"hours_learned\":", l->result.learned);
+    append_number(b, ",\"hours_certified\":", l->result.certified);
+    buf_printf(b, ",\"complete\":%s,\"certificate\":%s", l->result.complete ? "true" : "false",
+        l->result.certificate ? "true" : "false");
+    append_missing_courses(b, r, l);
     for (size_t i = 0; i < r->catalog->n_courses; i++) {
         buf_append_string(b, i == 0 ? ",\"courses\":[" : ",");
         append_course_json(b, &r->catalog->courses[i], &l->courses[i]);
@@ -110,8 +124,9 @@ static void append_csv(struct buf *b, const struct report *r, const struct repor
         append_field(b, slice_of(l->portal->id));
         append_field(b, l->learner);
         append_field(b, slice_of(r->catalog->courses[i].id));
-        buf_printf(b, "%" PRId64 ",%" PRId64 ",%d,%g,%.4f,%g\n", c->watched_seconds, c->missing_seconds,
-            c->test_missing, c->certified, l->result.learned, l->result.certified);
+        buf_printf(b, "%" PRId64 ",%" PRId64 ",%d,%g,%.4f,%g,%s\n", c->watched_seconds, c->missing_seconds,
+            c->test_missing, c->certified, l->result.learned, l->result.certified,
+            l->result.certificate ? "yes" : "no");
     }
 }
 
@@ -123,7 +138,7 @@ void report_begin(const struct report *r)
         fputs("[", stdout);
     else if (r->format == FORMAT_AS_CSV)
         puts("portal,learner_id,course_id,watched_seconds,missing_seconds,test_missing,course_hours,"
-             "hours_learned,hours_certified");
+             "hours_learned,hours_certified,certificate");
 }
 
 void report_learner(struct report *r, const struct report_learner *l)
@@ -139,6 +154,7 @@ void report_learner(struct report *r, const struct report_learner *l)
     buf_free(&b);
     r->learners++;
     r->certified += l->result.certified > 0;
+    r->certificates += l->result.certificate;
 }
 
 void report_end(const struct report *r)
@@ -146,5 +162,6 @@ void report_end(const struct report *r)
     if (r->format == FORMAT_AS_JSON)
         fputs("\n]\n", stdout);
     else if (r->format == FORMAT_AS_TEXT)
-        printf("%ld of %ld learners may be certified (%s)\n", r->certified, r->learners, r->catalog->program);
+        printf("%ld learners, %ld with certified hours, %ld with a certificate (%s)\n", r->learners,
+            r->certified, r->certificates, r->catalog->program);
 }

@@ -16,8 +16,9 @@ struct report_learner {
 struct report {
     enum format format;
     const struct catalog *catalog;
-    long learners; /* reported so far */
-    long certified;
+    long learners;  /* reported so far */
+    long certified; /* with certified hours */
+    long certificates;
 };
 
 void report_begin(const struct report *r);

@@ -45,31 +45,41 @@ static void test_judge(void **state)
         double certified;
         bool complete;
         int64_t missing[COURSES];
+        bool certificate;
     } rows[] = {
-        {"nothing watched", "higher", {0}, "11111", 0, false, {HOUR, 2 * HOUR, HOUR, HOUR, HOUR}},
-        {"45 minutes and the test", "higher", {HOUR}, "10000", 1, false, {0, 2 * HOUR, HOUR, HOUR, HOUR}},
-        {"one second short", "higher", {HOUR - 1}, "11111", 0, false, {1, 2 * HOUR, HOUR, HOUR, HOUR}},
-        {"one second more", "higher", {HOUR + 1}, "10000", 1, false, {0, 2 * HOUR, HOUR, HOUR, HOUR}},
-        {"without the test", "higher", {HOUR}, "01111", 0, false, {0, 2 * HOUR, HOUR, HOUR, HOUR}},
+        {"nothing watched", "higher", {0}, "11111", 0, false, {HOUR, 2 * HOUR, HOUR, HOUR, HOUR}, false},
+        {"45 minutes and the test", "higher", {HOUR}, "10000", 1, false, {0, 2 * HOUR, HOUR, HOUR, HOUR},
+            true},
+        {"one second short", "higher", {HOUR - 1}, "11111", 0, false, {1, 2 * HOUR, HOUR, HOUR, HOUR}, false},
+        {"one second more", "higher", {HOUR + 1}, "10000", 1, false, {0, 2 * HOUR, HOUR, HOUR, HOUR}, true},
+        {"without the test", "higher", {HOUR}, "01111", 0, false, {0, 2 * HOUR, HOUR, HOUR, HOUR}, false},
         {"vocational asks for tests too", "vocational", {HOUR}, "00000", 0, false,
-            {0, 2 * HOUR, HOUR, HOUR, HOUR}},
-        {"the test without the minutes", "higher", {0}, "10000", 0, false,
-            {HOUR, 2 * HOUR, HOUR, HOUR, HOUR}},
-        {"90 minutes are two hours", "higher", {0, 2 * HOUR}, "01000", 2, false, {HOUR, 0, HOUR, HOUR, HOUR}},
-        {"45 of 90 minutes are none", "higher", {0, HOUR}, "01000", 0, false, {HOUR, HOUR, HOUR, HOUR, HOUR}},
+            {0, 2 * HOUR, HOUR, HOUR, HOUR}, false},
+        {"the test without the minutes", "higher", {0}, "10000", 0, false, {HOUR, 2 * HOUR, HOUR, HOUR, HOUR},
+            false},
+        {"90 minutes are two hours", "higher", {0, 2 * HOUR}, "01000", 2, false, {HOUR, 0, HOUR, HOUR, HOUR},
+            true},
+        {"45 of 90 minutes are none", "higher", {0, HOUR}, "01000", 0, false, {HOUR, HOUR, HOUR, HOUR, HOUR},
+            false},
         {"90 minutes, a second short", "higher", {0, 2 * HOUR - 1}, "01000", 0, false,
-            {HOUR, 1, HOUR, HOUR, HOUR}},
+            {HOUR, 1, HOUR, HOUR, HOUR}, false},
         {"more than a course's hours", "higher", {10 * HOUR}, "10000", 1, false,
-            {0, 2 * HOUR, HOUR, HOUR, HOUR}},
-        {"everything", "higher", ALL, "11111", 6, true, {0}},
+            {0, 2 * HOUR, HOUR, HOUR, HOUR}, true},
+        {"everything", "higher", ALL, "11111", 6, true, {0}, true},
         {"everything and more", "higher", {9 * HOUR, 9 * HOUR, 9 * HOUR, 9 * HOUR, 9 * HOUR}, "11111", 6,
-            true, {0}},
-        {"everything but one test", "higher", ALL, "10111", 4, false, {0}},
-        {"basic: everything, no tests", "basic", ALL, "00000", 6, true, {0}},
-        {"basic: a second short of one", "basic", {HOUR, 2 * HOUR, HOUR, HOUR, HOUR - 1}, "11111", 0, false,
-            {0, 0, 0, 0, 1}},
-        {"basic: all minutes in one course", "basic", {60 * HOUR}, "11111", 0, false,
-            {0, 2 * HOUR, HOUR, HOUR, HOUR}},
+            true, {0}, true},
+        {"everything but one test", "higher", ALL, "10111", 4, false, {0}, true},
+        {"basic: everything, no tests", "basic", ALL, "00000", 6, true, {0}, true},
+        {"basic: everything and more", "basic", {9 * HOUR, 9 * HOUR, 9 * HOUR, 9 * HOUR, 9 * HOUR}, "00000",
+            6, true, {0}, true},
+        {"basic: nothing watched", "basic", {0}, "11111", 0, false, {HOUR, 2 * HOUR, HOUR, HOUR, HOUR},
+            false},
+        {"basic: a second short of one", "basic", {HOUR, 2 * HOUR, HOUR, HOUR, HOUR - 1}, "11111", 5, false,
+            {0, 0, 0, 0, 1}, false},
+        {"basic: a second short of the two hours", "basic", {HOUR, 2 * HOUR - 1, HOUR, HOUR, HOUR}, "00000",
+            4, false, {0, 1, 0, 0, 0}, false},
+        {"basic: all minutes in one course", "basic", {60 * HOUR}, "11111", 1, false,
+            {0, 2 * HOUR, HOUR, HOUR, HOUR}, false},
     };
     const struct catalog *catalog = *state;
     assert_int_equal(catalog->n_courses, COURSES);
@@ -83,14 +93,16 @@ static void test_judge(void **state)
             learned += (double)rows[i].seconds[c] / HOUR;
         }
         struct hours_result result = hours_judge(catalog, portal, inputs, courses);
-        bool good = result.certified == rows[i].certified && result.complete == rows[i].complete;
+        bool good = result.certified == rows[i].certified && result.complete == rows[i].complete &&
+                    result.certificate == rows[i].certificate;
         for (int c = 0; c < COURSES; c++) {
             good = good && courses[c].missing_seconds == rows[i].missing[c];
             good = good &&
                    courses[c].test_missing == (portal->tests == TESTS_REQUIRED && rows[i].passed[c] != '1');
         }
         if (!good)
-            fail_msg("%s: %g hours", rows[i].what, result.certified);
+            fail_msg("%s: %g hours, %s certificate", rows[i].what, result.certified,
+                result.certificate ? "a" : "no");
         assert_float_equal(result.learned, learned, 1e-9); /* uncapped */
     }
 }
@@ -181,12 +193,27 @@ static void test_tally(void **state)
     tally_free(&tally);
 }
 
+/* What older versions stored of malformed records stays in a ledger. */
+static void test_sums_do_not_overflow(void **state)
+{
+    const struct catalog *catalog = *state;
+    struct tally tally = {0};
+    int64_t seconds[COURSES];
+    tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-1")), INT64_MAX);
+    tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-1")), 1);
+    tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-2")), INT64_MAX);
+    tally_courses(&tally, catalog, seconds);
+    assert_true(seconds[0] == INT64_MAX && seconds[1] == 0);
+    tally_free(&tally);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_judge),
         cmocka_unit_test(test_judge_caps_and_fractions),
         cmocka_unit_test(test_tally),
+        cmocka_unit_test(test_sums_do_not_overflow),
     };
     return cmocka_run_group_tests(tests, load_catalog, free_catalog);
 }
