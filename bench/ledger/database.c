@@ -6,18 +6,25 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "embedded/compare_sql.h"
 #include "embedded/schema_sql.h"
 #include "embedded/upserts_sql.h"
 
 /* "mntL" in the file's header says whose it is; user_version, which tables it has. */
-enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 1, BUSY_MS = 10000, SQL_MAX = 2048 };
+enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 2, BUSY_MS = 10000, SQL_MAX = 2048 };
+
+/* From version 1, which reports can read as it is. */
+static const char upgrade_sql[] = "ALTER TABLE offsets ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;"
+                                  "CREATE TABLE kafka (cluster_id TEXT NOT NULL);";
 
 struct database {
     char *path;
     char **error; /* while it is being opened: where what is wrong goes */
     sqlite3 *sqlite;
     sqlite3_stmt *upserts[TOPIC_COUNT];
+    sqlite3_stmt *compares[TOPIC_COUNT];
     sqlite3_stmt *write_offset;
+    sqlite3_stmt *write_check;
     sqlite3_stmt *read_offset;
 };
 
@@ -58,19 +65,21 @@ static void popcount(sqlite3_context *ctx, int n, sqlite3_value **values)
     sqlite3_result_int(ctx, __builtin_popcountll((unsigned long long)sqlite3_value_int64(values[0])));
 }
 
-static bool make_schema(struct database *db)
+static bool write_schema(struct database *db, const char *sql)
 {
     char header[128];
     snprintf(header, sizeof(header), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
         SCHEMA_VERSION);
-    return execute(db, (const char *)schema_sql) && execute(db, header);
+    return execute(db, sql) && execute(db, header);
 }
 
-static bool check_header(struct database *db, int64_t application, int64_t version)
+static bool check_header(struct database *db, int64_t application, int64_t version, bool writing)
 {
     char text[128];
     if (application != APPLICATION_ID)
         return complain(db, "is not a ledger of this version");
+    if (version == 1)
+        return !writing || write_schema(db, upgrade_sql);
     if (version == SCHEMA_VERSION)
         return true;
     snprintf(text, sizeof(text), "has schema version %lld, and this program's is %d: read into a new file",
@@ -90,21 +99,33 @@ static bool check_schema(struct database *db, bool writing)
         return false;
     bool empty = application == 0 && version == 0 && tables == 0;
     if (!empty)
-        return check_header(db, application, version);
-    return writing ? make_schema(db) : complain(db, "is empty: 'minuted-ledger follow' fills it");
+        return check_header(db, application, version, writing);
+    return writing ? write_schema(db, (const char *)schema_sql)
+                   : complain(db, "is empty: 'minuted-ledger follow' fills it");
+}
+
+/* One statement a topic. */
+static bool prepare_topics(
+    struct database *db, const unsigned char *sql, sqlite3_stmt *statements[TOPIC_COUNT])
+{
+    const char *rest = (const char *)sql;
+    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
+        if (!prepare(db, rest, &statements[topic], &rest))
+            return false;
+    return true;
 }
 
 static bool prepare_all(struct database *db)
 {
-    const char *rest = (const char *)upserts_sql;
-    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
-        if (!prepare(db, rest, &db->upserts[topic], &rest))
-            return false;
-    return prepare(db,
-               "INSERT INTO offsets VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET "
+    return prepare_topics(db, upserts_sql, db->upserts) && prepare_topics(db, compare_sql, db->compares) &&
+           prepare(db,
+               "INSERT INTO offsets (topic, kafka_partition, next_offset, missed) VALUES (?1, ?2, ?3, ?4) "
+               "ON CONFLICT DO UPDATE SET "
                "next_offset = max(next_offset, excluded.next_offset), missed = missed + excluded.missed",
                &db->write_offset, NULL) &&
-           prepare(db, "SELECT next_offset FROM offsets WHERE topic = ?1 AND kafka_partition = ?2",
+           prepare(db, "UPDATE offsets SET checked = ?3 WHERE topic = ?1 AND kafka_partition = ?2",
+               &db->write_check, NULL) &&
+           prepare(db, "SELECT next_offset, checked FROM offsets WHERE topic = ?1 AND kafka_partition = ?2",
                &db->read_offset, NULL);
 }
 
@@ -142,9 +163,12 @@ void database_close(struct database *db)
 {
     if (db == NULL)
         return;
-    for (int i = 0; i < TOPIC_COUNT; i++)
+    for (int i = 0; i < TOPIC_COUNT; i++) {
         sqlite3_finalize(db->upserts[i]);
+        sqlite3_finalize(db->compares[i]);
+    }
     sqlite3_finalize(db->write_offset);
+    sqlite3_finalize(db->write_check);
     sqlite3_finalize(db->read_offset);
     sqlite3_close(db->sqlite);
     free(db->path);
@@ -212,10 +236,10 @@ static void bind_record(sqlite3_stmt *s, const struct record *r, bool fresh)
 
 bool database_store(struct database *db, const struct record *r)
 {
-    int64_t next;
-    if (!database_offset(db, r->topic, r->partition, &next))
+    struct database_place place;
+    if (!database_place(db, r->topic, r->partition, &place))
         return false;
-    bind_record(db->upserts[r->topic], r, r->offset >= next);
+    bind_record(db->upserts[r->topic], r, r->offset >= place.next);
     return run(db, db->upserts[r->topic]) && database_pass(db, r->topic, r->partition, r->offset);
 }
 
@@ -224,33 +248,102 @@ bool database_pass(struct database *db, enum topic topic, int partition, int64_t
     return write_offset(db, topic, partition, offset + 1, 0);
 }
 
-bool database_offset(struct database *db, enum topic topic, int partition, int64_t *next)
+bool database_reach(struct database *db, enum topic topic, int partition, int64_t next)
+{
+    return write_offset(db, topic, partition, next, 0);
+}
+
+bool database_place(struct database *db, enum topic topic, int partition, struct database_place *place)
 {
     sqlite3_stmt *s = db->read_offset;
     bind_place(s, topic, partition);
     int rc = sqlite3_step(s);
-    *next = rc == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    *place = (struct database_place){0};
+    if (rc == SQLITE_ROW)
+        *place = (struct database_place){true, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
     bool done = rc == SQLITE_ROW || rc == SQLITE_DONE || complain_sqlite(db);
     sqlite3_reset(s);
     return done;
 }
 
-bool database_miss(struct database *db, enum topic topic, int partition, int64_t low)
+bool database_check(struct database *db, enum topic topic, int partition, int64_t next)
 {
-    int64_t next;
-    return database_offset(db, topic, partition, &next) &&
-           (next >= low || write_offset(db, topic, partition, low, low - next));
+    bind_place(db->write_check, topic, partition);
+    sqlite3_bind_int64(db->write_check, 3, next);
+    return write_offset(db, topic, partition, next, 0) && run(db, db->write_check);
 }
 
-bool database_forget_offsets(struct database *db, enum topic topic, int partition)
+bool database_partitions(struct database *db, enum topic topic, int *n)
+{
+    char sql[128];
+    int64_t number;
+    snprintf(sql, sizeof(sql),
+        "SELECT max(kafka_partition) + 1 FROM offsets WHERE topic = '%s' AND next_offset > 0",
+        topic_names[topic]);
+    bool done = database_number(db, sql, &number);
+    *n = done ? (int)number : 0;
+    return done;
+}
+
+bool database_compare(struct database *db, const struct record *r, int64_t before, enum database_match *match)
+{
+    sqlite3_stmt *s = db->compares[r->topic];
+    bind_record(s, r, false);
+    int rc = sqlite3_step(s);
+    *match = MATCH_OTHER;
+    if (rc == SQLITE_ROW) {
+        int partition = sqlite3_column_int(s, 0);
+        int64_t offset = sqlite3_column_int64(s, 1);
+        bool as_said = sqlite3_column_int(s, 2) != 0;
+        if (partition != r->partition || offset < 0 || offset >= before)
+            *match = MATCH_UNKNOWN;
+        else if (offset == r->offset && as_said)
+            *match = MATCH_SAME;
+    }
+    bool done = rc == SQLITE_ROW || rc == SQLITE_DONE || complain_sqlite(db);
+    sqlite3_reset(s);
+    return done;
+}
+
+char *database_cluster(struct database *db)
+{
+    bool failed;
+    sqlite3_stmt *s = database_query(db, "SELECT cluster_id FROM kafka");
+    if (s == NULL)
+        return NULL;
+    struct slice id = database_next_row(db, s, &failed) ? database_text(s, 0) : slice_of("");
+    char *copy = failed ? NULL : mem_strndup(id.ptr, id.len);
+    sqlite3_finalize(s);
+    return copy;
+}
+
+bool database_set_cluster(struct database *db, const char *id)
+{
+    sqlite3_stmt *s = database_query(db, "INSERT INTO kafka VALUES (?1)");
+    bool done = s != NULL && execute(db, "DELETE FROM kafka");
+    if (done) {
+        bind_text(s, 1, slice_of(id));
+        done = run(db, s);
+    }
+    sqlite3_finalize(s);
+    return done;
+}
+
+bool database_miss(struct database *db, enum topic topic, int partition, int64_t low)
+{
+    struct database_place place;
+    return database_place(db, topic, partition, &place) &&
+           (place.next >= low || write_offset(db, topic, partition, low, low - place.next));
+}
+
+bool database_forget_offsets(struct database *db, enum topic topic)
 {
     static const char *const tables[TOPIC_COUNT] = {
         "learner_lessons", "learner_minutes", "lesson_minutes", "watermarks"};
     char sql[256];
     snprintf(sql, sizeof(sql),
-        "DELETE FROM offsets WHERE topic = '%s' AND kafka_partition = %d; "
-        "UPDATE %s SET kafka_offset = -1 WHERE kafka_partition = %d",
-        topic_names[topic], partition, tables[topic], partition);
+        "UPDATE offsets SET next_offset = 0, checked = 0 WHERE topic = '%s'; UPDATE %s SET kafka_offset = -1",
+        topic_names[topic], tables[topic]);
     return execute(db, sql);
 }
 

@@ -14,8 +14,9 @@
 struct database;
 
 /*
- * Opens PATH; for WRITING it is made where it is missing. NULL with *ERROR set ("database PATH: what", to be
- * freed): it cannot be opened or written, is no database, not a ledger's, or has another schema version.
+ * Opens PATH; for WRITING it is made where it is missing, and brought up to date where an earlier version
+ * made it. NULL with *ERROR set ("database PATH: what", to be freed): it cannot be opened or written, is no
+ * database, not a ledger's, or has another schema version.
  */
 struct database *database_open(const char *path, bool writing, char **error);
 /* What was not committed is gone. */
@@ -33,17 +34,47 @@ bool database_store(struct database *db, const struct record *r) __attribute__((
 bool database_pass(struct database *db, enum topic topic, int partition, int64_t offset)
     __attribute__((warn_unused_result));
 
-/* The offset to go on from; 0 for a partition never read. */
-bool database_offset(struct database *db, enum topic topic, int partition, int64_t *next)
+/* Everything before NEXT was read. */
+bool database_reach(struct database *db, enum topic topic, int partition, int64_t next)
     __attribute__((warn_unused_result));
+
+/* How far a topic partition was read: all zero for one never read. */
+struct database_place {
+    bool known;
+    int64_t next;    /* the offset to go on from */
+    int64_t checked; /* what was read before it is known to be this topic's */
+};
+
+bool database_place(struct database *db, enum topic topic, int partition, struct database_place *place)
+    __attribute__((warn_unused_result));
+
+/* What was read before NEXT is known to be this topic's. */
+bool database_check(struct database *db, enum topic topic, int partition, int64_t next)
+    __attribute__((warn_unused_result));
+
+/* One more than the greatest partition that was read; 0 for a topic never read. */
+bool database_partitions(struct database *db, enum topic topic, int *n) __attribute__((warn_unused_result));
+
+enum database_match {
+    MATCH_SAME,   /* it is the last record that was read of its key */
+    MATCH_OTHER,  /* no such record was read at its offset */
+    MATCH_UNKNOWN /* the key's last record was in another partition, or not before BEFORE */
+};
+
+/* Whether R, the newest record before the offset BEFORE that Kafka has, is what was read there. */
+bool database_compare(struct database *db, const struct record *r, int64_t before, enum database_match *match)
+    __attribute__((warn_unused_result));
+
+/* The id of the cluster that was read, to be freed; "" while none is known. NULL after an error. */
+char *database_cluster(struct database *db);
+bool database_set_cluster(struct database *db, const char *id) __attribute__((warn_unused_result));
 
 /* The partition begins at LOW now: what lay before and was not read is missed. */
 bool database_miss(struct database *db, enum topic topic, int partition, int64_t low)
     __attribute__((warn_unused_result));
 
-/* The topic was made anew: the partition's offsets count from the beginning again, and so do last records. */
-bool database_forget_offsets(struct database *db, enum topic topic, int partition)
-    __attribute__((warn_unused_result));
+/* The topic was made anew: its offsets count from the beginning again, and so do last records. */
+bool database_forget_offsets(struct database *db, enum topic topic) __attribute__((warn_unused_result));
 
 /* ---- reading ---- */
 

@@ -38,12 +38,20 @@ static const struct {
         "\n"
         "Reads minuted's topics into SQLite: records by key, and in the same transaction the\n"
         "offsets to go on from. Reading everything again changes nothing.\n"
+        "It stops, with exit status 1, when a topic is not the one that was read before, or when\n"
+        "Kafka deleted records before they were read, and says how to go on. It waits for a Kafka\n"
+        "that is away, unless --until-idle is given.\n"
         "\n"
         "  --brokers LIST          Kafka's brokers\n"
         "  --db FILE               the database; made when missing\n"
         "  --property NAME=VALUE   any property of librdkafka; may be repeated\n"
         "  --until-idle SECONDS    end when every partition was read and nothing came for so long\n"
-        "  --from-start            read from the beginning, whatever was read before\n"
+        "  --look-every SECONDS    how often to look for added partitions, and whether the topics are\n"
+        "                          still the ones that were read (60)\n"
+        "  --from-start            read from the beginning, whatever was read before: also a topic\n"
+        "                          that was made anew, or another cluster's; the ledger keeps what it\n"
+        "                          has, and the greater counts\n"
+        "  --accept-missing        go on although Kafka deleted records before they were read\n"
         "  --log-level LEVEL       debug, info, warn or error\n"},
     [COMMAND_HOURS] = {"hours",
         "Usage: minuted-ledger hours --db FILE --catalog FILE [options]\n"
@@ -110,17 +118,34 @@ static bool read_property(struct options *o, const char *value)
     return true;
 }
 
-static bool read_until_idle(struct options *o, const char *value)
+static bool read_seconds(const char *value, double *seconds)
 {
     char *end;
-    o->until_idle_s = strtod(value, &end);
-    return end != value && *end == '\0' && isfinite(o->until_idle_s) && o->until_idle_s >= 0;
+    *seconds = strtod(value, &end);
+    return end != value && *end == '\0' && isfinite(*seconds) && *seconds >= 0;
+}
+
+static bool read_until_idle(struct options *o, const char *value)
+{
+    return read_seconds(value, &o->until_idle_s);
+}
+
+static bool read_look_every(struct options *o, const char *value)
+{
+    return read_seconds(value, &o->look_every_s);
 }
 
 static bool read_from_start(struct options *o, const char *value)
 {
     (void)value;
     o->from_start = true;
+    return true;
+}
+
+static bool read_accept_missing(struct options *o, const char *value)
+{
+    (void)value;
+    o->accept_missing = true;
     return true;
 }
 
@@ -173,7 +198,9 @@ static const struct {
         read_database},
     {"property", required_argument, FOLLOW, 0, "NAME=VALUE, at most 64 times", read_property},
     {"until-idle", required_argument, FOLLOW, 0, "a number of seconds", read_until_idle},
+    {"look-every", required_argument, FOLLOW, 0, "a number of seconds", read_look_every},
     {"from-start", no_argument, FOLLOW, 0, "no value", read_from_start},
+    {"accept-missing", no_argument, FOLLOW, 0, "no value", read_accept_missing},
     {"log-level", required_argument, FOLLOW, 0, "debug, info, warn or error", read_log_level},
     {"catalog", required_argument, HOURS | WHY, HOURS, "a file", read_catalog},
     {"passes", required_argument, HOURS, 0, "a file", read_passes},
@@ -245,7 +272,7 @@ static bool parse_command(int argc, char **argv, struct options *o, enum exit_st
 bool options_parse(int argc, char **argv, struct options *options, enum exit_status *status)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    *options = (struct options){.until_idle_s = -1, .log_level = LOG_INFO, .minute = -1};
+    *options = (struct options){.until_idle_s = -1, .look_every_s = 60, .log_level = LOG_INFO, .minute = -1};
     *status = EXIT_USAGE;
     for (enum command c = 0; c < COMMAND_COUNT; c++) {
         if (strcmp(commands[c].name, name) != 0)

@@ -26,7 +26,9 @@ struct options {
     const char *properties[PROPERTIES_MAX]; /* NAME=VALUE */
     size_t n_properties;
     double until_idle_s; /* negative: follow for ever */
+    double look_every_s; /* 60 */
     bool from_start;
+    bool accept_missing;      /* go on although Kafka deleted records before they were read */
     enum log_level log_level; /* LOG_INFO */
     const char *catalog;
     const char *passes;

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { ANSWER_MS = 15000, LOOK_AGAIN_MS = 1000, LEADER_WAIT_MS = 200, LEADER_TRIES = 50 };
+enum { ANSWER_MS = 15000, LOOK_AGAIN_MS = 1000, LEADER_WAIT_MS = 200, LEADER_TRIES = 50, END_TRIES = 10 };
 
 struct reader_topic {
     rd_kafka_topic_t *handle;
@@ -19,7 +19,7 @@ struct reader {
     struct log *log;
     char *brokers;
     rd_kafka_t *kafka;
-    rd_kafka_queue_t *queue; /* what all partitions bring */
+    rd_kafka_queue_t *queues[QUEUE_COUNT]; /* what all partitions bring */
     struct reader_topic topics[TOPIC_COUNT];
 };
 
@@ -130,7 +130,7 @@ static void grow(struct reader_topic *t, int partitions)
     t->partitions = partitions;
 }
 
-static bool look_up(struct reader *r, enum topic topic)
+static bool look_up(struct reader *r, enum topic topic, bool *away)
 {
     struct reader_topic *t = &r->topics[topic];
     int n;
@@ -139,6 +139,8 @@ static bool look_up(struct reader *r, enum topic topic)
     grow(t, n);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR && n > 0)
         return true;
+    *away = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+            err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         log_event(r->log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s", topic_names[topic],
             LOG_QUOTE(r->brokers), LOG_QUOTE("minuted --create-topics makes it"));
@@ -149,16 +151,17 @@ static bool look_up(struct reader *r, enum topic topic)
 }
 
 struct reader *reader_open(
-    const char *brokers, const char *const *properties, size_t n_properties, struct log *log)
+    const char *brokers, const char *const *properties, size_t n_properties, struct log *log, bool *away)
 {
     struct reader *r = mem_zalloc(sizeof(*r));
+    *away = false;
     r->log = log;
     r->brokers = mem_strdup(brokers);
     bool good = connect_kafka(r, properties, n_properties);
-    if (good)
-        r->queue = rd_kafka_queue_new(r->kafka);
+    for (int i = 0; good && i < QUEUE_COUNT; i++)
+        r->queues[i] = rd_kafka_queue_new(r->kafka);
     for (enum topic topic = 0; good && topic < TOPIC_COUNT; topic++)
-        good = look_up(r, topic);
+        good = look_up(r, topic, away);
     if (good)
         return r;
     reader_close(r);
@@ -181,8 +184,9 @@ void reader_close(struct reader *r)
         return;
     for (int i = 0; i < TOPIC_COUNT; i++)
         close_topic(&r->topics[i]);
-    if (r->queue != NULL)
-        rd_kafka_queue_destroy(r->queue);
+    for (int i = 0; i < QUEUE_COUNT; i++)
+        if (r->queues[i] != NULL)
+            rd_kafka_queue_destroy(r->queues[i]);
     if (r->kafka != NULL)
         rd_kafka_destroy(r->kafka);
     free(r->brokers);
@@ -218,29 +222,42 @@ static bool waits_for_leader(rd_kafka_resp_err_t err)
     return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 }
 
-bool reader_bounds(struct reader *r, enum topic topic, int partition, int64_t *low, int64_t *end)
+char *reader_cluster(struct reader *r)
+{
+    char *told = rd_kafka_clusterid(r->kafka, ANSWER_MS);
+    char *id = mem_strdup(told == NULL ? "" : told);
+    if (told != NULL)
+        rd_kafka_mem_free(r->kafka, told);
+    return id;
+}
+
+bool reader_bounds(
+    struct reader *r, enum topic topic, int partition, int64_t read, int64_t *low, int64_t *end)
 {
     rd_kafka_resp_err_t err;
     int tries = 0;
     do /* topics just made, or a broker just gone, have a new leader in a moment */
         err = rd_kafka_query_watermark_offsets(r->kafka, topic_names[topic], partition, low, end, ANSWER_MS);
-    while (waits_for_leader(err) && ++tries < LEADER_TRIES && rd_kafka_poll(r->kafka, LEADER_WAIT_MS) >= 0);
+    while (((waits_for_leader(err) && ++tries < LEADER_TRIES) ||
+               (err == RD_KAFKA_RESP_ERR_NO_ERROR && *end < read && ++tries < END_TRIES)) &&
+           rd_kafka_poll(r->kafka, LEADER_WAIT_MS) >= 0);
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || complain(r, topic, partition, "offsets_unknown", err);
 }
 
-bool reader_start(struct reader *r, enum topic topic, int partition, int64_t offset)
+bool reader_start(struct reader *r, enum topic topic, int partition, int64_t offset, enum reader_queue queue)
 {
     struct reader_topic *t = &r->topics[topic];
     if (t->started[partition])
         rd_kafka_consume_stop(t->handle, partition);
-    t->started[partition] = rd_kafka_consume_start_queue(t->handle, partition, offset, r->queue) == 0;
+    t->started[partition] = rd_kafka_consume_start_queue(t->handle, partition, offset, r->queues[queue]) == 0;
     return t->started[partition] || complain(r, topic, partition, "read_failed", rd_kafka_last_error());
 }
 
-size_t reader_take(struct reader *r, rd_kafka_message_t **messages, size_t max, int wait_ms)
+size_t reader_take(
+    struct reader *r, enum reader_queue queue, rd_kafka_message_t **messages, size_t max, int wait_ms)
 {
     rd_kafka_poll(r->kafka, 0); /* write_error() is called here */
-    ssize_t n = rd_kafka_consume_batch_queue(r->queue, wait_ms, messages, max);
+    ssize_t n = rd_kafka_consume_batch_queue(r->queues[queue], wait_ms, messages, max);
     return n > 0 ? (size_t)n : 0;
 }
 
@@ -251,4 +268,35 @@ enum topic reader_topic_of(const struct reader *r, const rd_kafka_message_t *mes
            strcmp(topic_names[topic], rd_kafka_topic_name(message->rkt)) != 0)
         topic++;
     return topic;
+}
+
+bool reader_offset_gone(const rd_kafka_message_t *message)
+{
+    return message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+           message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+}
+
+static struct slice content_type_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t size;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "content-type", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        value == NULL)
+        return (struct slice){"", 0};
+    return (struct slice){value, size};
+}
+
+bool reader_decode(
+    const struct reader *r, const rd_kafka_message_t *message, struct arena *arena, struct record *record)
+{
+    struct slice key = {message->key, message->key_len};
+    struct slice value = {message->payload, message->len};
+    *record = (struct record){
+        .topic = reader_topic_of(r, message), .partition = message->partition, .offset = message->offset};
+    arena_reset(arena);
+    if (record_decode(content_type_of(message), key, value, arena, record) && !record_has_key(record, key))
+        record->problem = "its key is another's";
+    return record->problem == NULL;
 }

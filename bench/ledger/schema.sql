@@ -68,5 +68,11 @@ CREATE TABLE offsets (
   kafka_partition   INTEGER NOT NULL,
   next_offset       INTEGER NOT NULL,  -- to go on from
   missed            INTEGER NOT NULL,  -- offsets that Kafka had deleted before they were read
+  checked           INTEGER NOT NULL DEFAULT 0,  -- what was read before this offset is known to be this topic's
   PRIMARY KEY (topic, kafka_partition)
 ) WITHOUT ROWID;
+
+-- The cluster that the topics were read from, in one row; none while no cluster told its id.
+CREATE TABLE kafka (
+  cluster_id        TEXT NOT NULL
+);

@@ -43,6 +43,8 @@ JAVA = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 
 class KafkaBroker(Service):
     name = "kafka"
+    cluster_id = "bWludXRlZC10ZXN0cy0wMQ"
+    more_properties = ""
 
     def __init__(self, directory, jars):
         super().__init__(directory)
@@ -65,8 +67,8 @@ class KafkaBroker(Service):
     def format(self):
         self.properties.write_text(PROPERTIES.format(
             port=self.port, controller_port=self.controller_port, proxied_port=self.proxied_port,
-            advertised_port=self.advertised_port, directory=self.directory))
-        subprocess.run([*self.java, "kafka.tools.StorageTool", "format", "-t", "bWludXRlZC10ZXN0cy0wMQ",
+            advertised_port=self.advertised_port, directory=self.directory) + self.more_properties)
+        subprocess.run([*self.java, "kafka.tools.StorageTool", "format", "-t", self.cluster_id,
                         "-c", str(self.properties)], check=True, capture_output=True)
         return self
 

@@ -200,9 +200,9 @@ static void test_reading_again_changes_nothing(void **state)
 
 static int64_t next_offset(struct fixture *f, enum topic topic, int partition)
 {
-    int64_t next = -1;
-    assert_true(database_offset(f->db, topic, partition, &next));
-    return next;
+    struct database_place place;
+    assert_true(database_place(f->db, topic, partition, &place));
+    return place.next;
 }
 
 static void test_offsets(void **state)
@@ -217,7 +217,79 @@ static void test_offsets(void **state)
     assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 43);
     assert_true(database_miss(f->db, TOPIC_LEARNER_LESSONS, 3, 50));
     assert_true(database_miss(f->db, TOPIC_LEARNER_LESSONS, 3, 50));
-    assert_rows(f, "offsets", "minuted.learner-lessons|3|50|7\n");
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|50|7|0\n");
+    assert_true(database_reach(f->db, TOPIC_LEARNER_LESSONS, 3, 52));
+    assert_true(database_reach(f->db, TOPIC_LEARNER_LESSONS, 3, 51)); /* it never falls */
+    assert_true(database_check(f->db, TOPIC_LEARNER_LESSONS, 3, 52));
+    assert_true(database_check(f->db, TOPIC_LEARNER_MINUTES, 5, 0));
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|52|7|52\nminuted.learner-minutes|5|0|0|0\n");
+}
+
+static void test_places_known(void **state)
+{
+    struct fixture *f = *state;
+    struct database_place place;
+    int n = -1;
+    assert_true(database_place(f->db, TOPIC_WATERMARKS, 0, &place));
+    assert_true(!place.known && place.next == 0 && place.checked == 0);
+    assert_true(database_partitions(f->db, TOPIC_LEARNER_LESSONS, &n));
+    assert_int_equal(n, 0);
+    STORE(f, lesson_record(41, 10, 9)); /* of partition 3 */
+    assert_true(database_reach(f->db, TOPIC_LEARNER_LESSONS, 7, 0));
+    assert_true(database_partitions(f->db, TOPIC_LEARNER_LESSONS, &n));
+    assert_int_equal(n, 4);
+    assert_true(database_check(f->db, TOPIC_LEARNER_LESSONS, 3, 42));
+    assert_true(database_place(f->db, TOPIC_LEARNER_LESSONS, 3, &place));
+    assert_true(place.known && place.next == 42 && place.checked == 42);
+}
+
+/* ---- the same topic? ---- */
+
+static enum database_match compare(struct fixture *f, struct record r)
+{
+    enum database_match match;
+    assert_true(database_compare(f->db, &r, 6, &match));
+    return match;
+}
+
+static void test_compare(void **state)
+{
+    struct fixture *f = *state;
+    struct record moved = lesson_record(1, 25, 20), renamed = moved, marked = watermark_record(2, 600, 60);
+    moved.partition = 4;
+    renamed.learner = slice_of("t-2");
+    STORE(f, lesson_record(0, 10, 9), lesson_record(1, 25, 20), minute_record(4, 0x7), sum_record(5, 100, 3),
+        watermark_record(1, 600, 60));
+    assert_int_equal(compare(f, lesson_record(1, 25, 20)), MATCH_SAME);
+    assert_int_equal(compare(f, minute_record(4, 0x7)), MATCH_SAME);
+    assert_int_equal(compare(f, sum_record(5, 100, 3)), MATCH_SAME);
+    assert_int_equal(compare(f, watermark_record(1, 600, 60)), MATCH_SAME);
+    assert_int_equal(compare(f, lesson_record(0, 10, 9)), MATCH_OTHER); /* it was not the newest of its key */
+    assert_int_equal(compare(f, lesson_record(1, 25, 21)), MATCH_OTHER);
+    assert_int_equal(compare(f, lesson_record(1, 24, 20)), MATCH_OTHER);
+    assert_int_equal(compare(f, renamed), MATCH_OTHER);
+    assert_int_equal(compare(f, minute_record(4, 0x3)), MATCH_OTHER);
+    assert_int_equal(compare(f, minute_record(3, 0x7)), MATCH_OTHER);
+    assert_int_equal(compare(f, sum_record(5, 100, 2)), MATCH_OTHER);
+    assert_int_equal(compare(f, marked), MATCH_OTHER);
+    assert_int_equal(compare(f, moved), MATCH_UNKNOWN);
+    STORE(f, sum_record(6, 101, 3));
+    assert_int_equal(compare(f, sum_record(5, 100, 3)), MATCH_UNKNOWN); /* followed by a newer one */
+    assert_true(database_forget_offsets(f->db, TOPIC_LEARNER_MINUTES));
+    assert_int_equal(compare(f, minute_record(4, 0x7)), MATCH_UNKNOWN);
+}
+
+static void test_cluster(void **state)
+{
+    static const char *const ids[] = {"", "first", "second"};
+    struct fixture *f = *state;
+    for (int i = 0; i < 3; i++) {
+        assert_true(i == 0 || database_set_cluster(f->db, ids[i]));
+        char *id = database_cluster(f->db);
+        assert_string_equal(id, ids[i]);
+        free(id);
+    }
+    assert_rows(f, "kafka", "second\n");
 }
 
 /* What was not committed is gone, record and offset. */
@@ -237,9 +309,11 @@ static void test_a_topic_made_anew(void **state)
 {
     struct fixture *f = *state;
     STORE(f, lesson_record(9, 25, 20), minute_record(9, 0x7));
-    assert_true(database_forget_offsets(f->db, TOPIC_LEARNER_LESSONS, 3));
+    assert_true(database_miss(f->db, TOPIC_LEARNER_LESSONS, 3, 12));
+    assert_true(database_forget_offsets(f->db, TOPIC_LEARNER_LESSONS));
     assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 0);
     assert_int_equal(next_offset(f, TOPIC_LEARNER_MINUTES, 3), 10);
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|0|2|0\nminuted.learner-minutes|3|10|0|0\n");
     STORE(f, lesson_record(0, 12, 12)); /* the first of a new topic does not fall */
     assert_rows(f, "learner_lessons", "higher|t-1|c-1|c|25|20|1672901340|12|12|0|3|0\n");
     STORE(f, lesson_record(1, 11, 12));
@@ -286,7 +360,7 @@ static void test_files_that_are_none(void **state)
     run_sql(f->path, "PRAGMA user_version = 7");
     for (int writing = 0; writing < 2; writing++)
         assert_refused(
-            f->path, writing, "has schema version 7, and this program's is 1: read into a new file");
+            f->path, writing, "has schema version 7, and this program's is 2: read into a new file");
     unlink(f->path);
     assert_refused(f->path, false, cannot_open);
     assert_int_equal(access(f->path, F_OK), -1);
@@ -299,6 +373,26 @@ static void test_files_that_are_none(void **state)
     unlink(f->path);
     run_sql(f->path, "PRAGMA user_version = 0"); /* an empty file */
     assert_refused(f->path, false, "is empty: 'minuted-ledger follow' fills it");
+}
+
+/* What version 1 made: reports read it as it is, and following brings it up to date. */
+static void test_an_older_ledger(void **state)
+{
+    struct fixture *f = *state;
+    STORE(f, lesson_record(5, 10, 9));
+    database_close(f->db);
+    run_sql(f->path, "ALTER TABLE offsets DROP COLUMN checked; DROP TABLE kafka; PRAGMA user_version = 1");
+    f->db = open_ledger(f->path, false);
+    assert_non_null(f->db);
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|6|0\n");
+    for (int again = 0; again < 2; again++) {
+        database_close(f->db);
+        f->db = open_ledger(f->path, true);
+        assert_non_null(f->db);
+        assert_rows(f, "offsets", "minuted.learner-lessons|3|6|0|0\n");
+        assert_rows(f, "kafka", "");
+        assert_int_equal(compare(f, lesson_record(5, 10, 9)), MATCH_SAME);
+    }
 }
 
 /* Before anything was read, and while somebody writes. */
@@ -325,9 +419,13 @@ int main(void)
         ON_FILE(test_sums_and_watermarks),
         ON_FILE(test_reading_again_changes_nothing),
         ON_FILE(test_offsets),
+        ON_FILE(test_places_known),
+        ON_FILE(test_compare),
+        ON_FILE(test_cluster),
         ON_FILE(test_one_transaction),
         ON_FILE(test_a_topic_made_anew),
         ON_FILE(test_files_that_are_none),
+        ON_FILE(test_an_older_ledger),
         ON_FILE(test_reading_beside_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
