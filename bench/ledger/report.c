@@ -2,6 +2,7 @@
 #include "ledger/report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/buf.h"
@@ -33,8 +34,9 @@ static void append_course_text(struct buf *b, const struct course *course, const
 static void append_text(struct buf *b, const struct report *r, const struct report_learner *l)
 {
     buf_printf(b, "%s/%.*s: ", l->portal->id, SLICE_ARG(l->learner));
-    buf_printf(b, "%.2f hours learned, %g of %g hours certified, ", l->result.learned, l->result.certified,
-        r->catalog->hours_max);
+    /* Rounded down: a second short of an hour is not to look like one. */
+    buf_printf(b, "%.2f hours learned, %g of %g hours certified, ",
+        floor(l->result.learned * 100 + 1e-6) / 100, l->result.certified, r->catalog->hours_max);
     buf_append_string(b, l->result.certificate ? "certificate\n" : "no certificate");
     if (!l->result.certificate)
         buf_append_string(b, l->portal->certificate == CERTIFICATE_ALL_HOURS

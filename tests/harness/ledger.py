@@ -4,7 +4,7 @@ import json
 import sqlite3
 import subprocess
 
-from .daemon import BUILD, SANITIZERS
+from .daemon import BUILD, ROOT, SANITIZERS
 from .records import read_topics
 from .service import PATIENCE_S, environment
 
@@ -16,6 +16,19 @@ def run_ledger(*argv, seconds=PATIENCE_S):
     done = subprocess.run([LEDGER, *map(str, argv)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                           timeout=seconds, env=environment(SANITIZERS))
     return done.returncode, done.stdout, done.stderr
+
+
+def write_ledger(path, totals=(), minutes=()):
+    """A database as `follow` leaves it: TOTALS are (portal, learner, lesson, course, seconds), MINUTES the same with the
+    minute's start before its seconds, which are the first ones of the minute."""
+    with sqlite3.connect(path) as db:
+        db.executescript((ROOT / "bench" / "ledger" / "schema.sql").read_text())
+        db.execute(f"PRAGMA application_id = {int.from_bytes(b'mntL', 'big')}")
+        db.execute("PRAGMA user_version = 2")
+        db.executemany("INSERT INTO learner_lessons VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1674187200, ?5, ?5, 0, 0, 0)", totals)
+        db.executemany("INSERT INTO learner_minutes VALUES (?1, ?2, ?5, ?3, ?4, ?6, ?6, 0, 0, 0)",
+                       [(*row[:5], (1 << row[5]) - 1) for row in minutes])
+    return path
 
 
 def totals_by_key(report):

@@ -214,13 +214,13 @@ static void test_limits(void **state)
     enum { START = PUBLISHED_MINUTE };
     static const struct {
         const char *what;
-        enum topic topic;
         size_t field;
         int64_t value;
+        enum topic topic;
         bool good;
     } rows[] = {
 #define ROW(topic, field, value, good)                                                                       \
-    {#field " = " #value, TOPIC_##topic, offsetof(struct record, field), value, good}
+    {#field " = " #value, offsetof(struct record, field), value, TOPIC_##topic, good}
         ROW(LEARNER_LESSONS, watched_seconds, 0, true),
         ROW(LEARNER_LESSONS, watched_seconds, -1, false),
         ROW(LEARNER_LESSONS, watched_seconds, START + 60 - RECORD_TIME_MIN, true),
