@@ -134,7 +134,7 @@ struct exchange {
     size_t server;
     int replicas; /* acknowledgements asked for behind the replies; 0: none */
     uint64_t fence;
-    bool broken; /* nothing more can be read, or what was read is not durable */
+    bool broken; /* nothing more can be read */
 };
 
 static void report(const struct exchange *e, int partition, const char *error)
@@ -205,17 +205,21 @@ static void take_replies(struct exchange *e, const struct outbox_request *reques
     }
 }
 
-static void take_barrier(struct exchange *e)
+/* Whether as many replicas as were asked for have what was read. */
+static bool take_barrier(struct exchange *e)
 {
-    redisReply *reply = e->replicas > 0 ? read_reply(e) : NULL;
-    if (reply == NULL)
-        return;
     int64_t acknowledged;
-    e->broken = !reply_integer(reply, &acknowledged) || acknowledged < e->replicas;
-    if (e->broken)
+    if (e->replicas == 0)
+        return true;
+    redisReply *reply = read_reply(e);
+    if (reply == NULL)
+        return false;
+    bool good = reply_integer(reply, &acknowledged) && acknowledged >= e->replicas;
+    if (!good)
         report(
             e, first_partition(e), reply_is_error(reply) ? reply->str : "too few replicas have acknowledged");
     freeReplyObject(reply);
+    return good;
 }
 
 /* Without it a reply too many would be taken for the next partition's. */
@@ -232,10 +236,10 @@ static void receive(struct exchange *e)
     for (size_t i = 0; i < o->n_requests; i++)
         if (o->requests[i].server == e->server)
             take_replies(e, &o->requests[i]);
-    take_barrier(e);
+    bool durable = take_barrier(e);
     take_fence(e);
-    for (size_t i = 0; e->broken && i < o->n_requests; i++)
-        if (o->requests[i].server == e->server)
+    for (size_t i = 0; i < o->n_requests; i++)
+        if ((e->broken || !durable) && o->requests[i].server == e->server)
             *o->requests[i].done = false;
     buf_clear(&o->links[e->server].commands);
 }
