@@ -12,6 +12,8 @@ QUICKLY = 0.1
 class LessonPage:
     """What was played in a page that is gone is banked: the probe begins anew with each."""
 
+    name = "lesson.html"
+
     def __init__(self, browser, front, learner, lesson_id="open-1"):
         self.browser, self.front = browser, front
         self.learner, self.lesson_id = learner, lesson_id
@@ -20,7 +22,7 @@ class LessonPage:
 
     def address(self, **options):
         query = {"lesson": self.lesson_id, "sub": self.learner, **options}
-        return f"{self.front.origin}/pages/lesson.html?{urlencode(query)}"
+        return f"{self.front.origin}/pages/{self.name}?{urlencode(query)}"
 
     def open(self, **options):
         """Loads the lesson in the browser's tab and waits for its script."""
@@ -56,6 +58,7 @@ class LessonPage:
         return self
 
     def seek(self, seconds):
+        wait_until(lambda: self.run(f"return {MEDIA}.readyState > 0"), "the film's length is known", 20, QUICKLY)
         self.run(f"{MEDIA}.currentTime = arguments[0]", seconds)
         return self
 

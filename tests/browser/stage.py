@@ -1,5 +1,6 @@
 """A learner in front of a browser, the platform's web server, and the real daemon and its Redis behind."""
 
+import os
 import time
 from functools import cached_property
 
@@ -11,6 +12,10 @@ from harness.browser import Browser
 from harness.catalog import CATALOG
 from harness.daemon import Minuted
 from harness.redis_server import RedisServer
+from harness.webkit import WebKit
+
+BROWSERS = {"chromium": Browser, "webkit": WebKit}
+BROWSER = os.environ.get("MINUTED_BROWSER", "chromium")    # tests/field/webkit plays the same scenarios in another one
 
 
 class House:
@@ -51,7 +56,7 @@ class House:
     def browser(self):
         """One that has died is followed by another, so that a test does not spoil the next."""
         if self.last_browser is None or not self.last_browser.running():
-            self.last_browser = self.keep(Browser(self.directory / "chromium", preferences=self.preferences)).start()
+            self.last_browser = self.keep(BROWSERS[BROWSER](self.directory / BROWSER, preferences=self.preferences)).start()
         return self.last_browser
 
     def close(self):

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 SLEEP_S = 600
 EXPIRED_S = 29 * 3600         # beyond a session's four hours and the horizon's day
 PUT_WALL_CLOCK = "const real = Date.now, ahead = 1000 * arguments[0]; Date.now = () => real.call(Date) + ahead;"
@@ -45,6 +47,7 @@ def test_sleep_unnoticed(own_stage):
     assert lesson.sessions() == 2
 
 
+@pytest.mark.chromium
 def test_lid(own_stage):
     """The lid is closed for 6 s, and the page's clock goes on"""
     lesson = own_stage.set_up().open().play(3)

@@ -3,11 +3,14 @@
 import signal
 import time
 
+import pytest
+
 from harness.service import wait_until
 
 OFFLINE = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
 
 
+@pytest.mark.chromium
 def test_offline(lesson, stage):
     """Offline for 4 s, and online again"""
     lesson.open().play(3)

@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from account import PROBE_S
 
 from harness.service import wait_until
@@ -9,6 +10,7 @@ from harness.service import wait_until
 LONG = "15s"    # so that only what a page sends as it goes can have been sent
 
 
+@pytest.mark.chromium
 def test_hidden_tab(lesson, stage):
     """In a hidden tab, whose timers are slowed down"""
     lesson.open().play(3)
@@ -52,6 +54,7 @@ def test_closed(stage):
     stage.account_for(lesson.gone())
 
 
+@pytest.mark.chromium
 def test_browser_quits(own_stage):
     """The browser is closed amid an interval, and opened again"""
     lesson = own_stage.set_up(LONG).open().play(6).leave()
@@ -94,6 +97,7 @@ def test_reload(stage):
     stage.settle(lesson, stretches=2)
 
 
+@pytest.mark.chromium
 def test_frozen(stage):
     """Frozen for 4 s, as browsers do with tabs to save power"""
     lesson = stage.set_up(LONG).open().play(3)
@@ -108,6 +112,7 @@ def test_frozen(stage):
     stage.settle(lesson, stretches=2)
 
 
+@pytest.mark.chromium
 def test_dead_tab(own_stage):
     """A tab that dies with its runs unsent: the next page delivers them"""
     lesson = own_stage.set_up().open()

@@ -1,5 +1,7 @@
 """Browsers that keep nothing: playing is credited all the same, and nothing breaks in the page."""
 
+import pytest
+
 FILL = """
     let size = 1 << 20;
     for (let i = 0; size > 0; i++) {
@@ -10,6 +12,7 @@ FILL = """
 NO_STORAGE = {"profile.default_content_setting_values.cookies": 2}    # as people set it against being followed
 
 
+@pytest.mark.chromium
 def test_disabled(own_stage):
     """localStorage is forbidden"""
     own_stage.house.preferences = NO_STORAGE
