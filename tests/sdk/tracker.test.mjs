@@ -78,6 +78,61 @@ test('a stall that nobody tells is not claimed', async () => {
   agree(world);
 });
 
+for (const [what, states] of Object.entries({
+  'readyState 2': {readyState: 2}, 'readyState 0': {readyState: 0}, seeking: {seeking: true}, ended: {ended: true}}))
+  test(`what is seen to play is believed, whatever the element says: ${what}`, async () => {
+    const {world} = await started();
+    await world.pass(5000);
+    world.video.seek(300);
+    world.endStretch();
+    world.video.moving = () => !world.video.paused;
+    Object.assign(world.video, states);
+    await world.pass(60000);
+    await settle(world);
+    agree(world);
+    assert.ok(world.daemon.seconds.size >= 63, `${world.daemon.seconds.size} s`);
+  });
+
+for (const [what, states] of Object.entries({'readyState 2': {readyState: 2}, 'readyState 4': {readyState: 4}, seeking: {seeking: true}}))
+  test(`what stands still is not claimed, whatever the element says: ${what}`, async () => {
+    const {world} = await started();
+    await world.pass(5000);
+    world.endStretch();
+    world.video.moving = () => false;
+    Object.assign(world.video, states);
+    for (let i = 0; i < 200; i++) {
+      world.video.say(i % 3 ? 'timeupdate' : 'waiting');
+      await world.pass(700);
+    }
+    await settle(world);
+    agree(world);
+  });
+
+test('stalls that are told cost their seconds, however short and many they are', async () => {
+  const {world} = await started();
+  for (let i = 0; i < 60; i++) {
+    await world.pass(1000);
+    world.video.stall(true);
+    await world.pass(500);
+    world.video.recover();
+  }
+  await settle(world);
+  assert.ok(Math.abs(world.daemon.seconds.size - 60) <= 3, `${world.daemon.seconds.size} s of 60 are credited`);
+});
+
+test('dragging about is no playing', async () => {
+  const {world} = await started();
+  await world.pass(5000);
+  world.endStretch();
+  world.video.moving = () => false;
+  for (let i = 0; i < 100; i++) {
+    world.video.seek(100 + i);
+    await world.pass(200);
+  }
+  await settle(world);
+  agree(world);
+});
+
 test('timers once a minute lose nothing', async () => {
   const {world} = await started();
   world.hidden = true;
@@ -323,6 +378,116 @@ test('a run that a wall never lets through keeps no other back', async () => {
   assert.ok(lost < 62, `${lost} s are not credited`);
 });
 
+/* --- runs that are not let through ---------------------------------------------------------------- */
+
+const CULPRIT = /"from_ms":3\d{4},/; // the run that begins at 30 to 40 s, and every request with it
+const ON_THE_WAY = {'Content-Type': 'text/html'};
+
+/* Ten minutes are queued, and whatever comes with the culprit is answered STATUS. */
+async function withCulprit(status, headers) {
+  const page = await started(), {world} = page, answer = world.daemon.answer.bind(world.daemon);
+  world.network = 'down';
+  await world.pass(600000);
+  world.daemon.answer = (path, body) => (CULPRIT.test(body) ? {status, body: {}, headers} : answer(path, body));
+  world.network = 'good';
+  const lost = () => world.playedSeconds() - world.daemon.seconds.size;
+  return {...page, lost, letThrough: () => { world.daemon.answer = answer; world.resets = null; }};
+}
+
+async function flushed(world, tracker) {
+  const said = tracker.flush();
+  await world.pass(2000);
+  return said;
+}
+
+for (const status of [400, 401, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 418, 421, 422, 426, 428, 431, 451])
+  test(`a run that something on the way answers ${status} is set aside alone, and sent when it is let through`, async () => {
+    const {world, tracker, results, lost, letThrough} = await withCulprit(status, ON_THE_WAY);
+    await settle(world);
+    assert.ok(lost() < 62, `${lost()} s wait behind it`);
+    assert.equal(await flushed(world, tracker), false);
+    const asked = world.requests.length;
+    await world.pass(600000);
+    assert.ok(world.requests.length - asked <= 15, `${world.requests.length - asked} requests in ten minutes for one run`);
+    letThrough();
+    await world.pass(100000);
+    agree(world);
+    assert.ok(results.every(result => result.status === 'accepted'));
+    assert.equal(await flushed(world, tracker), true);
+  });
+
+for (const status of [500, 502, 'reset'])
+  test(`a run that is never answered for (${status}) keeps no other back for long`, async () => {
+    const {world, lost, letThrough} = await withCulprit(status, ON_THE_WAY);
+    if (status === 'reset') world.resets = CULPRIT;
+    await settle(world);
+    await world.pass(900000);
+    assert.ok(lost() < 62, `${lost()} s wait behind it`);
+    letThrough();
+    await world.pass(100000);
+    agree(world);
+  });
+
+for (const status of [400, 403, 406, 413, 422])
+  test(`a run that the daemon itself answers ${status} is dropped alone`, async () => {
+    const {world, tracker, results, lost, letThrough} = await withCulprit(status);
+    await settle(world);
+    letThrough();
+    await world.pass(100000);
+    assert.ok(lost() > 5 && lost() < 62, `${lost()} s are lost`);
+    assert.equal(results.filter(result => result.status === 'rejected').length, 1);
+    assert.equal(await flushed(world, tracker), true);
+  });
+
+for (const status of [404, 405, 408, 415, 429, 431, 500, 503])
+  test(`what the daemon answers ${status} is about the request, and condemns no run`, async () => {
+    const {world, letThrough} = await withCulprit(status);
+    await settle(world);
+    letThrough();
+    await world.pass(160000);
+    agree(world);
+  });
+
+test('a session whose token is not let through keeps no other session back', async () => {
+  const world = new World(12), runs = Array.from({length: 40}, (_, i) =>
+    ({from_ms: 2000 * i, to_ms: 2000 * i + 1000, media_from_ms: 2000 * i, media_to_ms: 2000 * i + 1000, rate: 1}));
+  const heartbeats = ['m1.bad', 'm1.good'].map(token => ({session_token: token, runs}));
+  world.stored.set('minuted:queue:other', JSON.stringify({endpoint: 'https://daemon.example/', saved_ms: 0, heartbeats}));
+  openPage(world);
+  const answer = world.daemon.answer.bind(world.daemon);
+  world.daemon.sessions.set('m1.good', {lesson: 'lesson-1', anchor: world.daemon.now() - 100000});
+  world.daemon.answer = (path, body) => (/m1\.bad/.test(body) ? {status: 403, body: {}, headers: ON_THE_WAY} : answer(path, body));
+  await world.pass(60000);
+  assert.equal(world.daemon.seconds.size, 40);
+  assert.ok(world.requests.length < 40, `${world.requests.length} requests`);
+});
+
+test('a wall that lets nothing through is not run against', async () => {
+  const {world} = await started();
+  await world.pass(5000);
+  world.network = 'forbidden';
+  const asked = world.requests.length;
+  await world.pass(1800000);
+  assert.ok(world.requests.length - asked <= 300, `${world.requests.length - asked} requests in half an hour`);
+  await settle(world);
+  agree(world);
+});
+
+test('a spoiled or huge stored item costs only itself', async () => {
+  const world = new World(13), run = {from_ms: 0, to_ms: 1000, media_from_ms: 0, media_to_ms: 1000, rate: 1};
+  const at = (s, more) => ({from_ms: 1000 * s, to_ms: 1000 * s + 1000, media_from_ms: 0, media_to_ms: 1000, rate: 1, ...more});
+  const heartbeats = [
+    {session_token: 'm1.'.padEnd(70000, 'x'), runs: [run]}, {session_token: '\u0000'.repeat(4000), runs: [run]}, {session_token: 7, runs: [run]},
+    null, {session_token: 'm1.good'}, {session_token: 'm1.good', runs: 'many'}, {runs: [run]},
+    {session_token: 'm1.good', runs: [at(1), null, 'run', {}, at(2, {rate: null}), at(2, {note: 'x'.repeat(70000)}), [], at(3)]}];
+  world.stored.set('minuted:queue:other', JSON.stringify({endpoint: 'https://daemon.example/', saved_ms: 0, heartbeats}));
+  world.daemon.sessions.set('m1.good', {lesson: 'lesson-1', anchor: world.daemon.now() - 100000});
+  openPage(world);
+  await world.pass(10000);
+  assert.equal(world.daemon.seconds.size, 2);
+  assert.deepEqual([...world.stored.keys()], ['minuted:device']);
+});
+
 test('a token that never comes is asked for again', async () => {
   const world = new World(6);
   let asked = 0;
@@ -414,8 +579,65 @@ test('players do not come back together', async () => {
   assert.ok(Math.min(...delays) >= 500 && Math.max(...delays) <= 1000 && new Set(delays).size > 100);
   const backoff = createBackoff();
   assert.ok(Array.from({length: 12}, () => backoff.next(null)).every((delay, i) => delay <= Math.min(60000, 1000 * 2 ** i)));
-  assert.equal(backoff.next(7000), 7000);
+  const told = Array.from({length: 200}, () => createBackoff().next(7000));
+  assert.ok(Math.min(...told) >= 7000 && Math.max(...told) <= 14000 && new Set(told).size > 100);
+  assert.ok(backoff.next(7000) >= 30000, 'the longer of both');
+  assert.ok(createBackoff().next(1000, 15000) >= 15500, 'no sooner than the next heartbeat');
 });
+
+/* --- a crowd ------------------------------------------------------------------------------------- */
+
+const CROWD = 90, WINDOW_S = 15;
+
+/* How many requests the daemon and what stands before it see in each window from AT on. */
+function load(world, at, until) {
+  const windows = Array(Math.floor((until - at) / 1000 / WINDOW_S)).fill(0);
+  return windows.map((_, i) => world.requests.filter(({at: asked}) => Math.floor((asked - at) / 1000 / WINDOW_S) === i).length);
+}
+
+const WALL = '403 of a wall'; // which is tried once more: what it refuses may be one run
+
+/* What is wrong with the daemon, or before it, for a while. */
+const OUTAGES = {
+  '503, Retry-After: 1': () => ({status: 503, body: {}, headers: {'Content-Type': 'application/problem+json', 'Retry-After': '1'}}),
+  '503, Retry-After: 1 to 15 s': world => ({status: 503, body: {},
+    headers: {'Content-Type': 'application/problem+json', 'Retry-After': String(1 + Math.floor(world.random() * 15))}}),
+  '503, Retry-After: a date': (world, over) => ({status: 503, body: {}, headers: {'Retry-After': new Date(over).toUTCString()}}),
+  '502 without a word': () => ({status: 502, body: {}, headers: {}}),
+  [WALL]: () => ({status: 403, body: {}, headers: {}}),
+  '429': () => ({status: 429, body: {}, headers: {}}),
+  'each run is to be sent again': null,
+  'no connection': null,
+};
+
+for (const [what, refusal] of Object.entries(OUTAGES))
+  for (const seconds of ['429', '502 without a word', '503, Retry-After: a date'].includes(what) ? [20] : [20, 240])
+    test(`a crowd asks no more than it does live during and after ${seconds} s of: ${what}`, async () => {
+      const world = new World(21), answer = world.daemon.answer.bind(world.daemon), judge = world.daemon.judge.bind(world.daemon);
+      world.newPage();
+      world.storage = 'refused'; // players are computers of their own
+      const track = () => createMinuted('https://daemon.example/v1/minuted.js').track(world.video, {lessonId: 'lesson-1', getToken: () => 'jwt'});
+      world.video.play();
+      for (let i = 0; i < CROWD; i++) world.after(world.random() * 15000, track);
+      await world.pass(60000);
+      const live = CROWD / 15 * WINDOW_S, began = world.time, over = Date.now() + 1000 * seconds;
+      assert.ok(load(world, 30000, began).every(requests => requests === live), String(load(world, 30000, began)));
+      if (refusal) world.daemon.answer = () => refusal(world, over);
+      else if (what === 'no connection') world.network = 'down';
+      else world.daemon.judge = () => ({status: 'retry', reason: 'unavailable'});
+      await world.pass(1000 * seconds);
+      Object.assign(world.daemon, {answer, judge});
+      world.network = 'good';
+      await world.pass(150000);
+      const seen = load(world, began, world.time);
+      if (process.env.SHOWN) console.log(`${what}, ${seconds} s: ${live} live, then ${seen}`);
+      assert.ok(Math.max(...seen) <= (what === WALL ? 2 : 1.6) * live, `${live} requests in ${WINDOW_S} s live, then ${seen}`);
+      world.video.pause();
+      await world.pass(1000);
+      assert.equal(world.daemon.refusals.length, 0);
+      const claimed = [...world.daemon.sessions.values()].map(session => session.accepted);
+      assert.ok(Math.min(...claimed) >= seconds + 180, `${Math.min(...claimed)} s of the least lucky are delivered`);
+    });
 
 test('a debug function that throws breaks nothing', async () => {
   const {error} = console;
@@ -513,6 +735,68 @@ test('flush says whether all is answered', async () => {
   flushed = tracker.flush();
   await world.pass(1000);
   assert.equal(await flushed, false);
+});
+
+const NO_TOKEN = {
+  'getToken throws': {getToken: () => { throw new Error('logged out'); }},
+  'getToken rejects': {getToken: () => Promise.reject(new Error('logged out'))},
+  'getToken never answers': {getToken: () => new Promise(() => {})},
+};
+
+for (const [what, options] of Object.entries(NO_TOKEN))
+  test(`flush does not say that all is delivered where ${what}`, async () => {
+    const {world, tracker} = await started(1, options);
+    assert.equal(await flushed(world, tracker), false);
+    await world.pass(100000);
+    assert.equal(await flushed(world, tracker), false);
+  });
+
+const NO_SESSION = {
+  'the daemon refuses the session': () => ({status: 401, body: {}}),
+  'the course is not open': () => ({status: 403, body: {}}),
+  'something else answers': () => ({status: 200, body: {}}),
+};
+
+for (const [what, answer] of Object.entries(NO_SESSION))
+  test(`flush does not say that all is delivered where ${what}`, async () => {
+    const world = new World(14);
+    world.daemon.answer = answer;
+    const {tracker} = openPage(world);
+    world.video.play();
+    await world.pass(30000);
+    assert.equal(await flushed(world, tracker), false);
+  });
+
+test('flush does not say that all is delivered where the browser lets nothing out', async () => {
+  const world = new World(15);
+  world.network = 'down'; // as a policy of the page or of the daemon's origin would have it
+  const {tracker} = openPage(world);
+  world.video.play();
+  await world.pass(30000);
+  assert.equal(await flushed(world, tracker), false);
+});
+
+test('flush does not say that all is delivered while runs wait for the session that tells their seconds', async () => {
+  const {world, tracker} = await started();
+  await world.pass(20000);
+  const answer = world.daemon.answer.bind(world.daemon);
+  world.daemon.answer = (path, body) => (path.endsWith('sessions') ? {status: 503, body: {}} : answer(path, body));
+  await world.sleep(600000);
+  await world.pass(20000);
+  assert.equal(await flushed(world, tracker), false);
+  world.daemon.answer = answer;
+  await world.pass(70000);
+  world.video.pause();
+  assert.equal(await flushed(world, tracker), true);
+  agree(world);
+});
+
+test('flush does not say that all is delivered where the session is over and no other can be had', async () => {
+  const {world, tracker} = await started();
+  await world.pass(20000);
+  world.daemon.answer = () => ({status: 401, body: {}});
+  await world.pass(20000);
+  assert.equal(await flushed(world, tracker), false);
 });
 
 test('a lesson that is refused is told, and asked for again at the next play', async () => {

@@ -55,7 +55,7 @@ export class Daemon {
   open({lesson_id: lesson, device_id: device}) {
     if (typeof device !== 'string') return {status: 400, body: {detail: 'device_id is missing or no text'}};
     const token = `m1.${this.sessions.size}`, anchor = this.now();
-    this.sessions.set(token, {lesson, anchor});
+    this.sessions.set(token, {lesson, anchor, accepted: 0});
     return {status: 201, body: {session_id: token, session_token: token, server_time_ms: anchor,
       expires_at_ms: anchor + SESSION_MS, heartbeat_interval_ms: this.interval}};
   }
@@ -80,13 +80,15 @@ export class Daemon {
     return {status: 'rejected', reason};
   }
 
-  credit({lesson, anchor}, run) {
+  credit(session, run) {
+    const {lesson, anchor} = session;
     const counts = {credited_seconds: 0, duplicate_seconds: 0, contested_seconds: 0};
     for (let s = Math.ceil((anchor + run.from_ms) / 1000); s * 1000 < anchor + run.to_ms; s++) {
       const holder = this.seconds.get(s);
       counts[!holder ? 'credited_seconds' : holder === lesson ? 'duplicate_seconds' : 'contested_seconds']++;
       if (!holder) this.seconds.set(s, lesson);
     }
+    session.accepted += counts.credited_seconds + counts.duplicate_seconds + counts.contested_seconds;
     return {status: 'accepted', ...counts};
   }
 }
@@ -149,6 +151,23 @@ export class Video extends EventTarget {
   }
 }
 
+/* Its members are its prototype's, as a browser's are: what an element's name hides, the SDK finds there. */
+export class Document extends EventTarget {
+  #visibility = 'visible';
+
+  get visibilityState() {
+    return this.#visibility;
+  }
+
+  set visibilityState(state) {
+    this.#visibility = state;
+  }
+
+  get currentScript() {
+    return null;
+  }
+}
+
 /* --- the browser ------------------------------------------------------------------------------------ */
 
 export class World {
@@ -168,7 +187,7 @@ export class World {
     this.page++;
     this.timers = [];
     this.window = new EventTarget();
-    this.document = Object.assign(new EventTarget(), {visibilityState: 'visible', currentScript: null});
+    this.document = new Document();
     this.video = new Video(this);
     this.claimable = null; // true time of the first session's answer
     this.install();
@@ -177,7 +196,7 @@ export class World {
   install() {
     const world = this, perf = {now: () => world.monotonic()};
     const globals = {
-      window: this.window, document: this.document, performance: perf, location: {href: 'https://page.example/'},
+      window: this.window, document: this.document, Document, performance: perf, location: {href: 'https://page.example/'},
       addEventListener: (name, action) => world.window.addEventListener(name, action),
       setTimeout: (action, ms = 0) => world.schedule(action, ms, 0), clearTimeout: id => world.cancel(id),
       setInterval: (action, ms) => world.schedule(action, ms, ms), clearInterval: id => world.cancel(id),
@@ -275,10 +294,11 @@ export class World {
     this.requests.push({url, body, at: this.time});
     if (body && body.length > REQUEST_MAX) throw new Error(`a request of ${body.length} bytes`);
     const answered = network === 'good' || network === 'lost' ? () => this.daemon.answer(url, body) : () => this.answerBetween();
+    const reset = () => this.resets && this.resets.test(body);
     return new Promise((resolve, reject) => {
       if (options.signal) options.signal.addEventListener('abort', () => reject(new Error('aborted')));
       if (network === 'hung') return undefined;
-      if (network === 'down') return this.after(this.latency, () => page === this.page && reject(new TypeError('no network')));
+      if (network === 'down' || reset()) return this.after(this.latency, () => page === this.page && reject(new TypeError('no network')));
       // A request under way is delivered even when its page goes: keepalive, or the kernel's buffer.
       const there = this.latency / 2, answer = {};
       this.after(there, () => Object.assign(answer, answered()));
@@ -293,6 +313,7 @@ export class World {
 
   /* What something on the way to the daemon answers. */
   answerBetween() {
+    if (this.network === 'forbidden') return {status: 403, body: {}, headers: {'Content-Type': 'text/html'}};
     if (this.network === '503') return {status: 503, body: {}, headers: {'Retry-After': '7'}};
     const statuses = [400, 401, 403, 404, 405, 410, 413, 429, 502];
     return {status: statuses[Math.floor(this.random() * statuses.length)], body: {}, headers: {'Content-Type': 'text/html'}};

@@ -1,29 +1,32 @@
 /*
- * How long to wait after failures: 1, 2, 4 … 60 s, each less up to a half so that players do not come back together;
- * or what the server said.
+ * How long to wait after failures: PACE_MS, and 1, 2, 4 … 60 s more, each of these less up to a half so that players do not
+ * come back together. Where the server names a longer time, that and up to a minute more: it may have told all players the same.
  */
 const LONGEST_MS = 60000;
 const OBEYED_MIN_MS = 1000;
 const OBEYED_MAX_MS = 3600000;
 
-/* Retry-After (RFC 9110) in milliseconds; null where there is none. */
+/* Retry-After (RFC 9110) in milliseconds; 0 where there is none. */
 export function retryAfter(response) {
   const text = response.headers.get('Retry-After');
-  if (!text) return null;
+  if (!text) return 0;
   const ms = /^\d+$/.test(text) ? text * 1000 : Date.parse(text) - Date.now();
-  return ms >= 0 ? Math.min(Math.max(ms, OBEYED_MIN_MS), OBEYED_MAX_MS) : null;
+  return ms >= 0 ? Math.min(Math.max(ms, OBEYED_MIN_MS), OBEYED_MAX_MS) : 0;
 }
 
 export function createBackoff() {
-  let failures = 0;
   return {
-    /* TOLD is retryAfter() of the answer that failed; null or undefined where there was none. */
-    next(told) {
-      const longest = Math.min(LONGEST_MS, 1000 * 2 ** failures++);
-      return told === null || told === undefined ? longest * (1 - Math.random() / 2) : told;
+    failures: 0,
+    /*
+     * TOLD is retryAfter() of the answer that failed. PACE_MS is how often the request would be
+     * made if it succeeded: a crowd whose requests fail then asks no more often than one whose requests succeed.
+     */
+    next(told = 0, paceMs = 0) {
+      const more = Math.min(LONGEST_MS, 1000 * 2 ** this.failures++) * (1 - Math.random() / 2);
+      return Math.max(paceMs + more, told + Math.random() * Math.min(told, LONGEST_MS));
     },
     reset() {
-      failures = 0;
+      this.failures = 0;
     },
   };
 }

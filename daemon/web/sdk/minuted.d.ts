@@ -73,7 +73,7 @@ export interface Options {
 export interface Tracker {
   /** The player plays another lesson from now on. */
   changeLesson(lessonId: string): void;
-  /** Sends what was played; true when nothing is left unanswered. */
+  /** Sends what was played; true when all of it is delivered, false where something still waits or no session is open. */
   flush(): Promise<boolean>;
   /** Sends what was played and lets go of the player. What could not be sent yet is sent later. */
   destroy(): void;

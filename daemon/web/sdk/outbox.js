@@ -3,78 +3,93 @@
  * result says `accepted` or `rejected`, whatever becomes of the request in between.
  */
 import {createBackoff, retryAfter} from './backoff.js';
-import {createQueue, encode, REQUEST_BYTES, REQUEST_RUNS} from './queue.js';
+import {attempt, listen} from './page.js';
+import {createQueue, encode, REQUEST_RUNS} from './queue.js';
 import {isVerdict, request} from './request.js';
 
-const AGAIN_MS = 15000; // after results that say `retry`
-const WHOLE = {401: 'token_invalid', 410: 'session_expired'}; // of a request with one session
+const OVER = {401: 'token_invalid', 410: 'session_expired'}; // the daemon's word on a request with one session
+const LATER = [408, 429]; // not now, whatever the request says
+const OF_REQUESTS = [404, 405, 415, 431]; // the daemon's word on how it was asked, which condemns no run
+const PATIENCE = 3; // failures in a row after which requests become smaller
+const LATE_MS = 50; // timers are a little early at times
+const LATER_THAN_BEATS = 1.25; // who plays sends before that
 
 /* text/plain needs no preflight on another origin. */
 const post = (url, body, keepalive) => request(url, {method: 'POST', body, headers: {'Content-Type': 'text/plain'}, keepalive});
 
 /*
- * An item's OWNER, where it has one, is told result(result, item), answered(answer, sent, received), and gone(token) when a
- * session may be over.
+ * An item's OWNER, where it has one, is told result(result, item) and answered(answer, sent, received).
  */
 export function createOutbox(endpoint, storage, say) {
   const url = new URL('v1/heartbeats', endpoint).href;
-  const queue = createQueue(endpoint, storage), backoff = createBackoff();
-  const keepalive = typeof Request === 'function' && 'keepalive' in Request.prototype;
+  const queue = createQueue(endpoint, storage);
+  const keepalive = attempt(() => 'keepalive' in Request.prototype);
   const watched = new Set(); // of trackers: functions that give the item which is not queued yet, or null
-  let limit = REQUEST_RUNS, round = 0, notBefore = 0, timer = 0, running = null, wanted = false;
+  const lane = () => ({...createBackoff(), limit: REQUEST_RUNS, before: 0});
+  const main = lane(), aside = lane(); // runs that are not let through wait there, and go when all others are gone
+  const laneOf = item => (item.aside ? aside : main);
+  let pace = 15000, round = 0, timer = 0, running = null, wanted = false;
+  let answers = 0, wall = -1; // how many answers of the daemon there were, and had been when a run was refused alone
 
   const save = () => queue.save([...watched].map(unsent => unsent()).filter(Boolean));
-  const owners = items => new Set(items.map(item => item.owner).filter(Boolean));
 
   function schedule(delay) {
     clearTimeout(timer);
-    timer = setTimeout(flushNow, delay);
+    timer = setTimeout(flush, delay);
   }
 
-  function wait(told) {
-    const delay = backoff.next(told);
-    notBefore = performance.now() + delay;
-    schedule(delay);
+  function wait(from, told) {
+    const delay = from.next(told, from === main ? pace : pace * (1 + Math.random()));
+    from.before = performance.now() + delay;
     say('waiting', {ms: Math.round(delay)});
     return false;
   }
 
   function settle(items, answer, sent) {
-    const kept = items.filter((item, i) => answer.results[i].status === 'retry');
+    const from = laneOf(items[0]), kept = items.filter((item, i) => answer.results[i].status === 'retry');
+    kept.forEach(item => { item.aside = false; });
     queue.remove(items.filter(item => !kept.includes(item)));
     items.forEach((item, i) => item.owner && item.owner.result(answer.results[i], item));
-    owners(items).forEach(owner => owner.answered(answer, sent, performance.now()));
-    limit = Math.min(REQUEST_RUNS, limit * 2);
-    backoff.reset();
+    new Set(items.map(item => item.owner)).forEach(owner => owner && owner.answered(answer, sent, performance.now()));
+    pace = answer.heartbeat_interval_ms || pace;
+    from.limit = Math.min(REQUEST_RUNS, from.limit * 2);
+    main.reset();
+    from.reset();
+    answers++;
     return true;
   }
 
   /* The daemon's word on a whole request, as results say it of runs. */
-  function reject(items, reason) {
-    queue.remove(items);
-    items.forEach(item => item.owner && item.owner.result({status: 'rejected', reason}, item));
-    return true;
+  const reject = (items, reason) => settle(items, {results: items.map(() => ({status: 'rejected', reason}))}, 0);
+
+  /*
+   * Not the daemon's last word, but that of something on the way, REFUSED, or no word at all. A request that is refused is
+   * halved until the run that is not let through is alone. That one is set aside, and those of its session are sent after the
+   * others, since it may be the token. Two refused in a row speak of a wall that lets nothing through; and no word at all
+   * speaks against a run only if the daemon has answered for others since it was last alone.
+   */
+  function doubt(items, told, refused) {
+    const from = laneOf(items[0]), [first, ...others] = items, goOn = refused && answers > wall;
+    if (!others.length) {
+      first.aside = first.aside || refused || first.answers < answers;
+      first.answers = wall = answers;
+      queue.defer(first);
+    } else if (refused) {
+      from.limit = items.length >> 1;
+      items.forEach(item => { item.round = 0; });
+    }
+    if (first.aside) wait(aside, told);
+    return from === aside || goOn || wait(main, told);
   }
 
-  /* A request that is never taken is halved until the culprit is alone. */
-  function divide(items) {
-    limit = items.length >> 1;
-    items.forEach(item => { item.round = 0; });
-    return true;
-  }
-
-  function refused(items, single, response) {
-    const {status} = response, verdict = isVerdict(response);
+  function refuse(items, single, response) {
+    const {status} = response, told = retryAfter(response), verdict = isVerdict(response), refused = status < 500;
     say('refused', {status, verdict});
-    if (single && verdict && WHOLE[status]) return reject(items, WHOLE[status]);
-    if (status === 410) owners(items).forEach(owner => owner.gone(items[0].token));
-    if ((status === 400 || status === 413) && items.length > 1) return divide(items);
-    if (status === 400 && verdict) return reject(items, 'malformed');
-    if (status === 400) queue.defer(items[0]);
-    return wait(retryAfter(response));
+    if (LATER.includes(status) || (verdict && !refused)) return wait(main, told);
+    if (single && verdict && OVER[status]) return reject(items, OVER[status]);
+    if (items.length === 1 && verdict && !OF_REQUESTS.includes(status)) return reject(items, 'malformed');
+    return doubt(items, told, refused);
   }
-
-  const complete = (answer, items) => answer && Array.isArray(answer.results) && answer.results.length === items.length;
 
   /* True when more may be sent at once. */
   async function deliver(taken) {
@@ -82,19 +97,28 @@ export function createOutbox(endpoint, storage, say) {
     items.forEach(item => Object.assign(item, {sent: true, flying: true, round}));
     try {
       const {response, body: answer} = await post(url, body, keepalive);
-      if (!response.ok) return refused(items, single, response);
-      return complete(answer, items) ? settle(items, answer, sent) : wait(null); // a captive portal's page, for one
+      if (!response.ok) return refuse(items, single, response);
+      if (answer && Array.isArray(answer.results) && answer.results.length === items.length) return settle(items, answer, sent);
+      return doubt(items); // a captive portal's page, for one
     } catch (error) {
-      say('unreachable', {error: String(error)});
-      return wait(null);
+      say('unreachable', {error});
+      return doubt(items);
     } finally {
       items.forEach(item => Object.assign(item, {flying: false, left: false}));
     }
   }
 
+  /* The next items of a lane, where it is due; while the main one waits, nothing is. */
+  function next(from) {
+    if (performance.now() < Math.max(main.before, from.before)) return [];
+    // Of requests that are not answered each is smaller: something in them may be why.
+    const limit = from.limit >> 2 * Math.max(0, main.failures - PATIENCE);
+    return queue.take(limit, item => laneOf(item) === from && !item.flying && item.round !== round);
+  }
+
   async function sendNext() {
-    const items = performance.now() < notBefore ? [] : queue.take(limit, item => !item.flying && item.round !== round);
-    return items.length > 0 && deliver(items);
+    const items = [main, aside].map(next).find(some => some.length);
+    return !!items && deliver(items);
   }
 
   async function drain() {
@@ -106,7 +130,8 @@ export function createOutbox(endpoint, storage, say) {
     } while (wanted);
     running = null; // at once: who asks from here on is not heard by the loop above
     save();
-    if (queue.size() && performance.now() >= notBefore) schedule(AGAIN_MS);
+    const waits = main.before - performance.now();
+    if (queue.size()) schedule(waits > 0 ? waits + LATE_MS : pace * LATER_THAN_BEATS);
     return queue.size() === 0;
   }
 
@@ -117,29 +142,29 @@ export function createOutbox(endpoint, storage, say) {
     return running;
   }
 
-  /* Timers are a little early at times: what they were set for must be due then. */
-  function flushNow() {
-    notBefore = 0;
-    return flush();
-  }
-
   /* Sends once more while the page goes away; what does not fit stays in localStorage for the next page. */
   function leave() {
     save();
-    const items = queue.take(REQUEST_RUNS, item => !item.left && !(keepalive && item.flying));
+    const items = queue.take(REQUEST_RUNS, item => !item.aside && !item.left && !(keepalive && item.flying));
     items.forEach(item => { item.left = true; });
-    if (items.length && keepalive) deliver(items);
-    else if (items.length) navigator.sendBeacon(url, encode(items).body);
+    if (!items.length) return;
+    if (keepalive) deliver(items);
+    else navigator.sendBeacon(url, encode(items).body);
   }
 
   queue.adopt();
   if (queue.size()) schedule(Math.random() * 1000);
-  addEventListener('online', () => schedule(Math.random() * 1000));
+  listen('add', window, 'online', () => {
+    main.before = aside.before = 0;
+    setTimeout(flush, Math.random() * 1000);
+  });
 
   return {
-    add: item => { queue.add(item); save(); },
-    flush, leave, save,
-    watch: unsent => watched.add(unsent),
-    unwatch: unsent => watched.delete(unsent),
+    add(item) {
+      pace = item.session.heartbeat_interval_ms;
+      queue.add(item);
+      save();
+    },
+    flush, leave, save, watched,
   };
 }

@@ -3,6 +3,7 @@
  * of this page's own, so that tabs never write over each other. A page takes over what others left; where the other
  * still lives both send the same runs, which changes nothing.
  */
+import {attempt} from './page.js';
 import {randomId} from './storage.js';
 
 const PREFIX = 'minuted:queue:';
@@ -31,23 +32,21 @@ export function encode(items) {
   };
 }
 
-const TOKEN_MAX = 4096; // characters: what is longer no daemon gave
+const TOKEN = /^[!#-[\]-~]{1,4096}$/; // JSON escapes nothing in it; what else is stored no daemon gave
+const FIELDS = ['from_ms', 'to_ms', 'media_from_ms', 'media_to_ms', 'rate'];
+const RUN_BYTES = 300;
+const isRun = run => !!run && FIELDS.every(name => Number.isFinite(run[name])) && JSON.stringify(run).length < RUN_BYTES;
 
-function isItem({token, run}) {
-  const fields = ['from_ms', 'to_ms', 'media_from_ms', 'media_to_ms', 'rate'];
-  return typeof token === 'string' && token.length <= TOKEN_MAX && run && fields.every(name => Number.isFinite(run[name]));
+/* A stored session's items; what is no good among them costs only itself. */
+function itemsOf({session_token: token, runs}) {
+  return typeof token === 'string' && TOKEN.test(token) ? runs.filter(isRun).map(run => ({token, run, sent: true})) : [];
 }
 
 /* What a stored text holds for ENDPOINT; null where it is another's, [] where it is no good or too old. */
 function decode(text, endpoint) {
-  try {
-    const stored = JSON.parse(text);
-    if (stored.endpoint !== endpoint) return Date.now() - stored.saved_ms < KEPT_MS ? null : [];
-    const items = stored.heartbeats.map(({session_token: token, runs}) => runs.map(run => ({token, run, sent: true})));
-    return [].concat(...items).filter(isItem);
-  } catch (error) {
-    return [];
-  }
+  const stored = attempt(() => JSON.parse(text)) || {};
+  if (stored.endpoint !== endpoint) return Date.now() - stored.saved_ms < KEPT_MS ? null : [];
+  return attempt(() => [].concat(...stored.heartbeats.map(heartbeat => attempt(() => itemsOf(heartbeat), []))), []);
 }
 
 export function createQueue(endpoint, storage) {
@@ -80,9 +79,10 @@ export function createQueue(endpoint, storage) {
     remove(gone) {
       items = items.filter(item => !gone.includes(item));
     },
-    /* Puts one behind all others, so that it does not keep them from being sent. */
+    /* Puts one last, and those of its session before it, so that they do not keep others from being sent. */
     defer(item) {
-      items = [...items.filter(other => other !== item), item];
+      const rank = other => (other === item) + (other.token === item.token);
+      items.sort((a, b) => rank(a) - rank(b));
     },
     save,
     /* Takes over what other pages left, before its own. */
@@ -94,13 +94,13 @@ export function createQueue(endpoint, storage) {
         if (save([])) storage.remove(other);
       }
     },
-    /* The first items that CHOSEN(item), at most LIMIT and what one request may hold. */
+    /* The first items that CHOSEN(item), at most LIMIT and what one request may hold, but one at least. */
     take(limit, chosen) {
       const taken = [], said = new Set();
       let bytes = 100;
       for (const item of items.filter(chosen)) {
         bytes += JSON.stringify(item.run).length + 1 + (said.has(item.token) ? 0 : item.token.length + 40);
-        if (taken.length >= limit || (taken.length && bytes > REQUEST_BYTES)) break;
+        if (taken.length && (taken.length >= limit || bytes > REQUEST_BYTES)) break;
         said.add(item.token);
         taken.push(item);
       }

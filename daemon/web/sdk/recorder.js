@@ -73,7 +73,7 @@ export function createRecorder(emit) {
   function breakBefore(sample) {
     if (sample.jumped) {
       const unseen = Math.min(sample.now - last.now, UNSEEN_MAX_MS);
-      return still() ? moved : after(last, unseen, last.media + unseen * first.rate);
+      return fresh || still() ? moved : after(last, unseen, last.media + unseen * first.rate);
     }
     const advance = sample.media - moved.media, expected = (sample.now - moved.now) * first.rate;
     if (advance < -slack(0) || advance - expected > slack(expected)) return end();

@@ -6,20 +6,15 @@ import {isVerdict, request} from './request.js';
 const TOKEN_TIMEOUT_MS = 60000;
 
 /* REFUSED is true where the daemon itself says that there can be no session now. */
-export class SessionError extends Error {
-  constructor(response, body) {
-    super((body && body.detail) || `the session was answered ${response.status}`);
-    Object.assign(this, {status: response.status, response, refused: isVerdict(response) && [400, 401, 403, 404].includes(response.status)});
-  }
+function sessionError(response, body) {
+  const {status} = response, error = new Error((body && body.detail) || `no session: ${status}`);
+  return Object.assign(error, {status, response, refused: isVerdict(response) && status < 405});
 }
 
 /* The platform's token; a page that never gives one is asked again. */
 function askToken(getToken) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('getToken gave no token within a minute')), TOKEN_TIMEOUT_MS);
-    const settle = action => value => (clearTimeout(timer), action(value));
-    Promise.resolve().then(getToken).then(settle(resolve), settle(reject));
-  });
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error('getToken gave no token')), TOKEN_TIMEOUT_MS));
+  return Promise.race([Promise.resolve().then(getToken), late]);
 }
 
 /* Opens a session or throws; GET_TOKEN gives the platform's token. */
@@ -29,8 +24,8 @@ export async function openSession(endpoint, getToken, lessonId, deviceId) {
     method: 'POST', headers: {Authorization: `Bearer ${token}`, 'Content-Type': 'application/json'},
     body: JSON.stringify({lesson_id: lessonId, device_id: deviceId}),
   });
-  if (!response.ok) throw new SessionError(response, body);
-  if (!body || !body.session_token) throw new Error('what answered is not minuted'); // a captive portal, for one
+  if (!response.ok) throw sessionError(response, body);
+  if (!body || !body.session_token) throw new Error('no session in the answer'); // a captive portal, for one
   // The clock starts no earlier than the answer came, so that no run lies ahead of the daemon's time.
   return {answer: {...body, lesson_id: lessonId}, opened, delay: opened - asked};
 }

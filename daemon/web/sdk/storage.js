@@ -2,20 +2,14 @@
  * localStorage, which a page may be refused (privacy settings, sandboxed frames) or find full: then nothing is kept
  * beyond the page, and nothing breaks.
  */
-const attempt = (action, otherwise) => {
-  try {
-    return action();
-  } catch (error) {
-    return otherwise;
-  }
-};
+import {attempt} from './page.js';
 
 export function openStorage() {
-  const storage = attempt(() => localStorage, null);
+  const storage = attempt(() => localStorage);
   return {
-    read: key => attempt(() => storage.getItem(key), null),
+    read: key => attempt(() => storage.getItem(key)),
     /* Whether it is kept. */
-    write: (key, value) => attempt(() => (storage.setItem(key, value), true), false),
+    write: (key, value) => attempt(() => (storage.setItem(key, value), true)),
     remove: key => attempt(() => storage.removeItem(key)),
     keys: prefix => attempt(() => Object.keys(storage).filter(key => key.startsWith(prefix)), []),
   };

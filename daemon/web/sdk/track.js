@@ -5,23 +5,27 @@ import {createOutbox} from './outbox.js';
 import {deviceId, openStorage} from './storage.js';
 import {createTracker} from './tracker.js';
 
+function want(given, what) {
+  if (!given) throw new TypeError(`minuted.track: ${what} is wanted`);
+}
+
 function check(target, options) {
-  if (!target || typeof target !== 'object') throw new TypeError('minuted.track: a media element or a player object is wanted');
   const {lessonId, getToken} = options || {};
-  if (typeof lessonId !== 'string' || !lessonId) throw new TypeError('minuted.track: lessonId is wanted');
-  if (typeof getToken !== 'function') throw new TypeError('minuted.track: getToken is wanted, a function that gives the platform token');
+  want(target && typeof target === 'object', 'a player object');
+  want(lessonId && typeof lessonId === 'string', 'lessonId');
+  want(typeof getToken === 'function', 'getToken, a function,');
 }
 
 /* Where v1/ lies: ENDPOINT as given, or beside SCRIPT, the address that this code came from (…/v1/minuted.js). */
 function baseOf(endpoint, script) {
   const page = /^https?:/.test(location.href) ? location.href : undefined;
   if (endpoint) return new URL(String(endpoint).replace(/\/*$/, '/'), page).href;
-  if (/^https?:.*\/v1\/minuted\./.test(script)) return new URL('../', script).href;
-  throw new TypeError('minuted.track: endpoint is wanted where the script does not come from the daemon');
+  want(/^https?:.*\/v1\/minuted\.m?js\b/.test(script), 'endpoint');
+  return new URL('../', script).href;
 }
 
 function speaker(debug) {
-  if (typeof debug !== 'function') return debug ? (event, details) => console.debug('minuted:', event, details) : () => {};
+  if (typeof debug !== 'function') return debug ? console.debug.bind(console, 'minuted:') : () => {};
   return (event, details) => {
     try {
       debug(event, details);

@@ -2,7 +2,8 @@
  * One player and one lesson at a time: watches the media element, opens sessions, hands runs to the outbox.
  */
 import {createBackoff, retryAfter} from './backoff.js';
-import {findMedia, sampleMedia} from './media.js';
+import {findMedia, isBlocked, sampleMedia} from './media.js';
+import {listen, ofDocument} from './page.js';
 import {createRecorder} from './recorder.js';
 import {request} from './request.js';
 import {claim, clockError, openSession, serverTime} from './session.js';
@@ -20,10 +21,10 @@ const wallAhead = () => Date.now() - performance.now();
 
 export function createTracker(target, options, endpoint, outbox, deviceId, say) {
   const backoff = createBackoff();
-  const owner = {result, answered, gone};
+  const owner = {result, answered};
   let lessonId = options.lessonId;
-  let media = null, interval = 15000, cutAt = 0, savedAt = 0, asking = false, destroyed = false;
-  let session = null, generation = 0, opening = false, timer = 0, refused = false;
+  let media = null, seeking = false, blocked = false, interval = 15000, cutAt = 0, savedAt = 0, asking = false, destroyed = false;
+  let session = null, generation = 0, opening = false, timer = 0, refused = false, over = false;
   let wall = wallAhead();
   let held = null; // runs since the clock was in doubt, null while it is not
   let unknownSince = null; // on this page's clock: since when all answers say that the session's token is not known
@@ -38,7 +39,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     try {
       if (callback) callback(...values);
     } catch (error) {
-      say('callback failed', {error: String(error)});
+      say('callback failed', {error});
     }
   }
 
@@ -76,28 +77,28 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   }
 
   function finish() {
-    sample(false);
+    sample();
     recorder.close();
     release(null);
   }
 
   function use(next) {
-    sample(false);
+    sample();
     recorder.close();
     if (session) release(next);
     session = next;
     interval = next.answer.heartbeat_interval_ms;
     cutAt = performance.now();
-    refused = false;
+    refused = over = false;
     unknownSince = null;
     backoff.reset();
     say('session', session.answer);
-    sample(false);
+    sample();
     outbox.flush();
   }
 
   function fail(error) {
-    say('no session', {error: String(error)});
+    say('no session', {error});
     timer = setTimeout(retry, backoff.next(error.response && retryAfter(error.response)));
     if (error.refused && !refused) tell(options.onError, error);
     refused = !!error.refused;
@@ -128,11 +129,9 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   }
 
   function openAnew() {
-    clearTimeout(timer);
-    timer = 0;
     refused = opening = false;
     generation++;
-    open();
+    retry();
   }
 
   /* --- the clock ------------------------------------------------------------------------------- */
@@ -182,7 +181,9 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   }
 
   function gone(token) {
-    if (session && token === session.answer.session_token) open();
+    if (!session || token !== session.answer.session_token) return;
+    over = true;
+    open();
   }
 
   async function askProgress(token) {
@@ -192,18 +193,26 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
       const {response, body} = await request(new URL('v1/progress', endpoint).href, {headers: {Authorization: `Bearer ${token}`}});
       if (response.ok && body) tell(options.onProgress, body);
     } catch (error) {
-      say('no progress', {error: String(error)});
+      say('no progress', {error});
     }
     asking = false;
   }
 
   /* --- the player ------------------------------------------------------------------------------ */
 
-  function sample(jumped) {
+  /*
+   * TYPE is the media event that there was, if any. Where the element says that it cannot go on, the run ends and another one
+   * begins at once: nothing comes of that one as long as the position stands still, and nothing is missing where it runs on.
+   */
+  function sample(type) {
     if (!media) return;
     checkClock();
-    const now = performance.now(), state = sampleMedia(media, now, jumped);
+    const now = performance.now(), seeks = media.seeking, stops = isBlocked(media);
+    const state = sampleMedia(media, now, type === 'seeking' || (seeks && !seeking)), ends = type === 'waiting' || (stops && !blocked);
+    seeking = seeks;
+    blocked = stops;
     if (!session) return;
+    if (ends) recorder.observe({...state, playing: false});
     recorder.observe(state);
     if (state.playing && serverTime(session, now) > session.answer.expires_at_ms - RENEW_MS) open();
   }
@@ -223,7 +232,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   }
 
   function onMedia(event) {
-    sample(event.type === 'seeking');
+    sample(event.type);
     if (event.type === 'play' && refused) retry();
     if (FLUSHED.includes(event.type)) send();
     else beat();
@@ -232,15 +241,16 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   function follow(next) {
     if (next === media) return;
     recorder.close();
-    EVENTS.forEach(name => media && media.removeEventListener(name, onMedia));
+    EVENTS.forEach(name => media && listen('remove', media, name, onMedia));
     media = next;
-    EVENTS.forEach(name => media && media.addEventListener(name, onMedia));
+    seeking = blocked = false;
+    EVENTS.forEach(name => media && listen('add', media, name, onMedia));
     say('media', {found: !!media});
   }
 
   function tick() {
     follow(findMedia(target));
-    sample(false);
+    sample();
     beat();
   }
 
@@ -249,12 +259,12 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   }
 
   function onVisibility() {
-    sample(false);
-    if (document.visibilityState === 'hidden') send();
+    sample();
+    if (ofDocument('visibilityState') === 'hidden') send();
   }
 
   function leave() {
-    sample(false);
+    sample();
     recorder.cut();
     release(null);
     outbox.leave();
@@ -263,8 +273,8 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   const listeners = [[document, 'visibilitychange', onVisibility], [document, 'freeze', leave], [document, 'resume', tick],
     [window, 'pagehide', leave], [window, 'pageshow', tick], [window, 'online', onOnline]];
   const ticker = setInterval(tick, TICK_MS);
-  listeners.forEach(([on, name, action]) => on.addEventListener(name, action));
-  outbox.watch(unsent);
+  listeners.forEach(one => listen('add', ...one));
+  outbox.watched.add(unsent);
   follow(findMedia(target));
   open();
 
@@ -276,9 +286,10 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
       session = null;
       openAnew();
     },
-    flush() {
-      sample(false);
-      return send();
+    /* Nothing is delivered of what is played without a session, nor of what is held until the next one tells its seconds. */
+    async flush() {
+      sample();
+      return (await send()) && !!session && !over && !held;
     },
     destroy() {
       if (destroyed) return;
@@ -287,8 +298,8 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
       follow(null);
       clearInterval(ticker);
       clearTimeout(timer);
-      listeners.forEach(([on, name, action]) => on.removeEventListener(name, action));
-      outbox.unwatch(unsent);
+      listeners.forEach(one => listen('remove', ...one));
+      outbox.watched.delete(unsent);
       outbox.flush();
     },
   };
