@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from harness.player import platform_token
 
-TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript", "mp4": "video/mp4", "m4s": "video/iso.segment",
+TYPES = {"html": "text/html; charset=utf-8", "xhtml": "application/xhtml+xml", "js": "text/javascript", "mp4": "video/mp4", "m4s": "video/iso.segment",
          "ts": "video/mp2t", "m3u8": "application/vnd.apple.mpegurl", "mpd": "application/dash+xml"}
 PORTAL = "higher"
 BLOCK = 2048

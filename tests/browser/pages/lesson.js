@@ -7,6 +7,7 @@
  *     &media=             the film's address
  *     &player=            one of players.js; a plain video element unless told
  *     &track=later        the test calls lesson.track() itself
+ *     &beside=            HTML that stands in the page before the SDK is loaded
  */
 (() => {
   const address = new URLSearchParams(location.search);
@@ -41,6 +42,7 @@
   });
 
   async function start() {
+    if (address.has('beside')) video.insertAdjacentHTML('afterend', address.get('beside'));
     lesson.loaded = await lesson.load(address.get('sdk') || '/v1/minuted.js');
     const media = address.get('media') || '/media/lesson.mp4';
     const player = address.get('player');
