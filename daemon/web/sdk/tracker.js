@@ -27,7 +27,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   let session = null, generation = 0, opening = false, timer = 0, refused = false, over = false;
   let wall = wallAhead();
   let held = null; // runs since the clock was in doubt, null while it is not
-  let unknownSince = null; // on this page's clock: since when all answers say that the session's token is not known
+  let unknownSince = 0; // on this page's clock: since when all answers say that the session's token is not known; 0: they do not
   let late = 0; // by how much the wall clock says that the monotonic one is, since then
 
   const recorder = createRecorder(run => {
@@ -90,7 +90,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     interval = next.answer.heartbeat_interval_ms;
     cutAt = performance.now();
     refused = over = false;
-    unknownSince = null;
+    unknownSince = 0;
     backoff.reset();
     say('session', session.answer);
     sample();
@@ -164,26 +164,20 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     say('result', {...outcome, ...item.run});
     tell(options.onResult, outcome, item.run, item.session);
     if (outcome.credited_seconds > 0) askProgress(item.token);
-    if (['session_expired', 'token_invalid'].includes(outcome.reason)) gone(item.token);
-    else judgeToken(item.token, outcome.reason);
+    judgeToken(item.token, outcome.reason);
   }
 
   /*
-   * While operators rotate the keys of sessions, some daemons do not know a token that others know: the run is kept and sent
-   * again. Where none comes to know it the key is lost, and only another session can be credited.
+   * A session that is over is followed by another one. While operators rotate the keys of sessions, some daemons do not know a
+   * token that others know: the run is kept and sent again. Where none comes to know it the key is lost, and only another session
+   * can be credited.
    */
   function judgeToken(token, reason) {
     if (!session || token !== session.answer.session_token) return;
-    const now = performance.now();
-    if (reason !== 'token_unknown') unknownSince = null;
-    else if (unknownSince === null) unknownSince = now;
-    else if (now - unknownSince >= UNKNOWN_MS) open();
-  }
-
-  function gone(token) {
-    if (!session || token !== session.answer.session_token) return;
-    over = true;
-    open();
+    const now = performance.now(), ended = ['session_expired', 'token_invalid'].includes(reason);
+    over = over || ended;
+    unknownSince = reason === 'token_unknown' ? unknownSince || now : 0;
+    if (ended || (unknownSince && now - unknownSince >= UNKNOWN_MS)) open();
   }
 
   async function askProgress(token) {
