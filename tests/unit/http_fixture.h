@@ -66,7 +66,8 @@ struct client {
 
 static int64_t fixture_now_us = 1000000;
 
-/* Takes the place of the C library's function, for libevent too. */
+/* Takes the place of the C library's function, for libevent too. The names in its header are reserved ones.
+ * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
 int clock_gettime(clockid_t id, struct timespec *now)
 {
     if (id == CLOCK_REALTIME)
