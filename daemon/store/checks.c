@@ -202,9 +202,9 @@ static enum check_result check_setting(
     if (!reply_string(reply, &kept)) {
         problem(seen, "does not keep the deployment's settings: %.180s", reply == NULL ? error : "no value");
         result = CHECK_PASSING;
-    } else if (strcmp(reply->str, text) != 0) {
-        problem(seen, "was first used with %s = %.24s, this daemon is configured with %s", field, reply->str,
-            text);
+    } else if (strcmp(kept.ptr, text) != 0) {
+        problem(
+            seen, "was first used with %s = %.24s, this daemon is configured with %s", field, kept.ptr, text);
         result = CHECK_WRONG;
     }
     freeReplyObject(reply);

@@ -232,7 +232,7 @@ redisReply *client_words(redisContext *redis, char error[static CLIENT_ERROR_MAX
     redisReply *reply = client_send(redis, &command, error) ? client_receive(redis, error) : NULL;
     buf_free(&words);
     buf_free(&command);
-    if (reply_is_error(reply)) {
+    if (reply != NULL && reply_is_error(reply)) {
         copy_error(error, reply->str);
         freeReplyObject(reply);
         reply = NULL;

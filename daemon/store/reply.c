@@ -146,7 +146,7 @@ enum reply_read reply_next(redisContext *redis, struct reply_progress *progress,
     *reply = NULL;
     if (redis->err != 0)
         return REPLY_BROKEN;
-    reader->fn = (redisReplyObjectFunctions *)(uintptr_t)&builders;
+    reader->fn = (redisReplyObjectFunctions *)&builders;
     reader->privdata = progress;
     if (redisGetReplyFromReader(redis, &got) != REDIS_OK)
         return progress->broken != NULL ? give_up(redis, progress->broken) : REPLY_BROKEN;
