@@ -104,7 +104,10 @@ def kind_of(words):
     name = words[0].decode().upper()
     if b"minuted:permissions" in words:
         return "permission"
-    return f"{name} {words[1].decode()}" if name in ("FCALL", "FUNCTION", "CLUSTER", "SENTINEL") else name
+    second = words[1].decode() if len(words) > 1 else ""
+    if name == "FCALL":
+        return f"FCALL {second.split('_', 2)[-1]}"  # without the library's name, minuted_<hash>_
+    return f"{name} {second}" if name in ("FUNCTION", "CLUSTER", "SENTINEL") else name
 
 
 async def read_command(reader):

@@ -17,9 +17,9 @@ from harness.spoiler import LIES, SpoilerThread
 
 # On the workers' pipelines and on the connections that read progress. The publisher and the monitor ask one thing after
 # the other, and a lie ends that, so that each lie is told of another one.
-WORKERS = ["FCALL minuted_2_apply", "HGETALL"]
-PUBLISHERS = ["FCALL minuted_2_lease", "ZREVRANGEBYSCORE", "SSCAN", "HMGET", "SMEMBERS", "FCALL minuted_2_watermark"]
-MONITORS = ["INFO", "DISCARD", "MULTI", "permission", "CONFIG", "TIME", "FUNCTION LIST", "HGET", "FCALL minuted_2_probe",
+WORKERS = ["FCALL apply", "HGETALL"]
+PUBLISHERS = ["FCALL lease", "ZREVRANGEBYSCORE", "SSCAN", "HMGET", "SMEMBERS", "FCALL watermark"]
+MONITORS = ["INFO", "DISCARD", "MULTI", "permission", "CONFIG", "TIME", "FUNCTION LIST", "HGET", "FCALL probe",
             "GET", "PING"]
 GREATEST_MB = 300
 RUNS_MAX = 100  # that wait to be sent again
