@@ -132,9 +132,9 @@ struct exchange {
     struct outbox *o;
     const char *what;
     size_t server;
-    int replicas; /* acknowledgements asked for behind the replies; 0: none */
-    uint64_t fence;
-    bool broken; /* nothing more can be read */
+    uint64_t fence; /* the number that is asked for behind all else */
+    int replicas;   /* acknowledgements asked for behind the replies; 0: none */
+    bool broken;    /* nothing more can be read */
 };
 
 static void report(const struct exchange *e, int partition, const char *error)
@@ -308,7 +308,7 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
         if (o->links[server].commands.len > 0) {
             append_wait(&o->links[server].commands, replicas);
             client_append_fence(&o->links[server].commands, ++o->fences);
-            exchanges[n] = (struct exchange){o, what, server, replicas, o->fences, false};
+            exchanges[n] = (struct exchange){o, what, server, o->fences, replicas, false};
             send_commands(&exchanges[n++]);
         }
     for (size_t i = 0; i < n; i++)
