@@ -523,11 +523,11 @@ void connection_accept(struct http_server *server, int fd)
     watch_socket(c);
 }
 
-/* Without a place of its own. */
-static void turn_away(struct connection *c)
+/* Without a place of its own. ABRUPT: its descriptor is wanted as soon as the answer is written. */
+static void turn_away(struct connection *c, bool abrupt)
 {
     struct http_server *server = c->server;
-    c->abrupt = server->refused >= HTTP_REFUSALS_MAX;
+    c->abrupt = abrupt || server->refused >= HTTP_REFUSALS_MAX;
     c->refused = true;
     server->refused++;
     fail(c, 503, "too many connections");
@@ -537,10 +537,10 @@ static void turn_away(struct connection *c)
 void connection_refuse(struct http_server *server, int fd)
 {
     count(&server->counters.refused_connections);
-    turn_away(connection_new(server, fd));
+    turn_away(connection_new(server, fd), false);
 }
 
-static void yield(struct connection *c)
+static void yield(struct connection *c, bool abrupt)
 {
     count(&c->server->counters.yielded_connections);
     if (c->queue != HTTP_QUEUE_BEGUN) {
@@ -548,7 +548,7 @@ static void yield(struct connection *c)
         return;
     }
     atomic_fetch_sub(&c->server->places->taken, 1);
-    turn_away(c);
+    turn_away(c, abrupt);
 }
 
 /* Bytes that have come and wait to be read: the client is not as silent as it looks. */
@@ -573,7 +573,7 @@ static struct connection *find_yielding(
     return NULL;
 }
 
-bool connection_make_room(struct http_server *server)
+bool connection_make_room(struct http_server *server, bool descriptor)
 {
     size_t unproven = server->queued[HTTP_QUEUE_SILENT] + server->queued[HTTP_QUEUE_BEGUN];
     int64_t grace_ms = 4 * unproven >= server->open - server->refused ? 0 : YIELD_GRACE_MS;
@@ -584,7 +584,7 @@ bool connection_make_room(struct http_server *server)
     for (enum http_queue queue = 0; queue < HTTP_QUEUES; queue++) {
         struct connection *c = find_yielding(server, queue, ages_ms[queue]);
         if (c != NULL) {
-            yield(c);
+            yield(c, descriptor);
             return true;
         }
     }

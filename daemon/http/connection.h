@@ -18,8 +18,11 @@
 void connection_accept(struct http_server *server, int fd);
 /* Answers 503 and closes FD. */
 void connection_refuse(struct http_server *server, int fd);
-/* Closes the first connection that may make room for another, as http.h says; false when there is none. */
-bool connection_make_room(struct http_server *server);
+/*
+ * Closes the first connection that may make room for another, as http.h says; false when there is none.
+ * DESCRIPTOR: room is wanted for a file descriptor, which is then closed at once.
+ */
+bool connection_make_room(struct http_server *server, bool descriptor);
 /* Closes when idle, but reads first what has arrived already. */
 void connection_drain(struct connection *c);
 void connection_destroy(struct connection *c);

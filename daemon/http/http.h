@@ -123,7 +123,7 @@ typedef void http_error_writer(
  * Where all places are taken, the first of these makes room for a new connection, each kind oldest first:
  *
  *     1. one that has sent nothing yet
- *     2. one that has its last answer and is only waited for to close
+ *     2. one that has had its last answer and only waits for the client to close
  *     3. one whose first request is not complete: it is answered 503
  *     4. one that has been idle for idle_yields_ms since its last answer
  *

@@ -92,7 +92,7 @@ static void on_room(evutil_socket_t fd, short what, void *arg)
     if (!atomic_load(&server->places->wanted))
         return;
     while (max - atomic_load(&server->places->taken) <= few)
-        if (!connection_make_room(server))
+        if (!connection_make_room(server, false))
             return;
     atomic_store(&server->places->wanted, false);
 }
@@ -105,7 +105,7 @@ static void on_accept(
     (void)len;
     struct listener *l = arg;
     struct http_server *server = l->server;
-    if (take_place(server) || (connection_make_room(server) && take_place(server))) {
+    if (take_place(server) || (connection_make_room(server, false) && take_place(server))) {
         connection_accept(server, fd);
         return;
     }
@@ -120,7 +120,7 @@ static void on_accept_error(struct evconnlistener *evconn, void *arg)
     struct http_server *server = l->server;
     int error = EVUTIL_SOCKET_ERROR();
     struct timeval pause = timeval_of_ms(ACCEPT_PAUSE_MS);
-    if ((error == EMFILE || error == ENFILE) && connection_make_room(server))
+    if ((error == EMFILE || error == ENFILE) && connection_make_room(server, true))
         return; /* the loop finds it again, and there is a descriptor now */
     atomic_fetch_add_explicit(&server->counters.refused_connections, 1, memory_order_relaxed);
     log_event(server->log, LOG_WARN, "accept_failed", "error=%s pause_ms=%d",
