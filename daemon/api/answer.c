@@ -11,9 +11,8 @@ static const struct string_list *origins(const struct api *api)
     return &api->settings.config->http.allowed_origins;
 }
 
-static void count_problem(struct api *api, int status)
+static void count(_Atomic uint64_t *counter)
 {
-    _Atomic uint64_t *counter = status == 503 ? &api->counters.shed : &api->counters.problems;
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
@@ -54,23 +53,19 @@ void answer_options(struct api *api, struct http_exchange *x, const char *method
     answer_with(api, x, &response);
 }
 
-/* For a status that asks to come back later: those who are refused together do not come back together. */
-static void write_retry_after(struct api *api, struct pace *pace, int status, struct buf *headers)
+/* Those who are refused together do not come back together. */
+static void write_retry_after(struct api *api, const struct pace *pace, struct buf *headers)
 {
-    int64_t now_ms = clock_monotonic_ms();
-    if (status != 503 && status != 429)
-        return;
-    pace_refused(pace, now_ms);
-    int64_t limit_ms = pace_retry_limit_ms(pace, api_interval_ms(api), now_ms);
+    int64_t limit_ms = pace_retry_limit_ms(pace, api_interval_ms(api), clock_monotonic_ms());
     buf_printf(headers, "Retry-After: %d\r\n", pace_retry_after_s(limit_ms, rand_r(&api->jitter)));
 }
 
-void answer_problem(
+static void respond(
     struct api *api, struct http_exchange *x, int status, const char *detail, const char *headers)
 {
-    count_problem(api, status);
     start_headers(api, x);
-    write_retry_after(api, &api->pace, status, &api->headers);
+    if (status == 503)
+        write_retry_after(api, &api->pace, &api->headers);
     buf_append_string(&api->headers, "Cache-Control: no-store\r\n");
     if (headers != NULL)
         buf_append_string(&api->headers, headers);
@@ -81,25 +76,42 @@ void answer_problem(
     answer_with(api, x, &response);
 }
 
+void answer_problem(
+    struct api *api, struct http_exchange *x, int status, const char *detail, const char *headers)
+{
+    count(&api->counters.problems);
+    respond(api, x, status, detail, headers);
+}
+
 void answer_unauthorized(struct api *api, struct http_exchange *x, bool given, const char *detail)
 {
     answer_problem(api, x, 401, detail,
         given ? "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n" : "WWW-Authenticate: Bearer\r\n");
 }
 
+void answer_shed(struct api *api, struct http_exchange *x, const char *detail)
+{
+    count(&api->counters.shed);
+    pace_refused(&api->pace, clock_monotonic_ms());
+    respond(api, x, 503, detail, NULL);
+}
+
 void answer_unavailable(struct api *api, struct http_exchange *x)
 {
-    answer_problem(api, x, 503, "minuted cannot store or read now: send the same again later", NULL);
+    answer_shed(api, x, "minuted cannot store or read now: send the same again later");
 }
 
 void api_write_error(
     void *ctx, int status, const char *detail, struct slice origin, struct http_response *response)
 {
     struct api *api = ctx;
-    count_problem(api, status);
+    count(status == 503 ? &api->counters.shed : &api->counters.problems);
     buf_clear(&api->error_headers);
     cors_write(origins(api), origin, &api->error_headers);
-    write_retry_after(api, &api->door, status, &api->error_headers);
+    if (status == 503) {
+        pace_refused(&api->door, clock_monotonic_ms());
+        write_retry_after(api, &api->door, &api->error_headers);
+    }
     buf_append_char(&api->error_headers, '\0');
     buf_clear(&api->error_body);
     problem_write(&api->error_body, status, detail);

@@ -99,7 +99,7 @@ void sessions_handle(struct api *api, struct http_exchange *x)
     if (lesson == NULL)
         answer_problem(api, x, 404, "there is no such lesson", NULL);
     else if (!store_clock_trusted(api->settings.store))
-        answer_problem(api, x, 503, "this server's clock is wrong: try another one, or later", NULL);
+        answer_shed(api, x, "this server's clock is wrong: try another one, or later");
     else if (now_ms < lesson->allows.opens_ms || now_ms >= lesson->allows.closes_ms)
         answer_closed(api, x, lesson->course);
     else

@@ -45,7 +45,8 @@
     X(daemon, runs_refused, counter, reason, "minuted_runs_refused_total",                                   \
         "Runs rejected or to be retried.")                                                                   \
     X(api, progress, counter, none, "minuted_progress_total", "Progress questions answered.")                \
-    X(api, shed, counter, none, "minuted_requests_shed_total", "Requests answered 503.")                     \
+    X(api, shed, counter, none, "minuted_requests_shed_total",                                               \
+        "Requests answered 503 for this daemon's own state.")                                                \
     X(api, problems, counter, none, "minuted_requests_refused_total", "Requests answered 4xx.")              \
     X(store, runs, counter, none, "minuted_store_runs_total", "Runs handed to Redis.")                       \
     X(store, pipelines, counter, none, "minuted_store_pipelines_total", "Pipelines sent to Redis.")          \
