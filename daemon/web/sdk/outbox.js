@@ -9,7 +9,7 @@ import {isVerdict, request} from './request.js';
 
 const OVER = {401: 'token_invalid', 410: 'session_expired'}; // the daemon's word on a request with one session
 const LATER = [408, 429]; // not now, whatever the request says
-const OF_REQUESTS = [404, 405, 415, 431]; // the daemon's word on how it was asked, which condemns no run
+const OF_RUNS = [400, 413]; // the daemon's word on a run that is alone; any other may come from a gateway that speaks as it does
 const PATIENCE = 3; // failures in a row after which requests become smaller
 const LATE_MS = 50; // timers are a little early at times
 const LATER_THAN_BEATS = 1.25; // who plays sends before that
@@ -87,7 +87,7 @@ export function createOutbox(endpoint, storage, say) {
     say('refused', {status, verdict});
     if (LATER.includes(status) || (verdict && !refused)) return wait(main, told);
     if (single && verdict && OVER[status]) return reject(items, OVER[status]);
-    if (items.length === 1 && verdict && !OF_REQUESTS.includes(status)) return reject(items, 'malformed');
+    if (items.length === 1 && verdict && OF_RUNS.includes(status)) return reject(items, 'malformed');
     return doubt(items, told, refused);
   }
 
