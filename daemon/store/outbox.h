@@ -130,10 +130,10 @@ bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums) __attr
 /*
  * Retires what is older than the horizon at NOW_MS: oldest bucket first, in every partition before the next
  * bucket, only where nothing is dirty. At most a bounded number of buckets a call. With redis.early_retire,
- * while a server is above its memory's high-water mark, also up to one younger bucket that holds memory
- * there, and those before it, but none that is not yet older than early_retire. *FLOOR gets the lowest floor
- * of all partitions (Unix seconds / 60): no second before it can be claimed any more; 0 when a partition has
- * none yet.
+ * while a server is above its memory's high-water mark, also the oldest younger bucket that frees enough
+ * memory on that server, and all buckets before it; none younger than early_retire. *FLOOR gets the lowest
+ * floor of all partitions (Unix seconds / 60): no second before it can be claimed any more; 0 when a
+ * partition has none yet.
  */
 bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor) __attribute__((warn_unused_result));
 

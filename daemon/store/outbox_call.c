@@ -1,7 +1,6 @@
 /* The outbox's connections and requests. */
 #include "store/outbox_call.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -222,7 +221,7 @@ static bool take_barrier(struct exchange *e)
     return good;
 }
 
-/* Without it a reply too many would be taken for the next partition's. */
+/* Reads the fence. Without the fence, one surplus reply would shift every later answer by one partition. */
 static void take_fence(struct exchange *e)
 {
     char error[CLIENT_ERROR_MAX];
@@ -266,7 +265,7 @@ struct raises {
  * connection, and all that the server was told before it. What the requests read was written over other
  * connections, but before it was read: so this write, which the same connection makes after the reading and
  * before WAIT, is behind all of it. A write that came before the reading would not be: another connection
- * could have written in between.
+ * could have written in between. A request that is no partition's writes by itself.
  */
 static void queue_raises(struct outbox *o, struct raises *raises)
 {
@@ -274,8 +273,7 @@ static void queue_raises(struct outbox *o, struct raises *raises)
     *raises = (struct raises){0};
     for (size_t i = 0; i < n; i++) {
         int p = o->requests[i].partition;
-        assert(p != NO_PARTITION);
-        if (raises->queued[p])
+        if (p == NO_PARTITION || raises->queued[p])
             continue;
         raises->queued[p] = true;
         resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 1);
@@ -287,9 +285,11 @@ static void queue_raises(struct outbox *o, struct raises *raises)
 /* A partition whose `taken` could not be raised was not read durably; the others were. */
 static void judge_raises(struct outbox *o, const struct raises *raises)
 {
-    for (size_t i = 0; i < o->n_requests; i++)
-        if (!raises->done[o->requests[i].partition])
+    for (size_t i = 0; i < o->n_requests; i++) {
+        int p = o->requests[i].partition;
+        if (p != NO_PARTITION && !raises->done[p])
             *o->requests[i].done = false;
+    }
 }
 
 bool outbox_flush(struct outbox *o, const char *what, bool barrier)
@@ -329,14 +329,15 @@ bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, ta
     return outbox_flush(o, what, false);
 }
 
-bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_reply *take, void *ctx)
+bool outbox_call_key(
+    struct outbox *o, const char *key, const char *what, bool barrier, take_reply *take, void *ctx)
 {
     bool done;
     if (!may_queue(o))
         return false;
     size_t server = (size_t)topology_server_of_key(o->topology, key);
     queue(o, &(struct outbox_request){server, NO_PARTITION, 1, take, ctx, &done});
-    return outbox_flush(o, what, false);
+    return outbox_flush(o, what, barrier);
 }
 
 bool outbox_take_integer(void *ctx, size_t index, const redisReply *reply)
@@ -355,7 +356,8 @@ bool outbox_read_minutes(struct arena *arena, const redisReply *reply, struct ou
         struct slice text;
         if (!reply_string(reply->element[i], &text))
             return false;
-        out->n += reply_number(reply->element[i], &out->minutes[out->n]); /* a spoiled one holds up nobody */
+        out->n += reply_number(
+            reply->element[i], &out->minutes[out->n]); /* a minute that is not a number is skipped */
     }
     return true;
 }

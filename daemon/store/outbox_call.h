@@ -36,6 +36,8 @@ struct outbox {
     size_t room;
     int64_t waited_us;     /* for answers */
     int64_t early_minutes; /* retired before the horizon */
+    int64_t early_from;    /* the floor before such a retirement that is not yet told; 0: there is none */
+    int64_t early_bucket;  /* where the search for a bucket that is worth it goes on */
 };
 
 /* Takes over a reply, which may be an error; false when it is not of the right form. */
@@ -57,8 +59,12 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier);
 /* Both, of one request and without a barrier. */
 bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, take_reply *take, void *ctx);
 
-/* The same, one command, to the server that holds KEY. */
-bool outbox_call_key(struct outbox *o, const char *key, const char *what, take_reply *take, void *ctx);
+/*
+ * One command, to the server that holds KEY. BARRIER: the command writes, and it counts as done only when
+ * that is durable at the configured level.
+ */
+bool outbox_call_key(
+    struct outbox *o, const char *key, const char *what, bool barrier, take_reply *take, void *ctx);
 
 /*
  * The number of the connection to the server of PARTITION that is open now, 0 where none is. Two answers that

@@ -20,7 +20,7 @@ static bool call_lease(struct outbox *o, const char *holder, int64_t ttl_ms, cha
     resp_arg(&o->command, SLICE_LITERAL(KEY_PUBLISHER));
     resp_arg(&o->command, slice_of(holder));
     resp_int(&o->command, ttl_ms);
-    return outbox_call_key(o, KEY_PUBLISHER, "lease", take_owner, owner);
+    return outbox_call_key(o, KEY_PUBLISHER, "lease", false, take_owner, owner);
 }
 
 bool outbox_lease(struct outbox *o, const char *holder, int64_t ttl_ms, bool *held, char owner[static 128])
@@ -53,7 +53,7 @@ bool outbox_watermark(struct outbox *o, int64_t *published_through, int64_t *fin
     resp_arg(&o->command, SLICE_LITERAL(KEY_WATERMARKS));
     resp_int(&o->command, *published_through);
     resp_int(&o->command, *final_through);
-    if (!outbox_call_key(o, KEY_WATERMARKS, "watermark", take_watermarks, greatest))
+    if (!outbox_call_key(o, KEY_WATERMARKS, "watermark", true, take_watermarks, greatest))
         return false;
     *published_through = greatest[0];
     *final_through = greatest[1];

@@ -4,17 +4,19 @@
  * behind the horizon; sooner only if the configuration allows it and a server is short of memory that they
  * hold.
  */
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "config.h"
 #include "credit/mask.h"
 #include "store/outbox_call.h"
+#include "store/reply.h"
 
 enum {
     RETIRE_MAX = 8,          /* buckets a call: far less than a lease lasts */
     HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
     WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
+    WORTH_LOOKS = 144,       /* buckets that are asked for their memory, a call: those of a day */
     BUCKET_KEYS = 3 + 2 * BUCKET_MINUTES
 };
 
@@ -41,16 +43,14 @@ static bool take_floor(void *ctx, size_t index, const redisReply *reply)
 {
     struct floor_call *call = ctx;
     if (index == 0) {
-        *call->floor = reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : NO_FLOOR;
-        return reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_NIL;
+        *call->floor = NO_FLOOR;
+        return reply->type == REDIS_REPLY_NIL || reply_number(reply, call->floor);
     }
-    if (reply->type != REDIS_REPLY_ARRAY)
+    if (!reply_is_array(reply))
         return false;
     for (size_t i = 0; i < reply->elements; i++) {
-        if (reply->element[i]->type != REDIS_REPLY_STRING)
-            return false;
-        int64_t minute = strtoll(reply->element[i]->str, NULL, 10);
-        if (minute < *call->oldest_grown)
+        int64_t minute; /* a member that is no number is passed over, here as in publishing */
+        if (reply_number(reply_at(reply, i), &minute) && minute < *call->oldest_grown)
             *call->oldest_grown = minute;
     }
     return true;
@@ -73,9 +73,12 @@ static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
     }
     if (!outbox_flush(o, "floor", barrier))
         return false;
-    for (int p = 0; p < o->config->redis.partitions; p++)
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        if (!done[p])
+            return false;
         if (f->floor[p] != NO_FLOOR && (f->lowest == NO_FLOOR || f->floor[p] < f->lowest))
             f->lowest = f->floor[p];
+    }
     return true;
 }
 
@@ -110,7 +113,7 @@ static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t buck
     if (n > 0 && !outbox_flush(o, "retire", false))
         return false;
     for (int i = 0; i < n; i++)
-        *ready = *ready && floor[i] > bucket * BUCKET_MINUTES;
+        *ready = *ready && done[i] && floor[i] > bucket * BUCKET_MINUTES;
     return true;
 }
 
@@ -157,13 +160,13 @@ struct content {
 static bool take_content(void *ctx, size_t index, const redisReply *reply)
 {
     struct content *content = ctx;
-    int64_t number = reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
-    if (index == 0) {
+    int64_t number = 0;
+    bool good = reply_integer(reply, &number) || (index == 0 && reply->type == REDIS_REPLY_NIL);
+    if (index == 0)
         content->bytes = number;
-        return reply->type == REDIS_REPLY_INTEGER || reply->type == REDIS_REPLY_NIL;
-    }
-    content->dirty = number > 0;
-    return reply->type == REDIS_REPLY_INTEGER;
+    else
+        content->dirty = number > 0;
+    return good;
 }
 
 static bool read_contents(struct outbox *o, int64_t bucket, struct content contents[static PARTITIONS_MAX])
@@ -227,29 +230,49 @@ static bool is_worth(const struct outbox *o, const struct short_servers *s,
 
 /*
  * *END gets the end of the oldest bucket from F's lowest floor to the minute KEEP that is worth giving up;
- * the lowest floor itself where there is none. The buckets before it are trifles, and are closed with it,
+ * the lowest floor itself where none is found. The buckets before it are trifles, and are closed with it,
  * since there is but one floor; so none is closed for nothing. A bucket that is still dirty cannot be
- * retired: nothing from there on is worth it.
+ * retired: nothing from there on is worth it. A call looks at a day's buckets at most, and the next one goes
+ * on behind them, so that the lease outlasts every call.
  */
 static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, int64_t *end)
 {
     struct short_servers servers;
     struct content contents[PARTITIONS_MAX] = {{0}};
+    int64_t first = f->lowest / BUCKET_MINUTES;
     *end = f->lowest;
     find_short(o, &servers);
-    for (int64_t bucket = f->lowest / BUCKET_MINUTES;
-         servers.n > 0 && (bucket + 1) * BUCKET_MINUTES <= keep && f->oldest_grown >= bucket * BUCKET_MINUTES;
-         bucket++) {
+    if (servers.n == 0 || o->early_bucket < first || (o->early_bucket + 1) * BUCKET_MINUTES > keep)
+        o->early_bucket = first;
+    for (int i = 0; i < WORTH_LOOKS && servers.n > 0; i++) {
+        int64_t bucket = o->early_bucket;
+        if ((bucket + 1) * BUCKET_MINUTES > keep || f->oldest_grown < bucket * BUCKET_MINUTES)
+            break;
         if (!read_contents(o, bucket, contents))
             return false;
-        if (is_dirty(o, contents))
+        if (is_dirty(o, contents)) {
+            o->early_bucket = first;
             break;
+        }
+        o->early_bucket++;
         if (is_worth(o, &servers, contents)) {
             *end = (bucket + 1) * BUCKET_MINUTES;
             break;
         }
     }
     return true;
+}
+
+/* Tells what a retirement before the horizon has closed, be it that of an earlier call which then failed. */
+static void tell_early(struct outbox *o, int64_t lowest)
+{
+    int64_t minutes = lowest - o->early_from;
+    if (o->early_from > 0 && minutes > 0) {
+        o->early_minutes += minutes;
+        log_event(o->log, LOG_WARN, "retired_early", "minutes=%lld until=%lld reason=memory",
+            (long long)minutes, (long long)lowest * MINUTE_SECONDS);
+    }
+    o->early_from = 0;
 }
 
 /* One bucket that is worth it a call: the next call sees whether that was enough. What is behind the horizon
@@ -260,22 +283,19 @@ static bool retire_early(struct outbox *o, int64_t now_ms, int64_t horizon_minut
     int64_t end;
     if (!read_floors(o, &f, false))
         return false;
-    int64_t before = f.lowest;
-    if (before == NO_FLOOR || before + BUCKET_MINUTES <= horizon_minute)
+    tell_early(o, f.lowest);
+    if (f.lowest == NO_FLOOR || f.lowest + BUCKET_MINUTES <= horizon_minute)
         return true;
+    int64_t before = f.lowest;
     if (!find_worth(o, &f, minute_of(now_ms - o->config->redis.early_retire_ms), &end))
         return false;
     if (end == before)
         return true;
+    o->early_from = before > horizon_minute ? before : horizon_minute;
     /* one more for partitions that were never used, which are closed first */
     if (!retire_before(o, end, (end - before) / BUCKET_MINUTES + 2) || !read_floors(o, &f, false))
         return false;
-    int64_t from = before > horizon_minute ? before : horizon_minute;
-    if (f.lowest <= from)
-        return true;
-    o->early_minutes += f.lowest - from;
-    log_event(o->log, LOG_WARN, "retired_early", "minutes=%lld until=%lld reason=memory",
-        (long long)(f.lowest - from), (long long)f.lowest * MINUTE_SECONDS);
+    tell_early(o, f.lowest);
     return true;
 }
 
