@@ -264,7 +264,7 @@ static const char *const commands[] = {"INFO", "TIME", "CONFIG GET appendfsync",
     "SSCAN " KEY_PERMISSIONS " 0", "ZADD " KEY_PERMISSIONS " 0 x", "ZREM " KEY_PERMISSIONS " x",
     "ZRANGEBYSCORE " KEY_PERMISSIONS " 0 0", "ZREVRANGEBYSCORE " KEY_PERMISSIONS " 0 0"};
 
-enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]), PERMISSIONS_EVERY_MS = 60000 };
 
 static void append_words(struct buf *b, const char *text)
 {
@@ -357,12 +357,18 @@ static enum check_result check_writes(redisContext *redis, struct monitor_server
 }
 
 enum check_result check_server(const struct config *config, redisContext *redis,
-    const struct redis_server *server, bool holds_settings, struct log *log, struct monitor_server *seen)
+    const struct redis_server *server, bool holds_settings, int64_t *permitted_ms, struct log *log,
+    struct monitor_server *seen)
 {
     snprintf(seen->name, sizeof(seen->name), "%s", server->name);
     seen->problem[0] = '\0';
     seen->refusal[0] = '\0';
-    enum check_result result = check_permissions(redis, seen);
+    int64_t now_ms = clock_monotonic_ms();
+    enum check_result result = CHECK_GOOD;
+    if (*permitted_ms == 0 || now_ms - *permitted_ms >= PERMISSIONS_EVERY_MS) {
+        result = check_permissions(redis, seen);
+        *permitted_ms = result == CHECK_GOOD ? now_ms : 0;
+    }
     if (result == CHECK_GOOD)
         result = check_info(config, redis, seen);
     seen->reached = redis->err == 0;

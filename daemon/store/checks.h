@@ -19,7 +19,10 @@ enum check_result {
 
 /*
  * Looks at SERVER over REDIS and fills *SEEN. HOLDS_SETTINGS: this one stores the deployment's settings.
- * Loads the functions where they are missing. A failed connection leaves redis->err set.
+ * Loads the functions where they are missing. A failed connection leaves redis->err set. *PERMITTED_MS
+ * (monotonic; 0 for a new connection) says when all commands were last found to be allowed; they are asked
+ * for again after a minute.
  */
 enum check_result check_server(const struct config *config, redisContext *redis,
-    const struct redis_server *server, bool holds_settings, struct log *log, struct monitor_server *seen);
+    const struct redis_server *server, bool holds_settings, int64_t *permitted_ms, struct log *log,
+    struct monitor_server *seen);

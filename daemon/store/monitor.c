@@ -19,12 +19,14 @@
 #include "store/libraries.h"
 #include "store/resolver.h"
 
-enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000 };
+enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000, LEAVE_MS = 3000 };
 
 /* What the thread alone uses: a connection to each server of the last look. */
 struct seen_server {
     struct redis_server where;
     redisContext *redis;
+    int64_t permitted_ms; /* as check_server() keeps it */
+    int64_t missing_ms;   /* since when the name does not lead here any more, monotonic; 0: it does */
 };
 
 struct monitor {
@@ -100,6 +102,8 @@ static void close_connection(struct seen_server *connection)
     if (connection->redis != NULL)
         redisFree(connection->redis);
     connection->redis = NULL;
+    connection->permitted_ms = 0;
+    connection->missing_ms = 0;
 }
 
 static void close_connections(struct monitor *m)
@@ -117,16 +121,24 @@ static bool same_servers(const struct monitor *m, const struct topology *t)
     return same;
 }
 
-/* A connection to where the name does not lead any more is one to a server that may be another by now. */
+/*
+ * A connection to where the name does not lead any more is one to a server that may be another by now. Name
+ * servers that give some of a name's addresses in turn do not count: the address must be missing for a while.
+ */
 static void leave_old_address(struct monitor *m, struct seen_server *connection)
 {
     struct endpoint_addresses found;
+    int64_t now_ms = clock_monotonic_ms();
     bool there = false;
     if (connection->redis == NULL || !resolver_find(m->resolver, &connection->where.endpoint, &found))
         return;
     for (size_t i = 0; i < found.n; i++)
         there = there || endpoint_address_equal(&found.items[i], &connection->where.address);
-    if (!there)
+    if (there || found.n == ENDPOINT_ADDRESSES_MAX)
+        connection->missing_ms = 0;
+    else if (connection->missing_ms == 0)
+        connection->missing_ms = now_ms;
+    else if (now_ms - connection->missing_ms >= LEAVE_MS)
         close_connection(connection);
 }
 
@@ -160,8 +172,8 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
     if (!connected)
         return CHECK_PASSING;
     bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == (int)i;
-    enum check_result result =
-        check_server(m->config, connection->redis, &t->servers[i], holds_settings, m->log, seen);
+    enum check_result result = check_server(m->config, connection->redis, &t->servers[i], holds_settings,
+        &connection->permitted_ms, m->log, seen);
     int partitions = m->config->redis.partitions;
     if (result == CHECK_GOOD && !history_look(&m->history, connection->redis, t, i, partitions, m->log, seen))
         result = CHECK_PASSING;
@@ -179,6 +191,9 @@ static void look_at_libraries(struct monitor *m, const struct topology *t)
         servers[i] = t->servers[i].usable ? m->connections[i].redis : NULL;
     libraries_look(
         &m->libraries, servers, t->n_servers, (size_t)topology_server_of_key(t, KEY_SETTINGS), m->log);
+    for (size_t i = 0; i < t->n_servers; i++)
+        if (m->connections[i].redis != NULL && m->connections[i].redis->err != 0)
+            close_connection(&m->connections[i]);
 }
 
 static void check_all(struct monitor *m, struct look *look)
@@ -187,7 +202,7 @@ static void check_all(struct monitor *m, struct look *look)
     if (!same_servers(m, t)) {
         close_connections(m);
         for (size_t i = 0; i < t->n_servers; i++)
-            m->connections[i] = (struct seen_server){t->servers[i], NULL};
+            m->connections[i] = (struct seen_server){.where = t->servers[i]};
         m->n_connections = t->n_servers;
     }
     look->state = MONITOR_READY;

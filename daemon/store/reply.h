@@ -15,7 +15,7 @@
 #include "base/slice.h"
 
 enum {
-    REPLY_ELEMENTS_MAX = 1 << 19, /* CLUSTER SLOTS of the most scattered cluster has fewer */
+    REPLY_ELEMENTS_MAX = 1 << 20, /* CLUSTER SLOTS of the most scattered cluster has fewer */
     REPLY_DEPTH_MAX = 7,          /* arrays in each other */
     REPLY_BYTES_MAX = 32 << 20,   /* of all strings of a reply */
     REPLY_LINE_MAX = 64 << 10     /* of an error, a status or a number */

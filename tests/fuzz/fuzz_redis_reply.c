@@ -245,9 +245,10 @@ static void call_retire(struct scene *s, struct arena *arena)
 static void call_check(struct scene *s, struct arena *arena)
 {
     struct monitor_server seen = {0};
+    int64_t permitted_ms = 0;
     (void)arena;
-    enum check_result result = check_server(
-        s->config, s->outbox->links[0].redis, &s->outbox->topology->servers[0], true, s->log, &seen);
+    enum check_result result = check_server(s->config, s->outbox->links[0].redis,
+        &s->outbox->topology->servers[0], true, &permitted_ms, s->log, &seen);
     assert(memchr(seen.problem, '\0', sizeof(seen.problem)) != NULL);
     assert(result == CHECK_GOOD || seen.problem[0] != '\0');
     if (result != CHECK_GOOD)

@@ -143,6 +143,7 @@ def test_the_documented_rule_names_no_more_than_is_needed_and_a_missing_command_
     commands.remove("cluster|slots")  # asked of clusters alone
     for command, before in zip(commands, [commands[-1], *commands]):
         make_user(guarded, "+" + before, "-" + command)
+        guarded.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")  # new connections are asked at once
 
         def named():
             text = minuted.readyz()[1]

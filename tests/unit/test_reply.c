@@ -78,7 +78,7 @@ static void test_replies(void **state)
         "*2\r\n$1\r\na\r\n:1\r\n", "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n+x\r\n",
         "*3\r\n$-1\r\n*-1\r\n*0\r\n", "-\r\n"};
     static const char *const unfinished[] = {"", "+", "+O", ":12345678901234567890", "$", "$12",
-        "$33554432\r\nabc", "*2\r\n:1\r\n", "*524288\r\n", "-99999999999\n"};
+        "$33554432\r\nabc", "*2\r\n:1\r\n", "*1048576\r\n", "-99999999999\n"};
     static const char *const broken[] = {
         "hello\r\n", ":x\r\n", ":99999999999999999999\r\n", "$-2\r\n", "*-2\r\n", "$x\r\n", "*x\r\n", "\r\n"};
     (void)state;
@@ -95,8 +95,8 @@ static void test_limits(void **state)
     static const struct {
         const char *bytes;
         const char *why;
-    } rows[] = {{"*2147483647\r\n", TOO_MANY}, {"*524289\r\n", TOO_MANY},
-        {"*300000\r\n*300000\r\n", TOO_MANY}, {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", TOO_DEEP},
+    } rows[] = {{"*2147483647\r\n", TOO_MANY}, {"*1048577\r\n", TOO_MANY},
+        {"*600000\r\n*600000\r\n", TOO_MANY}, {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", TOO_DEEP},
         {"$2147483647\r\n", TOO_LONG}, {"$33554433\r\nabc", TOO_LONG},
         {"*2\r\n:1\r\n$999999999999\r\n", TOO_LONG}};
     (void)state;
