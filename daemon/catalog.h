@@ -37,9 +37,10 @@ enum portal_certificate { CERTIFICATE_BY_COURSE, CERTIFICATE_ALL_HOURS };
 
 struct portal {
     const char *id;
-    enum portal_tests tests;             /* required: a passed test per course before its hours count */
-    enum portal_certificate certificate; /* who gets one: by_course, who has certified hours; all_hours, only
-                                            who has those of every course. Hours are certified either way. */
+    enum portal_tests tests; /* required: a passed test per course before its hours count */
+    /* by_course: everybody with certified hours gets a certificate; all_hours: only learners with all hours
+     * of all courses do. Hours are certified either way. */
+    enum portal_certificate certificate;
 };
 
 struct catalog {

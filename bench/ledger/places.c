@@ -16,6 +16,7 @@ enum {
     FOUND_SIZE = 160
 };
 
+static const char from_its_beginning[] = "reading it from its beginning";
 static const char how_to_go_on[] = "read into a new database, or go on with --from-start: it keeps what the "
                                    "ledger has and reads the topic from its "
                                    "beginning";
@@ -141,7 +142,8 @@ static bool look_at_cluster(struct places *p, bool *another, char **now)
     *another = *read != '\0' && **now != '\0' && strcmp(read, *now) != 0;
     if (*another)
         log_event(p->log, p->options->from_start ? LOG_WARN : LOG_ERROR, "another_cluster",
-            "read=%s found=%s action=%s", read, *now, LOG_QUOTE(how_to_go_on));
+            "read=%s found=%s action=%s", read, *now,
+            LOG_QUOTE(p->options->from_start ? from_its_beginning : how_to_go_on));
     free(read);
     return true;
 }
@@ -272,7 +274,7 @@ static bool decide_topic(struct places *p, enum topic topic, bool from_start)
         return true;
     log_event(p->log, from_start ? LOG_WARN : LOG_ERROR, "another_topic",
         "topic=%s partition=%d found=%s action=%s", topic_names[topic], t->another_partition,
-        LOG_QUOTE(t->another), LOG_QUOTE(from_start ? "reading it from its beginning" : how_to_go_on));
+        LOG_QUOTE(t->another), LOG_QUOTE(from_start ? from_its_beginning : how_to_go_on));
     for (int i = 0; i < t->n; i++)
         t->partitions[i].stored = (struct database_place){0};
     t->known = false;

@@ -18,8 +18,8 @@ enum bearer_verdict {
 /*
  * Verifies a session token at NOW_MS: good until its expiry and the horizon after it, so that what was played
  * offline can be delivered. Of an unknown token the expiry is read unverified: beyond the horizon after it
- * the token is expired, and where it lies further ahead than that of any session that was opened by now,
- * nobody gave it out. *SESSION is filled where it is BEARER_GOOD; its slices live as long as the exchange.
+ * the token is expired, and an expiry later than NOW_MS + SESSION_MS + 1 h cannot be genuine, so that the
+ * token is invalid. *SESSION is filled where it is BEARER_GOOD; its slices live as long as the exchange.
  */
 enum bearer_verdict bearer_verify_session(struct api *api, struct http_exchange *x, struct slice token,
     int64_t now_ms, struct session *session) __attribute__((warn_unused_result));

@@ -268,7 +268,8 @@ static int choose_form(struct heartbeat_request *out, struct heartbeat *single, 
     if (out->n > 0 || ((seen & MEMBER_HEARTBEATS) != 0 && !at_top))
         return 0;
     if ((seen & MEMBER_RUNS) == 0)
-        return codec_refuse(detail, 400, "runs is missing, and so is heartbeats");
+        return codec_refuse(detail, 400, "runs is missing, and %s",
+            (seen & MEMBER_HEARTBEATS) != 0 ? "heartbeats is empty" : "so is heartbeats");
     *out = (struct heartbeat_request){true, single, 1, single->n_runs};
     return 0;
 }

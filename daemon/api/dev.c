@@ -20,7 +20,7 @@ enum { TOKEN_LIFE_MS = 3600 * 1000 };
 
 /* ---- who may ask ---- */
 
-/* An address, or the name that no resolver gives away, with or without a port. */
+/* An IP address, or `localhost`, which cannot be rebound by DNS, with or without a port. */
 static bool is_this_machine(struct slice host)
 {
     char address[INET6_ADDRSTRLEN];

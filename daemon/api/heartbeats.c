@@ -231,7 +231,7 @@ static void credit(struct crediting *c, const struct heartbeat_request *request)
         answer_results(c);
         return;
     }
-    http_release_body(c->x); /* what is waited with stands in the arena */
+    http_release_body(c->x); /* what the answer needs was copied to the arena */
     store_submit(c->api->settings.store, &c->batch, c->runs, c->n_runs);
 }
 

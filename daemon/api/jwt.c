@@ -235,9 +235,9 @@ static const struct jwt_issuer *find_issuer(const struct jwt_issuers *issuers, c
         const struct jwt_issuer *issuer = &issuers->items[i];
         if (payload->issuer.ptr == NULL || !slice_is(payload->issuer, issuer->name))
             continue;
-        const char *unsigned_by = judge_signature(&issuer->keys, header, parts);
-        if (unsigned_by != NULL) {
-            *problem = genuine ? *problem : unsigned_by;
+        const char *wrong = judge_signature(&issuer->keys, header, parts);
+        if (wrong != NULL) {
+            *problem = genuine ? *problem : wrong;
             continue;
         }
         genuine = true;

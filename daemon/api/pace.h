@@ -42,7 +42,8 @@ int64_t pace_refusals(const struct pace *p, int64_t now_ms);
  */
 int64_t pace_interval_ms(int64_t interval_ms, int64_t max_interval_ms, int64_t age_ms, int64_t refusals);
 
-/* When who is refused at NOW_MS comes back at the latest, with the interval that pace_interval_ms() says. */
+/* The longest Retry-After, in ms, of a request refused at NOW_MS. INTERVAL_MS is what pace_interval_ms()
+ * says. */
 int64_t pace_retry_limit_ms(const struct pace *p, int64_t interval_ms, int64_t now_ms);
 
 /* Whole seconds from 1 to LIMIT_MS, evenly, by DICE: any number from 0 on. */

@@ -56,7 +56,7 @@ static void add(struct problems *problems, const struct config_property *propert
         problems, property->source, property->line, "kafka.properties.%s: %.*s", property->name, len, text);
 }
 
-/* Names the property that TEXT is about; where none can be made out, all of them, where they begin. */
+/* Names the property that TEXT is about. If none can be identified, the message belongs to the first one. */
 static void add_about_all(const struct config *config, struct problems *problems, const char *text)
 {
     const struct config_property *property = find_named(config, text);
@@ -182,6 +182,7 @@ static void try_client(struct check *c, const char *protocol)
         return;
     }
     kafka_client_be_transactional(conf, c->config);
+    rd_kafka_conf_set_error_cb(conf, NULL); /* it would take the opaque for a log */
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_log_cb(conf, on_log);
     if (protocol == NULL)

@@ -33,7 +33,8 @@ static void copy_error(char error[static CLIENT_ERROR_MAX], const char *text)
     snprintf(error, CLIENT_ERROR_MAX, "%s", text[0] != '\0' ? text : "an error without a text");
 }
 
-/* Without a word: it may be that nobody listens behind the address. */
+/* Connects, and sends nothing yet. That the connection was accepted does not prove that a server answers
+ * there. */
 static redisContext *open_to(const struct redis_server *server, char error[static CLIENT_ERROR_MAX])
 {
     if (server->address.len == 0) {
@@ -184,7 +185,7 @@ bool client_take_fence(redisContext *redis, uint64_t number, char error[static C
     if (!good && reply_is_error(reply))
         (void)fail(redis, reply->str, error);
     else if (!good)
-        (void)fail(redis, "replies that are not those to what was asked", error);
+        (void)fail(redis, "the replies do not match the commands", error);
     freeReplyObject(reply);
     return good;
 }

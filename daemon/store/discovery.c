@@ -86,7 +86,7 @@ static bool read_row(const struct asking *a, const redisReply *row)
     struct endpoint endpoint;
     if (!reply_integer(reply_at(row, 0), &first) || !reply_integer(reply_at(row, 1), &last) || first < 0 ||
         last >= CLUSTER_SLOTS || !read_node(a, reply_at(row, 2), &endpoint)) {
-        complain(a, "answers CLUSTER SLOTS with what is malformed");
+        complain(a, "gives a malformed answer to CLUSTER SLOTS");
         return false;
     }
     int index = add_server(a, &endpoint);
@@ -161,7 +161,7 @@ static enum discovery discover_sentinel(const struct asking *a)
             masters->elements);
         result = DISCOVERY_WRONG;
     } else if (!read_primary(masters->element[0], &endpoint)) {
-        complain(a, "answers SENTINEL MASTERS with what is malformed");
+        complain(a, "gives a malformed answer to SENTINEL MASTERS");
     } else if (add_server(a, &endpoint) >= 0) {
         result = DISCOVERY_FOUND;
     }

@@ -400,8 +400,8 @@ local function probe()
   return redis.status_reply('OK')
 end
 
--- The write of the publisher's barrier, behind what it has read of a partition: so what was read is older than it, and
--- whoever has it has that too.
+-- The write of the publisher's barrier, behind what it has read of a partition: everything that was read was written
+-- before this write, so a replica that has this write has all of it.
 -- KEYS epoch
 -- -> how often the partition was taken from
 local function take(keys)

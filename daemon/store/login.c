@@ -42,7 +42,7 @@ bool login_judge(const struct redis_login *login, const redisReply *reply, char 
 {
     if (reply->type == REDIS_REPLY_STATUS && strcmp(reply->str, "OK") == 0)
         return true;
-    const char *why = reply_is_error(reply) ? reply->str : "AUTH is answered with what is no answer to it";
+    const char *why = reply_is_error(reply) ? reply->str : "unexpected reply to AUTH";
     if (strstr(why, "without any password configured") != NULL)
         return true;
     if (reply_is_error_code(reply, "WRONGPASS"))

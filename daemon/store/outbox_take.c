@@ -41,7 +41,7 @@ static struct slice copy(struct arena *arena, struct slice s)
     return (struct slice){arena_strndup(arena, s.ptr, s.len), s.len};
 }
 
-/* He stays dirty, and holds up nobody else. */
+/* The learner stays in the dirty set; the others are published. */
 static void leave_out(struct take *t, size_t i, const char *error)
 {
     struct outbox_taken *portion = t->portion;

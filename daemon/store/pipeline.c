@@ -231,7 +231,7 @@ static void refuse_sent(struct lane *lane, const char *error)
 }
 
 /*
- * What follows an answer that was not asked for may belong to another question, so it is not believed either:
+ * After an unexpected answer, later ones may belong to other questions, so they are not believed either:
  * the connection goes, and takes the rest of the pipeline with it.
  */
 static void refuse_malformed(struct lane *lane)

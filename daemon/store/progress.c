@@ -104,7 +104,7 @@ static bool read_lessons(struct progress *p, const redisReply *reply, struct sto
     return true;
 }
 
-/* What follows an answer that was not asked for may belong to another question. */
+/* After an unexpected answer, later ones may belong to other questions. */
 static void refuse_malformed(const struct ask *ask)
 {
     redis_connection_break(ask->progress->connections[ask->server], "an answer is malformed");
