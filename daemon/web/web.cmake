@@ -15,12 +15,19 @@ set(web_out ${generated}/web)
 file(MAKE_DIRECTORY ${web_out})
 file(GLOB sdk_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/daemon/web/sdk/*.js)
 
+# Members that the modules have among themselves alone. Each is written as one letter or two; none may be a name of the
+# browser's, of what is stored or sent, or of what pages read.
+set(sdk_members failures before aside flying answers answered watched adopt defer observe peek limit jumped playing left single
+  opened delay media_from media_to owner refused take leave cut save)
+list(JOIN sdk_members "|" sdk_members)
+
 # web_bundle(ENTRY OUTPUT FORMAT TARGET): ENTRY and all that it imports as one file, for browsers that know TARGET.
 function(web_bundle entry output format target)
   add_custom_command(
     OUTPUT ${web_out}/${output}
     COMMAND ${ESBUILD} ${PROJECT_SOURCE_DIR}/daemon/web/sdk/${entry} --bundle --minify --format=${format}
-      --target=${target} --charset=utf8 --legal-comments=none --log-level=warning --outfile=${web_out}/${output}
+      "--mangle-props=^(${sdk_members})$" --target=${target} --charset=utf8 --legal-comments=none --log-level=warning
+      --outfile=${web_out}/${output}
     DEPENDS ${sdk_sources} VERBATIM)
 endfunction()
 

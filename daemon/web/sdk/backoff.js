@@ -3,15 +3,12 @@
  * come back together. Where the server names a longer time, that and up to a minute more: it may have told all players the same.
  */
 const LONGEST_MS = 60000;
-const OBEYED_MIN_MS = 1000;
 const OBEYED_MAX_MS = 3600000;
 
-/* Retry-After (RFC 9110) in milliseconds; 0 where there is none. */
+/* Retry-After (RFC 9110), seconds or a date, in milliseconds; 0 where there is none. */
 export function retryAfter(response) {
-  const text = response.headers.get('Retry-After');
-  if (!text) return 0;
-  const ms = /^\d+$/.test(text) ? text * 1000 : Date.parse(text) - Date.now();
-  return ms >= 0 ? Math.min(Math.max(ms, OBEYED_MIN_MS), OBEYED_MAX_MS) : 0;
+  const text = response.headers.get('Retry-After'), ms = text * 1000 || Date.parse(text) - Date.now();
+  return ms > 0 ? Math.min(ms, OBEYED_MAX_MS) : 0;
 }
 
 export function createBackoff() {

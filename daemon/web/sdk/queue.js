@@ -13,7 +13,7 @@ const KEPT_MS = 30 * 3600000; // no token is taken any longer
 
 /* One request, as the daemon allows; its body so that page-hide may send it (64 KiB for all of a page's requests). */
 export const REQUEST_RUNS = 256;
-export const REQUEST_BYTES = 60000;
+const REQUEST_BYTES = 60000;
 
 const continues = (a, b) =>
   b.from_ms === a.to_ms && b.media_from_ms === a.media_to_ms && b.rate === a.rate && b.to_ms - a.from_ms <= RUN_MAX_MS;

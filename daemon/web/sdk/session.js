@@ -7,13 +7,13 @@ const TOKEN_TIMEOUT_MS = 60000;
 
 /* REFUSED is true where the daemon itself says that there can be no session now. */
 function sessionError(response, body) {
-  const {status} = response, error = new Error((body && body.detail) || `no session: ${status}`);
+  const {status} = response, error = new Error((body && body.detail) || `the session was answered ${status}`);
   return Object.assign(error, {status, response, refused: isVerdict(response) && status < 405});
 }
 
 /* The platform's token; a page that never gives one is asked again. */
 function askToken(getToken) {
-  const late = new Promise((_, reject) => setTimeout(() => reject(new Error('getToken gave no token')), TOKEN_TIMEOUT_MS));
+  const late = new Promise((_, reject) => setTimeout(() => reject(new Error('getToken gave no token within a minute')), TOKEN_TIMEOUT_MS));
   return Promise.race([Promise.resolve().then(getToken), late]);
 }
 
@@ -25,7 +25,7 @@ export async function openSession(endpoint, getToken, lessonId, deviceId) {
     body: JSON.stringify({lesson_id: lessonId, device_id: deviceId}),
   });
   if (!response.ok) throw sessionError(response, body);
-  if (!body || !body.session_token) throw new Error('no session in the answer'); // a captive portal, for one
+  if (!body || !body.session_token) throw new Error('what answered is not minuted'); // a captive portal, for one
   // The clock starts no earlier than the answer came, so that no run lies ahead of the daemon's time.
   return {answer: {...body, lesson_id: lessonId}, opened, delay: opened - asked};
 }

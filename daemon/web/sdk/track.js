@@ -11,9 +11,9 @@ function want(given, what) {
 
 function check(target, options) {
   const {lessonId, getToken} = options || {};
-  want(target && typeof target === 'object', 'a player object');
+  want(target && typeof target === 'object', 'a media element or a player object');
   want(lessonId && typeof lessonId === 'string', 'lessonId');
-  want(typeof getToken === 'function', 'getToken, a function,');
+  want(typeof getToken === 'function', 'getToken, a function that gives the platform token,');
 }
 
 /* Where v1/ lies: ENDPOINT as given, or beside SCRIPT, the address that this code came from (…/v1/minuted.js). */

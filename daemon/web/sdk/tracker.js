@@ -232,13 +232,15 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     else beat();
   }
 
+  const attend = verb => media && EVENTS.forEach(name => listen(verb, media, name, onMedia));
+
   function follow(next) {
     if (next === media) return;
     recorder.close();
-    EVENTS.forEach(name => media && listen('remove', media, name, onMedia));
+    attend('remove');
     media = next;
     seeking = blocked = false;
-    EVENTS.forEach(name => media && listen('add', media, name, onMedia));
+    attend('add');
     say('media', {found: !!media});
   }
 
