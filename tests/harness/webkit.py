@@ -82,8 +82,13 @@ class WebKit(Browser):
             options.add_argument(flag)
         return options
 
+    def goto(self, url):
+        """Until the page's address is URL; the page itself may still be loading."""
+        self.driver.get(url)
+        wait_until(lambda: self.run("return location.href") == url, f"the tab is at {url}", 20)
+
     def enter_frame(self, name):
-        """A page may not have its frame yet, since its address is not waited for."""
+        """Waits for the frame: the page around it may still be loading."""
         wait_until(lambda: (self.driver.switch_to.frame(name), True), f"the page has the frame {name}")
 
     def close_tab(self, tab):
