@@ -573,22 +573,29 @@ static struct connection *find_yielding(
     return NULL;
 }
 
-bool connection_make_room(struct http_server *server, bool descriptor)
+/* One that has not completed a request, be it silent or slow: whoever has been so for longest. */
+static struct connection *find_unproven(const struct http_server *server)
 {
     size_t unproven = server->queued[HTTP_QUEUE_SILENT] + server->queued[HTTP_QUEUE_BEGUN];
     int64_t grace_ms = 4 * unproven >= server->open - server->refused ? 0 : YIELD_GRACE_MS;
-    const int64_t ages_ms[HTTP_QUEUES] = {[HTTP_QUEUE_SILENT] = grace_ms,
-        [HTTP_QUEUE_LINGERING] = YIELD_GRACE_MS,
-        [HTTP_QUEUE_BEGUN] = grace_ms,
-        [HTTP_QUEUE_IDLE] = server->limits->idle_yields_ms};
-    for (enum http_queue queue = 0; queue < HTTP_QUEUES; queue++) {
-        struct connection *c = find_yielding(server, queue, ages_ms[queue]);
-        if (c != NULL) {
-            yield(c, descriptor);
-            return true;
-        }
-    }
-    return false;
+    struct connection *silent = find_yielding(server, HTTP_QUEUE_SILENT, grace_ms);
+    struct connection *begun = find_yielding(server, HTTP_QUEUE_BEGUN, grace_ms);
+    if (silent == NULL || begun == NULL)
+        return silent != NULL ? silent : begun;
+    return silent->queued_ms <= begun->queued_ms ? silent : begun;
+}
+
+bool connection_make_room(struct http_server *server, bool descriptor)
+{
+    struct connection *c = find_unproven(server);
+    if (c == NULL)
+        c = find_yielding(server, HTTP_QUEUE_LINGERING, YIELD_GRACE_MS);
+    if (c == NULL)
+        c = find_yielding(server, HTTP_QUEUE_IDLE, server->limits->idle_yields_ms);
+    if (c == NULL)
+        return false;
+    yield(c, descriptor);
+    return true;
 }
 
 void connection_drain(struct connection *c)

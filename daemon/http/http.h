@@ -122,17 +122,17 @@ typedef void http_error_writer(
 /*
  * Where all places are taken, the first of these makes room for a new connection, each kind oldest first:
  *
- *     1. one that has sent nothing yet
+ *     1. one that has not completed a request: one that has sent nothing is closed, one that has begun is
+ *        answered 503
  *     2. one that has had its last answer and only waits for the client to close
- *     3. one whose first request is not complete: it is answered 503
- *     4. one that has been idle for idle_yields_ms since its last answer
+ *     3. one that has been idle for idle_yields_ms since its last answer
  *
- * The first three are left alone for half a second, so that a few new clients do not push each other out
- * before they have spoken. Where a quarter of all connections have not completed a request, 1 and 3 yield at
- * once: the oldest of so many have had their time. A connection with bytes that are still to be read stays.
- * So does one whose request is being answered, that is receiving its answer, or that is sending a further
- * request: those have deadlines of their own. Choosing takes the same time however many connections there
- * are. Addresses are not looked at: behind a proxy all players have one.
+ * The first two are left alone for half a second, so that a few new clients do not push each other out before
+ * they have spoken. Where a quarter of all connections have not completed a request, these yield at once: the
+ * oldest of so many have had their time. A connection with bytes that are still to be read stays. So does one
+ * whose request is being answered, that is receiving its answer, or that is sending a further request: those
+ * have deadlines of their own. Choosing takes the same time however many connections there are. Addresses are
+ * not looked at: behind a proxy all players have one.
  */
 struct http_server;
 

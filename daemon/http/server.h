@@ -19,8 +19,8 @@ enum {
 /* Connections that may make room for another, in the order in which they are asked; see http.h. */
 enum http_queue {
     HTTP_QUEUE_SILENT,
+    HTTP_QUEUE_BEGUN, /* the older of the first ones of these two goes first */
     HTTP_QUEUE_LINGERING,
-    HTTP_QUEUE_BEGUN,
     HTTP_QUEUE_IDLE,
     HTTP_QUEUES,
     HTTP_QUEUE_NONE = HTTP_QUEUES

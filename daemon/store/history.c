@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "store/client.h"
 #include "store/layout.h"
+#include "store/reply.h"
 
 /* One look at the marks of a server. */
 struct marks {
@@ -48,7 +49,8 @@ static void take_mark(void *ctx, size_t index, const redisReply *reply)
     m->n_missing += m->missing[index];
     if (m->missing[index])
         note_gone(m, partition);
-    if (reply->type != REDIS_REPLY_STRING || strncmp(mark, reply->str, HISTORY_MARK_MAX - 1) == 0)
+    int64_t since_ms; /* what a mark says; anything else is no mark, and so no other one */
+    if (!reply_number(reply, &since_ms) || strncmp(mark, reply->str, HISTORY_MARK_MAX - 1) == 0)
         return;
     note_gone(m, partition);
     snprintf(mark, HISTORY_MARK_MAX, "%s", reply->str);

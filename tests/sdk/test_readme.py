@@ -15,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_its_size():
     kilobytes = float(re.search(r"The script is ([\d.]+) kB compressed", README)[1])
-    assert kilobytes == round((WEB / "minuted.js.gz").stat().st_size / 1000, 1) < 7
+    assert kilobytes == round((WEB / "minuted.js.gz").stat().st_size / 1000, 1) < 6
 
 
 def test_its_integrity():

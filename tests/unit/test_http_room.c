@@ -106,22 +106,28 @@ static void test_a_few_new_ones_have_half_a_second(void **state)
     client_close(&fresh);
 }
 
-/* A slow head and a slow body are told why; those that have said nothing go before them. */
+/* A slow head and a slow body are told why. Who has been at it for longest goes first, before a client that
+ * has just come and has not spoken yet. */
 static void test_incomplete_first_requests(void **state)
 {
     struct fixture *f = full_at(state, 3);
     struct client first = connected(f, "GET / HT");
+    client_await_read(&first);
+    fixture_pass(f, 1);
     struct client second = connected(f, POST("/", "Content-Length: 9\r\n", "slow"));
+    client_await_read(&second);
+    fixture_pass(f, 1);
     struct client silent = connected(f, "");
     struct client a = answered(f);
-    assert_true(is_closed(&silent));
-    struct client b = answered(f);
     client_await(&first, "HTTP/1.1 503 ");
     client_await(&first, "Connection: close\r\n");
     client_await_end(&first);
-    struct client c = answered(f);
+    struct client b = answered(f);
     client_await(&second, "HTTP/1.1 503 ");
     client_await_end(&second);
+    assert_false(is_closed(&silent));
+    struct client c = answered(f);
+    assert_true(is_closed(&silent));
     assert_int_equal(silent.in.len, 0);
     assert_int_equal(yielded(f), 3);
     struct client *all[] = {&first, &second, &silent, &a, &b, &c};
