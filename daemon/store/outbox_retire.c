@@ -59,7 +59,7 @@ static bool take_floor(void *ctx, size_t index, const redisReply *reply)
 static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
 {
     struct floor_call calls[PARTITIONS_MAX];
-    bool done[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX] = {false};
     *f = (struct floors){.lowest = NO_FLOOR, .oldest_grown = INT64_MAX};
     for (int p = 0; p < o->config->redis.partitions; p++) {
         calls[p] = (struct floor_call){&f->floor[p], &f->oldest_grown};
@@ -103,7 +103,7 @@ static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_
 static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t bucket, bool *ready)
 {
     int64_t floor[PARTITIONS_MAX];
-    bool done[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX] = {false};
     int n = 0;
     for (int p = 0; p < o->config->redis.partitions; p++)
         if (f->floor[p] <= bucket * BUCKET_MINUTES) {
