@@ -12,6 +12,7 @@
 
 #include "base/base64url.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "credit/token.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -55,9 +56,8 @@ static void ring_free(struct ring *ring)
 static enum token_verdict verdict_of(const struct ring *ring, struct slice token, struct claim_session *time)
 {
     struct session got = {0};
-    char *storage = malloc(token.len == 0 ? 1 : token.len);
-    char *block = malloc(token.len + 1);
-    assert_true(block != NULL && storage != NULL);
+    char *storage = mem_alloc(token.len == 0 ? 1 : token.len);
+    char *block = mem_alloc(token.len + 1);
     char *copy = memcpy(block + 1, token.ptr, token.len);
     enum token_verdict result = token_verify(ring->signer, (struct slice){copy, token.len}, &got, storage);
     free(block);
@@ -274,7 +274,8 @@ static size_t sign_as(const struct ring *ring, const char *prefix, struct slice 
     unsigned char mac[32];
     unsigned n = sizeof(mac);
     token_sign(ring->signer, &session, out);
-    memcpy(out, prefix, strlen(prefix));
+    struct slice start = slice_of(prefix);
+    memcpy(out, start.ptr, start.len);
     memcpy(out + HEAD, payload_text.ptr, payload_text.len);
     size_t len = HEAD + payload_text.len;
     assert_non_null(HMAC(EVP_sha256(), key_a.ptr, (int)key_a.len, (unsigned char *)out, len, mac, &n));
