@@ -320,8 +320,20 @@ static enum check_result check_permissions(redisContext *redis, struct monitor_s
     return seen->problem[0] == '\0' ? CHECK_GOOD : CHECK_PASSING;
 }
 
+/* Asked for once a connection, and then once a minute. */
+static enum check_result keep_permitted(
+    redisContext *redis, int64_t *permitted_ms, struct monitor_server *seen)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (*permitted_ms != 0 && now_ms - *permitted_ms < PERMISSIONS_EVERY_MS)
+        return CHECK_GOOD;
+    enum check_result result = check_permissions(redis, seen);
+    *permitted_ms = result == CHECK_GOOD ? now_ms : 0;
+    return result;
+}
+
 static enum check_result check_info(
-    const struct config *config, redisContext *redis, struct monitor_server *seen)
+    const struct config *config, redisContext *redis, int64_t *permitted_ms, struct monitor_server *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *info = client_words(redis, error, "INFO", NULL);
@@ -331,6 +343,8 @@ static enum check_result check_info(
         return CHECK_PASSING;
     }
     enum check_result result = check_role(config, info->str, seen);
+    if (result == CHECK_GOOD) /* a server that is loading its data answers no more than INFO */
+        result = keep_permitted(redis, permitted_ms, seen);
     if (result == CHECK_GOOD)
         result = check_memory(info->str, seen);
     if (result == CHECK_GOOD)
@@ -363,14 +377,7 @@ enum check_result check_server(const struct config *config, redisContext *redis,
     snprintf(seen->name, sizeof(seen->name), "%s", server->name);
     seen->problem[0] = '\0';
     seen->refusal[0] = '\0';
-    int64_t now_ms = clock_monotonic_ms();
-    enum check_result result = CHECK_GOOD;
-    if (*permitted_ms == 0 || now_ms - *permitted_ms >= PERMISSIONS_EVERY_MS) {
-        result = check_permissions(redis, seen);
-        *permitted_ms = result == CHECK_GOOD ? now_ms : 0;
-    }
-    if (result == CHECK_GOOD)
-        result = check_info(config, redis, seen);
+    enum check_result result = check_info(config, redis, permitted_ms, seen);
     seen->reached = redis->err == 0;
     if (result == CHECK_GOOD)
         result = check_clock(redis, seen);

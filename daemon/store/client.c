@@ -62,7 +62,8 @@ redisContext *client_connect(const struct redis_server *server, char error[stati
     return redis;
 }
 
-/* Whether anything at all is answered, an error too. */
+/* Whether anything at all is answered, be it that a login is wanted; but not that there is no room for
+ * clients. */
 static bool answers(redisContext *redis, char error[static CLIENT_ERROR_MAX])
 {
     struct buf ping = {0};
@@ -70,8 +71,11 @@ static bool answers(redisContext *redis, char error[static CLIENT_ERROR_MAX])
     resp_arg(&ping, SLICE_LITERAL("PING"));
     redisReply *reply = client_send(redis, &ping, error) ? client_receive(redis, error) : NULL;
     buf_free(&ping);
+    bool good = reply != NULL && !reply_is_error_code(reply, "ERR ");
+    if (reply != NULL && !good)
+        copy_error(error, reply->str);
     freeReplyObject(reply);
-    return reply != NULL;
+    return good;
 }
 
 redisContext *client_find(
@@ -125,11 +129,21 @@ static bool fail(redisContext *redis, const char *why, char error[static CLIENT_
     return false;
 }
 
+/* What a server says unasked before it closes the connection, such as that it has too many clients. */
+static bool fail_unasked(redisContext *redis, char error[static CLIENT_ERROR_MAX])
+{
+    redisReply *reply = client_receive(redis, error);
+    if (reply != NULL)
+        (void)fail(redis, reply_is_error(reply) ? reply->str : REPLY_UNASKED, error);
+    freeReplyObject(reply);
+    return false;
+}
+
 bool client_send(redisContext *redis, const struct buf *commands, char error[static CLIENT_ERROR_MAX])
 {
     int all_sent = 0;
     if (client_has_unread(redis))
-        return fail(redis, "a reply to nothing that was asked", error);
+        return fail_unasked(redis, error);
     int rc = redisAppendFormattedCommand(redis, commands->data, commands->len);
     while (rc == REDIS_OK && !all_sent)
         rc = redisBufferWrite(redis, &all_sent);

@@ -222,7 +222,7 @@ static bool take_reply(struct redis_connection *c, const redisReply *reply)
 {
     const redisContext *redis = c->redis;
     if (c->n_asked == c->n_unsent) /* a callback may just have asked for more */
-        fail(c, "redis_disconnected", "a reply to nothing that was asked");
+        fail(c, "redis_disconnected", reply_is_error(reply) ? reply->str : REPLY_UNASKED);
     else
         tell_first(c, reply);
     return c->redis == redis;

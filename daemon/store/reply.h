@@ -21,6 +21,10 @@ enum {
     REPLY_LINE_MAX = 64 << 10     /* of an error, a status or a number */
 };
 
+/* What is wrong where nothing was asked. A server that has no room for a client says so unasked, as an error.
+ */
+#define REPLY_UNASKED "a reply to nothing that was asked"
+
 /* What has been read of the reply under way. A zeroed struct is a beginning; lives as long as the context. */
 struct reply_progress {
     size_t elements;
