@@ -256,8 +256,8 @@ FAULTS = {
     "silent": {
         "asleep for 2 s": Fault(lambda r: asleep(r, 2), seconds=2.2, refuses=False),
         "asleep for 8 s": Fault(lambda r: asleep(r, 8), ("no answer in time",)),
-        "stopped": Fault(stopped, ("no answer in time",), "does not answer"),
-        "writes paused": Fault(writes_paused, ("no answer in time",), "does not answer a write"),
+        "stopped": Fault(stopped, ("no answer in time",), "no answer in time"),
+        "writes paused": Fault(writes_paused, ("no answer in time",), "does not answer"),
     },
     "cut off": {
         "clients killed": Fault(killing_clients, ("redis_disconnected",), refuses=False),

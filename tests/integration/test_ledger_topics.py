@@ -348,7 +348,7 @@ def test_a_compacted_topic_is_the_same(cleaning, cleaning_kafka):
         def compacted():
             publish(cleaning_kafka.brokers, [lesson_record("roller", 1)])
             return len(read_topics(cleaning_kafka.brokers, [LEARNER_LESSONS])) <= 320
-        wait_until(compacted, "compacted", 60, every=0.5)
+        wait_until(compacted, "compacted", every=0.5)
         code, output, errors = follow(cleaning)
         assert code == 0, errors
         assert rows(cleaning, "learner_lessons") == 301

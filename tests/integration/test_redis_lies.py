@@ -78,6 +78,7 @@ def test_a_lie_breaks_a_connection_and_nothing_else(daemon, liar, shared_redis, 
     number = list(LIES).index(lie)
     kinds = {*WORKERS, PUBLISHERS[number % len(PUBLISHERS)], MONITORS[number % len(MONITORS)]}
     liar.begin(LIES[lie], kinds)
+    liar.reset()  # what is allowed is asked for over new connections
 
     def play():
         learner.play()
