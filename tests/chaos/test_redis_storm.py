@@ -260,9 +260,10 @@ FAULTS = {
         "writes paused": Fault(writes_paused, ("no answer in time",), "does not answer"),
     },
     "cut off": {
+        # It comes once, so it comes before clients are killed so often that their lines are suppressed.
+        "crashing": Fault(crashing, ("redis_disconnected",), refuses=False),
         "clients killed": Fault(killing_clients, ("redis_disconnected",), refuses=False),
         "functions flushed": Fault(flushing_functions, ("functions_missing",), refuses=False),
-        "crashing": Fault(crashing, ("redis_disconnected",), refuses=False),
     },
 }
 
