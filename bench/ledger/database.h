@@ -48,7 +48,7 @@ struct database_place {
 bool database_place(struct database *db, enum topic topic, int partition, struct database_place *place)
     __attribute__((warn_unused_result));
 
-/* What was read before NEXT is known to be this topic's. */
+/* Notes that the records read before NEXT are known to be this topic's. */
 bool database_check(struct database *db, enum topic topic, int partition, int64_t next)
     __attribute__((warn_unused_result));
 
@@ -61,7 +61,7 @@ enum database_match {
     MATCH_UNKNOWN /* the key's last record was in another partition, or not before BEFORE */
 };
 
-/* Whether R, the newest record before the offset BEFORE that Kafka has, is what was read there. */
+/* Compares R, the newest record that Kafka has before the offset BEFORE, with what the ledger read there. */
 bool database_compare(struct database *db, const struct record *r, int64_t before, enum database_match *match)
     __attribute__((warn_unused_result));
 

@@ -1,4 +1,4 @@
-/* Where reading goes on. */
+/* The places in the topics where reading goes on. */
 #include "ledger/places.h"
 
 #include <inttypes.h>
