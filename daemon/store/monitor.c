@@ -179,7 +179,9 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
         result = CHECK_PASSING;
     atomic_store(&m->history_losses, m->history.losses);
     seen->away = connection->redis->err != 0;
-    if (seen->away)
+    /* A reply that was not understood may have left the connection in any state, even inside a transaction, where
+     * every later question would be answered QUEUED. So the next look asks over a new one. */
+    if (seen->away || result != CHECK_GOOD)
         close_connection(connection);
     return result;
 }

@@ -31,7 +31,7 @@ class LessonPage:
         return self.wait_loaded()
 
     def wait_loaded(self):
-        wait_until(lambda: self.run("return !!(window.lesson && lesson.ready)"), "the lesson is loaded", 20, QUICKLY)
+        wait_until(lambda: self.run("return !!(window.lesson && lesson.ready)"), "the lesson is loaded", every=QUICKLY)
         return self
 
     def run(self, script, *arguments):
@@ -42,14 +42,14 @@ class LessonPage:
     def start(self):
         """Starts playing and goes on at once: players that have loaded nothing yet are asked again."""
         wait_until(lambda: self.run(f"const m = {MEDIA}; if (m && m.paused) m.play().catch(() => 0);"
-                                    "return m && !m.paused && m.currentTime > 0"), "the lesson plays", 20, QUICKLY)
+                                    "return m && !m.paused && m.currentTime > 0"), "the lesson plays", every=QUICKLY)
         return self
 
     def play(self, seconds):
         """Plays until so many seconds more have really been played."""
         wanted = self.here()["played"] + seconds
         self.start()
-        wait_until(lambda: self.here()["played"] >= wanted, f"{seconds} s are played", 3 * seconds + 20, QUICKLY)
+        wait_until(lambda: self.here()["played"] >= wanted, f"{seconds} s are played", every=QUICKLY)
         return self
 
     def pause(self):
@@ -58,7 +58,7 @@ class LessonPage:
         return self
 
     def seek(self, seconds):
-        wait_until(lambda: self.run(f"return {MEDIA}.readyState > 0"), "the film's length is known", 20, QUICKLY)
+        wait_until(lambda: self.run(f"return {MEDIA}.readyState > 0"), "the film's length is known", every=QUICKLY)
         self.run(f"{MEDIA}.currentTime = arguments[0]", seconds)
         return self
 

@@ -53,7 +53,7 @@ def test_buffering(lesson, stage):
     def stood_still():
         return lesson.real_seconds() - began - lesson.here()["played"]
 
-    wait_until(lambda: lesson.counts("waiting") >= 2 and stood_still() > 4, "stalls long enough to show if they were credited", 40)
+    wait_until(lambda: lesson.counts("waiting") >= 2 and stood_still() > 4, "stalls long enough to show if they were credited")
     lesson.finish()
     stage.settle(lesson, stretches=lesson.counts("waiting"))
 

@@ -139,7 +139,7 @@ def wait_thought_about_retiring(redis):
         return {k: int(redis.client.hget(k, "taken")) for k in redis.client.scan_iter(match="minuted:*:epoch")}
     wait_until(lambda: len(taken()) == 16, "each partition was looked at")
     before = taken()
-    wait_until(lambda: all(n >= before[k] + 2 for k, n in taken().items()), "it is thought about retiring", 30)
+    wait_until(lambda: all(n >= before[k] + 2 for k, n in taken().items()), "it is thought about retiring")
 
 
 def test_a_full_redis_forfeits_nothing_unless_allowed(new_minuted, redis):
@@ -176,7 +176,7 @@ def test_what_early_retirement_forfeits_is_counted(new_minuted, redis):
     for key in redis.client.scan_iter(match="minuted:*:w:*"):
         redis.client.hset(key, "weight", bytes(100_000))
     filled(redis)
-    wait_until(lambda: minuted.metric("minuted_early_minutes_total") > 0, "minutes are given up", 30)
+    wait_until(lambda: minuted.metric("minuted_early_minutes_total") > 0, "minutes are given up")
     wait_thought_about_retiring(redis)
     minuted.wait_log("event=retired_early")
     first_minute = NOW_MS // MINUTE_MS

@@ -85,7 +85,7 @@ class WebKit(Browser):
     def goto(self, url):
         """Until the page's address is URL; the page itself may still be loading."""
         self.driver.get(url)
-        wait_until(lambda: self.run("return location.href") == url, f"the tab is at {url}", 20)
+        wait_until(lambda: self.run("return location.href") == url, f"the tab is at {url}")
 
     def enter_frame(self, name):
         """Waits for the frame: the page around it may still be loading."""

@@ -173,7 +173,7 @@ def test_properties_that_cannot_work_are_refused_by_check_and_at_start(new_minut
     assert code == 1, output
     expected = [f"{minuted.config_path}:{line_of(minuted.config_path, key + ':')}: kafka.properties.{key}: ", *words]
     minuted.launch()
-    assert minuted.wait_exit(20) == 1
+    assert minuted.wait_exit() == 1
     for text in (output, minuted.log_text()):
         assert [word for word in expected if word not in text] == [], text
     code, output = run_minuted("--config", minuted.config_path, "--dev", "--create-topics")

@@ -180,7 +180,7 @@ def test_partitions_that_are_added_are_followed(topics, ledger, tmp_path):
             future.result()
         wait_until(lambda: topics.partitions(LEARNER_LESSONS) == 5, "partitions are added")
         publish(topics.brokers, learners("second", 200) + learners("first", 50))
-        wait_until(lambda: rows(ledger, "learner_lessons") == 250, "the added ones are read, too", 30)
+        wait_until(lambda: rows(ledger, "learner_lessons") == 250, "the added ones are read, too")
         service.wait_log("event=partitions_added")
         assert service.terminate() == 0, service.log_text()
     assert follow(ledger)[0] == 0
@@ -250,7 +250,7 @@ def test_a_topic_made_again_while_it_is_followed(topics, ledger, tmp_path):
         create_again(topics, *TOPICS)
         publish(topics.brokers, learners("new", 1000))
         service.signal(signal.SIGCONT)
-        assert service.wait_exit(60) == 1, service.log_text()
+        assert service.wait_exit() == 1, service.log_text()
         assert "event=another_topic" in service.log_text() or "event=topic_error" in service.log_text()
     assert_stops(ledger, "event=another_topic", LEARNER_MINUTES)
     assert follow(ledger, "--from-start")[0] == 0
@@ -288,7 +288,7 @@ def delete_by_age(kafka, topic):
         ends = end_offsets(kafka.brokers, [topic])
         return low_offsets(kafka, topic) == [ends[topic, p] for p in range(PARTITIONS)]
     alter(kafka, topic, **{"cleanup.policy": "delete", "retention.ms": "1000"})
-    wait_until(all_deleted, "all are deleted", 30)
+    wait_until(all_deleted, "all are deleted")
     alter(kafka, topic, **{"cleanup.policy": "delete", "retention.ms": "-1"})
 
 
@@ -345,13 +345,16 @@ def test_a_compacted_topic_is_the_same(cleaning, cleaning_kafka):
         seconds += 60
         publish(cleaning_kafka.brokers, [lesson_record(f"t-{i}", seconds) for i in range(part)])
 
+        # Kafka compacts closed segments only, and a later record in the same partition closes one.
+        rollers = [lesson_record(f"roller-{i}", 1) for i in range(8)]
+
         def compacted():
-            publish(cleaning_kafka.brokers, [lesson_record("roller", 1)])
-            return len(read_topics(cleaning_kafka.brokers, [LEARNER_LESSONS])) <= 320
+            publish(cleaning_kafka.brokers, rollers)
+            return len(read_topics(cleaning_kafka.brokers, [LEARNER_LESSONS])) <= 350
         wait_until(compacted, "compacted", every=0.5)
         code, output, errors = follow(cleaning)
         assert code == 0, errors
-        assert rows(cleaning, "learner_lessons") == 301
+        assert rows(cleaning, "learner_lessons") == 308
 
 
 # --- a Kafka that is away -------------------------------------------------------------------------
@@ -360,15 +363,15 @@ def test_a_kafka_that_is_away_is_waited_for(cleaning, cleaning_kafka, tmp_path):
     publish(cleaning_kafka.brokers, learners("some", 5))
     cleaning_kafka.terminate()
     with following(cleaning, tmp_path) as service:
-        service.wait_log("event=kafka_unreachable", 30)
+        service.wait_log("event=kafka_unreachable")
         assert cleaning_kafka.brokers in service.log_text()
         cleaning_kafka.start()
-        wait_until(lambda: rows(cleaning, "learner_minutes") == 5, "it is read", 30)
+        wait_until(lambda: rows(cleaning, "learner_minutes") == 5, "it is read")
         cleaning_kafka.terminate()
-        service.wait_log("event=not_compared", 40)
+        service.wait_log("event=not_compared")
         cleaning_kafka.start()
         publish(cleaning_kafka.brokers, learners("more", 5))
-        wait_until(lambda: rows(cleaning, "learner_minutes") == 10, "it is read on", 40)
+        wait_until(lambda: rows(cleaning, "learner_minutes") == 10, "it is read on")
         assert service.terminate() == 0 and "another_" not in service.log_text(), service.log_text()
 
 

@@ -39,7 +39,7 @@ def login(username=None, password=PASSWORD):
 
 def launched(minuted):
     """Started without waiting for Redis."""
-    wait_until(minuted.launch().is_live, "it lives", 20)
+    wait_until(minuted.launch().is_live, "it lives")
     return minuted
 
 
@@ -57,7 +57,7 @@ def watch_and_publish(minuted, server):
     assert player.send(session, run(0, 10_000)) == [accepted(10)]
     assert watched(player.progress()) == {"open-1": 10}
     minuted.advance(5 * MINUTE_MS)
-    wait_until(lambda: is_settled(server.client), "all is published and settled", 30)
+    wait_until(lambda: is_settled(server.client), "all is published and settled")
     return player, session
 
 
@@ -113,7 +113,7 @@ def test_a_password_that_is_changed_stops_nothing_that_is_open_until_it_is_right
     player, session = watch_and_publish(minuted, guarded)
     guarded.client.config_set("requirepass", "another-password")
     guarded.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    wait_until(lambda: not minuted.is_ready(), "not ready", 20)
+    wait_until(lambda: not minuted.is_ready(), "not ready")
     response = player.post(session.heartbeat(run(10_000, 20_000)))
     assert response.status == 503 or response.json()["results"][0]["status"] == "retry"
     assert minuted.admin_client.get("/livez").status == 200
@@ -131,7 +131,7 @@ def test_the_documented_rule_is_enough(new_minuted, guarded):
     guarded.client.execute_command("FUNCTION", "FLUSH")
     wait_until(lambda: player.post(session.heartbeat(run(10_000, 20_000))).body.count(b'"accepted"'), "loaded again")
     minuted.advance(3 * 60 * MINUTE_MS)  # what was watched is retired
-    wait_until(lambda: not [k for k in guarded.client.keys("minuted:*") if b":w:" in k], "the bucket is gone", 60)
+    wait_until(lambda: not [k for k in guarded.client.keys("minuted:*") if b":w:" in k], "the bucket is gone")
     assert "NOPERM" not in minuted.log_text()
     never_told(minuted)
 
@@ -148,7 +148,7 @@ def test_the_documented_rule_names_no_more_than_is_needed_and_a_missing_command_
         def named():
             text = minuted.readyz()[1]
             return "NOPERM" in text and (f"'{command}'" in text or f"'{command.split('|')[0]}'" in text)
-        wait_until(named, f"{command} is named", 15)
+        wait_until(named, f"{command} is named")
     make_user(guarded, "+" + commands[-1])
     wait_until(minuted.is_ready, "ready again")
 
