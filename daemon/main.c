@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include "api/api.h"
-#include "config.h"
-#include "daemon.h"
-#include "options.h"
+#include "config/config.h"
+#include "run/daemon.h"
+#include "config/options.h"
 #include "publish/publish.h"
-#include "yaml_reader.h"
+#include "config/yaml_reader.h"
 
 enum { EXIT_USAGE = 2 };
 

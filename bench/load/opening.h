@@ -1,7 +1,7 @@
 /* Sessions of a crowd: asked for over HTTP as players do, or made with the deployment's own key. */
 #pragma once
 
-#include "config.h"
+#include "config/config.h"
 #include "load/generator.h"
 
 /*

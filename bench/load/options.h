@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/endpoint.h"
-#include "config.h"
+#include "config/config.h"
 #include "load/sampler.h"
 #include "load/schedule.h"
 

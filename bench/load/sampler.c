@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "store/client.h"
-#include "store/reply.h"
+#include "redis/client.h"
+#include "redis/reply.h"
 
 enum { FILE_SIZE = 4096, CHILDREN_MAX = 64 };
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "load/result.h"
 
 /* A process to be watched, with all its descendants. */

@@ -3,8 +3,8 @@
 
 #include <stdbool.h>
 
-#include "catalog.h"
-#include "config.h"
+#include "config/catalog.h"
+#include "config/config.h"
 #include "load/generator.h"
 #include "load/options.h"
 

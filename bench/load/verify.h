@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "config.h"
+#include "config/config.h"
 #include "load/evidence.h"
 #include "load/result.h"
 

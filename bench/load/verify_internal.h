@@ -6,7 +6,7 @@
 
 #include "load/verify.h"
 #include "load/verify_holding.h"
-#include "store/monitor.h"
+#include "redis/monitor.h"
 
 /* Fills the problem, unless there is an earlier one. Returns false. */
 bool verify_refuse(struct verification *v, const char *format, ...) __attribute__((format(printf, 2, 3)));

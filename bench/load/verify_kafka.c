@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
 #include "credit/mask.h"
 #include "ledger/decode.h"
 #include "load/verify_internal.h"

@@ -10,10 +10,12 @@
 #include "base/mem.h"
 #include "credit/mask.h"
 #include "load/verify_internal.h"
-#include "store/client.h"
-#include "store/discovery.h"
-#include "store/layout.h"
-#include "store/resolver.h"
+#include "redis/client.h"
+#include "redis/discovery.h"
+#include "redis/keys.h"
+#include "redis/resolver.h"
+#include "redis/resp.h"
+#include "store/values.h"
 
 enum { BATCH = 500, FORMAT = 1, HALF_BITS = 30, HALF_BYTES = 4, MASK_BYTES = 2 * HALF_BYTES };
 
@@ -151,7 +153,7 @@ static bool take_total(
 {
     struct store_lesson total;
     if (lesson->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
-        !total_decode((struct slice){value->str, value->len}, &total))
+        !values_decode_total((struct slice){value->str, value->len}, &total))
         return false;
     holding_take_total(r->holding, learner, (struct slice){lesson->str, lesson->len}, total.watched_seconds);
     return true;
@@ -223,7 +225,7 @@ static void ask_bucket(struct redis_reading *r, const struct key_prefix *prefix,
     char name[VERIFY_LEARNER_MAX + 1];
     resp_begin(&r->commands, 2 + batch->n);
     resp_arg(&r->commands, SLICE_LITERAL("HMGET"));
-    resp_key_int(&r->commands, prefix, "w", bucket);
+    key_append_number(&r->commands, prefix, "w", bucket);
     for (size_t i = 0; i < batch->n; i++) {
         char field[2 * VERIFY_LEARNER_MAX];
         struct slice learner = verify_learner_name(r->evidence, batch->learners[i], name);
@@ -243,7 +245,7 @@ static void write_commands(struct redis_reading *r, int partition, const struct 
     for (size_t i = 0; i < batch->n; i++) {
         resp_begin(&r->commands, 2);
         resp_arg(&r->commands, SLICE_LITERAL("HGETALL"));
-        resp_key_learner(&r->commands, &prefix, slice_of(r->evidence->portal),
+        key_append_totals(&r->commands, &prefix, slice_of(r->evidence->portal),
             verify_learner_name(r->evidence, batch->learners[i], name));
     }
 }

@@ -11,8 +11,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "catalog.h"
-#include "config.h"
+#include "config/catalog.h"
+#include "config/config.h"
 #include "credit/token.h"
 #include "http/http.h"
 #include "store/store.h"

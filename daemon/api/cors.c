@@ -1,7 +1,7 @@
 /* Players on other origins. */
 #include "api/cors.h"
 
-#include "config.h"
+#include "config/config.h"
 
 bool cors_allows(const struct string_list *allowed, struct slice origin)
 {

@@ -9,10 +9,10 @@
  *     any page                             cannot move the clock: whatever a browser sends is refused
  */
 #include "api/answer.h"
-#include "api/jwt.h"
 #include "api/query.h"
 #include "base/json.h"
 #include "http/field.h"
+#include "identity/jwt.h"
 
 #include <arpa/inet.h>
 

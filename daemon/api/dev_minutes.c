@@ -8,6 +8,7 @@
 #include "api/query.h"
 #include "base/json.h"
 #include "credit/mask.h"
+#include "store/values.h"
 
 enum { BUCKET_MS = BUCKET_MINUTES * MINUTE_SECONDS * 1000 };
 

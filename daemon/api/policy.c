@@ -2,9 +2,9 @@
 #include <stdlib.h>
 
 #include "api/api.h"
-#include "api/jwt.h"
 #include "base/mem.h"
 #include "embedded/demo_yaml.h"
+#include "identity/jwt.h"
 
 /* Without --dev the configuration names a catalog. */
 static struct catalog *load_catalog(const struct config *config, char **error)

@@ -4,7 +4,8 @@
 #include "api/answer.h"
 #include "api/bearer.h"
 #include "api/codec.h"
-#include "api/jwt.h"
+#include "identity/jwt.h"
+#include "store/values.h"
 
 /* A question on its way to Redis. Lives in the exchange's arena. */
 struct question {

@@ -6,8 +6,8 @@
 #include "api/answer.h"
 #include "api/bearer.h"
 #include "api/codec.h"
-#include "api/jwt.h"
 #include "base/base64url.h"
+#include "identity/jwt.h"
 
 static void answer_session(
     struct api *api, struct http_exchange *x, const struct codec *codec, const struct session *session)

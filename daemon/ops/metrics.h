@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "ops/ops.h"
-#include "store/monitor.h"
+#include "redis/monitor.h"
 
 /*
  * X(source, field, type, label, name, help)

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "publish/publish.h"
-#include "store/monitor.h"
+#include "redis/monitor.h"
 #include "store/store.h"
 
 struct report {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
 #include "credit/mask.h"
 #include "publish/cycle_steps.h"
 #include "publish/lease.h"

@@ -6,9 +6,9 @@
 #include "base/arena.h"
 #include "publish/cycle.h"
 #include "publish/minute_list.h"
+#include "publish/outbox.h"
 #include "publish/producer.h"
 #include "publish/records.h"
-#include "store/outbox.h"
 
 /* Minutes that the last transaction has begun and left: where they go on. */
 struct begun {

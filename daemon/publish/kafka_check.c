@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "config/config.h"
+#include "config/yaml_reader.h"
 #include "publish/kafka_client.h"
 #include "publish/publish.h"
-#include "yaml_reader.h"
 
 enum { WHY_MAX = 512, VALUE_MAX = 256, MESSAGE_TIMEOUT_MIN_MS = 1000 };
 

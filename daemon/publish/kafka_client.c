@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
 
 enum { ERROR_MAX = 512 };
 enum { SYSLOG_WARNING = 4, SYSLOG_INFO = 6 }; /* librdkafka's levels; <syslog.h> has names of ours */

@@ -2,7 +2,7 @@
 #include "publish/lease.h"
 
 #include "base/clock.h"
-#include "store/outbox.h"
+#include "publish/outbox.h"
 
 /* Asks Redis; without an answer what was ours stays so until its time has passed. */
 static bool ask(struct lease *l)

@@ -8,6 +8,7 @@
 
 #include "publish/cycle_steps.h"
 #include "publish/publish.h"
+#include "store/values.h"
 
 enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longest horizon's */
 
@@ -70,7 +71,7 @@ static void count_dirty(struct cycle *c, const struct sweep *s, const struct min
 /* ---- take and produce ---- */
 
 static void send_learner(
-    struct cycle *c, int64_t minute, const struct outbox_learner *learner, enum producer_status *status)
+    struct cycle *c, int64_t minute, const struct learner_masks *learner, enum producer_status *status)
 {
     for (size_t i = 0; i < learner->n_masks; i++) {
         cycle_send(c, record_learner_minute(&c->writer, minute, learner, &learner->masks[i]), status);

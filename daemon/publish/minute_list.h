@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "store/outbox.h"
+#include "publish/outbox.h"
 
 /* A minute of a partition. */
 struct partition_minute {

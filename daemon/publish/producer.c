@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
 #include "publish/kafka_client.h"
 #include "publish/records.h"
 

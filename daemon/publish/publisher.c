@@ -15,9 +15,9 @@
 #include "base/mem.h"
 #include "publish/cycle.h"
 #include "publish/lease.h"
+#include "publish/outbox.h"
 #include "publish/producer.h"
 #include "publish/publish.h"
-#include "store/outbox.h"
 
 enum {
     STEP_MAX_MS = 1000, /* the longest that a blocking call goes without looking up */

@@ -7,8 +7,9 @@
 #include "base/json.h"
 #include "credit/mask.h"
 #include "proto/records.pb-c.h"
+#include "publish/outbox.h"
 #include "publish/publish.h"
-#include "store/outbox.h"
+#include "store/values.h"
 
 const char *record_topic(enum record_kind kind)
 {
@@ -101,7 +102,7 @@ static struct record finish(
 }
 
 static void write_learner_key(
-    struct record_writer *w, const struct outbox_learner *learner, const struct outbox_mask *mask)
+    struct record_writer *w, const struct learner_masks *learner, const struct lesson_mask *mask)
 {
     append_path(&w->key, learner->portal);
     append_path(&w->key, mask->lesson);
@@ -111,7 +112,7 @@ static void write_learner_key(
 }
 
 struct record record_learner_lesson(struct record_writer *w, int64_t minute,
-    const struct outbox_learner *learner, const struct outbox_mask *mask)
+    const struct learner_masks *learner, const struct lesson_mask *mask)
 {
     Minuted__V1__LearnerLesson m = MINUTED__V1__LEARNER_LESSON__INIT;
     m.portal = bytes_of(learner->portal);
@@ -127,7 +128,7 @@ struct record record_learner_lesson(struct record_writer *w, int64_t minute,
 }
 
 struct record record_learner_minute(struct record_writer *w, int64_t minute,
-    const struct outbox_learner *learner, const struct outbox_mask *mask)
+    const struct learner_masks *learner, const struct lesson_mask *mask)
 {
     Minuted__V1__LearnerMinute m = MINUTED__V1__LEARNER_MINUTE__INIT;
     m.portal = bytes_of(learner->portal);
@@ -143,7 +144,7 @@ struct record record_learner_minute(struct record_writer *w, int64_t minute,
     return finish(w, RECORD_LEARNER_MINUTE, &m.base, m.minute_start * 1000);
 }
 
-struct record record_lesson_minute(struct record_writer *w, int64_t minute, const struct outbox_sum *sum)
+struct record record_lesson_minute(struct record_writer *w, int64_t minute, const struct lesson_sum *sum)
 {
     Minuted__V1__LessonMinute m = MINUTED__V1__LESSON_MINUTE__INIT;
     m.course_id = bytes_of(sum->course);

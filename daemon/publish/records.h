@@ -10,11 +10,12 @@
 
 #include "base/buf.h"
 #include "base/slice.h"
-#include "config.h"
+#include "config/config.h"
+#include "store/values.h"
 
-struct outbox_learner;
-struct outbox_mask;
-struct outbox_sum;
+struct learner_masks;
+struct lesson_mask;
+struct lesson_sum;
 
 enum record_kind {
     RECORD_LEARNER_LESSON,
@@ -49,10 +50,10 @@ void record_writer_free(struct record_writer *w);
 
 /* MINUTE (Unix seconds / 60) is the one whose mask was taken: it dates the record. */
 struct record record_learner_lesson(struct record_writer *w, int64_t minute,
-    const struct outbox_learner *learner, const struct outbox_mask *mask);
+    const struct learner_masks *learner, const struct lesson_mask *mask);
 struct record record_learner_minute(struct record_writer *w, int64_t minute,
-    const struct outbox_learner *learner, const struct outbox_mask *mask);
-struct record record_lesson_minute(struct record_writer *w, int64_t minute, const struct outbox_sum *sum);
+    const struct learner_masks *learner, const struct lesson_mask *mask);
+struct record record_lesson_minute(struct record_writer *w, int64_t minute, const struct lesson_sum *sum);
 /* Watermarks in Unix seconds. */
 struct record record_watermark(struct record_writer *w, const char *deployment, int64_t published_through,
     int64_t final_through, int64_t now_ms);

@@ -1,5 +1,5 @@
 /* How far everything is published, and how far nothing can change any more. */
-#include "config.h"
+#include "config/config.h"
 #include "credit/mask.h"
 #include "publish/cycle_steps.h"
 #include "publish/publish.h"

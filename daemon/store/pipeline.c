@@ -7,11 +7,15 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
 #include "credit/mask.h"
 #include "embedded/functions_lua.h"
-#include "store/redis_connection.h"
-#include "store/reply.h"
+#include "redis/keys.h"
+#include "redis/libraries.h"
+#include "redis/redis_connection.h"
+#include "redis/reply.h"
+#include "redis/resp.h"
+#include "store/apply.h"
 
 enum {
     ADMIT_MAX_MS = 1000,  /* a server whose oldest run waits longer takes no more */

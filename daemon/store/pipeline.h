@@ -7,8 +7,8 @@
  */
 #pragma once
 
-#include "store/layout.h"
-#include "store/monitor.h"
+#include "redis/monitor.h"
+#include "store/apply.h"
 #include "store/store.h"
 
 /* What the pipelines of one store share. Borrowed. */

@@ -1,13 +1,15 @@
 /* Reading learners' totals and minutes. */
 #include "store/progress.h"
+#include "redis/keys.h"
+#include "redis/resp.h"
+#include "store/values.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "store/minutes.h"
-#include "store/redis_connection.h"
-#include "store/reply.h"
+#include "redis/redis_connection.h"
+#include "redis/reply.h"
 
 enum { TICK_MS = 250, ANSWER_MAX_MS = 3000, PENDING_MAX = 4096 };
 
@@ -95,7 +97,7 @@ static bool read_lessons(struct progress *p, const redisReply *reply, struct sto
         if (!reply_string(reply_at(reply, i), &lessons[*n].lesson) ||
             !reply_string(reply_at(reply, i + 1), &value))
             return false;
-        if (total_decode(value, &lessons[*n]))
+        if (values_decode_total(value, &lessons[*n]))
             (*n)++;
         else
             log_event(
@@ -133,7 +135,7 @@ static bool read_minutes(
         refuse_malformed(ask);
         return false;
     }
-    if (minutes_decode(value, ask->bucket, arena, out))
+    if (values_decode_minutes(value, ask->bucket, arena, out))
         return true;
     log_event(ask->progress->log, LOG_ERROR, "minutes_malformed", "bucket=%lld", (long long)ask->bucket);
     return false;
@@ -245,7 +247,7 @@ void progress_ask_totals(
     buf_clear(&p->command);
     resp_begin(&p->command, 2);
     resp_arg(&p->command, SLICE_LITERAL("HGETALL"));
-    resp_key_learner(&p->command, subject->prefix, subject->portal, subject->learner);
+    key_append_totals(&p->command, subject->prefix, subject->portal, subject->learner);
     ask_server(p, subject->partition, &(struct ask){.tell = tell_totals, .done.totals = done, .ctx = ctx});
 }
 
@@ -255,8 +257,8 @@ void progress_ask_minutes(struct progress *p, const struct progress_subject *sub
     buf_clear(&p->command);
     resp_begin(&p->command, 3);
     resp_arg(&p->command, SLICE_LITERAL("HGET"));
-    resp_key_int(&p->command, subject->prefix, "w", bucket);
-    resp_learner(&p->command, subject->portal, subject->learner);
+    key_append_number(&p->command, subject->prefix, "w", bucket);
+    key_append_learner(&p->command, subject->portal, subject->learner);
     ask_server(p, subject->partition,
         &(struct ask){.bucket = bucket, .tell = tell_minutes, .done.minutes = done, .ctx = ctx});
 }

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "store/layout.h"
-#include "store/monitor.h"
+#include "redis/keys.h"
+#include "redis/monitor.h"
 #include "store/store.h"
 
 struct progress;

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
+#include "redis/keys.h"
+#include "store/apply.h"
 #include "store/pipeline.h"
 #include "store/progress.h"
 

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/slice.h"
 #include "credit/claim.h"
+#include "store/values.h"
 
 struct config;
 struct event_base;
@@ -108,15 +109,6 @@ int64_t store_age_ms(struct store *s);
 /* Takes N > 0 runs; the batch is done once each has its status. */
 void store_submit(struct store *s, struct store_batch *batch, struct store_run *runs, size_t n);
 
-/* One lesson of a learner's progress. */
-struct store_lesson {
-    struct slice lesson;
-    struct slice course;
-    int64_t watched_seconds;
-    int64_t covered_seconds;
-    int64_t last_minute;
-};
-
 /* OK false: Redis could not answer. LESSONS live only during the call. */
 typedef void store_progress_done(void *ctx, bool ok, const struct store_lesson *lessons, size_t n);
 
@@ -124,13 +116,6 @@ typedef void store_progress_done(void *ctx, bool ok, const struct store_lesson *
  * loop. */
 void store_progress(
     struct store *s, struct slice portal, struct slice learner, store_progress_done *done, void *ctx);
-
-/* A lesson's watched seconds in one minute. */
-struct store_minute {
-    int64_t minute; /* Unix seconds / 60 */
-    struct slice lesson;
-    uint64_t mask; /* never 0 */
-};
 
 /* OK false: Redis could not answer. MINUTES, oldest first, live only during the call. */
 typedef void store_minutes_done(void *ctx, bool ok, const struct store_minute *minutes, size_t n);

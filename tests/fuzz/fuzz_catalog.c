@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "budget.h"
-#include "catalog.h"
+#include "config/catalog.h"
 #include "credit/token.h"
 #include "yaml_check.h"
 

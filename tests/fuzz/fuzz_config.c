@@ -19,7 +19,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "budget.h"
-#include "config_schema.h"
+#include "config/config_schema.h"
 #include "credit/token.h"
 #include "yaml_check.h"
 

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "api/jwk.h"
 #include "budget.h"
+#include "identity/jwk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

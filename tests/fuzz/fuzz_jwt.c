@@ -10,13 +10,13 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "api/jwt.h"
-#include "api/jwt_issuers.h"
 #include "base/base64url.h"
 #include "base/buf.h"
 #include "budget.h"
-#include "config.h"
+#include "config/config.h"
 #include "credit/token.h"
+#include "identity/jwt.h"
+#include "identity/jwt_issuers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

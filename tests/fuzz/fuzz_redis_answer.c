@@ -9,8 +9,8 @@
 
 #include "budget.h"
 #include "credit/mask.h"
-#include "store/layout.h"
-#include "store/minutes.h"
+#include "store/apply.h"
+#include "store/values.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -67,10 +67,10 @@ static void check_apply(struct slice answer, size_t n)
 static void check_masks(struct slice value)
 {
     struct arena arena = {0};
-    struct outbox_learner learner = {0};
-    bool good = masks_decode(value, (int64_t)value.len, &arena, &learner);
+    struct learner_masks learner = {0};
+    bool good = values_decode_masks(value, (int64_t)value.len, &arena, &learner);
     for (size_t i = 0; good && i < learner.n_masks; i++) {
-        const struct outbox_mask *mask = &learner.masks[i];
+        const struct lesson_mask *mask = &learner.masks[i];
         assert(mask->mask != 0 && (mask->mask & ~MASK_FULL) == 0);
         assert(mask->lesson.ptr > value.ptr && mask->lesson.len <= UINT8_MAX);
         assert(i == 0 || mask->lesson.ptr > learner.masks[i - 1].lesson.ptr);
@@ -83,10 +83,10 @@ static void check_masks(struct slice value)
 static void check_minutes(struct slice value)
 {
     struct arena arena = {0};
-    struct outbox_learner learner = {0};
+    struct learner_masks learner = {0};
     struct minutes minutes;
-    bool good = minutes_decode(value, 7, &arena, &minutes);
-    assert(!good || masks_decode(value, 70, &arena, &learner));
+    bool good = values_decode_minutes(value, 7, &arena, &minutes);
+    assert(!good || values_decode_masks(value, 70, &arena, &learner));
     for (size_t i = 0; good && i < minutes.n; i++) {
         const struct store_minute *m = &minutes.items[i];
         assert(m->minute >= 70 && m->minute < 80 && m->mask != 0 && (m->mask & ~MASK_FULL) == 0);
@@ -101,7 +101,7 @@ static void check_minutes(struct slice value)
 static void check_total(struct slice answer)
 {
     struct store_lesson lesson = {0};
-    if (!total_decode(answer, &lesson))
+    if (!values_decode_total(answer, &lesson))
         return;
     assert(lesson.watched_seconds >= 0 && lesson.covered_seconds >= 0 && lesson.last_minute >= 0);
     assert(lesson.course.ptr >= answer.ptr && lesson.course.len <= UINT8_MAX);
@@ -110,9 +110,9 @@ static void check_total(struct slice answer)
 
 static void check_sum(struct slice answer)
 {
-    struct outbox_sum sum = {0};
+    struct lesson_sum sum = {0};
     struct buf again = {0};
-    if (sum_decode(answer, &sum)) {
+    if (values_decode_sum(answer, &sum)) {
         assert(sum.watched_seconds >= 0 && sum.learners >= 0);
         buf_append_u8(&again, FORMAT);
         buf_append_u32(&again, (uint32_t)sum.watched_seconds);

@@ -13,13 +13,13 @@
 
 #include "base/mem.h"
 #include "budget.h"
-#include "config.h"
+#include "config/config.h"
 #include "credit/mask.h"
-#include "store/checks.h"
-#include "store/discovery.h"
-#include "store/history.h"
-#include "store/libraries.h"
-#include "store/outbox_call.h"
+#include "publish/outbox_call.h"
+#include "redis/checks.h"
+#include "redis/discovery.h"
+#include "redis/history.h"
+#include "redis/libraries.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

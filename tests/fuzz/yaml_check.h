@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
-#include "yaml_reader.h"
+#include "config/yaml_reader.h"
 
 /*
  * ERROR is what was given instead of a result: one problem a line, at most PROBLEMS_MAX and a line that

@@ -8,7 +8,7 @@ from .daemon import BUILD, ROOT, SANITIZERS
 from .records import read_topics
 from .service import PATIENCE_S, environment
 
-LEDGER = BUILD / "bench" / "ledger" / "minuted-ledger"
+LEDGER = BUILD / "minuted-ledger"
 
 
 def run_ledger(*argv, seconds=PATIENCE_S):
@@ -22,7 +22,7 @@ def write_ledger(path, totals=(), minutes=()):
     """A database as `follow` leaves it: TOTALS are (portal, learner, lesson, course, seconds), MINUTES the same with the
     minute's start before its seconds, which are the first ones of the minute."""
     with sqlite3.connect(path) as db:
-        db.executescript((ROOT / "bench" / "ledger" / "schema.sql").read_text())
+        db.executescript((ROOT / "daemon" / "ledger" / "schema.sql").read_text())
         db.execute(f"PRAGMA application_id = {int.from_bytes(b'mntL', 'big')}")
         db.execute("PRAGMA user_version = 2")
         db.executemany("INSERT INTO learner_lessons VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1674187200, ?5, ?5, 0, 0, 0)", totals)

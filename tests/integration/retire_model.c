@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "credit/mask.h"
+#include "redis/keys.h"
+#include "store/values.h"
 
 const char *const retire_learner_names[RETIRE_LEARNERS] = {"anna", "bo", "chen", "dora", "emil", "fu"};
 const char *const retire_lesson_names[RETIRE_LESSONS] = {"l1", "l2", "l3"};
@@ -102,7 +104,7 @@ void retire_check_floors(struct fixture *f, struct retire_model *m)
 
 /* ---- publishing, as the publisher does ---- */
 
-void retire_note_learner(struct retire_model *m, const struct outbox_learner *taken, int64_t minute)
+void retire_note_learner(struct retire_model *m, const struct learner_masks *taken, int64_t minute)
 {
     int learner = index_of(taken->learner, retire_learner_names, RETIRE_LEARNERS);
     for (size_t i = 0; i < taken->n_masks; i++) {
@@ -131,7 +133,7 @@ void retire_publish_minutes(struct fixture *f, struct retire_model *m, int parti
     arena_free(&arena);
 }
 
-void retire_note_sum(struct retire_model *m, const struct outbox_sum *sum, int64_t minute)
+void retire_note_sum(struct retire_model *m, const struct lesson_sum *sum, int64_t minute)
 {
     int lesson = index_of(sum->lesson, retire_lesson_names, RETIRE_LESSONS);
     int64_t seconds;

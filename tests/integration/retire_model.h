@@ -5,6 +5,7 @@
 #pragma once
 
 #include "credit/mask.h"
+#include "store/values.h"
 #include "store_fixture.h"
 
 enum {
@@ -52,8 +53,8 @@ void retire_check_floors(struct fixture *f, struct retire_model *m);
 
 /* What the publisher does, each value compared with the model; SETTLE false: it is interrupted after the
  * commit. */
-void retire_note_learner(struct retire_model *m, const struct outbox_learner *taken, int64_t minute);
-void retire_note_sum(struct retire_model *m, const struct outbox_sum *sum, int64_t minute);
+void retire_note_learner(struct retire_model *m, const struct learner_masks *taken, int64_t minute);
+void retire_note_sum(struct retire_model *m, const struct lesson_sum *sum, int64_t minute);
 void retire_publish_minutes(struct fixture *f, struct retire_model *m, int partition, bool settle);
 void retire_publish_sums(struct fixture *f, struct retire_model *m, int partition, bool settle);
 void retire_publish_all(struct fixture *f, struct retire_model *m);

@@ -6,11 +6,10 @@
 
 #include <event2/event.h>
 
-#include "config.h"
+#include "config/config.h"
+#include "publish/outbox.h"
+#include "redis/monitor.h"
 #include "redis_process.h"
-#include "store/layout.h"
-#include "store/monitor.h"
-#include "store/outbox.h"
 #include "store/store.h"
 
 enum { FIXTURE_NODES = 3 };

@@ -266,7 +266,7 @@ def test_nothing_is_lost_when_the_daemon_is_killed(new_bench, new_minuted, kafka
 
 
 def clear_a_second(client):
-    """Takes a watched second out of a mask; daemon/store/layout.h says how it is laid out."""
+    """Takes a watched second out of a mask; daemon/store/values.h says how it is laid out."""
     for key in client.scan_iter(match="minuted:*:w:*"):
         for learner, value in client.hgetall(key).items():
             changed = bytearray(value)

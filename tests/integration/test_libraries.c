@@ -14,6 +14,8 @@
 #include <time.h>
 
 #include "embedded/functions_lua.h"
+#include "redis/keys.h"
+#include "redis/libraries.h"
 #include "store_fixture.h"
 
 enum { PARTITIONS = 4, HOUR_S = 3600, SLACK_S = 60 };

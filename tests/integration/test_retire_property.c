@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "retire_model.h"
+#include "store/values.h"
 
 enum { SKEW_MS = 2000 };
 

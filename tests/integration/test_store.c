@@ -13,6 +13,8 @@
 #include <time.h>
 
 #include "credit/mask.h"
+#include "redis/keys.h"
+#include "store/values.h"
 #include "store_fixture.h"
 
 enum { LEARNERS = 5, LESSONS = 3, SECONDS = 1500, MEDIA_MS = 400000, JOIN_MS = 5 };
@@ -564,7 +566,7 @@ struct consumer {
 };
 
 static void note_masks(
-    const struct model *m, struct consumer *c, const struct outbox_learner *taken, int64_t minute)
+    const struct model *m, struct consumer *c, const struct learner_masks *taken, int64_t minute)
 {
     int learner = index_of(taken->learner, learner_names, LEARNERS);
     for (size_t i = 0; i < taken->n_masks; i++) {

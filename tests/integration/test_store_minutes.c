@@ -9,6 +9,7 @@
 #include <signal.h>
 
 #include "credit/mask.h"
+#include "store/values.h"
 #include "store_fixture.h"
 
 enum { BUCKET = 2791668, ANSWERS_MAX = 4 };

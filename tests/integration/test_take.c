@@ -13,12 +13,12 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "config.h"
+#include "config/config.h"
 #include "embedded/functions_lua.h"
+#include "publish/outbox.h"
+#include "redis/keys.h"
+#include "redis/monitor.h"
 #include "redis_process.h"
-#include "store/layout.h"
-#include "store/monitor.h"
-#include "store/outbox.h"
 
 enum { SERVERS = 2, PARTITIONS = 2, LEARNERS = 2000, QUESTIONS_MAX = 12, NEVER = 0 };
 

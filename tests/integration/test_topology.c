@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "patience.h"
-#include "store/partition.h"
+#include "redis/partition.h"
 #include "store_fixture.h"
 
 enum { SHARDS = FIXTURE_NODES, LEARNERS = 40 };

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "credit/mask.h"
+#include "redis/keys.h"
+#include "store/values.h"
 
 enum { TOPIC_PARTITIONS = 3, LESSONS = 3 };
 
@@ -88,7 +90,7 @@ static void produce_taken(struct scene *s, const struct outbox_taken *taken)
     if (s->withheld != NOBODY)
         scene_name(s, (size_t)s->withheld, withheld);
     for (size_t i = 0; i < taken->n_learners; i++) {
-        const struct outbox_learner *learner = &taken->learners[i];
+        const struct learner_masks *learner = &taken->learners[i];
         for (size_t k = 0; k < learner->n_masks; k++) {
             if (!slice_is(learner->learner, withheld))
                 produce(s, record_learner_minute(&s->writer, taken->minute, learner, &learner->masks[k]));
@@ -121,9 +123,9 @@ void scene_publish(struct scene *s)
     flush(s);
 }
 
-static struct outbox_mask about(const char *lesson)
+static struct lesson_mask about(const char *lesson)
 {
-    return (struct outbox_mask){
+    return (struct lesson_mask){
         .lesson = slice_of(lesson), .course = SLICE_LITERAL("course"), .last_minute = BASE_S / 60};
 }
 
@@ -131,9 +133,9 @@ void scene_publish_mask(struct scene *s, size_t learner, const char *lesson, uin
 {
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    struct outbox_mask m = about(lesson);
+    struct lesson_mask m = about(lesson);
     m.mask = mask;
-    struct outbox_learner who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
+    struct learner_masks who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
     produce(s, record_learner_minute(&s->writer, BASE_S / 60, &who, &m));
     flush(s);
 }
@@ -142,9 +144,9 @@ void scene_publish_total(struct scene *s, size_t learner, const char *lesson, in
 {
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    struct outbox_mask m = about(lesson);
+    struct lesson_mask m = about(lesson);
     m.watched_seconds = seconds;
-    struct outbox_learner who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
+    struct learner_masks who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
     produce(s, record_learner_lesson(&s->writer, BASE_S / 60, &who, &m));
     flush(s);
 }

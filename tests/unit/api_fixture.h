@@ -19,9 +19,10 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "api/jwt.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "identity/jwt.h"
+#include "store/values.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define TEXT(s)                                                                                              \

@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "credit/mask.h"
-#include "store/outbox.h"
+#include "publish/outbox.h"
+#include "store/values.h"
 
 struct outbox {
     struct monitor *redis;
@@ -203,14 +204,14 @@ static int64_t total_of(const struct monitor *redis, const struct fake_row *of)
     return seconds;
 }
 
-static struct outbox_learner read_row(
+static struct learner_masks read_row(
     const struct monitor *redis, const struct fake_row *row, struct arena *arena)
 {
-    struct outbox_mask *mask = arena_alloc(arena, sizeof(*mask));
+    struct lesson_mask *mask = arena_alloc(arena, sizeof(*mask));
     int64_t seconds = total_of(redis, row);
-    *mask = (struct outbox_mask){
+    *mask = (struct lesson_mask){
         slice_of(row->lesson), SLICE_LITERAL("live"), row->mask, seconds, seconds / 2, row->minute};
-    return (struct outbox_learner){
+    return (struct learner_masks){
         .portal = SLICE_LITERAL("higher"), .learner = slice_of(row->learner), .masks = mask, .n_masks = 1};
 }
 
@@ -252,7 +253,7 @@ bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, stru
     return true;
 }
 
-static void settle_row(struct monitor *redis, int64_t minute, const struct outbox_learner *learner)
+static void settle_row(struct monitor *redis, int64_t minute, const struct learner_masks *learner)
 {
     for (size_t i = 0; i < redis->n_rows; i++) {
         struct fake_row *row = &redis->rows[i];
@@ -277,12 +278,12 @@ bool outbox_settle(struct outbox *o, struct outbox_taken *portions, size_t n)
     return true;
 }
 
-static struct outbox_sum *find_sum(struct outbox_sums *out, const char *lesson)
+static struct lesson_sum *find_sum(struct outbox_sums *out, const char *lesson)
 {
     for (size_t i = 0; i < out->n; i++)
         if (slice_is(out->sums[i].lesson, lesson))
             return &out->sums[i];
-    out->sums[out->n] = (struct outbox_sum){.lesson = slice_of(lesson), .course = SLICE_LITERAL("live")};
+    out->sums[out->n] = (struct lesson_sum){.lesson = slice_of(lesson), .course = SLICE_LITERAL("live")};
     return &out->sums[out->n++];
 }
 
@@ -296,7 +297,7 @@ bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct o
         const struct fake_row *row = &o->redis->rows[i];
         if (row->minute != minute)
             continue;
-        struct outbox_sum *sum = find_sum(out, row->lesson);
+        struct lesson_sum *sum = find_sum(out, row->lesson);
         sum->watched_seconds += mask_count(row->mask);
         sum->learners++;
         out->partition_seconds[row->partition] += mask_count(row->mask);

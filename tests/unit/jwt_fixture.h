@@ -21,11 +21,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "api/jwt.h"
-#include "api/jwt_key.h"
 #include "base/base64url.h"
 #include "base/buf.h"
-#include "config.h"
+#include "config/config.h"
+#include "identity/jwt.h"
+#include "identity/jwt_key.h"
 
 #define NOW_S 1673000000
 #define NOW_MS (NOW_S * INT64_C(1000))

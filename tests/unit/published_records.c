@@ -3,8 +3,9 @@
 
 #include <assert.h>
 
+#include "publish/outbox.h"
 #include "publish/records.h"
-#include "store/outbox.h"
+#include "store/values.h"
 
 static struct slice keep_bytes(char *room, size_t size, struct slice s)
 {
@@ -23,14 +24,14 @@ void published_records_write(bool json, struct published_record out[PUBLISHED_TO
 {
     const int64_t minute = PUBLISHED_MINUTE / 60;
     struct record_writer w = {.format = json ? FORMAT_JSON : FORMAT_PROTOBUF};
-    struct outbox_mask mask = {.lesson = slice_of("l-1"),
+    struct lesson_mask mask = {.lesson = slice_of("l-1"),
         .course = slice_of("c-1"),
         .mask = PUBLISHED_MASK,
         .watched_seconds = 4321,
         .covered_seconds = 1234,
         .last_minute = minute + 7};
-    struct outbox_learner learner = {.portal = slice_of("higher"), .learner = slice_of(PUBLISHED_LEARNER)};
-    struct outbox_sum sum = {slice_of("l-1"), slice_of("c-1"), 77, 3};
+    struct learner_masks learner = {.portal = slice_of("higher"), .learner = slice_of(PUBLISHED_LEARNER)};
+    struct lesson_sum sum = {slice_of("l-1"), slice_of("c-1"), 77, 3};
     keep(&out[0], record_learner_lesson(&w, minute, &learner, &mask));
     keep(&out[1], record_learner_minute(&w, minute, &learner, &mask));
     keep(&out[2], record_lesson_minute(&w, minute, &sum));

@@ -14,7 +14,7 @@
 #include <librdkafka/rdkafka_mock.h> /* after rdkafka.h */
 #include <stdbool.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "fake_outbox.h"
 #include "kafka_reader.h"
 #include "patience.h"

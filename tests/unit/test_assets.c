@@ -9,6 +9,7 @@
 #include "embedded/minuted_js_gz.h"
 #include "embedded/minuted_mjs.h"
 #include "embedded/minuted_mjs_gz.h"
+#include "store/values.h"
 
 #define SCRIPT "/v1/minuted.js"
 #define FILM "/dev/lesson-1.mp4"

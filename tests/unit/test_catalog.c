@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "catalog.h"
+#include "config/catalog.h"
 
 static struct catalog *load_shipped(const char *name)
 {

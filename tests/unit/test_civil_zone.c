@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "civil_zone.h"
+#include "config/civil_zone.h"
 #include <cmocka.h>
 #include <stdlib.h>
 

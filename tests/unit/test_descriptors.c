@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "http/descriptors.h"
+#include "run/descriptors.h"
 
 static void test_players_get_what_is_left(void **state)
 {

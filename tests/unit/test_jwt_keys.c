@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "api/jwk.h"
+#include "identity/jwk.h"
 #include "jwt_fixture.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))

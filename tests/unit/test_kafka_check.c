@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "config/config.h"
+#include "config/yaml_reader.h"
 #include "publish/publish.h"
-#include "yaml_reader.h"
 
 static char folder[64];
 

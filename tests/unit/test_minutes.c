@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 #include "credit/mask.h"
-#include "store/minutes.h"
+#include "store/values.h"
 
 enum { BUCKET = 2790311 };
 
@@ -47,7 +47,7 @@ static void test_oldest_first(void **state)
     append_lesson(&value, "a", 1, MASK_FULL);
     append_lesson(&value, "long-name", 0, UINT64_C(1) << 59);
     append_lesson(&value, "c", MASK_FULL - 1, 0);
-    assert_true(minutes_decode(buf_slice(&value), BUCKET, &arena, &minutes));
+    assert_true(values_decode_minutes(buf_slice(&value), BUCKET, &arena, &minutes));
     assert_int_equal(minutes.n, 4);
     assert_minute(&minutes.items[0], BUCKET * 10L, "a", 1);
     assert_minute(&minutes.items[1], BUCKET * 10L, "c", MASK_FULL - 1);
@@ -66,7 +66,7 @@ static void test_every_cut_is_malformed(void **state)
     for (size_t len = 0; len < value.len; len++) {
         struct arena arena = {0};
         struct minutes minutes;
-        bool good = minutes_decode((struct slice){value.data, len}, BUCKET, &arena, &minutes);
+        bool good = values_decode_minutes((struct slice){value.data, len}, BUCKET, &arena, &minutes);
         assert_int_equal(good, len == 1); /* no lesson at all */
         assert_int_equal(minutes.n, 0);
         arena_free(&arena);
@@ -79,8 +79,8 @@ static void test_other_formats_are_malformed(void **state)
     struct arena arena = {0};
     struct minutes minutes;
     (void)state;
-    assert_false(minutes_decode(SLICE_LITERAL("\2"), BUCKET, &arena, &minutes));
-    assert_false(minutes_decode(SLICE_LITERAL("text"), BUCKET, &arena, &minutes));
+    assert_false(values_decode_minutes(SLICE_LITERAL("\2"), BUCKET, &arena, &minutes));
+    assert_false(values_decode_minutes(SLICE_LITERAL("text"), BUCKET, &arena, &minutes));
     arena_free(&arena);
 }
 

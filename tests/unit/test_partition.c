@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "store/partition.h"
+#include "redis/partition.h"
 
 static void test_slot_is_the_clusters(void **state)
 {

@@ -2,6 +2,7 @@
 #include "api_fixture.h"
 
 #include "proto/player.pb-c.h"
+#include "store/values.h"
 
 static void ask(struct fixture *f, const char *authorization, const char *accept)
 {

@@ -11,7 +11,7 @@
 
 #include "ops/readiness.h"
 #include "publish/publish.h"
-#include "store/monitor.h"
+#include "redis/monitor.h"
 
 /* Stand in for the store's and the publisher's own. */
 struct monitor {

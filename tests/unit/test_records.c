@@ -6,15 +6,16 @@
 
 #include <cmocka.h>
 
+#include "publish/outbox.h"
 #include "publish/records.h"
-#include "store/outbox.h"
+#include "store/values.h"
 
 enum { MINUTE = 27903120, MINUTE_START = MINUTE * 60 }; /* 2023-01-20 03:20 UTC */
 
 #define S(text) SLICE_LITERAL(text)
 #define FULL_MASK 0x0fffffffffffffff
 
-static struct outbox_mask ten_seconds = {
+static struct lesson_mask ten_seconds = {
     .lesson = {"lts-1-1", 7},
     .course = {"live", 4},
     .mask = 0x7fe,
@@ -22,7 +23,7 @@ static struct outbox_mask ten_seconds = {
     .covered_seconds = 880,
     .last_minute = MINUTE + 1,
 };
-static const struct outbox_learner teacher = {
+static const struct learner_masks teacher = {
     .portal = {"higher", 6}, .learner = {"t-1", 3}, .masks = &ten_seconds, .n_masks = 1};
 
 struct expected {
@@ -64,7 +65,7 @@ static const struct expected table[] = {
 
 static struct record write_record(struct record_writer *w, enum record_kind kind)
 {
-    const struct outbox_sum sum = {S("lts-1-1"), S("live"), 51230, 871};
+    const struct lesson_sum sum = {S("lts-1-1"), S("live"), 51230, 871};
     switch (kind) {
     case RECORD_LEARNER_LESSON:
         return record_learner_lesson(w, MINUTE, &teacher, &ten_seconds);
@@ -117,8 +118,8 @@ static void any_learner_id_goes_through(void **state)
 {
     (void)state;
     struct record_writer w = {.format = FORMAT_JSON};
-    struct outbox_mask mask = ten_seconds;
-    struct outbox_learner learner = {
+    struct lesson_mask mask = ten_seconds;
+    struct learner_masks learner = {
         .portal = S("basic"), .learner = S("a/\"b\"\\\xe5\xb8\x88"), .masks = &mask, .n_masks = 1};
     struct record r = record_learner_lesson(&w, MINUTE, &learner, &mask);
     assert_slice(r.key, S("basic/lts-1-1/a/\"b\"\\\xe5\xb8\x88"));
@@ -142,7 +143,7 @@ static void masks_have_fifteen_digits(void **state)
     };
     struct record_writer w = {.format = FORMAT_JSON};
     for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
-        struct outbox_mask mask = ten_seconds;
+        struct lesson_mask mask = ten_seconds;
         mask.mask = masks[i].mask;
         struct record r = record_learner_minute(&w, MINUTE, &teacher, &mask);
         size_t len = strlen(masks[i].tail);

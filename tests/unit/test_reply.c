@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "store/reply.h"
+#include "redis/reply.h"
 
 /* A context that never reads by itself: bytes are fed. */
 static redisContext *new_context(void)

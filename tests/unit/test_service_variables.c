@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "service_variables.h"
+#include "config/service_variables.h"
 
 static void test_variables(void **state)
 {

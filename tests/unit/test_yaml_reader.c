@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "yaml_reader.h"
+#include "config/yaml_reader.h"
 
 static void test_nodes_have_lines(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "catalog.h"
+#include "config/catalog.h"
 #include "credit/token.h"
 #include "evhttp/redis_calls.h"
 

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "evhttp/heartbeat.h"
-#include "yaml_reader.h"
+#include "config/yaml_reader.h"
 
 enum { BACKLOG = 4096, HEADERS_MAX = 16384, BODY_MAX = 65536, KEY_FILE_MAX = 4096, KEY_MIN = 32 };
 

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "store/layout.h"
+#include "redis/keys.h"
+#include "store/apply.h"
 
 enum { HORIZON_S = 86400, GRACE_S = 70 };
 

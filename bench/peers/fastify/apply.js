@@ -1,4 +1,4 @@
-// The call of `apply` for one run, and its answer: the JavaScript side of daemon/store/layout.h.
+// The call of `apply` for one run, and its answer: the JavaScript side of daemon/store/apply.h.
 'use strict';
 
 const HORIZON_S = 86400;

@@ -1,4 +1,4 @@
--- The call of `apply` for one run, and its answer: the Lua side of daemon/store/layout.h.
+-- The call of `apply` for one run, and its answer: the Lua side of daemon/store/apply.h.
 local ffi = require 'ffi'
 local bytes = require 'bytes'
 

@@ -1,0 +1,229 @@
+/* Passed tests, from a CSV file. */
+#include "ledger/passes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "config/yaml_reader.h"
+
+enum { FILE_MAX = 256 << 20, FIELDS_NEEDED = 3, FIELDS_MAX = 4, SHOWN_MAX = 200 };
+
+/* Slices of the file's text. */
+struct pass {
+    struct slice portal;
+    struct slice learner;
+    struct slice course;
+};
+
+struct passes {
+    struct buf text;
+    struct pass *rows; /* sorted */
+    size_t n;
+    size_t cap;
+};
+
+/* ---- a line ---- */
+
+struct line {
+    struct slice fields[FIELDS_MAX];
+    size_t n;
+};
+
+static struct slice trim(struct slice s)
+{
+    while (s.len > 0 && s.ptr[0] == ' ')
+        s = (struct slice){s.ptr + 1, s.len - 1};
+    while (s.len > 0 && strchr(" \r", s.ptr[s.len - 1]) != NULL)
+        s.len--;
+    return s;
+}
+
+/* A field in quotes: `""` becomes `"`, in place. Returns where it goes on, NULL when it never ends. */
+static char *unquote(char *at, const char *end, struct slice *field)
+{
+    char *out = ++at;
+    *field = (struct slice){out, 0};
+    for (; at < end; at++) {
+        if (*at == '"' && (at + 1 == end || at[1] != '"')) {
+            field->len = (size_t)(out - field->ptr);
+            return at + 1;
+        }
+        if (*at == '"')
+            at++;
+        *out++ = *at;
+    }
+    return NULL;
+}
+
+static char *read_field(char *at, const char *end, struct slice *field)
+{
+    while (at < end && *at == ' ')
+        at++;
+    if (at < end && *at == '"') {
+        at = unquote(at, end, field);
+        while (at != NULL && at < end && (*at == ' ' || *at == '\r'))
+            at++;
+        return at;
+    }
+    char *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
+    char *stop = comma == NULL ? at + (end - at) : comma;
+    *field = trim((struct slice){at, (size_t)(stop - at)});
+    return stop;
+}
+
+static bool split(char *at, const char *end, struct line *line)
+{
+    for (line->n = 0; line->n < FIELDS_MAX;) {
+        at = read_field(at, end, &line->fields[line->n++]);
+        if (at == NULL || (at < end && *at != ','))
+            return false;
+        if (at == end)
+            return line->n >= FIELDS_NEEDED;
+        at++;
+    }
+    return false;
+}
+
+static bool is_one_of(struct slice s, const char *const *words)
+{
+    while (*words != NULL && !slice_is(s, *words))
+        words++;
+    return *words != NULL;
+}
+
+static bool says_yes(struct slice s)
+{
+    static const char *const words[] = {"1", "true", "yes", "passed", NULL};
+    return is_one_of(s, words);
+}
+
+static bool says_no(struct slice s)
+{
+    static const char *const words[] = {"", "0", "false", "no", "failed", NULL};
+    return is_one_of(s, words);
+}
+
+/* ---- the file ---- */
+
+static void add(struct passes *p, struct pass pass)
+{
+    if (p->n == p->cap) {
+        p->cap = p->cap == 0 ? 256 : p->cap * 2;
+        p->rows = mem_realloc(p->rows, p->cap * sizeof(*p->rows));
+    }
+    p->rows[p->n++] = pass;
+}
+
+/* What is wrong with a line, NULL when it is good. */
+static const char *take(
+    struct passes *p, char *at, const char *end, bool first, const struct catalog *catalog)
+{
+    struct line line;
+    if (trim((struct slice){at, (size_t)(end - at)}).len == 0)
+        return NULL;
+    if (!split(at, end, &line))
+        return "portal,learner,course[,passed] is wanted";
+    if (first && slice_is(line.fields[0], "portal"))
+        return NULL;
+    struct pass pass = {line.fields[0], line.fields[1], line.fields[2]};
+    if (catalog_find_portal(catalog, pass.portal) == NULL)
+        return "the catalog has no such portal";
+    if (pass.learner.len == 0)
+        return "the learner is missing";
+    if (catalog_find_course(catalog, pass.course) == NULL)
+        return "the catalog has no such course";
+    bool passed = line.n == FIELDS_NEEDED || says_yes(line.fields[3]);
+    if (!passed && !says_no(line.fields[3]))
+        return "'passed' is none of 1, true, yes, passed, 0, false, no, failed";
+    if (passed)
+        add(p, pass);
+    return NULL;
+}
+
+/* Any order will do. */
+static int compare_slices(struct slice a, struct slice b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return memcmp(a.ptr, b.ptr, a.len);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct pass *x = a;
+    const struct pass *y = b;
+    int order = compare_slices(x->learner, y->learner);
+    if (order == 0)
+        order = compare_slices(x->course, y->course);
+    return order != 0 ? order : compare_slices(x->portal, y->portal);
+}
+
+/* LINE is shown as it was before it was read, which moves its quoted fields. */
+static char *describe(const char *path, int number, const char *what, struct slice line)
+{
+    struct buf text = {0};
+    buf_printf(&text, "%s:%d: %s: '%.*s'", path, number, what, SLICE_ARG(line));
+    buf_append_char(&text, '\0');
+    return text.data;
+}
+
+static char *take_all(struct passes *p, const char *path, const struct catalog *catalog)
+{
+    char shown[SHOWN_MAX];
+    char *at = p->text.data;
+    const char *end = at + p->text.len;
+    if (p->text.len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) /* as spreadsheets write it */
+        at += 3;
+    for (int number = 1; at < end; number++) {
+        char *stop = memchr(at, '\n', (size_t)(end - at));
+        if (stop == NULL)
+            stop = p->text.data + p->text.len;
+        struct slice line = trim((struct slice){at, (size_t)(stop - at)});
+        size_t n = line.len < SHOWN_MAX ? line.len : SHOWN_MAX;
+        memcpy(shown, line.ptr, n);
+        const char *problem = take(p, at, stop, number == 1, catalog);
+        if (problem != NULL)
+            return describe(path, number, problem, (struct slice){shown, n});
+        at = stop + 1;
+    }
+    return NULL;
+}
+
+struct passes *passes_load(const char *path, const struct catalog *catalog, char **error)
+{
+    struct passes *p = mem_zalloc(sizeof(*p));
+    *error = NULL;
+    if (!file_read(path, FILE_MAX, &p->text)) {
+        struct buf text = {0};
+        buf_printf(&text, "%s: cannot be read: %s", path, strerror(errno));
+        buf_append_char(&text, '\0');
+        *error = text.data;
+    } else if (p->text.len > 0) {
+        *error = take_all(p, path, catalog);
+    }
+    if (*error != NULL) {
+        passes_free(p);
+        return NULL;
+    }
+    if (p->n > 1)
+        qsort(p->rows, p->n, sizeof(*p->rows), compare);
+    return p;
+}
+
+void passes_free(struct passes *p)
+{
+    if (p == NULL)
+        return;
+    buf_free(&p->text);
+    free(p->rows);
+    free(p);
+}
+
+bool passes_has(const struct passes *p, struct slice portal, struct slice learner, const char *course)
+{
+    struct pass key = {portal, learner, slice_of(course)};
+    return p->n > 0 && bsearch(&key, p->rows, p->n, sizeof(*p->rows), compare) != NULL;
+}

@@ -1,0 +1,201 @@
+/*
+ * minuted-ledger why: one learner's minute as 60 cells, a row a lesson, and the records that say so.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "config/catalog.h"
+#include "credit/mask.h"
+#include "ledger/commands.h"
+#include "ledger/database.h"
+
+static const char query[] =
+    "SELECT m.lesson_id, m.seconds_mask, m.last_mask, m.kafka_partition, m.kafka_offset, l.watched_seconds,"
+    " l.covered_seconds, l.kafka_partition, l.kafka_offset "
+    "FROM learner_minutes m LEFT JOIN learner_lessons l USING (portal, learner_id, lesson_id) "
+    "WHERE m.portal = :portal AND m.learner_id = :learner AND m.minute_start = :minute ORDER BY m.lesson_id";
+
+/* The highest of all deployments: they share no learner. */
+static const char final_query[] = "SELECT max(final_through) FROM watermarks";
+
+/* A record's place. */
+struct place {
+    int partition; /* negative: there is no such record */
+    int64_t offset;
+};
+
+struct row {
+    char *lesson;
+    uint64_t mask;
+    uint64_t last_mask;
+    struct place evidence;
+    int64_t watched; /* all time, as are the covered ones */
+    int64_t covered;
+    struct place total;
+};
+
+struct minute {
+    struct row *rows;
+    size_t n;
+    int name_width;
+    uint64_t all;
+    uint64_t doubled; /* seconds that stand in two lessons */
+};
+
+/* ---- reading ---- */
+
+static struct place read_place(sqlite3_stmt *s, int i)
+{
+    bool none = sqlite3_column_type(s, i) == SQLITE_NULL;
+    return (struct place){none ? -1 : sqlite3_column_int(s, i), sqlite3_column_int64(s, i + 1)};
+}
+
+static void add_row(struct minute *m, sqlite3_stmt *s)
+{
+    struct slice lesson = database_text(s, 0);
+    struct row row = {
+        .lesson = mem_strndup(lesson.ptr, lesson.len),
+        .mask = (uint64_t)sqlite3_column_int64(s, 1),
+        .last_mask = (uint64_t)sqlite3_column_int64(s, 2),
+        .evidence = read_place(s, 3),
+        .watched = sqlite3_column_int64(s, 5),
+        .covered = sqlite3_column_int64(s, 6),
+        .total = read_place(s, 7),
+    };
+    m->rows = mem_realloc(m->rows, (m->n + 1) * sizeof(*m->rows));
+    m->rows[m->n++] = row;
+    if ((int)lesson.len > m->name_width)
+        m->name_width = (int)lesson.len;
+    m->doubled |= m->all & row.mask;
+    m->all |= row.mask;
+}
+
+static bool read_minute(struct database *db, const struct options *o, struct minute *m)
+{
+    bool failed;
+    sqlite3_stmt *s = database_query_learners(db, query, (struct learner_filter){o->portal, o->learner});
+    if (s == NULL)
+        return false;
+    sqlite3_bind_int64(s, sqlite3_bind_parameter_index(s, ":minute"), o->minute);
+    while (database_next_row(db, s, &failed))
+        add_row(m, s);
+    sqlite3_finalize(s);
+    return !failed;
+}
+
+/* ---- writing ---- */
+
+static void print_scale(const struct minute *m)
+{
+    printf("%-*s ", m->name_width, "second");
+    for (int i = 0; i < MINUTE_SECONDS; i += 10)
+        printf("%-10d", i);
+    putchar('\n');
+}
+
+static void print_cells(const struct minute *m, const char *name, uint64_t mask)
+{
+    printf("%-*s ", m->name_width, name);
+    for (int i = 0; i < MINUTE_SECONDS; i++)
+        putchar((mask & m->doubled) >> i & 1 ? '!' : mask >> i & 1 ? '#' : '.');
+    printf(" %2u s", mask_count(mask));
+}
+
+static void print_place(enum topic topic, struct place place)
+{
+    if (place.partition < 0)
+        printf("  no record in %s", topic_names[topic]);
+    else if (place.offset < 0)
+        printf("  from a %s that is no more", topic_names[topic]);
+    else
+        printf("  %s partition %d offset %" PRId64, topic_names[topic], place.partition, place.offset);
+}
+
+static void print_row(const struct minute *m, const struct row *row)
+{
+    print_cells(m, row->lesson, row->mask);
+    print_place(TOPIC_LEARNER_MINUTES, row->evidence);
+    if (row->last_mask != row->mask)
+        printf("  (%u s by the last record)", mask_count(row->last_mask));
+    putchar('\n');
+}
+
+static void print_total(const struct minute *m, const struct row *row, const struct catalog *catalog)
+{
+    const struct lesson *lesson =
+        catalog == NULL ? NULL : catalog_find_lesson(catalog, slice_of(row->lesson));
+    printf("  %-*s %" PRId64 " s in all minutes, %" PRId64 " s of the video", m->name_width, row->lesson,
+        row->watched, row->covered);
+    print_place(TOPIC_LEARNER_LESSONS, row->total);
+    if (lesson != NULL)
+        printf("  %s%s%s", lesson->course->title, *lesson->title == '\0' ? "" : ": ", lesson->title);
+    else if (catalog != NULL)
+        fputs("  not in the catalog", stdout);
+    putchar('\n');
+}
+
+static void print_finality(int64_t start, int64_t final_through)
+{
+    bool final = start + MINUTE_SECONDS <= final_through;
+    puts(final ? "\nThe minute is final: nothing can be credited to it any more."
+               : "\nThe minute is not final yet: late heartbeats may still be credited to it.");
+}
+
+static enum exit_status print_minute(
+    const struct options *o, const struct minute *m, const struct catalog *catalog, int64_t final_through)
+{
+    time_t start = (time_t)o->minute;
+    struct tm utc;
+    char when[32];
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&start, &utc));
+    printf("%s/%s, minute %" PRId64 " (%s)\n\n", o->portal, o->learner, o->minute, when);
+    print_scale(m);
+    for (size_t i = 0; i < m->n; i++)
+        print_row(m, &m->rows[i]);
+    print_cells(m, "in all", m->all);
+    puts(m->n == 0 ? "\n\nNo second of this minute was credited to this learner." : "\n");
+    for (size_t i = 0; i < m->n; i++)
+        print_total(m, &m->rows[i], catalog);
+    print_finality(o->minute, final_through);
+    if (m->doubled == 0)
+        return EXIT_GOOD;
+    printf("CONTESTED: %u seconds (!) stand in two lessons, and a second may be credited once.\n",
+        mask_count(m->doubled));
+    return EXIT_FAILED;
+}
+
+static void free_minute(struct minute *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        free(m->rows[i].lesson);
+    free(m->rows);
+}
+
+static enum exit_status explain(const struct options *o, struct database *db, const struct catalog *catalog)
+{
+    struct minute m = {.name_width = (int)strlen("in all")};
+    int64_t final_through;
+    enum exit_status status = EXIT_FAILED;
+    if (read_minute(db, o, &m) && database_number(db, final_query, &final_through))
+        status = print_minute(o, &m, catalog, final_through);
+    free_minute(&m);
+    return status;
+}
+
+int why_command(const struct options *o)
+{
+    struct catalog *catalog = NULL;
+    char *error = NULL;
+    if (o->catalog != NULL && (catalog = catalog_load(o->catalog, &error)) == NULL) {
+        command_complain(error);
+        return EXIT_FAILED;
+    }
+    struct database *db = command_open_database(o->database, false);
+    enum exit_status status = db == NULL ? EXIT_FAILED : explain(o, db, catalog);
+    database_close(db);
+    catalog_free(catalog);
+    return status;
+}

@@ -1,0 +1,82 @@
+/*
+ * The outbox's connections and requests, shared by the files that make it up: outbox.c (minutes, settle),
+ * outbox_take.c, outbox_sums.c, outbox_lease.c and outbox_retire.c.
+ *
+ *     write o->command -> outbox_queue -> … -> outbox_flush: one write a server, one wait for them all
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "publish/outbox.h"
+#include "redis/client.h"
+#include "redis/keys.h"
+#include "redis/monitor.h"
+
+enum { OUTBOX_WAIT_MS = 1000 };
+
+/* A connection, and what is to be sent on it. */
+struct outbox_link {
+    redisContext *redis; /* NULL: none */
+    uint64_t number;     /* 0: none */
+    struct buf commands;
+};
+
+struct outbox {
+    const struct config *config;
+    struct monitor *monitor;
+    struct log *log;
+    struct topology *topology;
+    struct outbox_link links[SERVERS_MAX];
+    uint64_t connections; /* made so far: each has a number of its own */
+    uint64_t fences;      /* sent so far, the same */
+    struct key_prefix prefixes[PARTITIONS_MAX];
+    struct buf command;              /* being written, for the next request */
+    struct outbox_request *requests; /* queued */
+    size_t n_requests;
+    size_t room;
+    int64_t waited_us;     /* for answers */
+    int64_t early_minutes; /* retired before the horizon */
+    int64_t early_from;    /* the floor before such a retirement that is not yet told; 0: there is none */
+    int64_t early_bucket;  /* where the search for a bucket that is worth it goes on */
+};
+
+/* Takes over a reply, which may be an error; false when it is not of the right form. */
+typedef bool take_reply(void *ctx, size_t index, const redisReply *reply);
+
+/*
+ * Queues o->command, N commands, for the server of PARTITION, and clears it. CTX and DONE live until the
+ * flush, which gives each reply to TAKE and then says in *DONE whether all was well.
+ */
+void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, void *ctx, bool *done);
+
+/*
+ * Sends what is queued, to each server in one go, and waits for the answers. WHAT names the action in the
+ * log. BARRIER: what was read is durable at the configured level where *DONE says that all was well, and what
+ * was read before over the same connection; each request is a partition's. True when it was everywhere.
+ */
+bool outbox_flush(struct outbox *o, const char *what, bool barrier);
+
+/* Both, of one request and without a barrier. */
+bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, take_reply *take, void *ctx);
+
+/*
+ * One command, to the server that holds KEY. BARRIER: the command writes, and it counts as done only when
+ * that is durable at the configured level.
+ */
+bool outbox_call_key(
+    struct outbox *o, const char *key, const char *what, bool barrier, take_reply *take, void *ctx);
+
+/*
+ * The number of the connection to the server of PARTITION that is open now, 0 where none is. Two answers that
+ * are equal and not 0: all that was read between them came from the same server, and over one connection.
+ */
+uint64_t outbox_connection(const struct outbox *o, int partition);
+
+/* The name of the server that the last request for PARTITION went to. */
+const char *outbox_server(const struct outbox *o, int partition);
+
+/* A take_reply for an integer: CTX is an int64_t. */
+take_reply outbox_take_integer;
+
+/* The minutes of an array reply, in its order; what is no number is left out. False when it is malformed. */
+bool outbox_read_minutes(struct arena *arena, const redisReply *reply, struct outbox_minutes *out);

@@ -1,0 +1,322 @@
+/*
+ * Retiring old buckets. A bucket goes in every partition before the next one goes in any, so that the sums
+ * of a lesson's minute are whole for as long as any partition can still add to them. Buckets go once they are
+ * behind the horizon; sooner only if the configuration allows it and a server is short of memory that they
+ * hold.
+ */
+#include <string.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "credit/mask.h"
+#include "publish/outbox_call.h"
+#include "redis/keys.h"
+#include "redis/libraries.h"
+#include "redis/reply.h"
+#include "redis/resp.h"
+
+enum {
+    RETIRE_MAX = 8,          /* buckets a call: far less than a lease lasts */
+    HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
+    WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
+    WORTH_LOOKS = 144,       /* buckets that are asked for their memory, a call: those of a day */
+    BUCKET_KEYS = 3 + 2 * BUCKET_MINUTES
+};
+
+enum { NO_FLOOR = -1 };
+
+static int64_t minute_of(int64_t ms)
+{
+    return ms / 1000 / MINUTE_SECONDS;
+}
+
+/* How far a sweep has come, read from every partition before each bucket. */
+struct floors {
+    int64_t floor[PARTITIONS_MAX]; /* NO_FLOOR: nothing was ever written there */
+    int64_t lowest;                /* of those that have one; NO_FLOOR when none has */
+    int64_t oldest_grown;          /* the oldest minute whose sums are not published; INT64_MAX */
+};
+
+struct floor_call {
+    int64_t *floor;
+    int64_t *oldest_grown;
+};
+
+static bool take_floor(void *ctx, size_t index, const redisReply *reply)
+{
+    struct floor_call *call = ctx;
+    if (index == 0) {
+        *call->floor = NO_FLOOR;
+        return reply->type == REDIS_REPLY_NIL || reply_number(reply, call->floor);
+    }
+    if (!reply_is_array(reply))
+        return false;
+    for (size_t i = 0; i < reply->elements; i++) {
+        int64_t minute; /* a member that is no number is passed over, here as in publishing */
+        if (reply_number(reply_at(reply, i), &minute) && minute < *call->oldest_grown)
+            *call->oldest_grown = minute;
+    }
+    return true;
+}
+
+static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
+{
+    struct floor_call calls[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX] = {false};
+    *f = (struct floors){.lowest = NO_FLOOR, .oldest_grown = INT64_MAX};
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        calls[p] = (struct floor_call){&f->floor[p], &f->oldest_grown};
+        resp_begin(&o->command, 2);
+        resp_arg(&o->command, SLICE_LITERAL("GET"));
+        key_append(&o->command, &o->prefixes[p], "floor");
+        resp_begin(&o->command, 2);
+        resp_arg(&o->command, SLICE_LITERAL("SMEMBERS"));
+        key_append(&o->command, &o->prefixes[p], "ld");
+        outbox_queue(o, p, 2, take_floor, &calls[p], &done[p]);
+    }
+    if (!outbox_flush(o, "floor", barrier))
+        return false;
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        if (!done[p])
+            return false;
+        if (f->floor[p] != NO_FLOOR && (f->lowest == NO_FLOOR || f->floor[p] < f->lowest))
+            f->lowest = f->floor[p];
+    }
+    return true;
+}
+
+static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_t *floor, bool *done)
+{
+    const struct key_prefix *prefix = &o->prefixes[partition];
+    struct buf *b = &o->command;
+    resp_fcall(b, STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 2);
+    key_append(b, prefix, "floor");
+    key_append(b, prefix, "due");
+    key_append_number(b, prefix, "w", bucket);
+    for (int64_t i = 0; i < BUCKET_MINUTES; i++)
+        key_append_number(b, prefix, "d", bucket * BUCKET_MINUTES + i);
+    for (int64_t i = 0; i < BUCKET_MINUTES; i++)
+        key_append_number(b, prefix, "l", (bucket - 1) * BUCKET_MINUTES + i);
+    resp_int(b, bucket);
+    resp_int(b, o->config->publish.grace_ms / 1000);
+    outbox_queue(o, partition, 1, outbox_take_integer, floor, done);
+}
+
+/* Retires one bucket everywhere. *READY turns false when some partition is not ready for it. */
+static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t bucket, bool *ready)
+{
+    int64_t floor[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX] = {false};
+    int n = 0;
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        if (f->floor[p] <= bucket * BUCKET_MINUTES) {
+            queue_retire(o, p, bucket, &floor[n], &done[n]);
+            n++;
+        }
+    if (n > 0 && !outbox_flush(o, "retire", false))
+        return false;
+    for (int i = 0; i < n; i++)
+        *ready = *ready && done[i] && floor[i] > bucket * BUCKET_MINUTES;
+    return true;
+}
+
+static int64_t final_floor(const struct outbox *o, const struct floors *f)
+{
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        if (f->floor[p] == NO_FLOOR)
+            return 0;
+    return f->lowest;
+}
+
+/* Retires what lies before the minute KEEP, the oldest first, at most MAX buckets. */
+static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
+{
+    struct floors f;
+    bool ready = true;
+    for (int64_t i = 0; i < max && ready; i++) {
+        if (!read_floors(o, &f, false))
+            return false;
+        int64_t bucket = f.lowest / BUCKET_MINUTES;
+        /* a sum of an older bucket that is not published yet still needs every partition's part */
+        if (f.lowest == NO_FLOOR || (bucket + 1) * BUCKET_MINUTES > keep ||
+            f.oldest_grown < bucket * BUCKET_MINUTES)
+            break;
+        /* a partition that was never used closes first what the others have closed: else it could let a run
+         * into a minute whose sums they are about to give back */
+        if (final_floor(o, &f) == 0)
+            bucket--;
+        if (!retire_bucket(o, &f, bucket, &ready))
+            return false;
+    }
+    return true;
+}
+
+/* ---- before the horizon ---- */
+
+/* What a bucket is to one partition. */
+struct content {
+    int64_t bytes; /* of its masks, in Redis's memory */
+    bool dirty;
+    bool done;
+};
+
+static bool take_content(void *ctx, size_t index, const redisReply *reply)
+{
+    struct content *content = ctx;
+    int64_t number = 0;
+    bool good = reply_integer(reply, &number) || (index == 0 && reply->type == REDIS_REPLY_NIL);
+    if (index == 0)
+        content->bytes = number;
+    else
+        content->dirty = number > 0;
+    return good;
+}
+
+static bool read_contents(struct outbox *o, int64_t bucket, struct content contents[static PARTITIONS_MAX])
+{
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        resp_begin(&o->command, 3);
+        resp_arg(&o->command, SLICE_LITERAL("MEMORY"));
+        resp_arg(&o->command, SLICE_LITERAL("USAGE"));
+        key_append_number(&o->command, &o->prefixes[p], "w", bucket);
+        resp_begin(&o->command, 1 + BUCKET_MINUTES);
+        resp_arg(&o->command, SLICE_LITERAL("EXISTS"));
+        for (int64_t i = 0; i < BUCKET_MINUTES; i++)
+            key_append_number(&o->command, &o->prefixes[p], "d", bucket * BUCKET_MINUTES + i);
+        outbox_queue(o, p, 2, take_content, &contents[p], &contents[p].done);
+    }
+    return outbox_flush(o, "contents", false);
+}
+
+static bool is_dirty(const struct outbox *o, const struct content *contents)
+{
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        if (contents[p].dirty)
+            return true;
+    return false;
+}
+
+/* Servers that are above the mark. */
+struct short_servers {
+    struct monitor_server servers[SERVERS_MAX];
+    size_t n;
+};
+
+static void find_short(struct outbox *o, struct short_servers *s)
+{
+    size_t n = monitor_servers(o->monitor, s->servers, SERVERS_MAX);
+    s->n = 0;
+    for (size_t i = 0; i < n; i++)
+        if (s->servers[i].max_memory > 0 &&
+            s->servers[i].used_memory / HIGH_WATER_PERCENT > s->servers[i].max_memory / 100)
+            s->servers[s->n++] = s->servers[i];
+}
+
+/*
+ * Whether giving the bucket up frees memory that matters, on a server that is short of it. Where even the
+ * fullest bucket is a trifle, it is something else that fills the server, and nobody's minutes would mend
+ * that.
+ */
+static bool is_worth(const struct outbox *o, const struct short_servers *s,
+    const struct content contents[static PARTITIONS_MAX])
+{
+    for (size_t i = 0; i < s->n; i++) {
+        int64_t bytes = 0;
+        for (int p = 0; p < o->config->redis.partitions; p++)
+            if (strcmp(outbox_server(o, p), s->servers[i].name) == 0)
+                bytes += contents[p].bytes;
+        if (bytes > 0 && bytes >= s->servers[i].max_memory / WORTH_SHARE)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * *END gets the end of the oldest bucket from F's lowest floor to the minute KEEP that is worth giving up;
+ * the lowest floor itself where none is found. The buckets before it are trifles, and are closed with it,
+ * since there is but one floor; so none is closed for nothing. A bucket that is still dirty cannot be
+ * retired: nothing from there on is worth it. A call looks at a day's buckets at most, and the next one goes
+ * on behind them, so that the lease outlasts every call.
+ */
+static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, int64_t *end)
+{
+    struct short_servers servers;
+    struct content contents[PARTITIONS_MAX] = {{0}};
+    int64_t first = f->lowest / BUCKET_MINUTES;
+    *end = f->lowest;
+    find_short(o, &servers);
+    if (servers.n == 0 || o->early_bucket < first || (o->early_bucket + 1) * BUCKET_MINUTES > keep)
+        o->early_bucket = first;
+    for (int i = 0; i < WORTH_LOOKS && servers.n > 0; i++) {
+        int64_t bucket = o->early_bucket;
+        if ((bucket + 1) * BUCKET_MINUTES > keep || f->oldest_grown < bucket * BUCKET_MINUTES)
+            break;
+        if (!read_contents(o, bucket, contents))
+            return false;
+        if (is_dirty(o, contents)) {
+            o->early_bucket = first;
+            break;
+        }
+        o->early_bucket++;
+        if (is_worth(o, &servers, contents)) {
+            *end = (bucket + 1) * BUCKET_MINUTES;
+            break;
+        }
+    }
+    return true;
+}
+
+/* Tells what a retirement before the horizon has closed, be it that of an earlier call which then failed. */
+static void tell_early(struct outbox *o, int64_t lowest)
+{
+    int64_t minutes = lowest - o->early_from;
+    if (o->early_from > 0 && minutes > 0) {
+        o->early_minutes += minutes;
+        log_event(o->log, LOG_WARN, "retired_early", "minutes=%lld until=%lld reason=memory",
+            (long long)minutes, (long long)lowest * MINUTE_SECONDS);
+    }
+    o->early_from = 0;
+}
+
+/* One bucket that is worth it a call: the next call sees whether that was enough. What is behind the horizon
+ * goes first. */
+static bool retire_early(struct outbox *o, int64_t now_ms, int64_t horizon_minute)
+{
+    struct floors f;
+    int64_t end;
+    if (!read_floors(o, &f, false))
+        return false;
+    tell_early(o, f.lowest);
+    if (f.lowest == NO_FLOOR || f.lowest + BUCKET_MINUTES <= horizon_minute)
+        return true;
+    int64_t before = f.lowest;
+    if (!find_worth(o, &f, minute_of(now_ms - o->config->redis.early_retire_ms), &end))
+        return false;
+    if (end == before)
+        return true;
+    o->early_from = before > horizon_minute ? before : horizon_minute;
+    /* one more for partitions that were never used, which are closed first */
+    if (!retire_before(o, end, (end - before) / BUCKET_MINUTES + 2) || !read_floors(o, &f, false))
+        return false;
+    tell_early(o, f.lowest);
+    return true;
+}
+
+int64_t outbox_early_minutes(const struct outbox *o)
+{
+    return o->early_minutes;
+}
+
+bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
+{
+    int64_t horizon_minute = minute_of(now_ms - o->config->heartbeats.horizon_ms);
+    struct floors f;
+    if (!retire_before(o, horizon_minute, RETIRE_MAX))
+        return false;
+    if (o->config->redis.early_retire_ms > 0 && !retire_early(o, now_ms, horizon_minute))
+        return false;
+    if (!read_floors(o, &f, true)) /* the floor will be published as final: so it must not be lost */
+        return false;
+    *floor = final_floor(o, &f);
+    return true;
+}

@@ -1,0 +1,267 @@
+/* Finding the Redis servers. */
+#include "redis/discovery.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "redis/reply.h"
+
+/* What the functions below work on. */
+struct asking {
+    const struct config *config;
+    redisContext *redis;
+    const struct redis_server *asked; /* over REDIS */
+    struct topology *t;
+    char *error; /* 512 bytes */
+};
+
+static void __attribute__((format(printf, 2, 3))) complain(const struct asking *a, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int len = snprintf(a->error, 512, "redis server %.200s: ", a->asked->name);
+    vsnprintf(a->error + len, 512 - (size_t)len, format, args);
+    va_end(args);
+}
+
+static void init_server(
+    const struct config *config, const struct endpoint *endpoint, struct redis_server *out)
+{
+    *out = (struct redis_server){.endpoint = *endpoint, .login = &config->redis.login};
+    endpoint_format(endpoint, out->name);
+}
+
+/* The index of the server at ENDPOINT, which is added where it is new; -1 when there are too many. */
+static int add_server(const struct asking *a, const struct endpoint *endpoint)
+{
+    struct topology *t = a->t;
+    struct redis_server server;
+    init_server(a->config, endpoint, &server);
+    for (size_t i = 0; i < t->n_servers; i++)
+        if (strcmp(t->servers[i].name, server.name) == 0)
+            return (int)i;
+    if (t->n_servers == SERVERS_MAX) {
+        complain(a, "names more than %d primaries", SERVERS_MAX);
+        return -1;
+    }
+    t->servers[t->n_servers] = server;
+    return (int)t->n_servers++;
+}
+
+/* ---- a cluster ---- */
+
+/*
+ * Host and port of a node. A node that does not know what it is called by gives a null or empty host: it is
+ * the one that was asked. "?" is a node whose name nobody has told it: it cannot be found.
+ */
+static bool read_node(const struct asking *a, const redisReply *node, struct endpoint *out)
+{
+    struct slice host;
+    int64_t port;
+    const redisReply *name = reply_at(node, 0);
+    if (!reply_integer(reply_at(node, 1), &port) || port < 1 || port > UINT16_MAX)
+        return false;
+    if (name != NULL && name->type == REDIS_REPLY_NIL)
+        host = (struct slice){"", 0};
+    else if (!reply_string(name, &host) || host.len > ENDPOINT_HOST_MAX ||
+             memchr(host.ptr, '\0', host.len) != NULL || slice_equal(host, SLICE_LITERAL("?")))
+        return false;
+    *out = a->asked->endpoint;
+    if (out->is_unix && host.len == 0)
+        return true;
+    if (host.len > 0)
+        *out = (struct endpoint){0};
+    memcpy(out->host, host.ptr, host.len);
+    out->port = (uint16_t)port;
+    return true;
+}
+
+/* A range of slots: first, last, its primary, its replicas. */
+static bool read_row(const struct asking *a, const redisReply *row)
+{
+    int64_t first, last;
+    struct endpoint endpoint;
+    if (!reply_integer(reply_at(row, 0), &first) || !reply_integer(reply_at(row, 1), &last) || first < 0 ||
+        last >= CLUSTER_SLOTS || !read_node(a, reply_at(row, 2), &endpoint)) {
+        complain(a, "gives a malformed answer to CLUSTER SLOTS");
+        return false;
+    }
+    int index = add_server(a, &endpoint);
+    for (int64_t slot = first; index >= 0 && slot <= last; slot++)
+        a->t->server_of_slot[slot] = (int16_t)index;
+    return index >= 0;
+}
+
+static bool place_partitions(const struct asking *a)
+{
+    struct topology *t = a->t;
+    for (int p = 0; p < a->config->redis.partitions; p++) {
+        char tag[PARTITION_TAG_MAX + 1];
+        partition_tag(p, a->config->redis.partitions, tag);
+        unsigned slot = cluster_slot(slice_of(tag));
+        if (t->server_of_slot[slot] < 0) {
+            snprintf(a->error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
+            return false;
+        }
+        t->server_of[p] = t->server_of_slot[slot];
+    }
+    return true;
+}
+
+static enum discovery discover_cluster(const struct asking *a)
+{
+    char why[CLIENT_ERROR_MAX];
+    redisReply *rows = client_words(a->redis, why, "CLUSTER", "SLOTS", NULL);
+    bool good = reply_is_array(rows);
+    if (!good)
+        complain(a, "does not answer CLUSTER SLOTS: %.200s", rows == NULL ? why : "unexpected reply");
+    memset(a->t->server_of_slot, -1, sizeof(a->t->server_of_slot));
+    for (size_t i = 0; good && i < rows->elements; i++)
+        good = read_row(a, rows->element[i]);
+    freeReplyObject(rows);
+    return good && place_partitions(a) ? DISCOVERY_FOUND : DISCOVERY_UNREACHABLE;
+}
+
+/* ---- sentinels ---- */
+
+/* Value of FIELD in a flat array of fields and values; "" when missing. */
+static const char *flat_field(const redisReply *row, const char *field)
+{
+    for (size_t i = 0; reply_at(row, i + 1) != NULL; i += 2)
+        if (strcmp(reply_text(reply_at(row, i)), field) == 0)
+            return reply_text(reply_at(row, i + 1));
+    return "";
+}
+
+static bool read_primary(const redisReply *row, struct endpoint *out)
+{
+    const char *ip = flat_field(row, "ip");
+    const char *port = flat_field(row, "port");
+    char *end;
+    unsigned long number = strtoul(port, &end, 10);
+    *out = (struct endpoint){.port = (uint16_t)number};
+    snprintf(out->host, sizeof(out->host), "%s", ip);
+    return ip[0] != '\0' && strlen(ip) <= ENDPOINT_HOST_MAX && port[0] >= '0' && port[0] <= '9' &&
+           *end == '\0' && number >= 1 && number <= UINT16_MAX;
+}
+
+static enum discovery discover_sentinel(const struct asking *a)
+{
+    char why[CLIENT_ERROR_MAX];
+    struct endpoint endpoint;
+    redisReply *masters = client_words(a->redis, why, "SENTINEL", "MASTERS", NULL);
+    enum discovery result = DISCOVERY_UNREACHABLE;
+    if (!reply_is_array(masters)) {
+        complain(a, "does not answer SENTINEL MASTERS: %.200s", masters == NULL ? why : "unexpected reply");
+    } else if (masters->elements != 1) {
+        complain(a, "is a sentinel of %zu primaries: minuted needs sentinels that watch exactly one",
+            masters->elements);
+        result = DISCOVERY_WRONG;
+    } else if (!read_primary(masters->element[0], &endpoint)) {
+        complain(a, "gives a malformed answer to SENTINEL MASTERS");
+    } else if (add_server(a, &endpoint) >= 0) {
+        result = DISCOVERY_FOUND;
+    }
+    freeReplyObject(masters);
+    return result;
+}
+
+/* ---- whatever it is ---- */
+
+/* REDIS_AUTO when INFO does not say. Redis calls it redis_mode, Valkey server_mode. */
+static enum redis_mode mode_of(const char *info)
+{
+    const char *mode = strstr(info, "redis_mode:");
+    if (mode == NULL)
+        mode = strstr(info, "server_mode:");
+    mode = mode == NULL ? "" : strchr(mode, ':') + 1;
+    if (strncmp(mode, "cluster", strlen("cluster")) == 0)
+        return REDIS_CLUSTER;
+    if (strncmp(mode, "sentinel", strlen("sentinel")) == 0)
+        return REDIS_SENTINEL;
+    return strncmp(mode, "standalone", strlen("standalone")) == 0 ? REDIS_SINGLE : REDIS_AUTO;
+}
+
+/* False when the server does not say what it is: to take it for a single one would move every partition to
+ * it. */
+static bool find_mode(const struct asking *a, enum redis_mode *mode)
+{
+    char why[CLIENT_ERROR_MAX];
+    *mode = a->config->redis.mode;
+    if (*mode != REDIS_AUTO)
+        return true;
+    redisReply *info = client_words(a->redis, why, "INFO", "server", NULL);
+    *mode = mode_of(reply_text(info));
+    if (*mode == REDIS_AUTO)
+        complain(a, "does not say what it is: %.200s", info == NULL ? why : "unexpected reply");
+    freeReplyObject(info);
+    return *mode != REDIS_AUTO;
+}
+
+static enum discovery take_single(const struct asking *a)
+{
+    if (a->config->redis.servers.n > 1) {
+        snprintf(a->error, 512,
+            "redis.servers names %zu servers, but %s is a single one: name one server, or a cluster's "
+            "or sentinels' addresses",
+            a->config->redis.servers.n, a->asked->name);
+        return DISCOVERY_WRONG;
+    }
+    a->t->servers[a->t->n_servers++] = *a->asked;
+    return DISCOVERY_FOUND;
+}
+
+static enum discovery discover_by(const struct asking *a, bool let_in)
+{
+    enum redis_mode mode;
+    if (!find_mode(a, &mode))
+        return DISCOVERY_UNREACHABLE;
+    if (mode == REDIS_SENTINEL)
+        return discover_sentinel(a);
+    if (!let_in)
+        return DISCOVERY_UNREACHABLE;
+    return mode == REDIS_CLUSTER ? discover_cluster(a) : take_single(a);
+}
+
+static enum discovery ask(const struct config *config, struct resolver *resolver,
+    const struct endpoint *endpoint, struct topology *t, char error[static 512])
+{
+    struct redis_server asked;
+    struct asking a = {config, NULL, &asked, t, error};
+    char why[CLIENT_ERROR_MAX];
+    init_server(config, endpoint, &asked);
+    a.redis = client_find(resolver, &asked, why);
+    if (a.redis == NULL) {
+        complain(&a, "cannot be reached: %.200s", why);
+        return DISCOVERY_UNREACHABLE;
+    }
+    /* sentinels often know no users, and no password, where the servers that they watch do */
+    bool let_in = client_login(a.redis, &asked, why);
+    enum discovery result = discover_by(&a, let_in);
+    if (!let_in && result == DISCOVERY_UNREACHABLE)
+        complain(&a, "%.250s", why);
+    redisFree(a.redis);
+    return result;
+}
+
+static void forget(struct topology *t)
+{
+    t->n_servers = 0;
+    memset(t->server_of, 0, sizeof(t->server_of));
+    memset(t->server_of_slot, 0, sizeof(t->server_of_slot));
+}
+
+/* The first configured server that can tell is believed. */
+enum discovery discover(
+    const struct config *config, struct resolver *resolver, struct topology *t, char error[static 512])
+{
+    enum discovery result = DISCOVERY_UNREACHABLE;
+    for (size_t i = 0; i < config->redis.servers.n && result == DISCOVERY_UNREACHABLE; i++) {
+        forget(t);
+        result = ask(config, resolver, &config->redis.servers.items[i], t, error);
+    }
+    return result;
+}

@@ -1,0 +1,186 @@
+/* The addresses behind host names. */
+#include "redis/resolver.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum {
+    NAMES_MAX = 128,      /* a cluster has 64 primaries, the configuration 16 addresses */
+    FRESH_MS = 500,       /* what was found so lately is not looked up again */
+    FIRST_WAIT_MS = 1000, /* for a name of which nothing is known yet */
+    NEWS_WAIT_MS = 100    /* for a name of which something is */
+};
+
+struct name {
+    struct endpoint endpoint;
+    bool used;
+    bool under_way;                  /* a thread looks it up */
+    int64_t began_ms;                /* when the last lookup did, monotonic */
+    int64_t ended_ms;                /* when the last one did */
+    int64_t wanted_ms;               /* when it was last asked for */
+    struct endpoint_addresses found; /* none: not known */
+    struct endpoint_address preferred;
+};
+
+/* Shared with the threads, the last of whom frees it: nothing ends a lookup early. */
+struct resolver {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    int references;
+    struct name names[NAMES_MAX];
+};
+
+struct lookup {
+    struct resolver *resolver;
+    struct name *name;
+    struct endpoint endpoint;
+};
+
+struct resolver *resolver_new(void)
+{
+    struct resolver *r = mem_zalloc(sizeof(*r));
+    pthread_condattr_t attributes;
+    r->references = 1;
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return r;
+}
+
+/* Unlocks R, which the last one frees. */
+static void unref_locked(struct resolver *r)
+{
+    bool last = --r->references == 0;
+    pthread_mutex_unlock(&r->lock);
+    if (!last)
+        return;
+    pthread_cond_destroy(&r->ended);
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+void resolver_free(struct resolver *r)
+{
+    if (r == NULL)
+        return;
+    pthread_mutex_lock(&r->lock);
+    unref_locked(r);
+}
+
+/* ---- looking up ---- */
+
+static void *look_up(void *ctx)
+{
+    struct lookup *lookup = ctx;
+    struct resolver *r = lookup->resolver;
+    struct endpoint_addresses found;
+    bool good = endpoint_addresses(&lookup->endpoint, &found);
+    pthread_mutex_lock(&r->lock);
+    if (good)
+        lookup->name->found = found;
+    lookup->name->under_way = false;
+    lookup->name->ended_ms = clock_monotonic_ms();
+    pthread_cond_broadcast(&r->ended);
+    unref_locked(r);
+    free(lookup);
+    return NULL;
+}
+
+static void start_lookup(struct resolver *r, struct name *name)
+{
+    struct lookup *lookup = mem_alloc(sizeof(*lookup));
+    pthread_attr_t attributes;
+    pthread_t thread;
+    *lookup = (struct lookup){r, name, name->endpoint};
+    name->began_ms = clock_monotonic_ms();
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    name->under_way = pthread_create(&thread, &attributes, look_up, lookup) == 0;
+    pthread_attr_destroy(&attributes);
+    if (name->under_way)
+        r->references++;
+    else
+        free(lookup); /* no thread can be had: the next time, perhaps */
+}
+
+static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+/* The entry of ENDPOINT, in place of what was wanted least lately; NULL when all of them are being looked up.
+ */
+static struct name *find_name(struct resolver *r, const struct endpoint *endpoint)
+{
+    struct name *oldest = NULL;
+    for (size_t i = 0; i < NAMES_MAX; i++) {
+        struct name *name = &r->names[i];
+        if (name->used && same_endpoint(&name->endpoint, endpoint))
+            return name;
+        if (!name->under_way && (oldest == NULL || name->wanted_ms < oldest->wanted_ms))
+            oldest = name;
+    }
+    if (oldest != NULL)
+        *oldest = (struct name){.endpoint = *endpoint, .used = true};
+    return oldest;
+}
+
+static void wait_for(struct resolver *r, const struct name *name)
+{
+    int64_t patience_ms = name->found.n > 0 ? NEWS_WAIT_MS : FIRST_WAIT_MS;
+    int64_t left_ms = name->began_ms + patience_ms - clock_monotonic_ms();
+    struct timespec until = clock_deadline(left_ms > 0 ? left_ms : 0);
+    while (name->under_way)
+        if (pthread_cond_timedwait(&r->ended, &r->lock, &until) != 0)
+            return;
+}
+
+/* ---- the interface ---- */
+
+static void put_preferred_first(const struct name *name, struct endpoint_addresses *list)
+{
+    for (size_t i = 1; i < list->n; i++) {
+        if (endpoint_address_equal(&list->items[i], &name->preferred)) {
+            memmove(&list->items[1], &list->items[0], i * sizeof(list->items[0]));
+            list->items[0] = name->preferred;
+        }
+    }
+}
+
+bool resolver_find(struct resolver *r, const struct endpoint *endpoint, struct endpoint_addresses *out)
+{
+    out->n = 0;
+    if (endpoint_is_numeric(endpoint))
+        return endpoint_addresses(endpoint, out);
+    pthread_mutex_lock(&r->lock);
+    struct name *name = find_name(r, endpoint);
+    if (name != NULL) {
+        int64_t now_ms = clock_monotonic_ms();
+        name->wanted_ms = now_ms;
+        if (!name->under_way && (name->ended_ms == 0 || now_ms - name->ended_ms >= FRESH_MS))
+            start_lookup(r, name);
+        wait_for(r, name);
+        *out = name->found;
+        put_preferred_first(name, out);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return out->n > 0;
+}
+
+void resolver_prefer(
+    struct resolver *r, const struct endpoint *endpoint, const struct endpoint_address *address)
+{
+    if (endpoint_is_numeric(endpoint))
+        return;
+    pthread_mutex_lock(&r->lock);
+    struct name *name = find_name(r, endpoint);
+    if (name != NULL)
+        name->preferred = *address;
+    pthread_mutex_unlock(&r->lock);
+}

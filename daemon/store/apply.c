@@ -1,0 +1,277 @@
+/* The call of `apply` and its answer. */
+#include "store/apply.h"
+
+#include <assert.h>
+
+#include "credit/mask.h"
+#include "redis/keys.h"
+#include "redis/libraries.h"
+#include "redis/resp.h"
+#include "store/cursor.h"
+#include "store/values.h"
+
+enum { RUN_MINUTES_MAX = 16 };
+
+void apply_scratch_free(struct apply_scratch *scratch)
+{
+    buf_free(&scratch->lists);
+    buf_free(&scratch->runs);
+    buf_free(&scratch->minutes);
+    buf_free(&scratch->buckets);
+}
+
+/* Index of VALUE in the list of int64 in B, appended when new. Newest first: neighbours share minutes. */
+static size_t index_of(struct buf *b, int64_t value)
+{
+    size_t n = b->len / sizeof(value);
+    for (size_t i = n; i > 0; i--) {
+        int64_t known;
+        memcpy(&known, b->data + (i - 1) * sizeof(known), sizeof(known));
+        if (known == value)
+            return i - 1;
+    }
+    buf_append(b, &value, sizeof(value));
+    return n;
+}
+
+static int64_t number_at(const struct buf *b, size_t i)
+{
+    int64_t value;
+    memcpy(&value, b->data + i * sizeof(value), sizeof(value));
+    return value;
+}
+
+/* A bucket that the batch touches, and whose masks in it. */
+struct bucket {
+    int64_t number;
+    uint64_t learners[STORE_APPLY_MAX / 64]; /* a bit each */
+};
+
+static struct bucket *bucket_at(const struct apply_scratch *scratch, size_t i)
+{
+    return (struct bucket *)(void *)scratch->buckets.data + i;
+}
+
+static size_t count_buckets(const struct apply_scratch *scratch)
+{
+    return scratch->buckets.len / sizeof(struct bucket);
+}
+
+static size_t bucket_index(const struct apply_scratch *scratch, int64_t number)
+{
+    size_t i = count_buckets(scratch);
+    while (i > 0 && bucket_at(scratch, i - 1)->number != number)
+        i--;
+    return i - 1; /* SIZE_MAX: not there */
+}
+
+static void note_bucket(struct apply_scratch *scratch, int64_t number, size_t learner)
+{
+    size_t i = bucket_index(scratch, number);
+    if (i == SIZE_MAX) {
+        struct bucket bucket = {.number = number};
+        i = count_buckets(scratch);
+        buf_append(&scratch->buckets, &bucket, sizeof(bucket));
+    }
+    bucket_at(scratch, i)->learners[learner / 64] |= (uint64_t)1 << learner % 64;
+}
+
+static size_t count_minutes(const struct apply_scratch *scratch)
+{
+    return scratch->minutes.len / sizeof(int64_t);
+}
+
+static bool same_learner(const struct store_run *a, const struct store_run *b)
+{
+    return a->hash == b->hash && slice_equal(a->portal, b->portal) && slice_equal(a->learner, b->learner);
+}
+
+static size_t learner_index(struct apply_scratch *scratch, const struct store_run *run)
+{
+    for (size_t i = 0; i < scratch->n_learners; i++)
+        if (same_learner(scratch->learners[i], run))
+            return i;
+    scratch->learners[scratch->n_learners] = run;
+    return scratch->n_learners++;
+}
+
+/* A lesson's course is the one that its first run names: the catalog has one for each. */
+static size_t lesson_index(struct apply_scratch *scratch, const struct store_run *run)
+{
+    for (size_t i = 0; i < scratch->n_lessons; i++)
+        if (slice_equal(scratch->lessons[i]->lesson, run->lesson))
+            return i;
+    scratch->lessons[scratch->n_lessons] = run;
+    return scratch->n_lessons++;
+}
+
+static size_t pair_index(struct apply_scratch *scratch, const struct store_run *run)
+{
+    struct apply_pair pair = {(uint16_t)learner_index(scratch, run), (uint16_t)lesson_index(scratch, run)};
+    for (size_t i = scratch->n_pairs; i > 0; i--)
+        if (scratch->pairs[i - 1].learner == pair.learner && scratch->pairs[i - 1].lesson == pair.lesson)
+            return i - 1;
+    scratch->pairs[scratch->n_pairs] = pair;
+    return scratch->n_pairs++;
+}
+
+/* Lua counts from 1. */
+static void append_index(struct buf *b, size_t index)
+{
+    buf_append_u16(b, (uint16_t)(index + 1));
+}
+
+/*
+ * A media position as Redis holds it. What was played beyond 2^32 ms (49 days, in a live stream) is credited
+ * like all else and covers nothing: both ends are the same there.
+ */
+static uint32_t media_position(int64_t ms)
+{
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+static void encode_run(struct apply_scratch *scratch, const struct store_run *run)
+{
+    const struct claim *claim = &run->claim;
+    struct minute_mask pieces[RUN_MINUTES_MAX];
+    size_t n = mask_split(claim->first_second, claim->end_second, pieces, RUN_MINUTES_MAX);
+    size_t pair = pair_index(scratch, run);
+    assert(n > 0);
+    struct buf *b = &scratch->runs;
+    append_index(b, scratch->pairs[pair].learner);
+    append_index(b, scratch->pairs[pair].lesson);
+    append_index(b, pair);
+    buf_append_u32(b, media_position(claim->media_from_ms));
+    buf_append_u32(b, media_position(claim->media_to_ms));
+    /* where the run starts, seen from its first minute: up to a second before it */
+    buf_append_u32(b, (uint32_t)(int32_t)(claim->start_ms - pieces[0].minute * MINUTE_SECONDS * 1000));
+    buf_append_u32(b, (uint32_t)claim->length_ms);
+    buf_append_u8(b, (uint8_t)n);
+    for (size_t i = 0; i < n; i++) {
+        note_bucket(scratch, pieces[i].minute / BUCKET_MINUTES, scratch->pairs[pair].learner);
+        append_index(b, index_of(&scratch->minutes, pieces[i].minute));
+        buf_append_u32(b, (uint32_t)(pieces[i].mask & VALUE_HALF_MASK));
+        buf_append_u32(b, (uint32_t)(pieces[i].mask >> VALUE_HALF_BITS));
+        buf_append_u8(b, (uint8_t)mask_count(pieces[i].mask));
+    }
+}
+
+static void encode_keys(struct buf *b, const struct apply_scratch *scratch, const struct key_prefix *prefix)
+{
+    key_append(b, prefix, "floor");
+    key_append(b, prefix, "due");
+    key_append(b, prefix, "ld");
+    for (size_t i = 0; i < count_buckets(scratch); i++)
+        key_append_number(b, prefix, "w", bucket_at(scratch, i)->number);
+    for (size_t i = 0; i < count_minutes(scratch); i++) {
+        key_append_number(b, prefix, "d", number_at(&scratch->minutes, i));
+        key_append_number(b, prefix, "l", number_at(&scratch->minutes, i));
+    }
+    for (size_t i = 0; i < scratch->n_learners; i++)
+        key_append_totals(b, prefix, scratch->learners[i]->portal, scratch->learners[i]->learner);
+}
+
+/* How many learners, and which: not said where they are all of the batch's. */
+static void encode_bucket(struct buf *b, const struct bucket *bucket, size_t n_learners)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_learners; i++)
+        n += bucket->learners[i / 64] >> i % 64 & 1;
+    buf_append_u16(b, (uint16_t)n);
+    for (size_t i = 0; i < n_learners && n < n_learners; i++)
+        if ((bucket->learners[i / 64] >> i % 64 & 1) != 0)
+            append_index(b, i);
+}
+
+static void encode_lists(struct buf *b, const struct apply_scratch *scratch)
+{
+    for (size_t i = 0; i < count_buckets(scratch); i++)
+        encode_bucket(b, bucket_at(scratch, i), scratch->n_learners);
+    for (size_t i = 0; i < count_minutes(scratch); i++) {
+        int64_t minute = number_at(&scratch->minutes, i);
+        buf_append_u32(b, (uint32_t)minute);
+        buf_append_u16(b, (uint16_t)(minute % BUCKET_MINUTES));
+        append_index(b, bucket_index(scratch, minute / BUCKET_MINUTES));
+    }
+}
+
+/* What Lua would have to make of the packed numbers, at the price of a conversion each. */
+static void encode_texts(struct buf *b, const struct apply_scratch *scratch, int64_t grace_s)
+{
+    for (size_t i = 0; i < count_minutes(scratch); i++) {
+        int64_t minute = number_at(&scratch->minutes, i);
+        resp_int(b, minute);
+        resp_int(b, (minute + 1) * MINUTE_SECONDS + grace_s);
+    }
+    for (size_t i = 0; i < scratch->n_lessons; i++) {
+        struct slice lesson = scratch->lessons[i]->lesson;
+        char head[2] = {VALUE_FORMAT, (char)lesson.len};
+        resp_joined(
+            b, (struct slice){head, sizeof(head)}, lesson, (struct slice){"", 0}, (struct slice){"", 0});
+        resp_arg(b, scratch->lessons[i]->course);
+    }
+}
+
+static size_t encode_runs(struct apply_scratch *scratch, const struct store_run_queue *runs)
+{
+    const struct store_run *run;
+    size_t n = 0;
+    buf_clear(&scratch->runs);
+    buf_clear(&scratch->minutes);
+    buf_clear(&scratch->buckets);
+    scratch->n_learners = scratch->n_lessons = scratch->n_pairs = 0;
+    STAILQ_FOREACH(run, runs, link)
+    {
+        assert(n < STORE_APPLY_MAX);
+        encode_run(scratch, run);
+        n++;
+    }
+    return n;
+}
+
+void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
+    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits)
+{
+    size_t n_runs = encode_runs(scratch, runs);
+    size_t n_keys = 3 + count_buckets(scratch) + 2 * count_minutes(scratch) + scratch->n_learners;
+    struct buf *lists = &scratch->lists;
+    buf_clear(lists);
+    buf_append_u32(lists, (uint32_t)horizon_minute);
+    buf_append_u8(lists, waits);
+    buf_append_u16(lists, (uint16_t)(prefix->len + 2)); /* a t key's prefix */
+    buf_append_u16(lists, (uint16_t)count_buckets(scratch));
+    buf_append_u16(lists, (uint16_t)count_minutes(scratch));
+    buf_append_u16(lists, (uint16_t)scratch->n_learners);
+    buf_append_u16(lists, (uint16_t)scratch->n_lessons);
+    buf_append_u16(lists, (uint16_t)scratch->n_pairs);
+    buf_append_u16(lists, (uint16_t)n_runs);
+    encode_lists(lists, scratch);
+    size_t n_texts = 2 * count_minutes(scratch) + 2 * scratch->n_lessons;
+    resp_fcall(b, STORE_FUNCTION("apply"), n_keys, n_keys + 1 + n_texts);
+    encode_keys(b, scratch, prefix);
+    resp_joined(b, buf_slice(lists), buf_slice(&scratch->runs), (struct slice){"", 0}, (struct slice){"", 0});
+    encode_texts(b, scratch, grace_s);
+}
+
+/* ---- the answer ---- */
+
+static void decode_run(struct cursor *c, struct store_run *run)
+{
+    uint32_t claimed = (uint32_t)(run->claim.end_second - run->claim.first_second);
+    bool whole = cursor_take_number(c, 1) == 1;
+    run->credited_seconds = whole ? claimed : cursor_take_number(c, 2);
+    run->contested_seconds = whole ? 0 : cursor_take_number(c, 2);
+    run->late_seconds = whole ? 0 : cursor_take_number(c, 2);
+    uint32_t other = run->credited_seconds + run->contested_seconds + run->late_seconds;
+    c->ok = c->ok && other <= claimed;
+    run->duplicate_seconds = claimed - other;
+    run->status = run->late_seconds == claimed ? STORE_TOO_LATE : STORE_WRITTEN;
+}
+
+bool apply_decode(struct slice answer, const struct store_run_queue *runs)
+{
+    struct cursor c = cursor_of(answer);
+    struct store_run *run;
+    STAILQ_FOREACH(run, runs, link) decode_run(&c, run);
+    return c.ok && c.at == c.end;
+}

@@ -1,0 +1,104 @@
+/* The stored forms. */
+#include "store/values.h"
+
+#include <assert.h>
+
+#include "credit/mask.h"
+#include "store/cursor.h"
+
+void values_encode_mask(struct buf *b, struct slice lesson, uint64_t mask)
+{
+    assert(lesson.len <= UINT8_MAX);
+    buf_append_u8(b, (uint8_t)lesson.len);
+    buf_append_slice(b, lesson);
+    buf_append_u32(b, (uint32_t)(mask & VALUE_HALF_MASK));
+    buf_append_u32(b, (uint32_t)(mask >> VALUE_HALF_BITS));
+}
+
+enum { MASK = 8, MASKS = BUCKET_MINUTES * MASK }; /* bytes; of a lesson's ten */
+
+/* A lesson and its mask of a minute, SLOT of ten. */
+static void decode_mask(struct cursor *c, size_t slot, struct lesson_mask *out)
+{
+    out->lesson = cursor_take_string(c);
+    if ((size_t)(c->end - c->at) < MASKS) {
+        c->ok = false;
+        return;
+    }
+    struct cursor mask = {c->at + slot * MASK, c->end, true};
+    uint64_t lo = cursor_take_number(&mask, MASK / 2);
+    uint64_t hi = cursor_take_number(&mask, MASK / 2);
+    out->mask = lo | hi << VALUE_HALF_BITS;
+    c->ok = c->ok && lo <= VALUE_HALF_MASK && hi <= VALUE_HALF_MASK;
+    c->at += MASKS;
+}
+
+bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena, struct learner_masks *out)
+{
+    struct cursor c = cursor_of(value);
+    c.ok = cursor_take_number(&c, 1) == VALUE_FORMAT;
+    out->masks = arena_alloc(arena, (1 + value.len / MASKS) * sizeof(*out->masks));
+    out->n_masks = 0;
+    while (c.ok && c.at < c.end) {
+        struct lesson_mask *mask = &out->masks[out->n_masks];
+        decode_mask(&c, (size_t)(minute % BUCKET_MINUTES), mask);
+        out->n_masks += mask->mask != 0;
+    }
+    return c.ok;
+}
+
+static int64_t covered_seconds(struct cursor *c)
+{
+    int64_t sum = 0;
+    while (c->ok && c->at < c->end) {
+        int64_t from = cursor_take_number(c, 4);
+        int64_t to = cursor_take_number(c, 4);
+        c->ok = c->ok && from <= to;
+        sum += to / 1000 - from / 1000;
+    }
+    return sum;
+}
+
+bool values_decode_total(struct slice value, struct store_lesson *out)
+{
+    struct cursor c = cursor_of(value);
+    bool known = cursor_take_number(&c, 1) == VALUE_FORMAT;
+    out->watched_seconds = cursor_take_number(&c, 4);
+    out->last_minute = cursor_take_number(&c, 4);
+    out->course = cursor_take_string(&c);
+    out->covered_seconds = covered_seconds(&c);
+    return known && c.ok;
+}
+
+bool values_decode_sum(struct slice value, struct lesson_sum *out)
+{
+    struct cursor c = cursor_of(value);
+    bool known = cursor_take_number(&c, 1) == VALUE_FORMAT;
+    out->watched_seconds = cursor_take_number(&c, 4);
+    out->learners = cursor_take_number(&c, 4);
+    out->course = (struct slice){(const char *)c.at, (size_t)(c.end - c.at)};
+    return known && c.ok;
+}
+
+static void add_minute(struct minutes *out, int64_t minute, const struct learner_masks *learner)
+{
+    for (size_t i = 0; i < learner->n_masks; i++)
+        out->items[out->n++] =
+            (struct store_minute){minute, learner->masks[i].lesson, learner->masks[i].mask};
+}
+
+bool values_decode_minutes(struct slice value, int64_t bucket, struct arena *arena, struct minutes *out)
+{
+    struct learner_masks learners[BUCKET_MINUTES] = {0};
+    size_t n = 0;
+    *out = (struct minutes){0};
+    for (int i = 0; i < BUCKET_MINUTES; i++) {
+        if (!values_decode_masks(value, bucket * BUCKET_MINUTES + i, arena, &learners[i]))
+            return false;
+        n += learners[i].n_masks;
+    }
+    out->items = arena_alloc(arena, n * sizeof(*out->items));
+    for (int i = 0; i < BUCKET_MINUTES; i++)
+        add_minute(out, bucket * BUCKET_MINUTES + i, &learners[i]);
+    return true;
+}
