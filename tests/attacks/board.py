@@ -1,4 +1,5 @@
-"""The scoreboard: what each attack got from each counter for an hour of real time, and the README's copy of it."""
+"""The scoreboard: what each attack got from each counter for an hour of real time. tests/README.md shows all of its rows,
+and the README the most telling ones."""
 
 import os
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 BEGIN, END = "<!-- scoreboard -->", "<!-- /scoreboard -->"
+WHOLE, TELLING = "tests/README.md", "README.md"
 HEAD = ("| attack | real time | naive counter | minuted | what stopped it |\n"
         "| --- | --- | --- | --- | --- |")
 
@@ -40,36 +42,55 @@ def table(rows):
     return "\n".join([HEAD, *map(str, rows)])
 
 
-def readme_path():
-    """MINUTED_README names another README; empty: none is compared, while its table is being made."""
-    name = os.environ.get("MINUTED_README", "README.md")
+def page_path():
+    """MINUTED_SCOREBOARD_PAGE names another page than tests/README.md; empty: none is compared, while the table is made."""
+    name = os.environ.get("MINUTED_SCOREBOARD_PAGE", WHOLE)
     return ROOT / name if name else None
 
 
 def section(text):
     """What stands between the markers."""
-    assert text.count(BEGIN) == text.count(END) == 1, f"the README has no section between {BEGIN} and {END}"
+    assert text.count(BEGIN) == text.count(END) == 1, f"there is no section between {BEGIN} and {END}"
     return text.partition(BEGIN)[2].partition(END)[0].strip()
 
 
-def readme_rows():
-    return section(readme_path().read_text()).splitlines()[2:]
+def rows_of(page):
+    return section(page.read_text()).splitlines()[2:]
 
 
-def check_readme(row):
-    """Whether the README shows ROW as measured just now."""
-    if readme_path():
-        shown = [line for line in readme_rows() if line.startswith(f"| {row.attack} |")]
-        assert shown == [str(row)], "the README shows another result: tests/attacks/scoreboard --update"
+def attack_of(row):
+    return row.split(" | ")[0].removeprefix("| ")
 
 
-def update_readme(path, new_table):
-    """Puts NEW_TABLE between the markers of PATH."""
-    text = path.read_text()
+def check_page(row):
+    """Whether the page shows ROW as measured just now."""
+    if page_path():
+        shown = [line for line in rows_of(page_path()) if attack_of(line) == row.attack]
+        assert shown == [str(row)], "the page shows another result: tests/attacks/scoreboard --update"
+
+
+def update_page(page, new_table):
+    """Puts NEW_TABLE between the markers of PAGE."""
+    text = page.read_text()
     section(text)
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    path.write_text(f"{head}{BEGIN}\n{new_table.strip()}\n{END}{tail}")
+    page.write_text(f"{head}{BEGIN}\n{new_table.strip()}\n{END}{tail}")
+
+
+def telling(new_table, attacks):
+    """NEW_TABLE's rows of ATTACKS alone."""
+    kept = [line for line in new_table.strip().splitlines()[2:] if attack_of(line) in attacks]
+    return "\n".join([HEAD, *kept])
+
+
+def main(table_file, page=None):
+    """Updates PAGE, or both pages of the repository."""
+    new_table = Path(table_file).read_text()
+    update_page(Path(page) if page else ROOT / WHOLE, new_table)
+    if not page:
+        first_page = ROOT / TELLING
+        update_page(first_page, telling(new_table, set(map(attack_of, rows_of(first_page)))))
 
 
 if __name__ == "__main__":
-    update_readme(Path(sys.argv[2]), Path(sys.argv[1]).read_text())
+    main(*sys.argv[1:])

@@ -9,7 +9,7 @@ import pytest
 
 from harness.catalog import NOW_MS
 
-from board import Row, check_readme, table
+from board import Row, check_page, table
 from contest import Contest
 from naive_http import NaiveDaemon
 
@@ -25,10 +25,10 @@ def naive():
 
 @pytest.fixture
 def keep_row(record_property):
-    """Puts an attack's row on the scoreboard, and fails where the README shows another one."""
+    """Puts an attack's row on the scoreboard, and fails where tests/README.md shows another one."""
     def keep(spec, row):
         record_property(PROPERTY, json.dumps({"order": spec.order, "row": asdict(row)}))
-        check_readme(row)
+        check_page(row)
     return keep
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 from harness.catalog import NOW_MS
 
 from arena import HONEST, HOUR_MS, Arena
-from board import Row, check_readme, duration, per_hour
+from board import Row, check_page, duration, per_hour
 
 CHAPTERS = ("timers", "playback", "parallel", "repeating", "forging", "windows", "bots", "browser")
 ATTACKS = []            # as they are defined, chapter by chapter as these are loaded

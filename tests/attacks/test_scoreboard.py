@@ -1,4 +1,4 @@
-"""The README's scoreboard: every attack, no other, in order; and that a stale figure is found."""
+"""The scoreboard that the documents show: every attack, no other, in order; and that a stale figure is found."""
 
 import importlib
 import re
@@ -19,16 +19,23 @@ def all_attacks():
 
 
 @pytest.fixture
-def readme(tmp_path, monkeypatch):
-    path = tmp_path / "README.md"
+def page(tmp_path, monkeypatch):
+    path = tmp_path / "page.md"
     path.write_text(f"before\n{board.BEGIN}\nold\n{board.END}\nafter\n")
-    monkeypatch.setenv("MINUTED_README", str(path))
+    monkeypatch.setenv("MINUTED_SCOREBOARD_PAGE", str(path))
     return path
 
 
-@pytest.mark.skipif(not board.readme_path(), reason="no README is compared")
-def test_the_readme_shows_every_attack():
-    assert [row.split(" | ")[0].removeprefix("| ") for row in board.readme_rows()] == all_attacks()
+@pytest.mark.skipif(not board.page_path(), reason="no page is compared")
+def test_the_page_shows_every_attack():
+    assert list(map(board.attack_of, board.rows_of(board.page_path()))) == all_attacks()
+
+
+@pytest.mark.skipif(not board.page_path(), reason="no page is compared")
+def test_the_readme_shows_ten_of_them():
+    shown, whole = (board.rows_of(board.ROOT / name) for name in (board.TELLING, board.WHOLE))
+    assert len(shown) == 10
+    assert shown == [row for row in whole if row in shown]
 
 
 def test_every_file_of_attacks_is_a_chapter():
@@ -37,17 +44,22 @@ def test_every_file_of_attacks_is_a_chapter():
         f"test_{chapter}" for chapter in CHAPTERS}
 
 
-def test_an_updated_readme_is_right(readme):
-    board.update_readme(readme, board.table([ROW]))
-    board.check_readme(ROW)
-    assert readme.read_text().startswith("before\n") and readme.read_text().endswith("\nafter\n")
+def test_an_updated_page_is_right(page):
+    board.update_page(page, board.table([ROW]))
+    board.check_page(ROW)
+    assert page.read_text().startswith("before\n") and page.read_text().endswith("\nafter\n")
+
+
+def test_the_telling_rows_are_picked_by_their_attack():
+    other = board.Row(**{**vars(ROW), "attack": "another trick"})
+    assert board.telling(board.table([other, ROW]), {"a trick"}) == board.table([ROW])
 
 
 @pytest.mark.parametrize("field", ["real_time", "naive", "minuted", "stopped"])
-def test_a_stale_figure_is_found(readme, field):
-    board.update_readme(readme, board.table([board.Row(**{**vars(ROW), field: "1.01"})]))
+def test_a_stale_figure_is_found(page, field):
+    board.update_page(page, board.table([board.Row(**{**vars(ROW), field: "1.01"})]))
     with pytest.raises(AssertionError, match="another result"):
-        board.check_readme(ROW)
+        board.check_page(ROW)
 
 
 @pytest.mark.parametrize("credited, seconds, shown", [
