@@ -6,10 +6,11 @@
 
 #include "api/api.h"
 #include "config/config.h"
-#include "run/daemon.h"
 #include "config/options.h"
-#include "publish/publish.h"
 #include "config/yaml_reader.h"
+#include "publish/kafka_check.h"
+#include "publish/topics.h"
+#include "run/daemon.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -54,7 +55,7 @@ static bool check_kafka(const struct config *config, bool tell_notes, char **err
 {
     struct problems problems = {0};
     struct problems notes = {0};
-    bool good = kafka_properties_check(config, &problems, &notes);
+    bool good = kafka_check_properties(config, &problems, &notes);
     char *text = problems_take(&notes);
     if (text != NULL && good && tell_notes)
         printf("%s\n", text);

@@ -12,7 +12,7 @@
 #include "api/api.h"
 #include "base/mem.h"
 #include "ops/readiness.h"
-#include "publish/publish.h"
+#include "publish/publisher.h"
 
 _Static_assert((int)REASON_COUNT <= (int)METRIC_SERIES_MAX, "a reason is an index of a metric's values");
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "publish/publish.h"
+#include "publish/publisher.h"
 #include "redis/monitor.h"
 #include "store/store.h"
 

@@ -8,7 +8,7 @@
 #include "credit/claim.h"
 #include "ops/metrics.h"
 #include "ops/readiness.h"
-#include "publish/publish.h"
+#include "publish/publisher.h"
 
 static void write_key(struct buf *out, const char *key)
 {

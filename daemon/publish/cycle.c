@@ -6,9 +6,9 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "credit/mask.h"
+#include "publish/counters.h"
 #include "publish/cycle_steps.h"
 #include "publish/lease.h"
-#include "publish/publish.h"
 
 enum { RECORDS_MAX = 30000, SMALLER_BY = 4, LOOK_EVERY_MS = 1000, RETIRE_EVERY_MS = 5000 };
 enum { YIELD_SHARE = 4 }; /* of the time that Redis was at work it rests */

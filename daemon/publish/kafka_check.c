@@ -1,7 +1,9 @@
 /*
- * Whether `kafka.properties` can work, found out before anything depends on it: a producer is made as the
- * publisher makes it, only without brokers, and let go.
+ * Whether `kafka.properties` can work: a producer is made as the publisher makes it, only without brokers,
+ * and let go.
  */
+#include "publish/kafka_check.h"
+
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +12,7 @@
 #include "config/config.h"
 #include "config/yaml_reader.h"
 #include "publish/kafka_client.h"
-#include "publish/publish.h"
+#include "publish/topics.h"
 
 enum { WHY_MAX = 512, VALUE_MAX = 256, MESSAGE_TIMEOUT_MIN_MS = 1000 };
 
@@ -208,7 +210,7 @@ static bool has_tls_files(const struct config *config)
     return false;
 }
 
-bool kafka_properties_check(const struct config *config, struct problems *problems, struct problems *notes)
+bool kafka_check_properties(const struct config *config, struct problems *problems, struct problems *notes)
 {
     struct check check = {.config = config, .problems = problems, .notes = notes};
     check_each(&check);

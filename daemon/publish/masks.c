@@ -6,8 +6,8 @@
  */
 #include <assert.h>
 
+#include "publish/counters.h"
 #include "publish/cycle_steps.h"
-#include "publish/publish.h"
 #include "store/values.h"
 
 enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longest horizon's */

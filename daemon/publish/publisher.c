@@ -5,6 +5,8 @@
  *          ^                    ^  any failure: wait, 1 to 10 s    |
  *          '--- give up the lease: fenced, or long without Kafka --'
  */
+#include "publish/publisher.h"
+
 #include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -17,7 +19,6 @@
 #include "publish/lease.h"
 #include "publish/outbox.h"
 #include "publish/producer.h"
-#include "publish/publish.h"
 
 enum {
     STEP_MAX_MS = 1000, /* the longest that a blocking call goes without looking up */

@@ -8,7 +8,7 @@
 #include "credit/mask.h"
 #include "proto/records.pb-c.h"
 #include "publish/outbox.h"
-#include "publish/publish.h"
+#include "publish/topics.h"
 #include "store/values.h"
 
 const char *record_topic(enum record_kind kind)

@@ -1,11 +1,12 @@
-/* --create-topics: the four topics with their policies. */
+/* The topics, with their policies. */
+#include "publish/topics.h"
+
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "config/config.h"
 #include "publish/kafka_client.h"
-#include "publish/publish.h"
 
 enum { TOPICS = 4, PARTITIONS = 12, REPLICAS_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
 

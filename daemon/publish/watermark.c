@@ -1,8 +1,8 @@
 /* How far everything is published, and how far nothing can change any more. */
 #include "config/config.h"
 #include "credit/mask.h"
+#include "publish/counters.h"
 #include "publish/cycle_steps.h"
-#include "publish/publish.h"
 
 enum { WATERMARK_EVERY_MS = 60000 }; /* also when nothing moves: readers see that all is well */
 

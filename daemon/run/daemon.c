@@ -20,7 +20,8 @@
 
 #include "base/mem.h"
 #include "ops/admin.h"
-#include "publish/publish.h"
+#include "publish/embedded_kafka.h"
+#include "publish/publisher.h"
 #include "redis/monitor.h"
 #include "run/descriptors.h"
 #include "run/worker.h"

@@ -16,8 +16,8 @@
 
 #include "load/verify.h"
 #include "patience.h"
-#include "publish/publish.h"
 #include "publish/records.h"
+#include "publish/topics.h"
 #include "store_fixture.h"
 
 enum {

@@ -18,7 +18,9 @@
 #include "fake_outbox.h"
 #include "kafka_reader.h"
 #include "patience.h"
-#include "publish/publish.h"
+#include "publish/embedded_kafka.h"
+#include "publish/publisher.h"
+#include "publish/topics.h"
 
 enum { GRACE_S = 70, TOPICS = 4, PARTITIONS = 4, STOP_MS = 30000 };
 enum { MINUTE = 27903120, MINUTE_START = MINUTE * 60 };

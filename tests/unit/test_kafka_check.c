@@ -12,7 +12,7 @@
 
 #include "config/config.h"
 #include "config/yaml_reader.h"
-#include "publish/publish.h"
+#include "publish/kafka_check.h"
 
 static char folder[64];
 
@@ -72,7 +72,7 @@ static bool check(const char *text, const char *brokers, const struct config_ove
         fail_msg("%s", error);
         return false;
     }
-    bool good = kafka_properties_check(config, &problems, &notes);
+    bool good = kafka_check_properties(config, &problems, &notes);
     take(&problems, problem);
     take(&notes, note);
     config_free(config);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "ops/readiness.h"
-#include "publish/publish.h"
+#include "publish/publisher.h"
 #include "redis/monitor.h"
 
 /* Stand in for the store's and the publisher's own. */

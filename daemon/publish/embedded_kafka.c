@@ -1,11 +1,12 @@
-/* A broker inside this process, for --dev: librdkafka's mock cluster. */
+/* A broker inside this process: librdkafka's mock cluster. */
+#include "publish/embedded_kafka.h"
+
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "publish/kafka_client.h"
-#include "publish/publish.h"
 #include "publish/records.h"
 
 enum { EMBEDDED_PARTITIONS = 4 };

@@ -1,0 +1,19 @@
+/* What publishing has come to since the start. The publisher's thread writes it; any thread reads it. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct publish_counters {
+    _Atomic uint64_t records;          /* committed, all topics */
+    _Atomic uint64_t learner_minutes;  /* taken, committed and settled */
+    _Atomic uint64_t transactions;     /* committed */
+    _Atomic uint64_t aborts;           /* transactions given up */
+    _Atomic uint64_t fenced;           /* times another daemon took over */
+    _Atomic uint64_t early_minutes;    /* retired before the horizon, for memory */
+    _Atomic int64_t holds_lease;       /* 1 while this daemon publishes */
+    _Atomic int64_t published_through; /* Unix seconds; as in minuted.watermarks */
+    _Atomic int64_t final_through;
+    _Atomic int64_t dirty_minutes;  /* due and not yet published, at the last look */
+    _Atomic int64_t last_commit_ms; /* Unix ms of the last commit; 0: none yet */
+};
