@@ -1,7 +1,6 @@
 /*
- * Files that are part of the program: the player SDK, and with --dev the page and the films of its lessons.
- * All are GET and HEAD, have strong entity tags (one for each form, plain and gzip) and answer If-None-Match;
- * films answer ranges.
+ * Files that are part of the program: the player SDK, and with --dev the page. All are GET and HEAD, have
+ * strong entity tags (one for each form, plain and gzip) and answer If-None-Match.
  */
 #pragma once
 

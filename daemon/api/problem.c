@@ -18,7 +18,6 @@ static const char *title_of(int status)
         {410, "Gone"},
         {413, "Content Too Large"},
         {415, "Unsupported Media Type"},
-        {416, "Range Not Satisfiable"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
         {503, "Service Unavailable"},

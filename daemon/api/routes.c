@@ -25,8 +25,6 @@ static const struct route routes[] = {
     {"/v1/minuted.mjs", HTTP_METHOD_GET, false, false, assets_handle},
     {"/v1/minuted.d.ts", HTTP_METHOD_GET, false, false, assets_handle},
     {"/dev/", HTTP_METHOD_GET, false, true, assets_handle},
-    {"/dev/lesson-1.mp4", HTTP_METHOD_GET, false, true, assets_handle},
-    {"/dev/lesson-2.mp4", HTTP_METHOD_GET, false, true, assets_handle},
     {"/dev/token", HTTP_METHOD_GET, false, true, dev_token_handle},
     {"/dev/clock", HTTP_METHOD_GET, false, true, dev_clock_read_handle},
     {"/dev/clock", HTTP_METHOD_POST, false, true, dev_clock_move_handle},

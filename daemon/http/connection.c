@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "http/output.h"
 
 enum phase { RECEIVING, ANSWERING, SENDING, LINGERING };
 
@@ -35,7 +34,8 @@ struct connection {
     int64_t queued_ms;              /* when it came to its queue */
     struct http_exchange *exchange; /* NULL between requests */
     struct buf input;               /* what follows the request being answered; empty while RECEIVING */
-    struct output output;           /* what the socket has not taken yet; empty unless SENDING */
+    struct buf output;              /* what the socket had not taken when SENDING began; else empty */
+    size_t output_sent;             /* bytes of it that the socket has taken since */
     size_t lingered;                /* bytes dropped while LINGERING */
     int64_t began_ms;               /* when the request's first byte came */
     int64_t deadline_ms;
@@ -156,7 +156,7 @@ void connection_destroy(struct connection *c)
     close(event_get_fd(&c->socket));
     unlink_connection(c);
     buf_free(&c->input);
-    output_free(&c->output);
+    buf_free(&c->output);
     free(c);
 }
 
@@ -207,7 +207,7 @@ static void linger(struct connection *c)
 
 static void answer_written(struct connection *c)
 {
-    output_free(&c->output);
+    buf_free(&c->output);
     if (c->closing) {
         linger(c);
         return;
@@ -233,24 +233,26 @@ static size_t send_some(struct connection *c, struct slice bytes)
     return 0;
 }
 
-static void send_answer(struct connection *c, struct slice answer, struct slice kept)
+static void send_answer(struct connection *c, struct slice answer)
 {
     size_t n = send_some(c, answer);
     if (c->dead)
         return;
-    if (n == answer.len && kept.len == 0) {
+    if (n == answer.len) {
         answer_written(c);
         return;
     }
-    output_fill(&c->output, (struct slice){answer.ptr + n, answer.len - n}, kept);
+    buf_append(&c->output, answer.ptr + n, answer.len - n);
+    c->output_sent = 0;
     c->phase = SENDING;
     expect_within(c, HTTP_TIMEOUT_REQUEST);
 }
 
 static void send_rest(struct connection *c)
 {
-    output_advance(&c->output, send_some(c, output_next(&c->output)));
-    if (!c->dead && output_next(&c->output).len == 0)
+    struct slice rest = {c->output.data + c->output_sent, c->output.len - c->output_sent};
+    c->output_sent += send_some(c, rest);
+    if (!c->dead && c->output_sent == c->output.len)
         answer_written(c);
 }
 
@@ -271,9 +273,9 @@ static void answer(struct connection *c, const struct http_response *response)
     struct response_frame frame = frame_of(c, head);
     leave_queue(c);
     buf_clear(&server->answer);
-    struct slice kept = response_write(&server->answer, response, &frame, &server->date);
+    response_write(&server->answer, response, &frame, &server->date);
     c->exchange = NULL;
-    send_answer(c, buf_slice(&server->answer), kept);
+    send_answer(c, buf_slice(&server->answer));
 }
 
 static void fail(struct connection *c, int status, const char *detail)

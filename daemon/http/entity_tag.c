@@ -42,8 +42,3 @@ bool entity_tag_listed(struct slice header, const char *tag)
     }
     return false;
 }
-
-bool entity_tag_unchanged(struct slice header, const char *tag)
-{
-    return header.len == 0 || slice_is(header, tag);
-}

@@ -11,7 +11,3 @@
  * (section 13.1.2). What follows something malformed is not read.
  */
 bool entity_tag_listed(struct slice header, const char *tag);
-
-/* Whether an If-Range header lets TAG's ranges be sent: there is none, or it is TAG. Weak ones and dates are
- * not. */
-bool entity_tag_unchanged(struct slice header, const char *tag);

@@ -168,8 +168,6 @@ static const struct slice kept_fields[HTTP_HEADER_COUNT] = {
     [HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD] = NAME("access-control-request-method"),
     [HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS] = NAME("access-control-request-headers"),
     [HTTP_HEADER_IF_NONE_MATCH] = NAME("if-none-match"),
-    [HTTP_HEADER_IF_RANGE] = NAME("if-range"),
-    [HTTP_HEADER_RANGE] = NAME("range"),
     [HTTP_HEADER_ACCEPT_ENCODING] = NAME("accept-encoding"),
     [HTTP_HEADER_SEC_FETCH_SITE] = NAME("sec-fetch-site"),
 };

@@ -40,8 +40,6 @@ enum http_header {
     HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD,
     HTTP_HEADER_ACCESS_CONTROL_REQUEST_HEADERS,
     HTTP_HEADER_IF_NONE_MATCH,
-    HTTP_HEADER_IF_RANGE,
-    HTTP_HEADER_RANGE,
     HTTP_HEADER_ACCEPT_ENCODING,
     HTTP_HEADER_HOST,
     HTTP_HEADER_SEC_FETCH_SITE,
@@ -101,8 +99,7 @@ struct http_response {
     const char *content_type; /* NULL: none */
     const char *headers;      /* further header lines, each ended by \r\n; NULL: none */
     struct slice body;
-    bool body_kept; /* the body outlives the connection: it is sent from where it is; else copied */
-    bool close;     /* close the connection after this answer */
+    bool close; /* close the connection after this answer */
 };
 
 /* Answers and releases the exchange. May be called from within the handler or later, from the loop. */

@@ -11,7 +11,6 @@ static const char *reason_of(int status)
         {201, "Created"},
         {202, "Accepted"},
         {204, "No Content"},
-        {206, "Partial Content"},
         {301, "Moved Permanently"},
         {302, "Found"},
         {303, "See Other"},
@@ -31,7 +30,6 @@ static const char *reason_of(int status)
         {412, "Precondition Failed"},
         {413, "Content Too Large"},
         {415, "Unsupported Media Type"},
-        {416, "Range Not Satisfiable"},
         {422, "Unprocessable Content"},
         {429, "Too Many Requests"},
         {431, "Request Header Fields Too Large"},
@@ -81,8 +79,8 @@ static void write_content_headers(struct buf *out, const struct http_response *r
     buf_append(out, "\r\n", 2);
 }
 
-struct slice response_write(struct buf *out, const struct http_response *response,
-    const struct response_frame *frame, struct response_date *date)
+void response_write(struct buf *out, const struct http_response *response, const struct response_frame *frame,
+    struct response_date *date)
 {
     static const char *const connection[] = {[RESPONSE_KEEP] = "",
         [RESPONSE_KEEP_1_0] = "Connection: keep-alive\r\n",
@@ -99,9 +97,6 @@ struct slice response_write(struct buf *out, const struct http_response *respons
         buf_append_string(out, response->headers);
     buf_append_string(out, connection[frame->connection]);
     buf_append(out, "\r\n", 2);
-    struct slice body = content && !frame->without_body ? response->body : (struct slice){"", 0};
-    if (response->body_kept)
-        return body;
-    buf_append_slice(out, body);
-    return (struct slice){"", 0};
+    if (content && !frame->without_body)
+        buf_append_slice(out, response->body);
 }

@@ -22,7 +22,6 @@ struct response_frame {
     bool without_body; /* HEAD: the length is told, the body is not sent */
 };
 
-/* Appends the answer to OUT. Returns what is to be sent behind it from where it is: a kept body, or nothing.
- */
-struct slice response_write(struct buf *out, const struct http_response *response,
-    const struct response_frame *frame, struct response_date *date);
+/* Appends the answer to OUT. */
+void response_write(struct buf *out, const struct http_response *response, const struct response_frame *frame,
+    struct response_date *date);

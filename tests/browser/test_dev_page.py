@@ -5,6 +5,7 @@ import uuid
 from urllib.parse import urlencode
 
 import pytest
+import yaml
 
 from harness.browser import Browser
 from harness.daemon import ROOT
@@ -201,10 +202,36 @@ def test_cells_are_what_redis_holds(page):
     assert page.text("certified") == str(progress["total"]["hours_max"])
 
 
+def lengths():
+    """lesson -> its length in seconds, as the demonstration's catalog says."""
+    catalog = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    return {lesson["id"]: lesson.get("length") for course in catalog["courses"] for lesson in course["lessons"]}
+
+
+def test_film_is_a_medium_like_others(page):
+    """It is as long as the catalog says, shows its time, plays from where it is put, at the rate that is chosen, and ends."""
+    length = lengths()["demo-1"]
+    assert page.run("return video.duration") == length
+    assert page.text("picture-clock") == "00:00"
+    page.run("video.currentTime = 123.4")
+    wait_until(lambda: page.text("picture-clock") == "02:03", "the picture shows the time")
+    page.click_on("rates", "2")
+    page.play(4)
+    assert page.run("return video.playbackRate") == 2 and page.played_to() >= 127.4
+    page.run("video.currentTime = arguments[0]", length - 2)
+    wait_until(lambda: page.run("return video.ended && video.paused"), "the film ends")
+    assert page.played_to() == length
+    page.pause()
+    media = [(run["run"]["media_from_ms"], run["run"]["media_to_ms"]) for run in page.wire()]
+    assert media and all(123_000 <= start < end <= length * 1000 for start, end in media)
+    assert not any(start < 200_000 < end for start, end in media), "what was skipped is not claimed"
+    assert page.held_in_all().keys() == {"demo-1"}
+
+
 def test_lesson_is_changed(page):
     page.play(2)
     page.click_on("lessons", "demo-2")
-    assert page.run("return video.src").endswith("/learn/dev/lesson-2.mp4")
+    assert page.run("return video.duration") == lengths()["demo-2"]
     page.play(2)
     page.pause()
     held = page.held(everything=True)

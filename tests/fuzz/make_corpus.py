@@ -74,8 +74,7 @@ HTTP = {
     "OPTIONS * HTTP/1.1\r\nHost: a\r\nAccess-Control-Request-Method: POST\r\n"
     "Access-Control-Request-Headers: authorization\r\n\r\n",
     "old": "GET /?q HTTP/1.0\r\nConnection: keep-alive, TE\r\nIf-None-Match: \"x\"\r\n\r\n",
-    "range": "GET /dev/lesson-1.mp4 HTTP/1.1\r\nHost: a\r\nRange: bytes=10-99\r\nIf-Range: \"x\"\r\n\r\n",
-    "suffix": "GET / HTTP/1.1\r\nHost: a\r\nRange: bytes=-5\r\nAccept-Encoding: gzip;q=0.5, *;q=0\r\n\r\n",
+    "encodings": "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip;q=0.5, *;q=0\r\n\r\n",
     "absolute": "GET http://tv.example?q HTTP/1.1\r\nHost: tv.example\r\nConnection: close\r\n\r\n",
     "continue": "PUT /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
     "two-lengths": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc",

@@ -1,20 +1,14 @@
-"""What the daemon serves from itself: the player SDK, and with --dev films by ranges and the minutes in Redis."""
+"""What the daemon serves from itself: the player SDK, and with --dev a page and the minutes in Redis."""
 
 import gzip
 import hashlib
 import re
-import socket
-import struct
 import uuid
 
 import pytest
-import yaml
 
 from harness.catalog import NOW_MS
-from harness.daemon import BUILD, ROOT, SANITIZED
 from harness.player import Player, accepted, run
-from harness.process import memory
-from harness.raw import RawConnection, request
 from harness.service import wait_until
 
 LIBRARY = {
@@ -22,16 +16,8 @@ LIBRARY = {
     "/v1/minuted.mjs": "text/javascript; charset=utf-8",
     "/v1/minuted.d.ts": "text/plain; charset=utf-8",
 }
-FILMS = {"/dev/lesson-1.mp4": "demo-1", "/dev/lesson-2.mp4": "demo-2"}
 PACKED = {"Accept-Encoding": "gzip, deflate, br"}
 PLAIN = {"Accept-Encoding": "identity"}
-
-
-@pytest.fixture(scope="module")
-def film(shared):
-    response = shared.client.get("/dev/lesson-1.mp4")
-    assert response.status == 200
-    return response.body
 
 
 # --- the library ----------------------------------------------------------------------------------
@@ -84,14 +70,14 @@ def test_the_tag_of_one_form_is_not_the_others(shared):
 
 
 def test_head_tells_the_length(shared):
-    for path in [*LIBRARY, *FILMS, "/dev/"]:
+    for path in [*LIBRARY, "/dev/"]:
         body = shared.client.get(path).body
         head = shared.client.request("HEAD", path)
         assert (head.status, head.body, int(head.headers["content-length"])) == (200, b"", len(body))
 
 
 def test_other_methods(shared):
-    for path in [*LIBRARY, *FILMS, "/dev/"]:
+    for path in [*LIBRARY, "/dev/"]:
         refused = shared.client.post(path, {})
         assert refused.status == 405 and refused.headers["allow"] == "GET, HEAD, OPTIONS"
         assert shared.client.request("OPTIONS", path).status == 204
@@ -102,92 +88,9 @@ def test_under_a_base_path_and_without_dev(new_minuted, redis):
     for path in LIBRARY:
         assert daemon.client.get(f"/minutes{path}").status == 200
         assert daemon.client.get(path).status == 404
-    for path in [*FILMS, "/dev/", "/dev/minutes?portal=higher&sub=a"]:
+    for path in ["/dev/", "/dev/minutes?portal=higher&sub=a"]:
         assert daemon.client.get(f"/minutes{path}").status == 404
         assert daemon.client.get(path).status == 404
-
-
-# --- films ----------------------------------------------------------------------------------------
-
-def test_films_are_as_long_as_the_catalog_says(shared):
-    catalog = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    lengths = {lesson["id"]: lesson.get("length") for course in catalog["courses"] for lesson in course["lessons"]}
-    for path, lesson in FILMS.items():
-        body = shared.client.get(path).body
-        at = body.index(b"mvhd") + 4
-        timescale, duration = struct.unpack(">II", body[at + 12:at + 20])
-        assert abs(duration / timescale - lengths[lesson]) < 0.5
-        assert body.index(b"moov") < body.index(b"mdat"), "it cannot start before its end has come"
-
-
-def test_films_are_small():
-    assert sum(file.stat().st_size for file in (BUILD / "generated/web").glob("*.mp4")) < 1_600_000
-
-
-@pytest.mark.parametrize("value, first, last", [
-    ("bytes=0-", 0, None), ("bytes=0-0", 0, 0), ("bytes=1000-1999", 1000, 1999), ("bytes=300000-", 300000, None),
-    ("bytes=-100", -100, None), ("bytes=5-99999999", 5, None)])
-def test_a_range(shared, film, value, first, last):
-    first = first % len(film)
-    last = len(film) - 1 if last is None else last
-    response = shared.client.get("/dev/lesson-1.mp4", headers={"Range": value})
-    assert response.status == 206 and response.body == film[first:last + 1]
-    assert response.headers["content-range"] == f"bytes {first}-{last}/{len(film)}"
-    assert response.headers["content-type"] == "video/mp4"
-
-
-@pytest.mark.parametrize("value", ["bytes=0-1,5-6", "bytes=9-1", "bytes=", "seconds=1-2", "bytes=a-"])
-def test_what_is_no_single_range_is_answered_whole(shared, film, value):
-    response = shared.client.get("/dev/lesson-1.mp4", headers={"Range": value})
-    assert response.status == 200 and response.body == film
-    assert response.headers["accept-ranges"] == "bytes" and "content-range" not in response.headers
-
-
-@pytest.mark.parametrize("value", ["bytes=99999999-", "bytes=-0", "bytes=18446744073709551616-"])
-def test_a_range_behind_the_end(shared, film, value):
-    response = shared.client.get("/dev/lesson-1.mp4", headers={"Range": value})
-    assert response.status == 416 and response.content_type == "application/problem+json"
-    assert response.json()["title"] == "Range Not Satisfiable"
-    assert response.headers["content-range"] == f"bytes */{len(film)}"
-
-
-def test_a_range_of_what_is_still_the_same(shared, film):
-    tag = shared.client.get("/dev/lesson-1.mp4").headers["etag"]
-    for value, status in [(tag, 206), (f"W/{tag}", 200), ('"x"', 200), ("Wed, 21 Oct 2026 07:28:00 GMT", 200)]:
-        headers = {"Range": "bytes=7-", "If-Range": value}
-        assert shared.client.get("/dev/lesson-1.mp4", headers=headers).status == status
-
-
-def test_a_film_piece_by_piece_and_pipelined(shared, film):
-    cuts = [*range(0, len(film), 100_000), len(film)]
-    ranges = list(zip(cuts, cuts[1:]))
-    with RawConnection(shared.port) as c:
-        c.send(b"".join(request(path="/dev/lesson-1.mp4", headers=(f"Range: bytes={a}-{b - 1}",)) for a, b in ranges))
-        pieces = [c.response() for _ in ranges]
-    assert [status for status, _, _ in pieces] == [206] * len(ranges)
-    assert b"".join(body for _, _, body in pieces) == film
-
-
-def slow_viewer(port):
-    """Asks for more films than sockets hold and takes the first byte."""
-    viewer = socket.socket()
-    viewer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    viewer.settimeout(10)
-    viewer.connect(("127.0.0.1", port))
-    viewer.sendall(b"".join(request(path=path) for path in FILMS) * 8)
-    assert viewer.recv(1) == b"H"
-    return viewer
-
-
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is its own")
-def test_slow_viewers_cost_no_memory(shared, film):
-    """What their sockets do not take stays where it is."""
-    before = memory(shared.process.pid, "RssAnon")
-    viewers = [slow_viewer(shared.port) for _ in range(30)]
-    grown = memory(shared.process.pid, "RssAnon") - before
-    for viewer in viewers:
-        viewer.close()
-    assert grown < 30 * len(film) / 10
 
 
 # --- minutes --------------------------------------------------------------------------------------

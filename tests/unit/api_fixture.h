@@ -333,8 +333,6 @@ struct request {
     const char *origin;
     const char *accept_encoding;
     const char *if_none_match;
-    const char *if_range;
-    const char *range;
     const char *host;
     const char *sec_fetch_site;
     struct slice body;
@@ -363,8 +361,6 @@ static inline void fixture_ask(struct fixture *f, const struct request *request)
     f->x.headers[HTTP_HEADER_ORIGIN] = header_of(request->origin);
     f->x.headers[HTTP_HEADER_ACCEPT_ENCODING] = header_of(request->accept_encoding);
     f->x.headers[HTTP_HEADER_IF_NONE_MATCH] = header_of(request->if_none_match);
-    f->x.headers[HTTP_HEADER_IF_RANGE] = header_of(request->if_range);
-    f->x.headers[HTTP_HEADER_RANGE] = header_of(request->range);
     f->x.headers[HTTP_HEADER_HOST] = header_of(request->host);
     f->x.headers[HTTP_HEADER_SEC_FETCH_SITE] = header_of(request->sec_fetch_site);
     api_handle(f->api, &f->x);

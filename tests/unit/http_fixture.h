@@ -111,12 +111,8 @@ static inline void fixture_answer_by_path(struct fixture *f, struct http_exchang
         fixture_answer(x, slice_of(number));
     } else if (slice_is(path, "/big")) {
         fixture_answer(x, buf_slice(&f->big));
-    } else if (slice_is(path, "/kept")) {
-        http_respond(
-            x, &(struct http_response){.status = 200, .body = buf_slice(&f->big), .body_kept = true});
-    } else if (slice_is(path, "/kept-nothing")) {
-        http_respond(
-            x, &(struct http_response){.status = 304, .body = buf_slice(&f->big), .body_kept = true});
+    } else if (slice_is(path, "/unchanged")) {
+        http_respond(x, &(struct http_response){.status = 304, .body = buf_slice(&f->big)});
     } else if (slice_is(path, "/close")) {
         http_respond(x, &(struct http_response){.status = 200, .close = true});
     } else if (slice_is(path, "/nothing")) {

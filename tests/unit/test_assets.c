@@ -1,8 +1,6 @@
-/* What is served from the program itself: forms, tags, conditions, ranges; and /dev/minutes. */
+/* What is served from the program itself: forms, tags and conditions; and /dev/minutes. */
 #include "api_fixture.h"
 #include "embedded/dev_html.h"
-#include "embedded/lesson_1_mp4.h"
-#include "embedded/lesson_2_mp4.h"
 #include "embedded/minuted_d_ts.h"
 #include "embedded/minuted_d_ts_gz.h"
 #include "embedded/minuted_js.h"
@@ -12,8 +10,6 @@
 #include "store/values.h"
 
 #define SCRIPT "/v1/minuted.js"
-#define FILM "/dev/lesson-1.mp4"
-#define FILM_TAG "\"" lesson_1_mp4_sha256 "\""
 #define EMBEDDED(symbol) (symbol), sizeof(symbol) - 1, (symbol##_sha256)
 
 static void assert_sent(const struct fixture *f, const unsigned char *bytes, size_t len)
@@ -55,8 +51,6 @@ static void test_what_is_where(void **state)
         {"/v1/minuted.d.ts", "gzip", "text/plain; charset=utf-8", "public, max-age=3600",
             EMBEDDED(minuted_d_ts_gz), true},
         {"/dev/", "gzip", "text/html; charset=utf-8", "no-cache", EMBEDDED(dev_html), false},
-        {FILM, "gzip", "video/mp4", "no-cache", EMBEDDED(lesson_1_mp4), false},
-        {"/dev/lesson-2.mp4", "", "video/mp4", "no-cache", EMBEDDED(lesson_2_mp4), false},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -93,7 +87,7 @@ static void test_every_origin_may_read_the_library(void **state)
 
 static void test_methods(void **state)
 {
-    static const char *const paths[] = {SCRIPT, "/v1/minuted.mjs", "/v1/minuted.d.ts", "/dev/", FILM};
+    static const char *const paths[] = {SCRIPT, "/v1/minuted.mjs", "/v1/minuted.d.ts", "/dev/"};
     struct fixture *f = *state;
     for (size_t i = 0; i < COUNT(paths); i++) {
         fixture_ask(f, &(struct request){.method = HTTP_METHOD_HEAD, .path = paths[i]});
@@ -124,7 +118,6 @@ static void test_not_modified(void **state)
         {SCRIPT, "", "\"" minuted_js_gz_sha256 "\"", 200},
         {SCRIPT, "", "\"x\"", 200},
         {SCRIPT, "", minuted_js_sha256, 200},
-        {FILM, "", FILM_TAG, 304},
         {"/dev/", "", "\"" dev_html_sha256 "\"", 304},
     };
     static const enum http_method methods[] = {HTTP_METHOD_GET, HTTP_METHOD_HEAD};
@@ -144,59 +137,6 @@ static void test_not_modified(void **state)
     }
 }
 
-static void test_ranges(void **state)
-{
-    enum { END = sizeof(lesson_1_mp4) - 1 };
-    static const struct {
-        enum http_method method;
-        int status;
-        const char *range;
-        const char *if_range;
-        size_t first;
-        size_t len;
-    } rows[] = {
-        {HTTP_METHOD_GET, 206, "bytes=0-", "", 0, END},
-        {HTTP_METHOD_GET, 206, "bytes=1-3", "", 1, 3},
-        {HTTP_METHOD_GET, 206, "bytes=-3", "", END - 3, 3},
-        {HTTP_METHOD_GET, 206, "bytes=1000-", FILM_TAG, 1000, END - 1000},
-        {HTTP_METHOD_GET, 200, "bytes=1-3", "\"x\"", 0, END},
-        {HTTP_METHOD_GET, 200, "bytes=1-3", "W/" FILM_TAG, 0, END},
-        {HTTP_METHOD_GET, 200, "bytes=99999999-", "\"x\"", 0, END},
-        {HTTP_METHOD_GET, 200, "bytes=1-3,5-6", "", 0, END},
-        {HTTP_METHOD_GET, 200, "seconds=1-3", "", 0, END},
-        {HTTP_METHOD_HEAD, 200, "bytes=1-3", "", 0, END},
-    };
-    struct fixture *f = *state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        char line[96];
-        snprintf(line, sizeof(line), "Content-Range: bytes %zu-%zu/%d\r\n", rows[i].first,
-            rows[i].first + rows[i].len - 1, END);
-        fixture_ask(f, &(struct request){.method = rows[i].method,
-                           .path = FILM,
-                           .range = rows[i].range,
-                           .if_range = rows[i].if_range});
-        assert_answered(f, rows[i].status);
-        assert_sent(f, lesson_1_mp4 + rows[i].first, rows[i].len);
-        assert_int_equal(has_header(f, "Content-Range"), rows[i].status == 206);
-        assert_int_equal(has_header(f, line), rows[i].status == 206);
-        assert_true(has_header(f, "Accept-Ranges: bytes\r\n"));
-        assert_tag(f, lesson_1_mp4_sha256);
-    }
-}
-
-static void test_range_behind_the_end(void **state)
-{
-    struct fixture *f = *state;
-    char line[64];
-    snprintf(line, sizeof(line), "Content-Range: bytes */%zu\r\n", sizeof(lesson_1_mp4) - 1);
-    fixture_ask(f, &(struct request){.path = FILM, .range = "bytes=99999999-"});
-    assert_problem(f, 416, "behind the end");
-    assert_true(has_header(f, line));
-    fixture_ask(f, &(struct request){.path = SCRIPT, .range = "bytes=99999999-"});
-    assert_answered(f, 200);
-    assert_false(has_header(f, "Accept-Ranges"));
-}
-
 static void test_base_path(void **state)
 {
     struct fixture *f = *state;
@@ -214,7 +154,7 @@ static void test_without_dev(void **state)
         const char *path;
         int status;
     } rows[] = {{SCRIPT, 200}, {"/v1/minuted.mjs", 200}, {"/v1/minuted.d.ts", 200}, {"/dev/", 404},
-        {FILM, 404}, {"/dev/lesson-2.mp4", 404}, {"/dev/minutes?portal=higher&sub=a", 404}};
+        {"/dev/minutes?portal=higher&sub=a", 404}};
     struct fixture *f = *state;
     struct policy *policy = fixture_policy(&f->config, "");
     api_free(f->api);
@@ -300,8 +240,6 @@ int main(void)
         API_TEST(test_every_origin_may_read_the_library),
         API_TEST(test_methods),
         API_TEST(test_not_modified),
-        API_TEST(test_ranges),
-        API_TEST(test_range_behind_the_end),
         API_TEST(test_base_path),
         API_TEST(test_without_dev),
         API_TEST(test_minutes),
