@@ -10,7 +10,6 @@
 enum {
     WAIT_US = 100000,
     FAILURES_MAX = 100,
-    LEARNER_MAX = 128,
     CLOCK_OFF_MAX_MS = 30000 /* what is known of the seconds begins and ends a minute around the load */
 };
 
@@ -51,16 +50,16 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
 static void ask(struct opening *o, uint32_t player)
 {
     const struct evidence *e = o->plan->evidence;
-    char learner[LEARNER_MAX];
+    char name[EVIDENCE_LEARNER_MAX + 1];
     char jwt[PLATFORM_JWT_MAX];
     uint32_t slot;
     uint32_t index = crowd_learner(o->crowd, player);
-    int n = snprintf(learner, sizeof(learner), "%s%u", e->prefix, index);
-    size_t len = o->plan->sign_jwt(o->plan->sign_ctx, (struct slice){learner, (size_t)n}, jwt);
+    struct slice learner = evidence_learner(e, index, name);
+    size_t len = o->plan->sign_jwt(o->plan->sign_ctx, learner, jwt);
     struct buf *out = pool_begin(o->pool, &slot);
     o->players[slot] = player;
-    message_session(out, &o->plan->place, (struct slice){jwt, len},
-        slice_of(e->lessons[index % e->n_lessons]), SLICE_LITERAL("bench"));
+    message_session(out, &o->plan->place, (struct slice){jwt, len}, slice_of(evidence_lesson(e, index)),
+        SLICE_LITERAL("bench"));
     pool_send(o->pool, slot, clock_monotonic_us());
 }
 

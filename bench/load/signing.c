@@ -11,7 +11,7 @@
 #include "credit/token.h"
 #include "load/opening.h"
 
-enum { TOKEN_S = 3600, LEARNER_MAX = 128 };
+enum { TOKEN_S = 3600 };
 
 static void write_payload(struct buf *payload, const struct config_issuer *issuer, struct slice learner)
 {
@@ -66,15 +66,15 @@ void make_sessions(struct crowd *crowd, const struct evidence *evidence, const c
     int64_t opened_us = clock_monotonic_us() - backdate_ms * 1000;
     int64_t anchor_ms = clock_system_ms() - backdate_ms;
     char token[TOKEN_MAX + 1];
-    char learner[LEARNER_MAX];
+    char name[EVIDENCE_LEARNER_MAX + 1];
     for (uint32_t i = 0; i < crowd_size(crowd); i++) {
         uint32_t index = crowd_learner(crowd, i);
-        int n = snprintf(learner, sizeof(learner), "%s%u", evidence->prefix, index);
+        struct slice learner = evidence_learner(evidence, index, name);
         struct session session = {.time = {anchor_ms, anchor_ms + SESSION_MS},
             .portal = slice_of(evidence->portal),
-            .learner = {learner, (size_t)n},
+            .learner = learner,
             .course = slice_of(courses[index % evidence->n_lessons]),
-            .lesson = slice_of(evidence->lessons[index % evidence->n_lessons])};
+            .lesson = slice_of(evidence_lesson(evidence, index))};
         memcpy(session.id, &index, sizeof(index));
         size_t len = token_sign(signer, &session, token);
         crowd_open(crowd, i, (struct slice){token, len}, anchor_ms, opened_us);

@@ -4,40 +4,15 @@
  */
 #include "load/verify.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "credit/mask.h"
-#include "load/verify_internal.h"
-
-bool verify_refuse(struct verification *v, const char *format, ...)
-{
-    va_list args;
-    if (v->problem[0] != '\0')
-        return false;
-    va_start(args, format);
-    vsnprintf(v->problem, sizeof(v->problem), format, args);
-    va_end(args);
-    return false;
-}
-
-struct slice verify_learner_name(
-    const struct evidence *evidence, size_t i, char name[static VERIFY_LEARNER_MAX + 1])
-{
-    int len = snprintf(name, VERIFY_LEARNER_MAX + 1, "%s%zu", evidence->prefix, i);
-    return (struct slice){name, (size_t)len};
-}
-
-static uint64_t count_accepted(const struct evidence *e)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < e->n_learners * e->n_minutes; i++)
-        sum += mask_count(e->masks[i]);
-    return sum;
-}
+#include "load/holding.h"
+#include "load/verify_kafka.h"
+#include "load/verify_redis.h"
+#include "redis/monitor.h"
 
 static void add_differences(struct verification *v, const struct holding_sums *sums)
 {
@@ -77,8 +52,9 @@ static bool judge(
     const struct config *config, const struct evidence *evidence, int64_t wait_ms, struct verification *v)
 {
     if (strcmp(config->kafka.brokers, "embedded") == 0)
-        return verify_refuse(v, "kafka.brokers: the embedded broker keeps only the last 5 MB of a partition: "
-                                "give a real one");
+        return verification_refuse(v,
+            "kafka.brokers: the embedded broker keeps only the last 5 MB of a partition: "
+            "give a real one");
     struct topology *servers = mem_zalloc(sizeof(*servers));
     bool judged = verify_find_redis(config, servers, v) && judge_kafka(config, evidence, wait_ms, v) &&
                   judge_redis(config, servers, evidence, v);
@@ -89,7 +65,7 @@ static bool judge(
 void verify(
     const struct config *config, const struct evidence *evidence, int64_t wait_ms, struct verification *v)
 {
-    *v = (struct verification){.asked = true, .expected_s = count_accepted(evidence)};
+    *v = (struct verification){.asked = true, .expected_s = evidence_seconds_of_all(evidence)};
     if (judge(config, evidence, wait_ms, v))
         return;
     v->lost_s = 0; /* of what was read until then: no verdict */

@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 #include "load/evidence.h"
-#include "load/result.h"
+#include "load/verification.h"
 
 /*
  * Reads every mask and total of the evidence's learners from the servers of CONFIG (one server, sentinels or

@@ -1,7 +1,10 @@
 /*
  * Reads the records of the evidence's learners from Kafka: every partition of both learner topics, committed
- * records only, from the evidence's first minute on. No consumer group is joined.
+ * records only, from the evidence's first minute on. No consumer group is joined. The records are decoded by
+ * the ledger, which shares no code with the publisher that encodes them.
  */
+#include "load/verify_kafka.h"
+
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -13,7 +16,6 @@
 #include "config/config.h"
 #include "credit/mask.h"
 #include "ledger/decode.h"
-#include "load/verify_internal.h"
 
 enum { TOPICS = 2, REACH_MS = 10000, POLL_MS = 100, ENDS_MS = 2000, ERROR_MAX = 128 };
 
@@ -59,7 +61,7 @@ static bool set(struct kafka_reading *r, rd_kafka_conf_t *conf, const char *name
 {
     char error[ERROR_MAX];
     return rd_kafka_conf_set(conf, name, value, error, sizeof(error)) == RD_KAFKA_CONF_OK ||
-           verify_refuse(r->v, "kafka.properties: %.80s: %s", name, error);
+           verification_refuse(r->v, "kafka.properties: %.80s: %s", name, error);
 }
 
 /* What verification rests on comes last, and so prevails. */
@@ -97,7 +99,7 @@ static bool connect_kafka(struct kafka_reading *r)
         r->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
         if (r->kafka != NULL)
             return true;
-        verify_refuse(r->v, "kafka.properties: %s", error);
+        verification_refuse(r->v, "kafka.properties: %s", error);
     }
     rd_kafka_conf_destroy(conf);
     return false;
@@ -113,7 +115,7 @@ static int left_ms(const struct kafka_reading *r, int most)
 static bool refuse_brokers(struct kafka_reading *r, const char *what, rd_kafka_resp_err_t err)
 {
     rd_kafka_poll(r->kafka, 0); /* on_error() is called here */
-    return verify_refuse(r->v, "kafka %.60s: %s: %s%s%s", r->config->kafka.brokers, what,
+    return verification_refuse(r->v, "kafka %.60s: %s: %s%s%s", r->config->kafka.brokers, what,
         rd_kafka_err2str(err), r->last_error[0] != '\0' ? ": " : "", r->last_error);
 }
 
@@ -132,7 +134,7 @@ static bool add_topic(struct kafka_reading *r, int index, const rd_kafka_metadat
     const char *name = topic_names[topics[index]];
     const rd_kafka_metadata_topic_t *found = find_topic(all, name);
     if (found == NULL || found->partition_cnt == 0)
-        return verify_refuse(r->v, "kafka %.80s: topic %s: %s", r->config->kafka.brokers, name,
+        return verification_refuse(r->v, "kafka %.80s: topic %s: %s", r->config->kafka.brokers, name,
             found == NULL ? "there is none; minuted --create-topics makes it" : rd_kafka_err2str(found->err));
     size_t n = r->n_sources + (size_t)found->partition_cnt;
     r->sources = mem_realloc(r->sources, n * sizeof(*r->sources));
@@ -229,28 +231,10 @@ static struct slice content_type_of(const rd_kafka_message_t *m)
     return (struct slice){value, len};
 }
 
-/* LEARNER's index; false when it is nobody of the evidence. */
-static bool find_learner(const struct evidence *e, const struct record *record, size_t *index)
-{
-    enum { DIGITS_MAX = 18 };
-    size_t prefix = strlen(e->prefix);
-    struct slice id = record->learner;
-    if (!slice_is(record->portal, e->portal) || id.len <= prefix || id.len > prefix + DIGITS_MAX ||
-        memcmp(id.ptr, e->prefix, prefix) != 0)
-        return false;
-    *index = 0;
-    for (size_t i = prefix; i < id.len; i++) {
-        if (id.ptr[i] < '0' || id.ptr[i] > '9')
-            return false;
-        *index = *index * 10 + (size_t)(id.ptr[i] - '0');
-    }
-    return *index < e->n_learners && (id.ptr[prefix] != '0' || id.len == prefix + 1);
-}
-
 static void take_values(struct kafka_reading *r, const struct record *record)
 {
     size_t learner;
-    if (!find_learner(r->evidence, record, &learner))
+    if (!evidence_find_learner(r->evidence, record->portal, record->learner, &learner))
         return;
     if (record->topic == TOPIC_LEARNER_MINUTES)
         holding_take_mask(
@@ -268,10 +252,10 @@ static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, en
         return;
     arena_reset(&r->arena);
     if (!record_decode(content_type_of(m), key, value, &r->arena, &record))
-        verify_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s", topic_names[topic],
+        verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s", topic_names[topic],
             m->partition, m->offset, record.problem);
     else if (!record_has_key(&record, key))
-        verify_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": its key is another's",
+        verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": its key is another's",
             topic_names[topic], m->partition, m->offset);
     else
         take_values(r, &record);
@@ -301,7 +285,7 @@ static bool check_end(struct kafka_reading *r, const struct source *s, int64_t e
 {
     if (s->next >= end)
         return true;
-    return verify_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
+    return verification_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
         topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
 }
 

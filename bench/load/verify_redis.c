@@ -2,24 +2,28 @@
  * Reads what Redis holds of the evidence's learners: every mask in the buckets of its minutes, and every
  * total. Learners are asked for by name, in batches of one partition, so that neither side holds more than a
  * batch.
+ *
+ * Servers and keys are found by the daemon's own functions: a mistake there makes seconds missing, which the
+ * verification reports. What a key holds is decoded here, by stored.c.
  */
+#include "load/verify_redis.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "credit/mask.h"
-#include "load/verify_internal.h"
+#include "load/stored.h"
 #include "redis/client.h"
 #include "redis/discovery.h"
 #include "redis/keys.h"
+#include "redis/partition.h"
 #include "redis/resolver.h"
 #include "redis/resp.h"
-#include "store/values.h"
 
-enum { BATCH = 500, FORMAT = 1, HALF_BITS = 30, HALF_BYTES = 4, MASK_BYTES = 2 * HALF_BYTES };
+enum { BATCH = 500 };
 
-/* Learners of one partition who are yet to be asked for. */
+/* The learners of one partition whom the reading has still to ask for. */
 struct learner_batch {
     size_t n;
     size_t learners[BATCH];
@@ -45,11 +49,12 @@ static bool check_partitions(
 {
     char configured[16];
     snprintf(configured, sizeof(configured), "%d", config->redis.partitions);
-    if (reply->type == REDIS_REPLY_NIL) /* nothing was ever stored: all of it is lost */
+    if (reply->type == REDIS_REPLY_NIL) /* nothing was ever stored, so all is lost, which is a verdict */
         return true;
     if (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, configured) != 0)
-        return verify_refuse(v, "redis server %.120s was first used with redis.partitions = %.16s, not %s",
-            server, reply->type == REDIS_REPLY_STRING ? reply->str : "?", configured);
+        return verification_refuse(v,
+            "redis server %.120s was first used with redis.partitions = %.16s, not %s", server,
+            reply->type == REDIS_REPLY_STRING ? reply->str : "?", configured);
     return true;
 }
 
@@ -60,7 +65,7 @@ static bool read_partitions(
     redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, "redis.partitions", NULL);
     bool good = reply != NULL
                     ? check_partitions(config, reply, server, v)
-                    : verify_refuse(v, "redis server %.80s: " KEY_SETTINGS ": %.120s", server, error);
+                    : verification_refuse(v, "redis server %.80s: " KEY_SETTINGS ": %.120s", server, error);
     freeReplyObject(reply);
     return good;
 }
@@ -70,21 +75,21 @@ static redisContext *connect_to(const struct redis_server *server, struct verifi
     char error[CLIENT_ERROR_MAX];
     redisContext *redis = client_connect(server, error);
     if (redis == NULL)
-        verify_refuse(v, "redis server %.80s: %.160s", server->name, error);
+        verification_refuse(v, "redis server %.80s: %.160s", server->name, error);
     return redis;
 }
 
-/* And an address of each that answers. */
+/* Finds the servers, and of each an address that answers. */
 static bool find_servers(
     const struct config *config, struct resolver *resolver, struct topology *t, struct verification *v)
 {
     char error[512];
     if (discover(config, resolver, t, error) != DISCOVERY_FOUND)
-        return verify_refuse(v, "%.255s", error);
+        return verification_refuse(v, "%.255s", error);
     for (size_t i = 0; i < t->n_servers; i++) {
         redisContext *redis = client_find(resolver, &t->servers[i], error);
         if (redis == NULL)
-            return verify_refuse(v, "redis server %.80s: %.160s", t->servers[i].name, error);
+            return verification_refuse(v, "redis server %.80s: %.160s", t->servers[i].name, error);
         redisFree(redis);
     }
     return true;
@@ -108,70 +113,47 @@ bool verify_find_redis(const struct config *config, struct topology *t, struct v
 
 /* ---- values ---- */
 
-static uint32_t read_u32(const unsigned char *at)
-{
-    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-/* The ten masks of one lesson, at AT. */
-static bool take_lesson(
-    struct redis_reading *r, size_t learner, struct slice lesson, int64_t bucket, const unsigned char *at)
-{
-    for (int slot = 0; slot < BUCKET_MINUTES; slot++) {
-        uint64_t low = read_u32(at + slot * MASK_BYTES);
-        uint64_t high = read_u32(at + slot * MASK_BYTES + HALF_BYTES);
-        if (((low | high) >> HALF_BITS) != 0)
-            return false;
-        holding_take_mask(
-            r->holding, learner, lesson, bucket * BUCKET_MINUTES + slot, low | high << HALF_BITS);
-    }
-    return true;
-}
-
-/*
- * A value of w:<bucket>, in the form that functions.lua documents. Read here once more rather than by the
- * daemon's functions: a verification that shares their mistakes proves nothing.
- */
+/* A value of w:<bucket>. */
 static bool take_masks(struct redis_reading *r, size_t learner, int64_t bucket, const redisReply *value)
 {
-    const unsigned char *at = (const unsigned char *)value->str;
-    const unsigned char *end = at + value->len;
-    if (at == end || *at++ != FORMAT)
+    struct slice lessons;
+    if (!stored_masks((struct slice){value->str, value->len}, &lessons))
         return false;
-    while (at < end) {
-        size_t len = *at++;
-        if ((size_t)(end - at) < len + BUCKET_MINUTES * MASK_BYTES ||
-            !take_lesson(r, learner, (struct slice){(const char *)at, len}, bucket, at + len))
+    while (lessons.len > 0) {
+        struct stored_lesson lesson;
+        if (!stored_next_lesson(&lessons, &lesson))
             return false;
-        at += len + BUCKET_MINUTES * MASK_BYTES;
+        for (int i = 0; i < STORED_MINUTES; i++)
+            holding_take_mask(r->holding, learner, lesson.id, bucket * STORED_MINUTES + i, lesson.masks[i]);
     }
     return true;
 }
 
+/* A lesson and its value in t:<learner>. */
 static bool take_total(
     struct redis_reading *r, size_t learner, const redisReply *lesson, const redisReply *value)
 {
-    struct store_lesson total;
+    int64_t seconds;
     if (lesson->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
-        !values_decode_total((struct slice){value->str, value->len}, &total))
+        !stored_total((struct slice){value->str, value->len}, &seconds))
         return false;
-    holding_take_total(r->holding, learner, (struct slice){lesson->str, lesson->len}, total.watched_seconds);
+    holding_take_total(r->holding, learner, (struct slice){lesson->str, lesson->len}, seconds);
     return true;
 }
 
 /* ---- replies ---- */
 
-struct asked {
+struct asked_batch {
     struct redis_reading *r;
     const struct learner_batch *batch;
     const struct redis_server *server;
 };
 
-static void refuse_value(const struct asked *a, const char *key, size_t learner, const char *why)
+static void refuse_value(const struct asked_batch *a, const char *key, size_t learner, const char *why)
 {
-    char name[VERIFY_LEARNER_MAX + 1];
-    verify_learner_name(a->r->evidence, learner, name);
-    verify_refuse(a->r->v, "redis server %.60s: %s of %.80s: %.80s", a->server->name, key, name, why);
+    char name[EVIDENCE_LEARNER_MAX + 1];
+    evidence_learner(a->r->evidence, learner, name);
+    verification_refuse(a->r->v, "redis server %.60s: %s of %.80s: %.80s", a->server->name, key, name, why);
 }
 
 static const char *why_no_array(const redisReply *reply)
@@ -179,7 +161,7 @@ static const char *why_no_array(const redisReply *reply)
     return reply->type == REDIS_REPLY_ERROR ? reply->str : "not a hash";
 }
 
-static void take_bucket(const struct asked *a, int64_t bucket, const redisReply *reply)
+static void take_bucket(const struct asked_batch *a, int64_t bucket, const redisReply *reply)
 {
     char key[32];
     snprintf(key, sizeof(key), "w:%" PRId64, bucket);
@@ -196,7 +178,7 @@ static void take_bucket(const struct asked *a, int64_t bucket, const redisReply 
     }
 }
 
-static void take_totals(const struct asked *a, size_t learner, const redisReply *reply)
+static void take_totals(const struct asked_batch *a, size_t learner, const redisReply *reply)
 {
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 2 != 0) {
         refuse_value(a, "t", learner, why_no_array(reply));
@@ -209,7 +191,7 @@ static void take_totals(const struct asked *a, size_t learner, const redisReply 
 
 static void take_reply(void *ctx, size_t index, const redisReply *reply)
 {
-    const struct asked *a = ctx;
+    const struct asked_batch *a = ctx;
     if (index < a->r->n_buckets)
         take_bucket(a, a->r->first_bucket + (int64_t)index, reply);
     else
@@ -222,13 +204,13 @@ static void ask_bucket(struct redis_reading *r, const struct key_prefix *prefix,
     const struct learner_batch *batch, int64_t bucket)
 {
     struct slice portal = slice_of(r->evidence->portal);
-    char name[VERIFY_LEARNER_MAX + 1];
+    char name[EVIDENCE_LEARNER_MAX + 1];
     resp_begin(&r->commands, 2 + batch->n);
     resp_arg(&r->commands, SLICE_LITERAL("HMGET"));
     key_append_number(&r->commands, prefix, "w", bucket);
     for (size_t i = 0; i < batch->n; i++) {
-        char field[2 * VERIFY_LEARNER_MAX];
-        struct slice learner = verify_learner_name(r->evidence, batch->learners[i], name);
+        char field[2 * EVIDENCE_LEARNER_MAX];
+        struct slice learner = evidence_learner(r->evidence, batch->learners[i], name);
         int len = snprintf(field, sizeof(field), "%.*s/%.*s", SLICE_ARG(portal), SLICE_ARG(learner));
         resp_arg(&r->commands, (struct slice){field, (size_t)len});
     }
@@ -237,7 +219,7 @@ static void ask_bucket(struct redis_reading *r, const struct key_prefix *prefix,
 static void write_commands(struct redis_reading *r, int partition, const struct learner_batch *batch)
 {
     struct key_prefix prefix;
-    char name[VERIFY_LEARNER_MAX + 1];
+    char name[EVIDENCE_LEARNER_MAX + 1];
     key_prefix_init(&prefix, partition, r->config->redis.partitions);
     buf_clear(&r->commands);
     for (size_t i = 0; i < r->n_buckets; i++)
@@ -246,7 +228,7 @@ static void write_commands(struct redis_reading *r, int partition, const struct 
         resp_begin(&r->commands, 2);
         resp_arg(&r->commands, SLICE_LITERAL("HGETALL"));
         key_append_totals(&r->commands, &prefix, slice_of(r->evidence->portal),
-            verify_learner_name(r->evidence, batch->learners[i], name));
+            evidence_learner(r->evidence, batch->learners[i], name));
     }
 }
 
@@ -255,7 +237,7 @@ static bool read_batch(struct redis_reading *r, int partition)
 {
     struct learner_batch *batch = &r->batches[partition];
     int server = r->servers->server_of[partition];
-    struct asked asked = {r, batch, &r->servers->servers[server]};
+    struct asked_batch asked = {r, batch, &r->servers->servers[server]};
     char error[CLIENT_ERROR_MAX];
     if (batch->n == 0)
         return true;
@@ -266,16 +248,15 @@ static bool read_batch(struct redis_reading *r, int partition)
     write_commands(r, partition, batch);
     if (!client_pipeline(
             r->connections[server], &r->commands, r->n_buckets + batch->n, take_reply, &asked, error))
-        return verify_refuse(r->v, "redis server %.80s: %.160s", asked.server->name, error);
+        return verification_refuse(r->v, "redis server %.80s: %.160s", asked.server->name, error);
     batch->n = 0;
     return r->v->problem[0] == '\0';
 }
 
 static bool read_learner(struct redis_reading *r, size_t learner)
 {
-    char name[VERIFY_LEARNER_MAX + 1];
-    uint64_t hash =
-        learner_hash(slice_of(r->evidence->portal), verify_learner_name(r->evidence, learner, name));
+    char name[EVIDENCE_LEARNER_MAX + 1];
+    uint64_t hash = learner_hash(slice_of(r->evidence->portal), evidence_learner(r->evidence, learner, name));
     int partition = partition_of_hash(hash, r->config->redis.partitions);
     struct learner_batch *batch = &r->batches[partition];
     batch->learners[batch->n++] = learner;
@@ -296,7 +277,7 @@ bool verify_read_redis(const struct config *config, const struct topology *t, co
     struct holding *holding, struct verification *v)
 {
     int64_t end_minute = evidence->first_minute + (int64_t)evidence->n_minutes;
-    int64_t first_bucket = evidence->first_minute / BUCKET_MINUTES;
+    int64_t first_bucket = evidence->first_minute / STORED_MINUTES;
     struct redis_reading r = {
         .config = config,
         .servers = t,
@@ -305,7 +286,7 @@ bool verify_read_redis(const struct config *config, const struct topology *t, co
         .v = v,
         .batches = mem_zalloc((size_t)config->redis.partitions * sizeof(*r.batches)),
         .first_bucket = first_bucket,
-        .n_buckets = (size_t)((end_minute + BUCKET_MINUTES - 1) / BUCKET_MINUTES - first_bucket),
+        .n_buckets = (size_t)((end_minute + STORED_MINUTES - 1) / STORED_MINUTES - first_bucket),
     };
     bool good = read_learners(&r);
     for (size_t i = 0; i < t->n_servers; i++)

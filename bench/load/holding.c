@@ -1,5 +1,5 @@
 /* What a place was found to hold. */
-#include "load/verify_holding.h"
+#include "load/holding.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -31,27 +31,6 @@ struct holding {
     size_t strays_size;
 };
 
-/* ---- the evidence ---- */
-
-static const uint64_t *masks_of(const uint64_t *masks, const struct evidence *e, size_t learner)
-{
-    return masks + learner * e->n_minutes;
-}
-
-static int64_t accepted_seconds(const struct evidence *e, size_t learner)
-{
-    const uint64_t *masks = masks_of(e->masks, e, learner);
-    int64_t sum = 0;
-    for (size_t i = 0; i < e->n_minutes; i++)
-        sum += mask_count(masks[i]);
-    return sum;
-}
-
-static bool is_lesson_of(const struct evidence *e, size_t learner, struct slice lesson)
-{
-    return slice_is(lesson, e->lessons[learner % e->n_lessons]);
-}
-
 struct holding *holding_new(const struct evidence *evidence)
 {
     struct holding *h = mem_zalloc(sizeof(*h));
@@ -62,7 +41,7 @@ struct holding *holding_new(const struct evidence *evidence)
     h->strays_size = STRAYS_FIRST;
     h->strays = mem_zalloc(h->strays_size * sizeof(*h->strays));
     for (size_t i = 0; i < evidence->n_learners; i++)
-        h->missing_s += 2 * (uint64_t)accepted_seconds(evidence, i);
+        h->missing_s += 2 * (uint64_t)evidence_seconds(evidence, i);
     return h;
 }
 
@@ -122,7 +101,7 @@ void holding_take_mask(struct holding *h, size_t learner, struct slice lesson, i
     int64_t index = minute - e->first_minute;
     if (mask == 0)
         return;
-    if (index < 0 || (uint64_t)index >= e->n_minutes || !is_lesson_of(e, learner, lesson)) {
+    if (index < 0 || (uint64_t)index >= e->n_minutes || !slice_is(lesson, evidence_lesson(e, learner))) {
         *note_stray(h, learner, lesson, minute) |= mask;
         return;
     }
@@ -140,7 +119,7 @@ void holding_take_total(struct holding *h, size_t learner, struct slice lesson, 
 {
     if (seconds <= 0)
         return;
-    if (!is_lesson_of(h->evidence, learner, lesson)) {
+    if (!slice_is(lesson, evidence_lesson(h->evidence, learner))) {
         uint64_t *greatest = note_stray(h, learner, lesson, no_minute);
         *greatest = *greatest > (uint64_t)seconds ? *greatest : (uint64_t)seconds;
         return;
@@ -148,7 +127,7 @@ void holding_take_total(struct holding *h, size_t learner, struct slice lesson, 
     h->last[learner] = seconds;
     if (seconds <= h->greatest[learner])
         return;
-    int64_t accepted = accepted_seconds(h->evidence, learner);
+    int64_t accepted = evidence_seconds(h->evidence, learner);
     h->missing_s -= (uint64_t)(least(seconds, accepted) - least(h->greatest[learner], accepted));
     h->greatest[learner] = seconds;
 }
@@ -163,8 +142,8 @@ bool holding_complete(const struct holding *h)
 static void sum_masks(const struct holding *h, size_t learner, struct holding_sums *sums)
 {
     const struct evidence *e = h->evidence;
-    const uint64_t *accepted = masks_of(e->masks, e, learner);
-    const uint64_t *held = masks_of(h->masks, e, learner);
+    const uint64_t *accepted = evidence_masks(e, learner);
+    const uint64_t *held = h->masks + learner * e->n_minutes;
     for (size_t i = 0; i < e->n_minutes; i++) {
         sums->held_s += mask_count(accepted[i] & held[i]);
         sums->lost_s += mask_count(accepted[i] & ~held[i]);
@@ -174,7 +153,7 @@ static void sum_masks(const struct holding *h, size_t learner, struct holding_su
 
 static void sum_total(const struct holding *h, size_t learner, struct holding_sums *sums)
 {
-    int64_t accepted = accepted_seconds(h->evidence, learner);
+    int64_t accepted = evidence_seconds(h->evidence, learner);
     int64_t greatest = h->greatest[learner];
     sums->total_s += (uint64_t)greatest;
     if (greatest < accepted)
