@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "api/api.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "config/yaml_reader.h"
+#include "identity/policy.h"
 #include "publish/kafka_check.h"
 #include "publish/topics.h"
 #include "run/daemon.h"

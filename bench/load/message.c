@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/json_write.h"
 
 enum { HEAD_MAX = 8192, BODY_MAX = 1024 * 1024, RETRY_AFTER_MAX = 3600, CREDITED_MAX = 3600 };
 

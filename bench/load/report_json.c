@@ -18,7 +18,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/json.h"
+#include "base/json_write.h"
 #include "load/result.h"
 
 /* ---- members ---- */

@@ -6,7 +6,7 @@
 
 #include "base/base64url.h"
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/mem.h"
 #include "credit/token.h"
 #include "load/opening.h"

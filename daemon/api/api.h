@@ -11,31 +11,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "config/catalog.h"
 #include "config/config.h"
-#include "credit/token.h"
+#include "credit/claim.h"
 #include "http/http.h"
+#include "identity/policy.h"
 #include "store/store.h"
 
 struct api;
-struct jwt_issuers;
-
-/*
- * What SIGHUP replaces as a whole. Immutable; counted references, so that a worker may drop the old one
- * whenever its requests no longer use it.
- */
-struct policy {
-    _Atomic int references;
-    struct catalog *catalog;
-    struct token_keys *keys;
-    struct jwt_issuers *issuers;
-};
-
-/* Reads catalog and keys as CONFIG says. DEV_SECRET is empty without --dev. NULL with *ERROR set (to be
- * freed). */
-struct policy *policy_load(const struct config *config, struct slice dev_secret, char **error);
-struct policy *policy_ref(struct policy *policy);
-void policy_unref(struct policy *policy);
 
 /* What happened since the start; read by any thread. */
 struct api_counters {

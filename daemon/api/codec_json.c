@@ -1,6 +1,7 @@
 /* The JSON codec. */
 #include "api/codec.h"
 #include "base/json.h"
+#include "base/json_write.h"
 
 /* Hours are compared with seconds / 2700 by those who check: a second is 0.00037 hours. */
 enum { ROOM_FIRST = 4, HOURS_DECIMALS = 10, RATIO_DECIMALS = 4 };

@@ -30,18 +30,17 @@ static int refuse_message(char detail[static DETAIL_MAX], const char *name)
 static int decode_session(
     struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
 {
-    struct wire_reader r;
     struct wire_field field;
     (void)arena;
     *out = (struct session_request){0};
-    wire_read(&r, body);
-    while (wire_next(&r, &field)) {
+    struct cursor c = cursor_of(body);
+    while (wire_next(&c, &field)) {
         if (is_bytes(&field, 1))
             out->lesson_id = text_of(&field);
         else if (is_bytes(&field, 2))
             out->device_id = text_of(&field);
     }
-    return r.malformed ? refuse_message(detail, "minuted.v1.SessionRequest") : 0;
+    return c.ok ? 0 : refuse_message(detail, "minuted.v1.SessionRequest");
 }
 
 enum { RUN_TIMES = 4, RUN_RATE = RUN_TIMES + 1, RUN_FIELDS = (1 << RUN_RATE) - 1 };
@@ -52,10 +51,9 @@ static bool read_run(struct slice message, struct run *out)
     struct run run = {0};
     int64_t *const times[RUN_TIMES] = {&run.from_ms, &run.to_ms, &run.media_from_ms, &run.media_to_ms};
     int seen = 0;
-    struct wire_reader r;
     struct wire_field field;
-    wire_read(&r, message);
-    while (wire_next(&r, &field)) {
+    struct cursor c = cursor_of(message);
+    while (wire_next(&c, &field)) {
         if (field.number <= RUN_TIMES && field.type == WIRE_VARINT)
             *times[field.number - 1] = (int64_t)field.value;
         else if (field.number == RUN_RATE && field.type == WIRE_FIXED64)
@@ -66,7 +64,7 @@ static bool read_run(struct slice message, struct run *out)
     }
     run.malformed = seen != RUN_FIELDS || run.to_ms <= run.from_ms || run.media_to_ms <= run.media_from_ms;
     *out = codec_check_run(run);
-    return !r.malformed;
+    return c.ok;
 }
 
 /* What stands at the top of a HeartbeatRequest, or in one of its heartbeats, where field 3 is unknown. */
@@ -78,24 +76,23 @@ struct outline {
 
 static bool read_outline(struct slice message, struct outline *out)
 {
-    struct wire_reader r;
     struct wire_field field;
     *out = (struct outline){0};
-    wire_read(&r, message);
-    while (wire_next(&r, &field)) {
+    struct cursor c = cursor_of(message);
+    while (wire_next(&c, &field)) {
         if (is_bytes(&field, 1))
             out->token = text_of(&field);
         out->n_runs += is_bytes(&field, 2);
         out->n_heartbeats += is_bytes(&field, 3);
     }
-    return !r.malformed;
+    return c.ok;
 }
 
 /* The next field NUMBER of what is known to be well formed and to have one. */
-static struct slice next_message(struct wire_reader *r, uint32_t number)
+static struct slice next_message(struct cursor *c, uint32_t number)
 {
     struct wire_field field;
-    while (wire_next(r, &field) && !is_bytes(&field, number))
+    while (wire_next(c, &field) && !is_bytes(&field, number))
         ;
     return field.bytes;
 }
@@ -110,16 +107,15 @@ static int take_heartbeat(struct slice message, const struct outline *outline, s
     struct heartbeat_request *out, char detail[static DETAIL_MAX])
 {
     struct heartbeat *h = &out->heartbeats[out->n++];
-    struct wire_reader r;
     *h = (struct heartbeat){.token = outline->token};
     if (outline->n_runs > RUNS_MAX - out->n_runs)
         return refuse_size(detail, "runs");
     h->runs = arena_alloc(arena, outline->n_runs * sizeof(*h->runs));
     h->n_runs = outline->n_runs;
     out->n_runs += outline->n_runs;
-    wire_read(&r, message);
+    struct cursor c = cursor_of(message);
     for (size_t i = 0; i < h->n_runs; i++)
-        if (!read_run(next_message(&r, 2), &h->runs[i]))
+        if (!read_run(next_message(&c, 2), &h->runs[i]))
             return refuse_message(detail, "minuted.v1.HeartbeatRequest");
     return 0;
 }
@@ -144,11 +140,10 @@ static int decode_heartbeats(
     out->heartbeats = arena_alloc(arena, n * sizeof(*out->heartbeats));
     if (out->single)
         return take_heartbeat(body, &top, arena, out, detail);
-    struct wire_reader r;
-    wire_read(&r, body);
+    struct cursor c = cursor_of(body);
     for (size_t i = 0; i < n; i++) {
         struct outline outline;
-        struct slice message = next_message(&r, 3);
+        struct slice message = next_message(&c, 3);
         if (!read_outline(message, &outline))
             return refuse_message(detail, "minuted.v1.HeartbeatRequest");
         int status = take_heartbeat(message, &outline, arena, out, detail);

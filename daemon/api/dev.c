@@ -10,7 +10,9 @@
  */
 #include "api/answer.h"
 #include "api/query.h"
+#include "base/id.h"
 #include "base/json.h"
+#include "base/json_write.h"
 #include "http/field.h"
 #include "identity/jwt.h"
 
@@ -72,7 +74,7 @@ void dev_token_handle(struct api *api, struct http_exchange *x)
 {
     struct slice subject = query_value(http_query(x), "sub", http_arena(x));
     struct slice portal = query_value(http_query(x), "portal", http_arena(x));
-    if (!name_valid(subject) || !id_valid(portal)) {
+    if (!id_name_valid(subject) || !id_valid(portal)) {
         answer_problem(api, x, 400, "sub and portal are wanted: /dev/token?sub=alice&portal=demo", NULL);
         return;
     }

@@ -6,7 +6,8 @@
 
 #include "api/answer.h"
 #include "api/query.h"
-#include "base/json.h"
+#include "base/id.h"
+#include "base/json_write.h"
 #include "credit/mask.h"
 #include "store/values.h"
 
@@ -79,7 +80,7 @@ void dev_minutes_handle(struct api *api, struct http_exchange *x)
     *q = (struct question){.api = api, .x = x, .now_ms = clock_now_ms(api->settings.clock)};
     q->portal = query_value(http_query(x), "portal", http_arena(x));
     q->learner = query_value(http_query(x), "sub", http_arena(x));
-    if (!name_valid(q->learner) || !id_valid(q->portal))
+    if (!id_name_valid(q->learner) || !id_valid(q->portal))
         answer_problem(api, x, 400, "sub and portal are wanted: /dev/minutes?sub=alice&portal=demo", NULL);
     else if (!store_admits(api->settings.store))
         answer_unavailable(api, x);

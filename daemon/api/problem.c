@@ -1,7 +1,7 @@
 /* Problem details. */
 #include "api/problem.h"
 
-#include "base/json.h"
+#include "base/json_write.h"
 
 static const char *title_of(int status)
 {

@@ -7,6 +7,7 @@
 #include "api/bearer.h"
 #include "api/codec.h"
 #include "base/base64url.h"
+#include "base/id.h"
 #include "identity/jwt.h"
 
 static void answer_session(
@@ -49,7 +50,7 @@ static const char *bad_id(const struct session_request *request)
         return "lesson_id is missing or no text";
     if (!id_valid(request->lesson_id))
         return "lesson_id is not [A-Za-z0-9._-]{1,64}";
-    if (request->device_id.ptr != NULL && !name_valid(request->device_id))
+    if (request->device_id.ptr != NULL && !id_name_valid(request->device_id))
         return "device_id is not 1 to 128 bytes of UTF-8 without control characters";
     return NULL;
 }

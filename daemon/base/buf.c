@@ -88,6 +88,19 @@ void buf_append_u32(struct buf *b, uint32_t value)
     buf_append(b, bytes, sizeof(bytes));
 }
 
+void buf_append_u64(struct buf *b, uint64_t value)
+{
+    buf_append_u32(b, (uint32_t)value);
+    buf_append_u32(b, (uint32_t)(value >> 32));
+}
+
+void buf_append_counted(struct buf *b, struct slice s)
+{
+    assert(s.len <= UINT8_MAX);
+    buf_append_u8(b, (uint8_t)s.len);
+    buf_append_slice(b, s);
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
     assert(n <= b->len);

@@ -1,8 +1,8 @@
 /*
- * JSON (RFC 8259), strictly: a pull reader that allocates nothing but what strings with escapes stand for,
- * and a writer into a struct buf. Invalid UTF-8, trailing bytes, unescaped control characters, leading zeros
- * and more than JSON_DEPTH_MAX levels are errors. The first error sticks: every later call returns false. A
- * value of another type than asked for is such an error too: ask json_next_type() first where it may be one.
+ * JSON (RFC 8259), read strictly: a pull reader that allocates nothing but what strings with escapes stand
+ * for. Invalid UTF-8, trailing bytes, unescaped control characters, leading zeros and more than
+ * JSON_DEPTH_MAX levels are errors. The first error sticks: every later call returns false. A value of
+ * another type than asked for is such an error too: ask json_next_type() first where it may be one.
  *
  *     json_read(&r, text);
  *     if (json_object(&r))
@@ -17,7 +17,6 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/slice.h"
 
 enum { JSON_DEPTH_MAX = 32, JSON_KEY_MAX = 128 };
@@ -84,11 +83,3 @@ bool json_skip(struct json_reader *r);
 
 /* True when the whole text was one good value, all of it read. */
 bool json_end(struct json_reader *r) __attribute__((warn_unused_result));
-
-/* Appends TEXT as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. */
-void json_write_string(struct buf *b, struct slice text);
-/*
- * Appends a number rounded to at most DECIMALS digits after the point, without trailing zeros; infinities and
- * NaN, which JSON has not, as null.
- */
-void json_write_number(struct buf *b, double value, int decimals);

@@ -1,7 +1,8 @@
 /* Writing JSON. */
+#include "base/json_write.h"
+
 #include <math.h>
 
-#include "base/json.h"
 #include "base/utf8.h"
 
 static void write_escape(struct buf *b, unsigned char c)

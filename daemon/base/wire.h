@@ -3,17 +3,17 @@
  * field that the reader does not know therefore costs the time to pass over it, and no memory. (Unpacking by
  * the library keeps unknown fields: 64 KiB of them become 2.9 MB.)
  *
- *     wire_read(&r, body);
- *     while (wire_next(&r, &field))
+ *     struct cursor message = cursor_of(body);
+ *     while (wire_next(&message, &field))
  *         if (field.number == 1 && field.type == WIRE_BYTES) ... every other field is passed over
- *     if (r.malformed) ...
+ *     if (!message.ok) ...
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/slice.h"
+#include "base/cursor.h"
 
 enum { WIRE_DEPTH_MAX = 100 }; /* of groups within groups; the reference implementation's limit */
 
@@ -33,14 +33,8 @@ struct wire_field {
     struct slice bytes; /* of WIRE_BYTES; points into the message */
 };
 
-struct wire_reader {
-    const unsigned char *at;
-    const unsigned char *end;
-    bool malformed; /* the message ends within a field, or holds what the format does not allow */
-};
-
-/* Starts reading MESSAGE, which must live as long as what is read from it. */
-void wire_read(struct wire_reader *r, struct slice message);
-
-/* The next field outside of groups. False at the end of the message, and as soon as it is malformed. */
-bool wire_next(struct wire_reader *r, struct wire_field *field) __attribute__((warn_unused_result));
+/*
+ * The next field of MESSAGE outside of groups. False at the end of the message, and as soon as it is
+ * malformed: it ends within a field, or holds what the format does not allow. Then the cursor has failed.
+ */
+bool wire_next(struct cursor *message, struct wire_field *field) __attribute__((warn_unused_result));

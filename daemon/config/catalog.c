@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "config/civil_zone.h"
 #include "config/yaml_reader.h"
-#include "credit/token.h"
 
 enum { COURSES_MAX = 1000, LESSONS_MAX = 100000, PORTALS_MAX = 100 };
 
@@ -70,7 +71,7 @@ static void check_keys(
         const struct yaml_pair *pair = &map->pairs[i];
         if (is_one_of(pair->key, keys, n))
             continue;
-        const char *nearest = yaml_nearest(pair->key, keys, n);
+        const char *nearest = nearest_name(pair->key, keys, n);
         problems_add(r->problems, r->source, pair->line, "unknown key '%s' in %s%s%s%s", pair->key, where,
             nearest == NULL ? "" : "; did you mean '", nearest == NULL ? "" : nearest,
             nearest == NULL ? "" : "'?");

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
-#include "config/yaml_reader.h"
 
 enum { HEADER_BYTES = 44, TYPE_BYTES = 6, ZONE_BYTES_MAX = 256 * 1024 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "config/config_schema.h"
 #include "config/service_variables.h"
 
@@ -42,7 +43,7 @@ static void unknown_key(struct loading *l, const char *source, int line, const c
     const char *names[CONFIG_KEYS_MAX];
     for (size_t i = 0; i < n_config_keys; i++)
         names[i] = config_keys[i].name;
-    const char *nearest = yaml_nearest(name, names, n_config_keys);
+    const char *nearest = nearest_name(name, names, n_config_keys);
     if (nearest != NULL)
         problems_add(&l->problems, source, line, "unknown key '%s'; did you mean '%s'?", name, nearest);
     else
@@ -112,7 +113,7 @@ static void read_top(struct loading *l, const struct config_source *source, cons
     } else if (!is_section(pair->key)) {
         static const char *const tops[] = {
             "http", "admin", "auth", "heartbeats", "redis", "kafka", "publish", "catalog", "log"};
-        const char *nearest = yaml_nearest(pair->key, tops, sizeof(tops) / sizeof(tops[0]));
+        const char *nearest = nearest_name(pair->key, tops, sizeof(tops) / sizeof(tops[0]));
         problems_add(&l->problems, source->name, pair->line, "unknown section '%s'%s%s%s", pair->key,
             nearest == NULL ? "" : "; did you mean '", nearest == NULL ? "" : nearest,
             nearest == NULL ? "" : "'?");
@@ -234,7 +235,7 @@ static void unknown_variable(struct loading *l, const char *source, const char *
         environment_name(config_keys[i].name, spelled[i]);
         names[i] = spelled[i];
     }
-    const char *nearest = yaml_nearest(name, names, n_config_keys);
+    const char *nearest = nearest_name(name, names, n_config_keys);
     problems_add(&l->problems, source, 0, "no such key%s%s%s",
         nearest == NULL ? "" : "; did you mean '" ENVIRONMENT_PREFIX, nearest == NULL ? "" : nearest,
         nearest == NULL ? "" : "'?");

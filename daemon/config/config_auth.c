@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/id.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "config/config_schema.h"
-#include "credit/token.h"
 
 enum { SECRET_MIN = 32, PASSWORD_MAX = 1024, FILE_MAX = 65536 };
 
@@ -176,7 +178,7 @@ static void check_issuer_keys(struct config_reading *r, const struct yaml_node *
         bool known = false;
         for (size_t k = 0; k < N_ISSUER_KEYS; k++)
             known = known || strcmp(map->pairs[i].key, issuer_keys[k]) == 0;
-        const char *nearest = yaml_nearest(map->pairs[i].key, issuer_keys, N_ISSUER_KEYS);
+        const char *nearest = nearest_name(map->pairs[i].key, issuer_keys, N_ISSUER_KEYS);
         const struct yaml_node at = {.line = map->pairs[i].line};
         if (!known && nearest != NULL)
             config_problem(

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 
 #define FIELD(config, key, type) ((type *)(void *)((char *)(config) + (key)->offset))
@@ -88,10 +89,9 @@ static void read_base_path(
 /* A deployment names a transactional id and a key in Kafka. */
 static void read_name(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
-    size_t len = strspn(node->text, DIGITS LOWER UPPER "._-");
     if (!want_scalar(r, key, node))
         return;
-    if (node->text[len] != '\0' || len == 0 || len > 64)
+    if (!id_valid(slice_of(node->text)))
         config_problem(
             r, node, "%s: '%s' is not 1 to 64 letters, digits, '.', '_' or '-'", key->name, node->text);
     else

@@ -2,14 +2,14 @@
 #include "config/yaml_reader.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <yaml.h>
+
+#include "base/file.h"
 
 /* ---- problems ---- */
 
@@ -45,24 +45,6 @@ char *problems_take(struct problems *p)
     char *text = p->text.data;
     *p = (struct problems){0};
     return text;
-}
-
-/* ---- files ---- */
-
-bool file_read(const char *path, size_t max, struct buf *b)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t n;
-    do {
-        n = read(fd, buf_reserve(b, 4096), 4096);
-        b->len += n > 0 ? (size_t)n : 0;
-    } while (n > 0 && b->len <= max);
-    int error = n < 0 ? errno : b->len > max ? EFBIG : 0;
-    close(fd);
-    errno = error;
-    return error == 0;
 }
 
 /* ---- building nodes from events ---- */
@@ -352,42 +334,4 @@ double yaml_decimal(const char *text, const char **rest)
     memcpy(number, text, len);
     number[len] = '\0';
     return strtod(number, NULL);
-}
-
-/* Letters to change, add or drop (Levenshtein); names beyond 63 letters are not compared. */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LETTERS = 64 };
-    size_t row[LETTERS];
-    size_t n = strlen(b);
-    if (n >= LETTERS)
-        return LETTERS;
-    for (size_t j = 0; j <= n; j++)
-        row[j] = j;
-    for (size_t i = 1; a[i - 1] != '\0'; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= n; j++) {
-            size_t above = row[j];
-            size_t changed = diagonal + (a[i - 1] != b[j - 1]);
-            size_t moved = (above < row[j - 1] ? above : row[j - 1]) + 1;
-            row[j] = changed < moved ? changed : moved;
-            diagonal = above;
-        }
-    }
-    return row[n];
-}
-
-const char *yaml_nearest(const char *name, const char *const *names, size_t n)
-{
-    const char *nearest = NULL;
-    size_t best = strlen(name) / 3 + 2;
-    for (size_t i = 0; i < n; i++) {
-        size_t d = distance(name, names[i]);
-        if (d < best) {
-            best = d;
-            nearest = names[i];
-        }
-    }
-    return nearest;
 }

@@ -64,9 +64,3 @@ bool yaml_is_null(const struct yaml_node *node);
  * follows it. NAN when it begins with none.
  */
 double yaml_decimal(const char *text, const char **rest);
-
-/* The NAMES entry most like NAME, for "did you mean"; NULL when none is near. */
-const char *yaml_nearest(const char *name, const char *const *names, size_t n);
-
-/* Reads a whole file of at most MAX bytes into B; errno tells what failed, EFBIG that it is larger. */
-bool file_read(const char *path, size_t max, struct buf *b) __attribute__((warn_unused_result));

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 
 #include "base/base64url.h"
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "base/id.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 
-enum { KEY_ID_BYTES = 4, MAC_BYTES = 32, KEY_MIN = 32, PAYLOAD_MAX = 512 };
+enum { KEY_ID_BYTES = 4, MAC_BYTES = 32, KEY_MIN = 32 };
 
 #define PREFIX "m1."
 
@@ -39,24 +41,6 @@ struct token_signer {
     const struct token_keys *keys;
     EVP_MAC_CTX **macs; /* one a key, keyed once: a new message only resets it */
 };
-
-/* ---- ids ---- */
-
-bool id_valid(struct slice id)
-{
-    for (size_t i = 0; i < id.len; i++) {
-        char c = id.ptr[i];
-        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!alphanumeric && c != '.' && c != '_' && c != '-')
-            return false;
-    }
-    return id.len >= 1 && id.len <= ID_MAX;
-}
-
-bool name_valid(struct slice name)
-{
-    return name.len >= 1 && name.len <= NAME_MAX_BYTES && utf8_text_valid(name);
-}
 
 /* ---- keys ---- */
 
@@ -139,106 +123,57 @@ static void compute_mac(EVP_MAC_CTX *mac, struct slice text, unsigned char out[s
 
 /* ---- payload ---- */
 
-static unsigned char *put_number(unsigned char *at, int64_t value)
+static void encode_payload(const struct session *session, struct buf *out)
 {
-    for (int i = 0; i < 8; i++)
-        *at++ = (unsigned char)((uint64_t)value >> (8 * i));
-    return at;
+    buf_append_u64(out, (uint64_t)session->time.anchor_ms);
+    buf_append_u64(out, (uint64_t)session->time.expiry_ms);
+    buf_append(out, session->id, SESSION_ID_BYTES);
+    buf_append_counted(out, session->portal);
+    buf_append_counted(out, session->learner);
+    buf_append_counted(out, session->course);
+    buf_append_counted(out, session->lesson);
 }
 
-static unsigned char *put_string(unsigned char *at, struct slice s)
+static bool decode_time(struct cursor *c, struct claim_session *time)
 {
-    assert(s.len <= NAME_MAX_BYTES);
-    *at++ = (unsigned char)s.len;
-    memcpy(at, s.ptr, s.len);
-    return at + s.len;
+    time->anchor_ms = (int64_t)cursor_take_u64(c);
+    time->expiry_ms = (int64_t)cursor_take_u64(c);
+    return c->ok;
 }
 
-static size_t encode_payload(const struct session *session, unsigned char out[static PAYLOAD_MAX])
+static bool decode_payload(struct cursor *c, struct session *session)
 {
-    unsigned char *at = out;
-    at = put_number(at, session->time.anchor_ms);
-    at = put_number(at, session->time.expiry_ms);
-    memcpy(at, session->id, SESSION_ID_BYTES);
-    at = put_string(at + SESSION_ID_BYTES, session->portal);
-    at = put_string(at, session->learner);
-    at = put_string(at, session->course);
-    at = put_string(at, session->lesson);
-    return (size_t)(at - out);
-}
-
-struct reader {
-    const char *at;
-    const char *end;
-};
-
-static bool take(struct reader *r, size_t n, const char **out)
-{
-    if ((size_t)(r->end - r->at) < n)
+    if (!decode_time(c, &session->time) || cursor_left(c) < SESSION_ID_BYTES)
         return false;
-    *out = r->at;
-    r->at += n;
-    return true;
-}
-
-static bool take_number(struct reader *r, int64_t *out)
-{
-    const char *bytes;
-    if (!take(r, 8, &bytes))
-        return false;
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
-    *out = (int64_t)value;
-    return true;
-}
-
-static bool take_string(struct reader *r, struct slice *out)
-{
-    const char *len;
-    if (!take(r, 1, &len))
-        return false;
-    out->len = (unsigned char)*len;
-    return take(r, out->len, &out->ptr);
-}
-
-static bool take_time(struct reader *r, struct claim_session *time)
-{
-    return take_number(r, &time->anchor_ms) && take_number(r, &time->expiry_ms);
-}
-
-static bool decode_payload(struct slice payload, struct session *session)
-{
-    struct reader r = {payload.ptr, payload.ptr + payload.len};
-    const char *id;
-    if (!take_time(&r, &session->time) || !take(&r, SESSION_ID_BYTES, &id))
-        return false;
-    memcpy(session->id, id, SESSION_ID_BYTES);
-    return take_string(&r, &session->portal) && take_string(&r, &session->learner) &&
-           take_string(&r, &session->course) && take_string(&r, &session->lesson) && r.at == r.end &&
-           id_valid(session->portal) && name_valid(session->learner) && id_valid(session->course) &&
-           id_valid(session->lesson);
+    memcpy(session->id, cursor_take(c, SESSION_ID_BYTES).ptr, SESSION_ID_BYTES);
+    session->portal = cursor_take_counted(c);
+    session->learner = cursor_take_counted(c);
+    session->course = cursor_take_counted(c);
+    session->lesson = cursor_take_counted(c);
+    return cursor_is_done(c) && id_valid(session->portal) && id_name_valid(session->learner) &&
+           id_valid(session->course) && id_valid(session->lesson);
 }
 
 /* ---- tokens ---- */
 
 size_t token_sign(struct token_signer *signer, const struct session *session, char out[static TOKEN_MAX + 1])
 {
-    unsigned char payload[PAYLOAD_MAX];
+    struct buf payload = {0};
     unsigned char mac[MAC_BYTES];
-    size_t payload_len = encode_payload(session, payload);
+    encode_payload(session, &payload);
+    assert(PREFIX_CHARS + KEY_ID_CHARS + BASE64URL_LEN(payload.len) + MAC_CHARS + 2 <= TOKEN_MAX);
     char *at = out;
     memcpy(at, PREFIX, PREFIX_CHARS);
     at += PREFIX_CHARS;
     memcpy(at, signer->keys->keys[0].id, KEY_ID_CHARS);
     at += KEY_ID_CHARS;
     *at++ = '.';
-    at += base64url_encode(payload, payload_len, at);
+    at += base64url_encode(payload.data, payload.len, at);
+    buf_free(&payload);
     compute_mac(signer->macs[0], (struct slice){out, (size_t)(at - out)}, mac);
     *at++ = '.';
     at += base64url_encode(mac, MAC_BYTES, at);
     *at = '\0';
-    assert(at - out <= TOKEN_MAX);
     return (size_t)(at - out);
 }
 
@@ -280,15 +215,13 @@ enum token_verdict token_verify(
     if (token.ptr[signed_text.len] != '.' ||
         !base64url_decode(payload.ptr, payload.len, storage, &payload.len))
         return TOKEN_INVALID;
-    payload.ptr = storage;
+    struct cursor c = cursor_of((struct slice){storage, payload.len});
     EVP_MAC_CTX *mac = find_mac(signer, token.ptr + PREFIX_CHARS);
     if (mac != NULL && !mac_agrees(mac, signed_text, mac_text))
         return TOKEN_INVALID;
-    if (token.ptr[VERSION_AT] != PREFIX[VERSION_AT]) {
-        struct reader r = {payload.ptr, payload.ptr + payload.len};
-        return take_time(&r, &session->time) ? TOKEN_UNKNOWN : TOKEN_INVALID;
-    }
-    if (!decode_payload(payload, session))
+    if (token.ptr[VERSION_AT] != PREFIX[VERSION_AT])
+        return decode_time(&c, &session->time) ? TOKEN_UNKNOWN : TOKEN_INVALID;
+    if (!decode_payload(&c, session))
         return TOKEN_INVALID;
     return mac != NULL ? TOKEN_GOOD : TOKEN_UNKNOWN;
 }

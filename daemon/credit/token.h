@@ -20,9 +20,7 @@
 #include "credit/claim.h"
 
 enum {
-    TOKEN_MAX = 1024,     /* characters; a longer one is invalid */
-    ID_MAX = 64,          /* lesson, course and portal ids: [A-Za-z0-9._-]{1,64} */
-    NAME_MAX_BYTES = 128, /* learner and device ids: UTF-8 without control characters */
+    TOKEN_MAX = 1024, /* characters; a longer one is invalid */
     SESSION_ID_BYTES = 16,
     SESSION_MS = 4 * 3600 * 1000 /* from a session's anchor to its expiry */
 };
@@ -35,11 +33,6 @@ struct session {
     struct slice course;
     struct slice lesson;
 };
-
-/* [A-Za-z0-9._-]{1,64} */
-bool id_valid(struct slice id);
-/* 1 to 128 bytes of UTF-8 without control characters. */
-bool name_valid(struct slice name);
 
 struct token_keys;
 struct token_signer;

@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/base64url.h"
+#include "base/id.h"
 #include "base/json.h"
-#include "credit/token.h"
+#include "base/json_write.h"
 #include "identity/jwt_issuers.h"
 
 enum { MAC_BYTES = 32 };
@@ -217,7 +218,7 @@ static const char *judge_claims(
         return "the token is not valid yet";
     if (p->subject.ptr == NULL)
         return "the token has no sub";
-    if (!name_valid(p->subject))
+    if (!id_name_valid(p->subject))
         return "the token's sub is not 1 to 128 bytes of text";
     if (issuer->portal == NULL && !id_valid(p->portal))
         return "the token has no portal";
@@ -284,7 +285,7 @@ size_t jwt_sign_dev(
     static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
     struct buf payload = {0};
     unsigned char mac[MAC_BYTES];
-    assert(name_valid(subject) && id_valid(portal)); /* so it fits into JWT_MAX */
+    assert(id_name_valid(subject) && id_valid(portal)); /* so it fits into JWT_MAX */
     buf_append_string(&payload, "{\"iss\":\"" JWT_DEV_ISSUER "\",\"sub\":");
     json_write_string(&payload, subject);
     buf_append_string(&payload, ",\"portal\":");

@@ -12,23 +12,13 @@
 #include "base/arena.h"
 #include "base/slice.h"
 
-struct config;
 struct jwt_issuers;
 
 enum { JWT_MAX = 8192, JWT_LEEWAY_MS = 30000 };
 
-/* Reads the issuers' keys. On failure returns NULL and *ERROR gets "file:line: what", to be freed. */
-struct jwt_issuers *jwt_issuers_load(const struct config *config, char **error);
-/*
- * The same plus the issuer of --dev: HS256 with SECRET, issuer "minuted-dev", whose tokens carry their portal
- * in the private claim `portal`.
- */
-struct jwt_issuers *jwt_issuers_load_dev(const struct config *config, struct slice secret, char **error);
-void jwt_issuers_free(struct jwt_issuers *issuers);
-
 struct jwt_claims {
     struct slice portal;  /* of the issuer */
-    struct slice subject; /* the learner; valid by name_valid() */
+    struct slice subject; /* the learner; valid by id_name_valid() */
 };
 
 /*

@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
-#include "config/config.h"
-#include "config/yaml_reader.h"
 #include "identity/jwk.h"
-#include "identity/jwt.h"
 
 enum { KEY_FILE_MAX = 1 << 20 };
 

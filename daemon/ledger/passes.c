@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
-#include "config/yaml_reader.h"
 
 enum { FILE_MAX = 256 << 20, FIELDS_NEEDED = 3, FIELDS_MAX = 4, SHOWN_MAX = 200 };
 

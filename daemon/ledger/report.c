@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "base/json.h"
+#include "base/json_write.h"
 
 /* ---- text ---- */
 

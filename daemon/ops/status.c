@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-#include "base/json.h"
+#include "base/json_write.h"
 #include "credit/claim.h"
 #include "ops/metrics.h"
 #include "ops/readiness.h"

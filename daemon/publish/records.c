@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
-#include "base/json.h"
+#include "base/json_write.h"
 #include "credit/mask.h"
 #include "proto/records.pb-c.h"
 #include "publish/outbox.h"

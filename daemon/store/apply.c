@@ -3,11 +3,11 @@
 
 #include <assert.h>
 
+#include "base/cursor.h"
 #include "credit/mask.h"
 #include "redis/keys.h"
 #include "redis/libraries.h"
 #include "redis/resp.h"
-#include "store/cursor.h"
 #include "store/values.h"
 
 enum { RUN_MINUTES_MAX = 16 };
@@ -258,10 +258,10 @@ void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key
 static void decode_run(struct cursor *c, struct store_run *run)
 {
     uint32_t claimed = (uint32_t)(run->claim.end_second - run->claim.first_second);
-    bool whole = cursor_take_number(c, 1) == 1;
-    run->credited_seconds = whole ? claimed : cursor_take_number(c, 2);
-    run->contested_seconds = whole ? 0 : cursor_take_number(c, 2);
-    run->late_seconds = whole ? 0 : cursor_take_number(c, 2);
+    bool whole = cursor_take_u8(c) == 1;
+    run->credited_seconds = whole ? claimed : cursor_take_u16(c);
+    run->contested_seconds = whole ? 0 : cursor_take_u16(c);
+    run->late_seconds = whole ? 0 : cursor_take_u16(c);
     uint32_t other = run->credited_seconds + run->contested_seconds + run->late_seconds;
     c->ok = c->ok && other <= claimed;
     run->duplicate_seconds = claimed - other;
@@ -273,5 +273,5 @@ bool apply_decode(struct slice answer, const struct store_run_queue *runs)
     struct cursor c = cursor_of(answer);
     struct store_run *run;
     STAILQ_FOREACH(run, runs, link) decode_run(&c, run);
-    return c.ok && c.at == c.end;
+    return cursor_is_done(&c);
 }

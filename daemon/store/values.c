@@ -3,14 +3,12 @@
 
 #include <assert.h>
 
+#include "base/cursor.h"
 #include "credit/mask.h"
-#include "store/cursor.h"
 
 void values_encode_mask(struct buf *b, struct slice lesson, uint64_t mask)
 {
-    assert(lesson.len <= UINT8_MAX);
-    buf_append_u8(b, (uint8_t)lesson.len);
-    buf_append_slice(b, lesson);
+    buf_append_counted(b, lesson);
     buf_append_u32(b, (uint32_t)(mask & VALUE_HALF_MASK));
     buf_append_u32(b, (uint32_t)(mask >> VALUE_HALF_BITS));
 }
@@ -20,23 +18,19 @@ enum { MASK = 8, MASKS = BUCKET_MINUTES * MASK }; /* bytes; of a lesson's ten */
 /* A lesson and its mask of a minute, SLOT of ten. */
 static void decode_mask(struct cursor *c, size_t slot, struct lesson_mask *out)
 {
-    out->lesson = cursor_take_string(c);
-    if ((size_t)(c->end - c->at) < MASKS) {
-        c->ok = false;
-        return;
-    }
-    struct cursor mask = {c->at + slot * MASK, c->end, true};
-    uint64_t lo = cursor_take_number(&mask, MASK / 2);
-    uint64_t hi = cursor_take_number(&mask, MASK / 2);
+    out->lesson = cursor_take_counted(c);
+    struct cursor masks = cursor_of(cursor_take(c, MASKS));
+    cursor_take(&masks, slot * MASK);
+    uint64_t lo = cursor_take_u32(&masks);
+    uint64_t hi = cursor_take_u32(&masks);
     out->mask = lo | hi << VALUE_HALF_BITS;
     c->ok = c->ok && lo <= VALUE_HALF_MASK && hi <= VALUE_HALF_MASK;
-    c->at += MASKS;
 }
 
 bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena, struct learner_masks *out)
 {
     struct cursor c = cursor_of(value);
-    c.ok = cursor_take_number(&c, 1) == VALUE_FORMAT;
+    c.ok = cursor_take_u8(&c) == VALUE_FORMAT;
     out->masks = arena_alloc(arena, (1 + value.len / MASKS) * sizeof(*out->masks));
     out->n_masks = 0;
     while (c.ok && c.at < c.end) {
@@ -51,8 +45,8 @@ static int64_t covered_seconds(struct cursor *c)
 {
     int64_t sum = 0;
     while (c->ok && c->at < c->end) {
-        int64_t from = cursor_take_number(c, 4);
-        int64_t to = cursor_take_number(c, 4);
+        int64_t from = cursor_take_u32(c);
+        int64_t to = cursor_take_u32(c);
         c->ok = c->ok && from <= to;
         sum += to / 1000 - from / 1000;
     }
@@ -62,10 +56,10 @@ static int64_t covered_seconds(struct cursor *c)
 bool values_decode_total(struct slice value, struct store_lesson *out)
 {
     struct cursor c = cursor_of(value);
-    bool known = cursor_take_number(&c, 1) == VALUE_FORMAT;
-    out->watched_seconds = cursor_take_number(&c, 4);
-    out->last_minute = cursor_take_number(&c, 4);
-    out->course = cursor_take_string(&c);
+    bool known = cursor_take_u8(&c) == VALUE_FORMAT;
+    out->watched_seconds = cursor_take_u32(&c);
+    out->last_minute = cursor_take_u32(&c);
+    out->course = cursor_take_counted(&c);
     out->covered_seconds = covered_seconds(&c);
     return known && c.ok;
 }
@@ -73,10 +67,10 @@ bool values_decode_total(struct slice value, struct store_lesson *out)
 bool values_decode_sum(struct slice value, struct lesson_sum *out)
 {
     struct cursor c = cursor_of(value);
-    bool known = cursor_take_number(&c, 1) == VALUE_FORMAT;
-    out->watched_seconds = cursor_take_number(&c, 4);
-    out->learners = cursor_take_number(&c, 4);
-    out->course = (struct slice){(const char *)c.at, (size_t)(c.end - c.at)};
+    bool known = cursor_take_u8(&c) == VALUE_FORMAT;
+    out->watched_seconds = cursor_take_u32(&c);
+    out->learners = cursor_take_u32(&c);
+    out->course = cursor_take(&c, cursor_left(&c));
     return known && c.ok;
 }
 

@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "budget.h"
 #include "config/catalog.h"
-#include "credit/token.h"
 #include "yaml_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "budget.h"
 #include "config/config_schema.h"
-#include "credit/token.h"
 #include "yaml_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

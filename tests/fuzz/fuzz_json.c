@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "base/json_write.h"
 #include "base/utf8.h"
 #include "budget.h"
 

@@ -12,9 +12,9 @@
 
 #include "base/base64url.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "budget.h"
 #include "config/config.h"
-#include "credit/token.h"
 #include "identity/jwt.h"
 #include "identity/jwt_issuers.h"
 
@@ -66,7 +66,7 @@ static bool verifies(const struct jwt_issuers *issuers, struct slice token, int6
         memcpy(copy + 1, token.ptr, token.len);
     bool good = jwt_verify(issuers, (struct slice){copy + 1, token.len}, now_ms, arena, claims, &problem);
     assert(good || (problem != NULL && problem[0] != '\0'));
-    assert(!good || (name_valid(claims->subject) && id_valid(claims->portal)));
+    assert(!good || (id_name_valid(claims->subject) && id_valid(claims->portal)));
     free(copy);
     return good;
 }
@@ -157,7 +157,7 @@ static void check_dev(const struct jwt_issuers *issuers, struct slice rest, uint
     struct jwt_claims claims;
     struct slice portal = take_text(&rest);
     struct slice subject = rest;
-    if (!id_valid(portal) || !name_valid(subject))
+    if (!id_valid(portal) || !id_name_valid(subject))
         return;
     struct slice token = {text, jwt_sign_dev(SLICE_LITERAL(SECRET), portal, subject, NOW_MS, text)};
     bool good = verifies(issuers, token, NOW_MS, &arena, &claims);

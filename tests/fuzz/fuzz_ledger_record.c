@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/utf8.h"
 #include "budget.h"
 #include "credit/mask.h"

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "api/codec.h"
-#include "base/json.h"
+#include "base/json_write.h"
 #include "base/utf8.h"
 #include "budget.h"
 #include "proto/player.pb-c.h"

@@ -11,6 +11,7 @@
 
 #include "base/base64url.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "budget.h"
@@ -99,7 +100,7 @@ static void check_only_untouched(struct ring *r, struct slice token, uint8_t pos
 
 static void check_session(const struct session *s)
 {
-    assert(id_valid(s->portal) && id_valid(s->course) && id_valid(s->lesson) && name_valid(s->learner));
+    assert(id_valid(s->portal) && id_valid(s->course) && id_valid(s->lesson) && id_name_valid(s->learner));
 }
 
 /* What verifies under the newest key is what signing its session writes. */
@@ -183,7 +184,7 @@ static bool session_of(struct slice rest, struct session *s)
     s->course = take_text(&rest);
     s->lesson = take_text(&rest);
     s->learner = take_text(&rest);
-    return id_valid(s->portal) && id_valid(s->course) && id_valid(s->lesson) && name_valid(s->learner);
+    return id_valid(s->portal) && id_valid(s->course) && id_valid(s->lesson) && id_name_valid(s->learner);
 }
 
 static void check_round_trip(

@@ -20,6 +20,7 @@
 
 #include "api/api.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "identity/jwt.h"
 #include "store/values.h"
@@ -145,7 +146,7 @@ struct store {
     int64_t bucket;
     void *ask_ctx;
     char portal[ID_MAX + 1]; /* of whom is asked */
-    char learner[NAME_MAX_BYTES + 1];
+    char learner[ID_NAME_MAX + 1];
 };
 
 bool store_admits(struct store *s)

@@ -25,6 +25,7 @@
 #include "base/buf.h"
 #include "config/config.h"
 #include "identity/jwt.h"
+#include "identity/jwt_issuers.h"
 #include "identity/jwt_key.h"
 
 #define NOW_S 1673000000

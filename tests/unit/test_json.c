@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "base/json_write.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define TEXT(s)                                                                                              \

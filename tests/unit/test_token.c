@@ -12,6 +12,7 @@
 
 #include "base/base64url.h"
 #include "base/buf.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "credit/token.h"
 
@@ -92,7 +93,7 @@ static void test_round_trip(void **state)
     (void)state;
     static const char longest[] = REPEAT_16("0123456789abcdef");
     struct ring ring = ring_new(&key_a, 1);
-    for (size_t n = 1; n <= NAME_MAX_BYTES; n++) {
+    for (size_t n = 1; n <= ID_NAME_MAX; n++) {
         struct session s = session;
         size_t id = n <= ID_MAX ? n : ID_MAX;
         s.learner = (struct slice){longest, n};
@@ -440,9 +441,9 @@ static void test_names(void **state)
         TEXT("\xc2\x80"), TEXT("\xc2\x9f"), TEXT("\xc2"), TEXT("\xff"), TEXT("\xed\xa0\x80"),
         TEXT("\xc0\x80"), TEXT(REPEAT_16("12345678") "9"), TEXT("a\xe7\x8e")};
     for (size_t i = 0; i < COUNT(good); i++)
-        assert_true(name_valid(good[i]));
+        assert_true(id_name_valid(good[i]));
     for (size_t i = 0; i < COUNT(bad); i++)
-        assert_false(name_valid(bad[i]));
+        assert_false(id_name_valid(bad[i]));
 }
 
 int main(void)

@@ -21,22 +21,21 @@
  */
 static int read_all(struct slice message, struct wire_field *last)
 {
-    struct wire_reader r;
     struct wire_field field;
     int n = 0;
     char *block = malloc(message.len + 1);
     assert_non_null(block);
     if (message.len > 0)
         memcpy(block + 1, message.ptr, message.len);
-    wire_read(&r, (struct slice){block + 1, message.len});
-    while (wire_next(&r, &field)) {
+    struct cursor c = cursor_of((struct slice){block + 1, message.len});
+    while (wire_next(&c, &field)) {
         n++;
         *last = field;
         last->bytes.ptr = field.bytes.len > 0 ? message.ptr + (field.bytes.ptr - (block + 1)) : NULL;
     }
-    assert_false(wire_next(&r, &field));
+    assert_false(wire_next(&c, &field));
     free(block);
-    return r.malformed ? -1 : n;
+    return c.ok ? n : -1;
 }
 
 static void test_fields(void **state)

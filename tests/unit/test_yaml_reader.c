@@ -119,16 +119,6 @@ static void test_decimals(void **state)
         assert_true(isnan(yaml_decimal(none[i], &rest)));
 }
 
-static void test_nearest(void **state)
-{
-    static const char *const names[] = {"listen", "linger", "workers"};
-    (void)state;
-    assert_string_equal(yaml_nearest("lisen", names, 3), "listen");
-    assert_string_equal(yaml_nearest("lnger", names, 3), "linger");
-    assert_string_equal(yaml_nearest("worker", names, 3), "workers");
-    assert_null(yaml_nearest("certificate", names, 3));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,7 +127,6 @@ int main(void)
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_problems_end_somewhere),
         cmocka_unit_test(test_decimals),
-        cmocka_unit_test(test_nearest),
     };
     return cmocka_run_group_tests_name("yaml_reader", tests, NULL, NULL);
 }

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "evhttp/heartbeat.h"
-#include "config/yaml_reader.h"
 
 enum { BACKLOG = 4096, HEADERS_MAX = 16384, BODY_MAX = 65536, KEY_FILE_MAX = 4096, KEY_MIN = 32 };
 

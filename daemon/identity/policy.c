@@ -1,10 +1,10 @@
-/* What SIGHUP replaces as a whole: catalog, session keys, issuers. */
+/* What a reload replaces. */
+#include "identity/policy.h"
+
 #include <stdlib.h>
 
-#include "api/api.h"
 #include "base/mem.h"
 #include "embedded/demo_yaml.h"
-#include "identity/jwt.h"
 
 /* Without --dev the configuration names a catalog. */
 static struct catalog *load_catalog(const struct config *config, char **error)

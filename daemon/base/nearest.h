@@ -1,0 +1,12 @@
+/*
+ * "Did you mean": which name somebody may have meant who wrote another.
+ */
+#pragma once
+
+#include <stddef.h>
+
+/*
+ * The one of the N NAMES that takes the fewest letters to change, add or drop to become NAME. NULL where that
+ * would be a third of NAME's letters, and two more.
+ */
+const char *nearest_name(const char *name, const char *const *names, size_t n);
