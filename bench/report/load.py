@@ -56,7 +56,7 @@ class Load:
             argv += ["--to", f"127.0.0.1:{to.port}"]
         for process, pid in watch:
             argv += ["--watch", f"{process}={pid}"]
-        for kind in ("json", "hgrm", "html"):
+        for kind in ("json", "hgrm"):
             argv += [f"--{kind}", self.folder / f"{name}.{kind}"]
         return [str(word) for word in [*argv, *words]]
 
@@ -90,13 +90,12 @@ class Load:
 
     def _forget_paths(self, name, argv):
         """In the result's own record of its command, too."""
-        for kind in ("json", "html"):
-            file = self.folder / f"{name}.{kind}"
-            text = file.read_text()
-            for word in argv:
-                if word != self._plain(word):
-                    text = text.replace(word, self._plain(word))
-            file.write_text(text)
+        file = self.folder / f"{name}.json"
+        text = file.read_text()
+        for word in argv:
+            if word != self._plain(word):
+                text = text.replace(word, self._plain(word))
+        file.write_text(text)
 
 
 def void_reason(result, words):

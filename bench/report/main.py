@@ -75,7 +75,7 @@ def main(words):
     except KeyboardInterrupt:
         print("bench/run: interrupted", file=sys.stderr)
         return 130
-    say(f"{options.results}/README.md, index.html; {(datetime.now(timezone.utc) - began).total_seconds():.0f} s")
+    say(f"{options.results}/README.md, index.html, loads.html; {(datetime.now(timezone.utc) - began).total_seconds():.0f} s")
     if bad:
         say(f"could not run, or void: {', '.join(bad)}")
     return 1 if bad else 0

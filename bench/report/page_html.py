@@ -4,6 +4,7 @@ from html import escape
 from string import Template
 
 from . import story, telling
+from .page_loads import name_of
 from .page_markdown import commands
 from .paths import BENCH
 from .targets import rows
@@ -62,7 +63,7 @@ def scenario(results, name):
         parts.append(table(section.head, section.lines))
     parts += [paragraph(text) for text in section.text]
     if found["runs"]:
-        links = " · ".join(f'<a href="{name}/{run["name"]}.html">{escape(run["title"])}</a>' for run in found["runs"])
+        links = " · ".join(f'<a href="loads.html#{name_of(found, run)}">{escape(run["title"])}</a>' for run in found["runs"])
         parts.append(f"<details><summary>Each run</summary><p>{links}</p></details>")
         parts.append(f"<details><summary>Commands</summary><pre>{escape(commands(found))}</pre></details>")
     return "\n".join(parts)

@@ -1,6 +1,7 @@
 """The report as Markdown. Pure."""
 
 from . import story, telling
+from .page_loads import name_of
 from .targets import rows
 
 
@@ -10,7 +11,8 @@ def markdown(head, lines):
 
 def page(results):
     parts = ["# What was measured", telling.INTRODUCTION,
-             "The same with charts: [index.html](index.html). What it comes to for a nation of teachers: `capacity.md`."]
+             "The same with charts: [index.html](index.html). Each load, second by second: [loads.html](loads.html). "
+             "What it comes to for a nation of teachers: `capacity.md`."]
     parts += [f"**{text}**" for text in telling.warnings(results)]
     parts += [f"## The targets: {telling.count(results)}", targets(results), "## How to read this", telling.HOW_TO_READ,
               telling.not_in_it(results)]
@@ -38,8 +40,8 @@ def scenario(results, name):
         parts.append(markdown(section.head, section.lines))
     parts += section.text
     if found["runs"]:
-        parts.append("\n".join(f"- [{run['title']}]({name}/{run['name']}.html) ([JSON]({name}/{run['name']}.json), "
-                               f"[.hgrm]({name}/{run['name']}.hgrm))" for run in found["runs"]))
+        parts.append("\n".join(f"- [{run['title']}](loads.html#{name_of(found, run)}) ([JSON]({name_of(found, run)}.json), "
+                               f"[.hgrm]({name_of(found, run)}.hgrm))" for run in found["runs"]))
         parts.append(details("Commands", commands(found)))
     return "\n\n".join(parts)
 

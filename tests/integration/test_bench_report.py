@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 
 import pytest
@@ -10,12 +11,14 @@ from harness.daemon import ROOT
 
 sys.path.append(str(ROOT / "bench"))
 
-from report import capacity, charts, page_capacity, page_html, page_markdown, story, targets, telling  # noqa: E402
+from report import capacity, charts, page_capacity, page_html, page_loads, page_markdown, pages  # noqa: E402
+from report import story, targets, telling  # noqa: E402
 from report.bench import Bench  # noqa: E402
 from report.cores import shares  # noqa: E402
 from report.form import NOT_MEASURED  # noqa: E402
 from report.load import void_reason  # noqa: E402
 from report.main import NAMES  # noqa: E402
+from report.paths import CAPACITY, RESULTS  # noqa: E402
 from report.results import Results, read_results  # noqa: E402
 from report.story import SECTIONS  # noqa: E402
 from report.storm_recovery import recovery  # noqa: E402
@@ -315,6 +318,38 @@ def test_results_that_were_not_made_together_are_told(changed, told):
     for page in (page_markdown.page(found), page_html.page(found), page_capacity.page(found)):
         assert ("were not measured together" in page) == (told is not None)
         assert told is None or told in page
+
+
+def loads_in(page):
+    return json.loads(page.partition('id="result">')[2].partition("</script>")[0])["loads"]
+
+
+def test_page_of_loads_holds_every_result():
+    found = results(scenario("steady", {"memory": result()}), floor_rounds((20, 10), (30, 10)))
+    del found.scenarios["floor"]["results"]["floor-max-2"]
+    loads = loads_in(page_loads.page(found))
+    assert [load["name"] for load in loads] == ["floor/minuted-max-1", "floor/floor-max-1", "floor/minuted-max-2", "steady/memory"]
+    assert loads[2] == {"name": "floor/minuted-max-2", "scenario": "Title of floor", "result": result(cpu_per_heartbeat=30)}
+    for page in (page_markdown.page(found), page_html.page(found)):
+        assert set(re.findall(r"loads\.html#([\w/-]+)", page)) == {load["name"] for load in loads} | {"floor/floor-max-2"}
+
+
+def test_page_of_loads_takes_text_as_text():
+    titled = {**result(), "title": "</script><!--<b>&\u2028\u2029{{text}}{{json}}"}
+    plain, page = (page_loads.page(results(scenario("idle", {"idle": run}))) for run in (result(), titled))
+    assert loads_in(page)[0]["result"] == titled
+    for part in ("<script", "</script", "<!--", "<b>", "\u2028"):
+        assert page.count(part) == plain.count(part)
+
+
+def test_published_pages_say_what_the_results_say(tmp_path):
+    """`bench/run --pages` would write the same."""
+    shutil.copytree(RESULTS, tmp_path / "results", ignore=shutil.ignore_patterns("*.html", "*.md", "*.hgrm"))
+    pages.write(tmp_path / "results")
+    for name in ("README.md", "index.html", "loads.html"):
+        assert (tmp_path / "results" / name).read_text() == (RESULTS / name).read_text(), name
+    assert (tmp_path / "results/capacity.md").read_text() == CAPACITY.read_text()
+    assert sorted(path.name for path in RESULTS.rglob("*.html")) == ["index.html", "loads.html"]
 
 
 def test_results_are_read_from_their_folders(tmp_path):

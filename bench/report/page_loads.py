@@ -1,0 +1,37 @@
+"""One page that shows any of the loads: bench/load/page.html, filled in with all their results. Pure but for its template."""
+
+import json
+
+from . import story
+from .paths import BENCH
+
+TITLE = "minuted: each load"
+UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+
+
+def page(results):
+    """Opened from a disk the page may load nothing, so that it holds the results itself, one a line."""
+    loads = ",\n".join(script_safe(load) for load in loads_of(results))
+    template = (BENCH / "load/page.html").read_text()
+    for place, text in (("{{title}}", TITLE), ("{{text}}", ""), ("{{json}}", f'{{"loads":[\n{loads}\n]}}')):
+        before, found, after = template.partition(place)
+        assert found, place
+        template = before + text + after
+    return template
+
+
+def loads_of(results):
+    """What the page reads of each run that has a result. Its name is also its address on the page."""
+    for scenario in filter(None, map(results.scenario, story.SECTIONS)):
+        for run in scenario["runs"]:
+            if result := scenario["results"].get(run["name"]):
+                yield {"name": name_of(scenario, run), "scenario": scenario["title"], "result": result}
+
+
+def name_of(scenario, run):
+    return f"{scenario['scenario']}/{run['name']}"
+
+
+def script_safe(value):
+    """JSON in which no tag can begin or end. Outside strings it has none of these characters."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(UNSAFE)
