@@ -12,7 +12,7 @@
 #include "load/holding.h"
 #include "load/verify_kafka.h"
 #include "load/verify_redis.h"
-#include "redis/monitor.h"
+#include "redis/topology.h"
 
 static void add_differences(struct verification *v, const struct holding_sums *sums)
 {
@@ -55,10 +55,10 @@ static bool judge(
         return verification_refuse(v,
             "kafka.brokers: the embedded broker keeps only the last 5 MB of a partition: "
             "give a real one");
-    struct topology *servers = mem_zalloc(sizeof(*servers));
+    struct topology *servers = topology_new();
     bool judged = verify_find_redis(config, servers, v) && judge_kafka(config, evidence, wait_ms, v) &&
                   judge_redis(config, servers, evidence, v);
-    free(servers);
+    topology_unref(servers);
     return judged;
 }
 

@@ -256,7 +256,8 @@ static bool read_batch(struct redis_reading *r, int partition)
 static bool read_learner(struct redis_reading *r, size_t learner)
 {
     char name[EVIDENCE_LEARNER_MAX + 1];
-    uint64_t hash = learner_hash(slice_of(r->evidence->portal), evidence_learner(r->evidence, learner, name));
+    uint64_t hash =
+        partition_hash(slice_of(r->evidence->portal), evidence_learner(r->evidence, learner, name));
     int partition = partition_of_hash(hash, r->config->redis.partitions);
     struct learner_batch *batch = &r->batches[partition];
     batch->learners[batch->n++] = learner;

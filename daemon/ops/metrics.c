@@ -98,7 +98,7 @@ static void collect_daemon(struct metrics *m, const struct ops_sources *sources)
 void metrics_collect_servers(struct metrics *m)
 {
     for (size_t i = 0; i < m->n_servers; i++) {
-        const struct monitor_server *server = &m->servers[i];
+        const struct redis_condition *server = &m->servers[i];
         m->value[METRIC_server_reached][i] = server->reached;
         m->value[METRIC_server_usable][i] =
             !server->away && server->problem[0] == '\0' && server->refusal[0] == '\0';

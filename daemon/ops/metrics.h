@@ -108,7 +108,7 @@ enum { METRIC_SERIES_MAX = SERVERS_MAX };
 /* Values of one moment. NAN stands for a series that there is not. */
 struct metrics {
     double value[METRIC_COUNT][METRIC_SERIES_MAX]; /* second index: the reason, the server, else 0 */
-    struct monitor_server servers[SERVERS_MAX];
+    struct redis_condition servers[SERVERS_MAX];
     size_t n_servers;
 };
 

@@ -33,7 +33,7 @@ static void check_state(struct report *r, const struct ops_state *state)
  * worse. */
 static bool reached_lately(struct monitor *monitor)
 {
-    struct monitor_server *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
+    struct redis_condition *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
     size_t n = monitor_servers(monitor, servers, SERVERS_MAX);
     bool lately = n > 0;
     for (size_t i = 0; i < n; i++)
@@ -65,7 +65,7 @@ static void check_clocks(struct report *r, struct monitor *monitor)
 {
     if (monitor == NULL)
         return;
-    struct monitor_server *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
+    struct redis_condition *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
     size_t n = monitor_servers(monitor, servers, SERVERS_MAX);
     for (size_t i = 0; i < n; i++) {
         if (!servers[i].reached)
@@ -74,7 +74,7 @@ static void check_clocks(struct report *r, struct monitor *monitor)
         buf_printf(&what, "%s is %+lld ms off this machine, at most %d are allowed", servers[i].name,
             (long long)servers[i].clock_skew_ms, CLOCK_SKEW_MAX_MS);
         buf_append_char(&what, '\0');
-        report_check(r, llabs(servers[i].clock_skew_ms) <= CLOCK_SKEW_MAX_MS, "clock", what.data);
+        report_check(r, condition_clock_agrees(&servers[i]), "clock", what.data);
         buf_free(&what);
     }
     free(servers);
@@ -85,7 +85,7 @@ static void describe_servers(struct report *r, struct monitor *monitor)
 {
     if (r->out == NULL || !r->verbose || monitor == NULL)
         return;
-    struct monitor_server *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
+    struct redis_condition *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
     size_t n = monitor_servers(monitor, servers, SERVERS_MAX);
     for (size_t i = 0; i < n; i++)
         if (servers[i].refusal[0] != '\0')

@@ -104,7 +104,7 @@ static void write_servers(struct buf *out, const struct metrics *m)
     write_key(out, "redis");
     buf_append_char(out, '[');
     for (size_t i = 0; i < m->n_servers; i++) {
-        const struct monitor_server *server = &m->servers[i];
+        const struct redis_condition *server = &m->servers[i];
         buf_append_string(out, i > 0 ? ",{" : "{");
         write_text(out, "name", server->name);
         write_text(out, "problem", server->problem);

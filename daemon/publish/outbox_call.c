@@ -63,25 +63,20 @@ int outbox_partitions(const struct outbox *o)
 
 const char *outbox_server(const struct outbox *o, int partition)
 {
-    return o->topology->servers[o->topology->server_of[partition]].name;
+    return o->topology->servers[topology_server_of_partition(o->topology, partition)].name;
 }
 
 uint64_t outbox_connection(const struct outbox *o, int partition)
 {
-    return o->topology == NULL ? 0 : o->links[o->topology->server_of[partition]].number;
+    return o->topology == NULL ? 0 : o->links[topology_server_of_partition(o->topology, partition)].number;
 }
 
+/* False while no server is known. Any change may mean that another server answers at the same address. */
 static bool follow_topology(struct outbox *o)
 {
-    if (o->topology == NULL || o->topology->version != monitor_version(o->monitor)) {
-        struct topology *t = monitor_topology(o->monitor);
-        if (t == NULL)
-            return false;
+    if (monitor_follow(o->monitor, &o->topology) != TOPOLOGY_SAME)
         disconnect_all(o);
-        topology_unref(o->topology);
-        o->topology = t;
-    }
-    return true;
+    return o->topology != NULL;
 }
 
 /* ---- queueing ---- */
@@ -123,7 +118,7 @@ void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, v
     *done = false;
     if (!may_queue(o))
         return;
-    size_t server = (size_t)o->topology->server_of[partition];
+    size_t server = topology_server_of_partition(o->topology, partition);
     queue(o, &(struct outbox_request){server, partition, n, take, ctx, done});
 }
 
@@ -338,7 +333,7 @@ bool outbox_call_key(
     bool done;
     if (!may_queue(o))
         return false;
-    size_t server = (size_t)topology_server_of_key(o->topology, key);
+    size_t server = topology_server_of_key(o->topology, key);
     queue(o, &(struct outbox_request){server, NO_PARTITION, 1, take, ctx, &done});
     return outbox_flush(o, what, barrier);
 }

@@ -198,7 +198,7 @@ static bool is_dirty(const struct outbox *o, const struct content *contents)
 
 /* Servers that are above the mark. */
 struct short_servers {
-    struct monitor_server servers[SERVERS_MAX];
+    struct redis_condition servers[SERVERS_MAX];
     size_t n;
 };
 

@@ -1,7 +1,6 @@
 /* What a Redis server must be before a run is accepted into it. */
 #include "redis/checks.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,17 +15,6 @@
 
 /* What no clock says: seconds beyond it do not fit into milliseconds. */
 #define SECONDS_MAX ((int64_t)1 << 40)
-
-static void problem(struct monitor_server *seen, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void problem(struct monitor_server *seen, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(seen->problem, sizeof(seen->problem), format, args);
-    va_end(args);
-}
 
 /* The value of "NAME:value\r\n" in INFO's text, into VALUE; "" when missing. */
 static const char *info_value(const char *info, const char *name, char value[static 64])
@@ -68,32 +56,33 @@ static int count_online_replicas(const char *info)
 }
 
 static enum check_result check_role(
-    const struct config *config, const char *info, struct monitor_server *seen)
+    const struct config *config, const char *info, struct redis_condition *seen)
 {
     if (!info_is(info, "loading", "0")) {
-        problem(seen, "is loading its data");
+        condition_complain(seen, "is loading its data");
         return CHECK_PASSING;
     }
     if (!info_is(info, "role", "master")) {
-        problem(seen, "is a replica, not the primary");
+        condition_complain(seen, "is a replica, not the primary");
         return CHECK_PASSING;
     }
     int online = count_online_replicas(info);
     if (config->redis.durability == DURABILITY_REPLICAS && online < config->redis.replicas) {
-        problem(seen, "has %d replicas online; redis.durability asks for %d", online, config->redis.replicas);
+        condition_complain(
+            seen, "has %d replicas online; redis.durability asks for %d", online, config->redis.replicas);
         return CHECK_PASSING;
     }
     return CHECK_GOOD;
 }
 
-static enum check_result check_memory(const char *info, struct monitor_server *seen)
+static enum check_result check_memory(const char *info, struct redis_condition *seen)
 {
     char value[64];
     seen->used_memory = info_number(info, "used_memory");
     seen->max_memory = info_number(info, "maxmemory");
     if (info_is(info, "maxmemory_policy", "noeviction"))
         return CHECK_GOOD;
-    problem(seen,
+    condition_complain(seen,
         "has maxmemory-policy %.40s, which would evict what was accepted; set maxmemory-policy noeviction",
         info_value(info, "maxmemory_policy", value));
     return CHECK_WRONG;
@@ -101,7 +90,7 @@ static enum check_result check_memory(const char *info, struct monitor_server *s
 
 /* Whether CONFIG GET says that NAME is WANTED. */
 static enum check_result check_directive(
-    redisContext *redis, const char *name, const char *wanted, struct monitor_server *seen)
+    redisContext *redis, const char *name, const char *wanted, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "CONFIG", "GET", name, NULL);
@@ -109,9 +98,11 @@ static enum check_result check_directive(
     const char *value = reply_text(reply_at(reply, 1));
     bool good = readable && strcmp(value, wanted) == 0;
     if (!readable)
-        problem(seen, "cannot be asked for %s: %.150s", name, reply == NULL ? error : "unexpected reply");
+        condition_complain(
+            seen, "cannot be asked for %s: %.150s", name, reply == NULL ? error : "unexpected reply");
     else if (!good)
-        problem(seen, "has %s %.30s; redis.durability fsync needs %s %s", name, value, name, wanted);
+        condition_complain(
+            seen, "has %s %.30s; redis.durability fsync needs %s %s", name, value, name, wanted);
     freeReplyObject(reply);
     if (good)
         return CHECK_GOOD;
@@ -119,12 +110,12 @@ static enum check_result check_directive(
 }
 
 static enum check_result check_fsync(
-    const struct config *config, redisContext *redis, const char *info, struct monitor_server *seen)
+    const struct config *config, redisContext *redis, const char *info, struct redis_condition *seen)
 {
     if (config->redis.durability != DURABILITY_FSYNC)
         return CHECK_GOOD;
     if (!info_is(info, "aof_enabled", "1")) {
-        problem(
+        condition_complain(
             seen, "has appendonly no; redis.durability fsync needs appendonly yes and appendfsync always");
         return CHECK_WRONG;
     }
@@ -134,7 +125,7 @@ static enum check_result check_fsync(
     return result;
 }
 
-static enum check_result check_clock(redisContext *redis, struct monitor_server *seen)
+static enum check_result check_clock(redisContext *redis, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     int64_t before = clock_system_ms();
@@ -146,20 +137,20 @@ static enum check_result check_clock(redisContext *redis, struct monitor_server 
     const char *why = reply == NULL ? error : "unexpected reply";
     freeReplyObject(reply);
     if (!readable || seconds <= 0 || seconds > SECONDS_MAX || us < 0 || us >= 1000000) {
-        problem(seen, "does not tell its time: %.180s", why);
+        condition_complain(seen, "does not tell its time: %.180s", why);
         return CHECK_PASSING;
     }
     int64_t theirs = seconds * 1000 + us / 1000;
-    int64_t half_trip_ms = (after - before) / 2;
-    seen->clock_skew_ms = theirs - before - half_trip_ms;
-    if (llabs(seen->clock_skew_ms) - half_trip_ms <= CLOCK_SKEW_MAX_MS)
+    seen->clock_error_ms = (after - before) / 2;
+    seen->clock_skew_ms = theirs - before - seen->clock_error_ms;
+    if (condition_clock_agrees(seen))
         return CHECK_GOOD;
-    problem(seen, "has a clock %+lld ms off this machine's, at most %d are allowed",
+    condition_complain(seen, "has a clock %+lld ms off this machine's, at most %d are allowed",
         (long long)seen->clock_skew_ms, CLOCK_SKEW_MAX_MS);
     return CHECK_PASSING;
 }
 
-static enum check_result load_functions(redisContext *redis, struct log *log, struct monitor_server *seen)
+static enum check_result load_functions(redisContext *redis, struct log *log, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "FUNCTION", "LOAD", (const char *)functions_lua, NULL);
@@ -169,18 +160,18 @@ static enum check_result load_functions(redisContext *redis, struct log *log, st
     freeReplyObject(reply);
     if (good)
         return CHECK_GOOD;
-    problem(seen, "does not load the functions: %.180s", error);
+    condition_complain(seen, "does not load the functions: %.180s", error);
     return CHECK_PASSING;
 }
 
 /* The name says what is in the library, so one of that name is the right one. Other builds' are left alone.
  */
-static enum check_result check_functions(redisContext *redis, struct log *log, struct monitor_server *seen)
+static enum check_result check_functions(redisContext *redis, struct log *log, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *list = client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", STORE_LIBRARY, NULL);
     if (list == NULL) {
-        problem(seen, "has no functions (Redis 7.0 or newer is needed): %.160s", error);
+        condition_complain(seen, "has no functions (Redis 7.0 or newer is needed): %.160s", error);
         return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
     }
     bool loaded = reply_at(list, 0) != NULL;
@@ -190,7 +181,7 @@ static enum check_result check_functions(redisContext *redis, struct log *log, s
 
 /* Stores FIELD where it is not yet; a value of another daemon must be the same. */
 static enum check_result check_setting(
-    redisContext *redis, const char *field, const char *text, struct monitor_server *seen)
+    redisContext *redis, const char *field, const char *text, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, field, NULL);
@@ -202,10 +193,11 @@ static enum check_result check_setting(
     enum check_result result = CHECK_GOOD;
     struct slice kept;
     if (!reply_string(reply, &kept)) {
-        problem(seen, "does not keep the deployment's settings: %.180s", reply == NULL ? error : "no value");
+        condition_complain(
+            seen, "does not keep the deployment's settings: %.180s", reply == NULL ? error : "no value");
         result = CHECK_PASSING;
     } else if (strcmp(kept.ptr, text) != 0) {
-        problem(
+        condition_complain(
             seen, "was first used with %s = %.24s, this daemon is configured with %s", field, kept.ptr, text);
         result = CHECK_WRONG;
     }
@@ -214,7 +206,7 @@ static enum check_result check_setting(
 }
 
 static enum check_result check_number(
-    redisContext *redis, const char *field, int64_t value, struct monitor_server *seen)
+    redisContext *redis, const char *field, int64_t value, struct redis_condition *seen)
 {
     char text[24];
     snprintf(text, sizeof(text), "%lld", (long long)value);
@@ -227,11 +219,11 @@ static enum check_result check_number(
  * has data but not yet this field becomes what the first daemon to come is.
  */
 static enum check_result check_dev(
-    const struct config *config, redisContext *redis, struct monitor_server *seen)
+    const struct config *config, redisContext *redis, struct redis_condition *seen)
 {
     enum check_result result = check_setting(redis, "dev", config->dev ? "on" : "off", seen);
     if (result == CHECK_WRONG)
-        problem(seen,
+        condition_complain(seen,
             config->dev
                 ? "was first used by a daemon without --dev, this daemon runs with it: use another Redis"
                 : "was first used by a daemon with --dev, this daemon runs without it: use another Redis");
@@ -239,7 +231,7 @@ static enum check_result check_dev(
 }
 
 static enum check_result check_settings(
-    const struct config *config, redisContext *redis, struct monitor_server *seen)
+    const struct config *config, redisContext *redis, struct redis_condition *seen)
 {
     enum check_result result = check_dev(config, redis, seen);
     if (result == CHECK_GOOD)
@@ -283,13 +275,13 @@ static void append_words(struct buf *b, const char *text)
 
 static void take_permission(void *ctx, size_t index, const redisReply *reply)
 {
-    struct monitor_server *seen = ctx;
+    struct redis_condition *seen = ctx;
     if (index < N_COMMANDS && seen->problem[0] == '\0' && reply_is_error_code(reply, "NOPERM"))
-        problem(seen, "%.180s (%.60s)", reply->str, commands[index]);
+        condition_complain(seen, "%.180s (%.60s)", reply->str, commands[index]);
 }
 
 /* Opens a transaction, once it is sure that it can be discarded. */
-static bool begin_transaction(redisContext *redis, struct monitor_server *seen)
+static bool begin_transaction(redisContext *redis, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *none = client_words(redis, error, "DISCARD", NULL);
@@ -297,7 +289,8 @@ static bool begin_transaction(redisContext *redis, struct monitor_server *seen)
     redisReply *begun = may_discard ? client_words(redis, error, "MULTI", NULL) : NULL;
     bool good = begun != NULL && begun->type == REDIS_REPLY_STATUS;
     if (!good)
-        problem(seen, "%.200s", none != NULL || begun != NULL ? "a transaction is not understood" : error);
+        condition_complain(
+            seen, "%.200s", none != NULL || begun != NULL ? "a transaction is not understood" : error);
     freeReplyObject(none);
     freeReplyObject(begun);
     return good;
@@ -307,7 +300,7 @@ static bool begin_transaction(redisContext *redis, struct monitor_server *seen)
  * A transaction is checked against the ACL as its commands are queued, and nothing of it is done when it is
  * discarded.
  */
-static enum check_result check_permissions(redisContext *redis, struct monitor_server *seen)
+static enum check_result check_permissions(redisContext *redis, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     struct buf transaction = {0};
@@ -317,14 +310,14 @@ static enum check_result check_permissions(redisContext *redis, struct monitor_s
         append_words(&transaction, commands[i]);
     append_words(&transaction, "DISCARD");
     if (!client_pipeline(redis, &transaction, N_COMMANDS + 1, take_permission, seen, error))
-        problem(seen, "does not answer: %.200s", error);
+        condition_complain(seen, "does not answer: %.200s", error);
     buf_free(&transaction);
     return seen->problem[0] == '\0' ? CHECK_GOOD : CHECK_PASSING;
 }
 
 /* Asked for once a connection, and then once a minute. */
 static enum check_result keep_permitted(
-    redisContext *redis, int64_t *permitted_ms, struct monitor_server *seen)
+    redisContext *redis, int64_t *permitted_ms, struct redis_condition *seen)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (*permitted_ms != 0 && now_ms - *permitted_ms < PERMISSIONS_EVERY_MS)
@@ -335,12 +328,12 @@ static enum check_result keep_permitted(
 }
 
 static enum check_result check_info(
-    const struct config *config, redisContext *redis, int64_t *permitted_ms, struct monitor_server *seen)
+    const struct config *config, redisContext *redis, int64_t *permitted_ms, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *info = client_words(redis, error, "INFO", NULL);
     if (info == NULL || info->type != REDIS_REPLY_STRING) {
-        problem(seen, "%.200s", info == NULL ? error : "INFO is malformed");
+        condition_complain(seen, "%.200s", info == NULL ? error : "INFO is malformed");
         freeReplyObject(info);
         return CHECK_PASSING;
     }
@@ -359,7 +352,7 @@ static enum check_result check_info(
  * A server that refuses heartbeats for now (it is full, misses its replicas, …) is still used: settling and
  * retiring are what may mend it.
  */
-static enum check_result check_writes(redisContext *redis, struct monitor_server *seen)
+static enum check_result check_writes(redisContext *redis, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "FCALL", STORE_FUNCTION("probe"), "0", NULL);
@@ -368,13 +361,13 @@ static enum check_result check_writes(redisContext *redis, struct monitor_server
     freeReplyObject(reply);
     if (redis->err == 0)
         return CHECK_GOOD;
-    problem(seen, "does not answer a write: %.200s", error);
+    condition_complain(seen, "does not answer a write: %.200s", error);
     return CHECK_PASSING;
 }
 
 enum check_result check_server(const struct config *config, redisContext *redis,
     const struct redis_server *server, bool holds_settings, int64_t *permitted_ms, struct log *log,
-    struct monitor_server *seen)
+    struct redis_condition *seen)
 {
     snprintf(seen->name, sizeof(seen->name), "%s", server->name);
     seen->problem[0] = '\0';

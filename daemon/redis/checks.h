@@ -5,9 +5,12 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "base/log.h"
 #include "redis/client.h"
-#include "redis/monitor.h"
+#include "redis/condition.h"
+#include "redis/topology.h"
 
 struct config;
 
@@ -25,4 +28,4 @@ enum check_result {
  */
 enum check_result check_server(const struct config *config, redisContext *redis,
     const struct redis_server *server, bool holds_settings, int64_t *permitted_ms, struct log *log,
-    struct monitor_server *seen);
+    struct redis_condition *seen);

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
-#include "redis/monitor.h"
+#include "redis/topology.h"
 
 struct resolver;
 

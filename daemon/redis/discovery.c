@@ -40,9 +40,9 @@ static int add_server(const struct asking *a, const struct endpoint *endpoint)
     struct topology *t = a->t;
     struct redis_server server;
     init_server(a->config, endpoint, &server);
-    for (size_t i = 0; i < t->n_servers; i++)
-        if (strcmp(t->servers[i].name, server.name) == 0)
-            return (int)i;
+    int known = topology_find_server(t, server.name);
+    if (known >= 0)
+        return known;
     if (t->n_servers == SERVERS_MAX) {
         complain(a, "names more than %d primaries", SERVERS_MAX);
         return -1;
@@ -101,7 +101,7 @@ static bool place_partitions(const struct asking *a)
     for (int p = 0; p < a->config->redis.partitions; p++) {
         char tag[PARTITION_TAG_MAX + 1];
         partition_tag(p, a->config->redis.partitions, tag);
-        unsigned slot = cluster_slot(slice_of(tag));
+        unsigned slot = partition_slot(slice_of(tag));
         if (t->server_of_slot[slot] < 0) {
             snprintf(a->error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
             return false;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 #include "redis/client.h"
-#include "redis/monitor.h"
+#include "redis/topology.h"
 
 struct config;
 struct resolver;

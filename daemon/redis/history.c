@@ -102,13 +102,13 @@ static size_t partitions_of(
 {
     size_t n = 0;
     for (int p = 0; p < partitions; p++)
-        if (t->server_of[p] == (int)server)
+        if (topology_server_of_partition(t, p) == server)
             out[n++] = p;
     return n;
 }
 
 bool history_look(struct history *h, redisContext *redis, const struct topology *t, size_t server,
-    int partitions, struct log *log, struct monitor_server *seen)
+    int partitions, struct log *log, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     struct marks m = {.history = h};
@@ -117,7 +117,7 @@ bool history_look(struct history *h, redisContext *redis, const struct topology 
     if (good && m.n_missing > 0)
         good = make_marks(redis, &m, partitions, error);
     if (!good)
-        snprintf(seen->problem, sizeof(seen->problem), "does not tell its history: %.200s", error);
+        condition_complain(seen, "does not tell its history: %.200s", error);
     if (m.n_gone > 0)
         log_event(log, LOG_ERROR, "history_gone", "server=%s partitions=%zu of=%zu since_ms=%s", seen->name,
             m.n_gone, m.n, LOG_QUOTE(m.since));

@@ -12,7 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "redis/monitor.h"
+#include "base/log.h"
+#include "redis/condition.h"
+#include "redis/topology.h"
 
 enum { HISTORY_MARK_MAX = 24 };
 
@@ -27,4 +29,4 @@ struct history {
  * is gone. False with SEEN's problem filled when the connection fails.
  */
 bool history_look(struct history *h, redisContext *redis, const struct topology *t, size_t server,
-    int partitions, struct log *log, struct monitor_server *seen) __attribute__((warn_unused_result));
+    int partitions, struct log *log, struct redis_condition *seen) __attribute__((warn_unused_result));

@@ -4,6 +4,7 @@
 #include "redis/monitor.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "redis/resolver.h"
 
 enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000, LEAVE_MS = 3000 };
+#define NEVER_MS (INT64_MIN / 2)
 
 /* What the thread alone uses: a connection to each server of the last look. */
 struct seen_server {
@@ -42,7 +44,7 @@ struct monitor {
     enum monitor_state state;
     char message[512];
     struct topology *topology;
-    struct monitor_server servers[SERVERS_MAX];
+    struct redis_condition servers[SERVERS_MAX];
     int64_t reached_ms[SERVERS_MAX]; /* monotonic; of servers[] */
     size_t n_servers;
     /* read without it */
@@ -58,43 +60,13 @@ struct monitor {
     struct libraries libraries;
 };
 
-/* ---- topology ---- */
-
-int topology_server_of_key(const struct topology *t, const char *key)
-{
-    int16_t server = t->server_of_slot[cluster_slot(slice_of(key))];
-    return server < 0 ? 0 : server;
-}
-
-void topology_unref(struct topology *t)
-{
-    if (t != NULL && atomic_fetch_sub(&t->references, 1) == 1)
-        free(t);
-}
-
-bool redis_server_same(const struct redis_server *a, const struct redis_server *b)
-{
-    return strcmp(a->name, b->name) == 0 && endpoint_address_equal(&a->address, &b->address);
-}
-
-static bool topology_equal(const struct topology *a, const struct topology *b)
-{
-    bool equal = a->n_servers == b->n_servers &&
-                 memcmp(a->server_of, b->server_of, sizeof(a->server_of)) == 0 &&
-                 memcmp(a->server_of_slot, b->server_of_slot, sizeof(a->server_of_slot)) == 0;
-    for (size_t i = 0; equal && i < a->n_servers; i++)
-        equal =
-            redis_server_same(&a->servers[i], &b->servers[i]) && a->servers[i].usable == b->servers[i].usable;
-    return equal;
-}
-
 /* ---- a look ---- */
 
 struct look {
     struct topology *topology; /* NULL when the servers could not be found */
     enum monitor_state state;
     char message[512];
-    struct monitor_server servers[SERVERS_MAX];
+    struct redis_condition servers[SERVERS_MAX];
 };
 
 static void close_connection(struct seen_server *connection)
@@ -111,14 +83,6 @@ static void close_connections(struct monitor *m)
     for (size_t i = 0; i < m->n_connections; i++)
         close_connection(&m->connections[i]);
     m->n_connections = 0;
-}
-
-static bool same_servers(const struct monitor *m, const struct topology *t)
-{
-    bool same = m->n_connections == t->n_servers;
-    for (size_t i = 0; same && i < t->n_servers; i++)
-        same = strcmp(m->connections[i].where.name, t->servers[i].name) == 0;
-    return same;
 }
 
 /*
@@ -143,7 +107,7 @@ static void leave_old_address(struct monitor *m, struct seen_server *connection)
 }
 
 /* False with SEEN's problem filled when there is no connection on which the server may be asked. */
-static bool keep_connected(struct monitor *m, struct seen_server *connection, struct monitor_server *seen)
+static bool keep_connected(struct monitor *m, struct seen_server *connection, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     leave_old_address(m, connection);
@@ -152,11 +116,11 @@ static bool keep_connected(struct monitor *m, struct seen_server *connection, st
     connection->redis = client_find(m->resolver, &connection->where, error);
     seen->away = connection->redis == NULL;
     if (seen->away)
-        snprintf(seen->problem, sizeof(seen->problem), "cannot be reached: %.200s", error);
+        condition_complain(seen, "cannot be reached: %.200s", error);
     else if (client_login(connection->redis, &connection->where, error))
         return true;
     else
-        snprintf(seen->problem, sizeof(seen->problem), "%.250s", error);
+        condition_complain(seen, "%.250s", error);
     close_connection(connection);
     return false;
 }
@@ -165,13 +129,13 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
 {
     struct topology *t = look->topology;
     struct seen_server *connection = &m->connections[i];
-    struct monitor_server *seen = &look->servers[i];
+    struct redis_condition *seen = &look->servers[i];
     snprintf(seen->name, sizeof(seen->name), "%s", t->servers[i].name);
     bool connected = keep_connected(m, connection, seen);
     t->servers[i].address = connection->where.address;
     if (!connected)
         return CHECK_PASSING;
-    bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == (int)i;
+    bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == i;
     enum check_result result = check_server(m->config, connection->redis, &t->servers[i], holds_settings,
         &connection->permitted_ms, m->log, seen);
     int partitions = m->config->redis.partitions;
@@ -191,8 +155,7 @@ static void look_at_libraries(struct monitor *m, const struct topology *t)
     redisContext *servers[SERVERS_MAX];
     for (size_t i = 0; i < t->n_servers; i++)
         servers[i] = t->servers[i].usable ? m->connections[i].redis : NULL;
-    libraries_look(
-        &m->libraries, servers, t->n_servers, (size_t)topology_server_of_key(t, KEY_SETTINGS), m->log);
+    libraries_look(&m->libraries, servers, t->n_servers, topology_server_of_key(t, KEY_SETTINGS), m->log);
     for (size_t i = 0; i < t->n_servers; i++)
         if (m->connections[i].redis != NULL && m->connections[i].redis->err != 0)
             close_connection(&m->connections[i]);
@@ -201,7 +164,7 @@ static void look_at_libraries(struct monitor *m, const struct topology *t)
 static void check_all(struct monitor *m, struct look *look)
 {
     struct topology *t = look->topology;
-    if (!same_servers(m, t)) {
+    if (m->topology == NULL || topology_compare(m->topology, t) == TOPOLOGY_SERVERS) {
         close_connections(m);
         for (size_t i = 0; i < t->n_servers; i++)
             m->connections[i] = (struct seen_server){.where = t->servers[i]};
@@ -223,8 +186,7 @@ static void check_all(struct monitor *m, struct look *look)
 /* The servers of the last look stay in force while none can be found: their connections tell how they are. */
 static void look_around(struct monitor *m, struct look *look)
 {
-    struct topology *t = mem_zalloc(sizeof(*t));
-    atomic_init(&t->references, 1);
+    struct topology *t = topology_new();
     *look = (struct look){.topology = t};
     switch (discover(m->config, m->resolver, t, look->message)) {
     case DISCOVERY_FOUND:
@@ -250,29 +212,31 @@ static void tell_clock(struct monitor *m, const struct look *look)
     bool wrong = false;
     for (size_t i = 0; i < look->topology->n_servers; i++) {
         asked = asked || look->servers[i].reached;
-        wrong = wrong || llabs(look->servers[i].clock_skew_ms) > CLOCK_SKEW_MAX_MS;
+        wrong = wrong || !condition_clock_agrees(&look->servers[i]);
     }
     if (asked)
         atomic_store(&m->clock_wrong, wrong);
 }
 
+/* When a server was reached last is kept by its name. */
 static void tell_servers(struct monitor *m, const struct look *look)
 {
-    int64_t now = clock_monotonic_ms();
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t reached_ms[SERVERS_MAX];
     for (size_t i = 0; i < look->topology->n_servers; i++) {
-        bool same = i < m->n_servers && strcmp(m->servers[i].name, look->servers[i].name) == 0;
+        int known = m->topology == NULL ? -1 : topology_find_server(m->topology, look->servers[i].name);
+        reached_ms[i] = known < 0 ? NEVER_MS : m->reached_ms[known];
         if (look->servers[i].reached)
-            m->reached_ms[i] = now;
-        else if (!same)
-            m->reached_ms[i] = INT64_MIN / 2;
+            reached_ms[i] = now_ms;
         m->servers[i] = look->servers[i];
     }
+    memcpy(m->reached_ms, reached_ms, sizeof(reached_ms));
     m->n_servers = look->topology->n_servers;
 }
 
 static void tell_topology(struct monitor *m, struct topology *t)
 {
-    if (m->topology != NULL && topology_equal(m->topology, t)) {
+    if (m->topology != NULL && topology_compare(m->topology, t) == TOPOLOGY_SAME) {
         topology_unref(t);
         return;
     }
@@ -289,9 +253,7 @@ static void tell_unusable(struct monitor *m)
         m->servers[i].away = true;
     if (m->topology == NULL)
         return;
-    struct topology *t = mem_alloc(sizeof(*t));
-    memcpy(t, m->topology, sizeof(*t));
-    atomic_init(&t->references, 1);
+    struct topology *t = topology_copy(m->topology);
     for (size_t i = 0; i < t->n_servers; i++)
         t->servers[i].usable = false;
     tell_topology(m, t);
@@ -408,14 +370,24 @@ enum monitor_state monitor_state(struct monitor *m, char message[static 512])
     return state;
 }
 
-struct topology *monitor_topology(struct monitor *m)
+enum topology_change monitor_follow(struct monitor *m, struct topology **current)
 {
+    struct topology *before = *current;
+    enum topology_change change = TOPOLOGY_SERVERS;
+    if (before != NULL && before->version == monitor_version(m))
+        return TOPOLOGY_SAME;
     pthread_mutex_lock(&m->lock);
-    struct topology *t = m->topology;
-    if (t != NULL)
-        atomic_fetch_add(&t->references, 1);
+    struct topology *now = m->topology == NULL ? NULL : topology_ref(m->topology);
     pthread_mutex_unlock(&m->lock);
-    return t;
+    if (now == NULL)
+        return TOPOLOGY_SAME;
+    if (before != NULL)
+        change = topology_compare(before, now);
+    if (change == TOPOLOGY_SAME)
+        change = TOPOLOGY_USABILITY;
+    topology_unref(before);
+    *current = now;
+    return change;
 }
 
 uint64_t monitor_version(const struct monitor *m)
@@ -446,7 +418,7 @@ void monitor_look(struct monitor *m)
     pthread_mutex_unlock(&m->lock);
 }
 
-size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
+size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
 {
     int64_t now = clock_monotonic_ms();
     pthread_mutex_lock(&m->lock);

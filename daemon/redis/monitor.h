@@ -5,68 +5,17 @@
  */
 #pragma once
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/endpoint.h"
 #include "base/log.h"
-#include "redis/partition.h"
+#include "redis/condition.h"
+#include "redis/topology.h"
 
 struct config;
 struct monitor;
-struct redis_login;
-
-enum { PARTITIONS_MAX = 256, SERVERS_MAX = 64 };
-
-/*
- * A daemon whose clock is further from a server's judges nothing: it would anchor sessions in the past,
- * refuse live runs for good, or raise the floor for everybody. Its store admits nothing and its publisher
- * stands by.
- */
-enum { CLOCK_SKEW_MAX_MS = 2000 };
-
-/* Where a server is; the address is numeric, so connecting to it does not block. */
-struct redis_server {
-    char name[300];                  /* as endpoint_format() */
-    struct endpoint endpoint;        /* a host name is looked up anew at every look */
-    struct endpoint_address address; /* of the name: the one that answered; zeroed while none is known */
-    const struct redis_login *login; /* borrowed from the configuration; NULL: none */
-    bool usable;                     /* reached at the last look, and set up to keep what is accepted */
-};
-
-/* Whether a connection to A is one to B: the same name at the same address. */
-bool redis_server_same(const struct redis_server *a, const struct redis_server *b);
-
-/* Which server holds which partition. Immutable; counted references. */
-struct topology {
-    _Atomic int references;
-    uint64_t version; /* grows with every change */
-    size_t n_servers;
-    struct redis_server servers[SERVERS_MAX];
-    int server_of[PARTITIONS_MAX];
-    int16_t server_of_slot[CLUSTER_SLOTS]; /* all 0 where there is but one server */
-};
-
-/* The index of the server that holds KEY, which carries no hash tag. */
-int topology_server_of_key(const struct topology *t, const char *key);
-
-void topology_unref(struct topology *t);
-
-/* One server's condition at the last look; copied out. */
-struct monitor_server {
-    char name[300];
-    bool reached;      /* within the last 10 s */
-    bool away;         /* not reached at the last look */
-    char problem[256]; /* why it may not be used; "" when it may */
-    char refusal[256]; /* why it would refuse heartbeats now, though it may be used; "" when it would not */
-    int64_t clock_skew_ms; /* the server's TIME less this machine's */
-    int64_t used_memory;   /* bytes */
-    int64_t max_memory;    /* bytes; 0: no limit */
-};
 
 enum monitor_state {
     MONITOR_READY,       /* every server reached and set up as configured */
@@ -88,10 +37,15 @@ enum monitor_state monitor_wait(struct monitor *m, int64_t timeout_ms, char mess
 /* The state now; any thread. MESSAGE as above. */
 enum monitor_state monitor_state(struct monitor *m, char message[static 512]);
 
-/* The current topology with a reference for the caller; NULL while the servers were never reached. */
-struct topology *monitor_topology(struct monitor *m);
+/*
+ * Brings *CURRENT up to date, which the caller holds a reference to (NULL: none yet), and says what is
+ * different now. TOPOLOGY_SAME where there is nothing new; it costs a load then. A topology that became
+ * another one and the same again counts as TOPOLOGY_USABILITY. *CURRENT stays NULL while no server was ever
+ * found. Any thread.
+ */
+enum topology_change monitor_follow(struct monitor *m, struct topology **current);
 
-/* The current topology's version, 0 while there is none: a cheap way to see that it changed. */
+/* The version of the topology in force, 0 while there is none. Any thread. */
 uint64_t monitor_version(const struct monitor *m);
 
 /*
@@ -113,5 +67,5 @@ void monitor_look(struct monitor *m);
  * thread. */
 bool monitor_clock_trusted(const struct monitor *m);
 
-/* Copies up to MAX servers' conditions; returns how many. */
-size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max);
+/* Copies up to MAX servers' conditions; returns how many. Any thread. */
+size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <xxhash.h>
 
-uint64_t learner_hash(struct slice portal, struct slice learner)
+uint64_t partition_hash(struct slice portal, struct slice learner)
 {
     char joined[256];
     if (portal.len + 1 + learner.len > sizeof(joined)) { /* longer than any valid name */
@@ -17,7 +17,7 @@ uint64_t learner_hash(struct slice portal, struct slice learner)
     return XXH64(joined, portal.len + 1 + learner.len, 0);
 }
 
-unsigned cluster_slot(struct slice tag)
+unsigned partition_slot(struct slice tag)
 {
     unsigned crc = 0;
     for (size_t i = 0; i < tag.len; i++) {
@@ -37,6 +37,6 @@ void partition_tag(int p, int partitions, char tag[static PARTITION_TAG_MAX + 1]
     unsigned n = 0;
     do {
         int len = snprintf(tag, PARTITION_TAG_MAX + 1, "%d.%u", p, n++);
-        slot = cluster_slot((struct slice){tag, (size_t)len});
+        slot = partition_slot((struct slice){tag, (size_t)len});
     } while (slot < start + share / 4 || slot >= start + share - share / 4);
 }

@@ -11,7 +11,7 @@
 enum { CLUSTER_SLOTS = 16384, PARTITION_TAG_MAX = 15 };
 
 /* XXH64 with seed 0 of `portal/learner`. */
-uint64_t learner_hash(struct slice portal, struct slice learner);
+uint64_t partition_hash(struct slice portal, struct slice learner);
 
 static inline int partition_of_hash(uint64_t hash, int partitions)
 {
@@ -19,7 +19,7 @@ static inline int partition_of_hash(uint64_t hash, int partitions)
 }
 
 /* The cluster's slot of a hash tag: CRC16 (XMODEM) modulo 16384. */
-unsigned cluster_slot(struct slice tag);
+unsigned partition_slot(struct slice tag);
 
 /*
  * The tag of partition P of PARTITIONS: the first `p.n` (n = 0, 1, …) whose slot lies in the middle half of

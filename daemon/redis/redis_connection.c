@@ -13,6 +13,7 @@
 #include "base/endpoint.h"
 #include "base/mem.h"
 #include "redis/login.h"
+#include "redis/monitor.h"
 #include "redis/reply.h"
 
 enum {

@@ -18,9 +18,10 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "redis/monitor.h"
+#include "redis/topology.h"
 
 struct event_base;
+struct monitor;
 struct redis_connection;
 
 struct redis_connection_settings {

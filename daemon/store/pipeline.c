@@ -12,6 +12,7 @@
 #include "embedded/functions_lua.h"
 #include "redis/keys.h"
 #include "redis/libraries.h"
+#include "redis/monitor.h"
 #include "redis/redis_connection.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
@@ -447,11 +448,6 @@ void pipeline_free(struct pipeline *p)
     event_free(p->answer);
     free(p->lanes);
     free(p);
-}
-
-const struct redis_server *pipeline_server(const struct pipeline *p)
-{
-    return &p->where;
 }
 
 void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version)

@@ -7,9 +7,11 @@
  */
 #pragma once
 
-#include "redis/monitor.h"
+#include "redis/topology.h"
 #include "store/apply.h"
 #include "store/store.h"
+
+struct monitor;
 
 /* What the pipelines of one store share. Borrowed. */
 struct pipeline_context {
@@ -33,7 +35,6 @@ struct pipeline *pipeline_new(
 /* Completes what is queued and in flight as STORE_UNAVAILABLE, then frees. */
 void pipeline_free(struct pipeline *p);
 
-const struct redis_server *pipeline_server(const struct pipeline *p);
 void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version);
 
 /* Milliseconds that the oldest run has waited at NOW_US, monotonic microseconds. */

@@ -1,15 +1,17 @@
 /* Reading learners' totals and minutes. */
 #include "store/progress.h"
-#include "redis/keys.h"
-#include "redis/resp.h"
-#include "store/values.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "redis/keys.h"
+#include "redis/monitor.h"
 #include "redis/redis_connection.h"
 #include "redis/reply.h"
+#include "redis/resp.h"
+#include "store/values.h"
 
 enum { TICK_MS = 250, ANSWER_MAX_MS = 3000, PENDING_MAX = 4096 };
 
@@ -45,10 +47,9 @@ struct progress {
     struct ask_list asks;
     struct ask_list failed;
     size_t pending;
-    struct redis_server places[SERVERS_MAX];
+    struct topology *topology; /* that the connections follow; NULL: none yet */
     struct redis_connection *connections[SERVERS_MAX];
-    size_t n_servers;
-    int server_of[PARTITIONS_MAX];
+    size_t n_servers; /* 0 while there is no connection that may be asked */
     struct buf command;
 };
 
@@ -192,27 +193,20 @@ static void disconnect(struct progress *p)
         redis_connection_free(p->connections[i]);
 }
 
-static bool same_places(const struct progress *p, const struct topology *t)
+void progress_follow(struct progress *p, struct topology *t, enum topology_change change)
 {
-    bool same = p->n_servers == t->n_servers;
-    for (size_t i = 0; same && i < t->n_servers; i++)
-        same = redis_server_same(&p->places[i], &t->servers[i]);
-    return same;
-}
-
-void progress_follow(struct progress *p, const struct topology *t)
-{
-    if (!same_places(p, t)) {
+    if (change >= TOPOLOGY_ADDRESSES) {
         disconnect(p);
         for (size_t i = 0; i < t->n_servers; i++) {
-            p->places[i] = t->servers[i];
             struct redis_connection_settings settings = {
-                p->base, p->monitor, p->log, &p->places[i], t->version, NULL, NULL};
+                p->base, p->monitor, p->log, &t->servers[i], t->version, NULL, NULL};
             p->connections[i] = redis_connection_new(&settings);
         }
         p->n_servers = t->n_servers;
     }
-    memcpy(p->server_of, t->server_of, sizeof(p->server_of));
+    assert(p->n_servers == t->n_servers);
+    topology_unref(p->topology);
+    p->topology = topology_ref(t);
     for (size_t i = 0; i < t->n_servers; i++)
         redis_connection_set_usable(p->connections[i], t->servers[i].usable, t->version);
 }
@@ -231,7 +225,7 @@ static void ask_server(struct progress *p, int partition, const struct ask *ques
     *ask = *question;
     ask->progress = p;
     ask->asked_ms = clock_monotonic_ms();
-    ask->server = (size_t)p->server_of[partition];
+    ask->server = p->topology == NULL ? 0 : topology_server_of_partition(p->topology, partition);
     p->pending++;
     if (send_command(p, ask)) {
         TAILQ_INSERT_TAIL(&p->asks, ask, link);
@@ -272,6 +266,7 @@ void progress_free(struct progress *p)
 {
     disconnect(p);
     fail_all(p);
+    topology_unref(p->topology);
     event_free(p->fail);
     event_free(p->tick);
     buf_free(&p->command);

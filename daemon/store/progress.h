@@ -5,16 +5,17 @@
 #pragma once
 
 #include "redis/keys.h"
-#include "redis/monitor.h"
+#include "redis/topology.h"
 #include "store/store.h"
 
+struct monitor;
 struct progress;
 
 struct progress *progress_new(
     struct event_base *base, struct monitor *monitor, struct log *log, struct store_counters *counters);
 
-/* Connects to the servers of T where they are others than before. */
-void progress_follow(struct progress *p, const struct topology *t);
+/* Goes on with T, which is different by CHANGE from the one that was followed before. */
+void progress_follow(struct progress *p, struct topology *t, enum topology_change change);
 
 /* Whom a question is about. */
 struct progress_subject {

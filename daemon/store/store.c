@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "redis/keys.h"
+#include "redis/monitor.h"
 #include "store/apply.h"
 #include "store/pipeline.h"
 #include "store/progress.h"
@@ -24,8 +25,7 @@ struct store {
     struct key_prefix prefixes[PARTITIONS_MAX];
     struct pipeline *pipelines[SERVERS_MAX];
     size_t n_pipelines;
-    int pipeline_of[PARTITIONS_MAX];
-    uint64_t version; /* of the topology that the pipelines follow */
+    struct topology *topology; /* that the pipelines and the progress follow; NULL: none yet */
     size_t pending;
 };
 
@@ -40,33 +40,23 @@ static void free_pipelines(struct store *s)
         pipeline_free(s->pipelines[i]);
 }
 
-static bool same_servers(const struct store *s, const struct topology *t)
-{
-    bool same = s->n_pipelines == t->n_servers;
-    for (size_t i = 0; same && i < t->n_servers; i++)
-        same = redis_server_same(pipeline_server(s->pipelines[i]), &t->servers[i]);
-    return same && memcmp(s->pipeline_of, t->server_of, sizeof(s->pipeline_of)) == 0;
-}
-
+/* A run that waits for the server of its partition is refused where another server has that partition now. */
 static void follow_topology(struct store *s)
 {
-    if (monitor_version(s->context.monitor) == s->version)
+    enum topology_change change = monitor_follow(s->context.monitor, &s->topology);
+    struct topology *t = s->topology;
+    if (change == TOPOLOGY_SAME)
         return;
-    struct topology *t = monitor_topology(s->context.monitor);
-    if (t == NULL)
-        return;
-    s->version = t->version;
-    if (!same_servers(s, t)) {
+    if (change >= TOPOLOGY_PARTITIONS) {
         free_pipelines(s);
         for (size_t i = 0; i < t->n_servers; i++)
             s->pipelines[i] = pipeline_new(&s->context, &t->servers[i], t->version);
-        memcpy(s->pipeline_of, t->server_of, sizeof(s->pipeline_of));
         s->n_pipelines = t->n_servers;
     }
+    assert(s->n_pipelines == t->n_servers);
     for (size_t i = 0; i < t->n_servers; i++)
         pipeline_set_usable(s->pipelines[i], t->servers[i].usable, t->version);
-    progress_follow(s->progress, t);
-    topology_unref(t);
+    progress_follow(s->progress, t, change);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -143,11 +133,13 @@ int64_t store_age_ms(struct store *s)
 
 static void queue_run(struct store *s, struct store_run *run, int64_t now_us)
 {
-    run->hash = learner_hash(run->portal, run->learner);
+    run->hash = partition_hash(run->portal, run->learner);
     run->submitted_us = now_us;
     int partition = partition_of_hash(run->hash, s->context.config->redis.partitions);
-    if (s->n_pipelines > 0 && pipeline_admits(s->pipelines[s->pipeline_of[partition]], now_us)) {
-        pipeline_queue(s->pipelines[s->pipeline_of[partition]], partition, run, now_us);
+    struct pipeline *p =
+        s->n_pipelines == 0 ? NULL : s->pipelines[topology_server_of_partition(s->topology, partition)];
+    if (p != NULL && pipeline_admits(p, now_us)) {
+        pipeline_queue(p, partition, run, now_us);
         return;
     }
     run->status = STORE_UNAVAILABLE;
@@ -173,7 +165,7 @@ void store_submit(struct store *s, struct store_batch *batch, struct store_run *
 
 static struct progress_subject subject_of(const struct store *s, struct slice portal, struct slice learner)
 {
-    int partition = partition_of_hash(learner_hash(portal, learner), s->context.config->redis.partitions);
+    int partition = partition_of_hash(partition_hash(portal, learner), s->context.config->redis.partitions);
     return (struct progress_subject){partition, &s->prefixes[partition], portal, learner};
 }
 
@@ -208,6 +200,7 @@ void store_free(struct store *s)
     free_pipelines(s);
     pipeline_complete(&s->context, &s->refused);
     progress_free(s->progress);
+    topology_unref(s->topology);
     event_free(s->refuse);
     event_free(s->tick);
     apply_scratch_free(&s->context.scratch);

@@ -56,7 +56,7 @@ struct store_run {
     uint32_t late_seconds; /* clipped by the floor */
     /* the store's own */
     struct store_batch *batch;
-    uint64_t hash;        /* learner_hash() */
+    uint64_t hash;        /* partition_hash() */
     int64_t submitted_us; /* monotonic */
     STAILQ_ENTRY(store_run) link;
 };

@@ -30,10 +30,9 @@ static const struct budget budget = {16 * 1024 * 1024, 128, 200000, 40};
 
 /* ---- the monitor, which knows one server and never another, and a clock that stands ---- */
 
-uint64_t __wrap_monitor_version(const struct monitor *m);
-struct topology *__wrap_monitor_topology(struct monitor *m);
+enum topology_change __wrap_monitor_follow(struct monitor *m, struct topology **current);
 void __wrap_monitor_look(struct monitor *m);
-size_t __wrap_monitor_servers(struct monitor *m, struct monitor_server *out, size_t max);
+size_t __wrap_monitor_servers(struct monitor *m, struct redis_condition *out, size_t max);
 int64_t __wrap_clock_system_ms(void);
 int64_t __wrap_clock_monotonic_us(void);
 bool __wrap_client_take_fence(redisContext *redis, uint64_t number, char error[static CLIENT_ERROR_MAX]);
@@ -42,16 +41,11 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags);
 redisContext *__wrap_client_find(
     struct resolver *resolver, struct redis_server *server, char error[static CLIENT_ERROR_MAX]);
 
-uint64_t __wrap_monitor_version(const struct monitor *m)
+enum topology_change __wrap_monitor_follow(struct monitor *m, struct topology **current)
 {
     (void)m;
-    return 1;
-}
-
-struct topology *__wrap_monitor_topology(struct monitor *m)
-{
-    (void)m;
-    return NULL;
+    (void)current;
+    return TOPOLOGY_SAME;
 }
 
 void __wrap_monitor_look(struct monitor *m)
@@ -59,11 +53,11 @@ void __wrap_monitor_look(struct monitor *m)
     (void)m;
 }
 
-size_t __wrap_monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
+size_t __wrap_monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
 {
     (void)m;
     assert(max > 0);
-    *out = (struct monitor_server){.used_memory = 90, .max_memory = 100};
+    *out = (struct redis_condition){.used_memory = 90, .max_memory = 100};
     return 1;
 }
 
@@ -135,11 +129,10 @@ static redisContext *connect_to(int *server, struct slice bytes)
     return redis;
 }
 
-static struct topology *topology_new(void)
+static struct topology *one_server(void)
 {
-    struct topology *t = mem_zalloc(sizeof(*t));
+    struct topology *t = topology_new();
     struct sockaddr_un *un = (struct sockaddr_un *)&t->servers[0].address.addr;
-    t->references = 1;
     t->version = 1;
     t->n_servers = 1;
     un->sun_family = AF_UNIX;
@@ -244,7 +237,7 @@ static void call_retire(struct scene *s, struct arena *arena)
 
 static void call_check(struct scene *s, struct arena *arena)
 {
-    struct monitor_server seen = {0};
+    struct redis_condition seen = {0};
     int64_t permitted_ms = 0;
     (void)arena;
     enum check_result result = check_server(s->config, s->outbox->links[0].redis,
@@ -261,7 +254,7 @@ static void call_check(struct scene *s, struct arena *arena)
 /* discover() frees the connection. */
 static void look_for_servers(struct scene *s, enum redis_mode mode)
 {
-    struct topology *t = topology_new();
+    struct topology *t = one_server();
     struct endpoint asked = {.host = "asked", .port = 6379};
     struct config config = *s->config;
     char error[512] = "";
@@ -275,7 +268,7 @@ static void look_for_servers(struct scene *s, enum redis_mode mode)
         assert(t->server_of[p] >= 0 && (size_t)t->server_of[p] < t->n_servers);
     for (size_t i = 0; found == DISCOVERY_FOUND && i < t->n_servers; i++)
         assert(t->servers[i].endpoint.host[0] != '\0' && t->servers[i].endpoint.port != 0);
-    free(t);
+    topology_unref(t);
 }
 
 static void call_cluster(struct scene *s, struct arena *arena)
@@ -299,7 +292,7 @@ static void call_auto(struct scene *s, struct arena *arena)
 static void call_history(struct scene *s, struct arena *arena)
 {
     struct history history = {0};
-    struct monitor_server seen = {0};
+    struct redis_condition seen = {0};
     (void)arena;
     for (int i = 0; i < 2; i++) {
         bool good = history_look(
@@ -312,7 +305,7 @@ static void run(struct scene *s, call *function, struct slice bytes)
 {
     struct arena arena = {0};
     s->outbox = outbox_new(s->config, NULL, s->log);
-    s->outbox->topology = topology_new();
+    s->outbox->topology = one_server();
     s->outbox->links[0].redis = connect_to(&s->server, bytes);
     function(s, &arena);
     arena_free(&arena);

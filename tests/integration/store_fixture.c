@@ -141,7 +141,7 @@ void fixture_submit(struct fixture *f, struct store_run *runs, size_t n)
 int fixture_partition_of(const struct fixture *f, const char *learner)
 {
     return partition_of_hash(
-        learner_hash(SLICE_LITERAL("basic"), slice_of(learner)), f->config.redis.partitions);
+        partition_hash(SLICE_LITERAL("basic"), slice_of(learner)), f->config.redis.partitions);
 }
 
 void fixture_take(

@@ -39,7 +39,7 @@ struct monitor {
     struct arena arena;
 };
 
-/* ---- store/monitor.h ---- */
+/* ---- redis/monitor.h ---- */
 
 static void cut(struct monitor *m)
 {
@@ -55,27 +55,16 @@ static void ask(struct monitor *m)
         cut(m);
 }
 
-uint64_t monitor_version(const struct monitor *m)
+/* The first topology is no answer to a question: there was none before. */
+enum topology_change monitor_follow(struct monitor *m, struct topology **current)
 {
-    ask((struct monitor *)m);
-    return m->topologies[m->now].version;
-}
-
-struct topology *monitor_topology(struct monitor *m)
-{
-    return &m->topologies[m->now];
-}
-
-void topology_unref(struct topology *t)
-{
-    (void)t;
-}
-
-int topology_server_of_key(const struct topology *t, const char *key)
-{
-    (void)t;
-    (void)key;
-    return 0;
+    if (*current != NULL)
+        ask(m);
+    if (*current == &m->topologies[m->now])
+        return TOPOLOGY_SAME;
+    topology_unref(*current);
+    *current = topology_ref(&m->topologies[m->now]);
+    return TOPOLOGY_SERVERS;
 }
 
 void monitor_look(struct monitor *m)
@@ -83,7 +72,7 @@ void monitor_look(struct monitor *m)
     (void)m;
 }
 
-size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
+size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
 {
     (void)m;
     (void)out;
@@ -123,6 +112,7 @@ static void start_server(struct monitor *m, size_t server)
     redis_process_start(r, NULL);
     redis_process_command(r, "CONFIG SET appendfsync no"); /* thousands of commands */
     redis_process_command(r, "FUNCTION LOAD %s", (const char *)functions_lua);
+    t->references = 1; /* the test's own */
     t->version = server + 1;
     t->n_servers = 1;
     t->servers[0].usable = true;

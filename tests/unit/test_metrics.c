@@ -172,7 +172,7 @@ static void read_text(char *text)
 
 static void add_server(struct metrics *m, const char *name, bool reached)
 {
-    struct monitor_server *server = &m->servers[m->n_servers++];
+    struct redis_condition *server = &m->servers[m->n_servers++];
     snprintf(server->name, sizeof(server->name), "%s", name);
     server->reached = reached;
     server->clock_skew_ms = -1500;

@@ -16,7 +16,7 @@
 /* Stand in for the store's and the publisher's own. */
 struct monitor {
     enum monitor_state state;
-    struct monitor_server servers[2];
+    struct redis_condition servers[2];
 };
 
 struct publisher {
@@ -35,7 +35,7 @@ int64_t monitor_history_losses(const struct monitor *m)
     return 0;
 }
 
-size_t monitor_servers(struct monitor *m, struct monitor_server *out, size_t max)
+size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
 {
     assert_true(max >= 2);
     memcpy(out, m->servers, sizeof(m->servers));

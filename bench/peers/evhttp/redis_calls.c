@@ -87,7 +87,7 @@ static void on_answer(redisAsyncContext *redis, void *answer, void *data)
 static void encode(struct redis_calls *calls, struct store_run *run, int64_t now_ms)
 {
     struct store_run_queue queue = STAILQ_HEAD_INITIALIZER(queue);
-    run->hash = learner_hash(run->portal, run->learner);
+    run->hash = partition_hash(run->portal, run->learner);
     STAILQ_INSERT_TAIL(&queue, run, link);
     buf_clear(&calls->command);
     const struct key_prefix *prefix = &calls->prefixes[partition_of_hash(run->hash, calls->partitions)];

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/endpoint.h"
-#include "redis/monitor.h"
+#include "redis/topology.h"
 #include "store/store.h"
 
 struct event_base;

@@ -1,0 +1,34 @@
+/* What the monitor found about a Redis server when it looked at it last. Pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A daemon whose clock is further from a server's judges nothing: it would anchor sessions in the past,
+ * refuse live runs for good, or raise the floor for everybody. Its store admits nothing and its publisher
+ * stands by.
+ */
+enum { CLOCK_SKEW_MAX_MS = 2000 };
+
+struct redis_condition {
+    char name[300];
+    bool reached;      /* within the last 10 s */
+    bool away;         /* not reached at the last look */
+    char problem[256]; /* why it may not be used; "" when it may */
+    char refusal[256]; /* why it would refuse heartbeats now, though it may be used; "" when it would not */
+    int64_t clock_skew_ms;  /* the server's TIME less this machine's */
+    int64_t clock_error_ms; /* how far the skew may be off: half of the time that the question took */
+    int64_t used_memory;    /* bytes */
+    int64_t max_memory;     /* bytes; 0: no limit */
+};
+
+/* Fills the condition's problem, as printf() does. */
+void condition_complain(struct redis_condition *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * False where this machine's clock and the server's differ by more than CLOCK_SKEW_MAX_MS, however long the
+ * question was under way. True while the server has not been asked.
+ */
+bool condition_clock_agrees(const struct redis_condition *c);
