@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from harness import guard
 from harness.catalog import CATALOG, NOW_MS
 from harness.daemon import MINUTED, Minuted, run_minuted
 from harness.kafka_broker import KafkaBroker, kafka_jars
@@ -16,6 +17,11 @@ from harness.redis_server import RedisServer
 from harness.service import wait_until
 
 SERVICES = pytest.StashKey()
+
+
+def pytest_configure():
+    """Before xdist starts its workers, so that they end with this process, too."""
+    guard.begin()
 
 
 def pytest_sessionstart(session):
@@ -40,6 +46,18 @@ def kept_services(node):
         service.kill()
     for service in started:
         assert not service.sanitizer_report(), service.sanitizer_report()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left():
+    """Every process that a test started has been ended by the test or its fixtures."""
+    yield
+
+    def none_left():
+        left = guard.begin().family()
+        assert not left, [guard.command_of(pid) for pid in left]
+        return True
+    wait_until(none_left, "every process of the tests has ended", 20)
 
 
 class Daemons:

@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import guard
+
 SANITIZER_WORDS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 
 
@@ -64,11 +66,14 @@ class Service:
         self.environment = {}
 
     def spawn(self, argv, env=None):
+        """A child that ends with this process, however this one ends."""
         assert not self.running(), f"{self.name} is running already"
+        guarded = guard.begin()  # its mark is in the child's environment
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(a) for a in [*self.prefix, *argv]], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 cwd=self.directory, env=environment({**(env or {}), **self.environment}), start_new_session=True)
+        guarded.keep(self.process)
 
     def running(self):
         return self.process is not None and self.process.poll() is None

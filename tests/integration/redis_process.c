@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -69,10 +70,14 @@ static void prepare(struct redis_process *r, const char *host, int port)
     r->endpoint.port = (uint16_t)port;
 }
 
+/* The server ends with this program, also where that is killed: by a time limit of ctest, for instance. */
 static void spawn(struct redis_process *r, const char *const *args)
 {
+    pid_t test = getpid();
     r->pid = fork();
     if (r->pid == 0) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != test)
+            _exit(127);
         char log[96];
         snprintf(log, sizeof(log), "%s/log", r->dir);
         int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
