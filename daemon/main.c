@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/exit_status.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "config/yaml_reader.h"
@@ -12,13 +13,11 @@
 #include "publish/topics.h"
 #include "run/daemon.h"
 
-enum { EXIT_USAGE = 2 };
-
 static int fail(char *error)
 {
     fprintf(stderr, "minuted: %s\n", error);
     free(error);
-    return EXIT_FAILURE;
+    return EXIT_FAILED;
 }
 
 /* --dev makes a secret at its start; to check the rest, any will do. */
@@ -37,7 +36,7 @@ static int check_config(const struct config *config, bool dev)
     printf("%s: good; catalog %s: %zu courses\n", config->file == NULL ? "configuration" : config->file,
         policy->catalog->program, policy->catalog->n_courses);
     policy_unref(policy);
-    return EXIT_SUCCESS;
+    return EXIT_GOOD;
 }
 
 static int create_topics(const struct config *config)
@@ -45,9 +44,9 @@ static int create_topics(const struct config *config)
     char *error = NULL;
     if (strcmp(config->kafka.brokers, "embedded") == 0) {
         fputs("minuted: kafka.brokers is 'embedded', which makes its topics itself\n", stderr);
-        return EXIT_FAILURE;
+        return EXIT_FAILED;
     }
-    return topics_create(config, config->kafka.brokers, &error) ? EXIT_SUCCESS : fail(error);
+    return topics_create(config, config->kafka.brokers, &error) ? EXIT_GOOD : fail(error);
 }
 
 /* Whatever is done, nothing is begun with properties that cannot work. */
@@ -81,7 +80,7 @@ int main(int argc, char **argv)
     struct options options;
     options_parse(argc, argv, &options);
     if (options.action == ACTION_EXIT_GOOD)
-        return EXIT_SUCCESS;
+        return EXIT_GOOD;
     if (options.action == ACTION_EXIT_USAGE)
         return EXIT_USAGE;
     char *error = NULL;

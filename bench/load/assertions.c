@@ -2,12 +2,14 @@
  * What a result is held to: "p99<5ms,refused==0". Each assertion is parsed into a row, in which its text is
  * kept, so that an answer quotes what was asked.
  */
+#include "load/assertions.h"
+
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "load/result.h"
+#include "load/metrics.h"
 
 enum relation { LESS, LESS_EQUAL, GREATER, GREATER_EQUAL, EQUAL, NOT_EQUAL };
 
@@ -129,7 +131,7 @@ static bool read_assertion(struct slice text, struct assertion *a, char problem[
         snprintf(problem, 256, "\"%.*s\": one of < <= > >= == != is missing", SLICE_ARG(a->text));
         return false;
     }
-    if (!metric_find(a->metric, &a->unit)) {
+    if (!load_metric_find(a->metric, &a->unit)) {
         snprintf(problem, 256, "\"%.*s\": there is no such metric", SLICE_ARG(a->text));
         return false;
     }
@@ -178,13 +180,13 @@ static bool is_met(const struct assertion *a, double value)
 static bool judge(const struct assertion *a, const struct result *r, struct buf *out)
 {
     char found[32];
-    double value = metric_value(r, a->metric);
+    double value = load_metric_value(r, a->metric);
     bool met = is_met(a, value);
     buf_printf(out, "%-7s  %-28.*s  ", met ? "met" : "NOT MET", SLICE_ARG(a->text));
     if (isnan(value))
         buf_append_string(out, "not measured\n");
     else
-        buf_printf(out, "found %s\n", metric_format(a->unit, value, found));
+        buf_printf(out, "found %s\n", load_metric_format(a->unit, value, found));
     return met;
 }
 

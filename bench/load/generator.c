@@ -16,7 +16,7 @@ enum {
 };
 
 /* The request under way on a connection. */
-struct request {
+struct load_request {
     int64_t due_us;   /* since the start */
     int64_t since_us; /* when its first player's claim was due, before any refusal */
     uint32_t n;
@@ -30,7 +30,7 @@ struct generator {
     struct pool *pool;
     struct tally *tally;
     struct retries retries;
-    struct request *requests;
+    struct load_request *requests;
     struct arena arena;
     struct buf body;
     struct dice dice;
@@ -93,12 +93,12 @@ struct tally *generator_tally(struct generator *g)
 
 bool generator_open_sessions(struct generator *g, const atomic_bool *stop, char problem[static 256])
 {
-    return open_sessions(g->plan, g->crowd, stop, problem);
+    return opening_run(g->plan, g->crowd, stop, problem);
 }
 
 /* Counts the arrivals whose time has come, whether or not they find a connection, and goes on to what happens
  * now. */
-static struct counts *count_at(struct generator *g, int64_t now_us)
+static struct load_counts *count_at(struct generator *g, int64_t now_us)
 {
     for (; g->offered_due_us <= now_us; g->offered_due_us = schedule_due_us(g->plan->schedule, g->offered)) {
         tally_at(g->tally, g->offered_due_us)->counts.offered++;
@@ -123,13 +123,13 @@ static void claim_rest(struct generator *g, uint32_t player, int64_t now_us)
     retries_add(&g->retries, (struct retry){due_us, due_us, player});
 }
 
-static void put_back(struct generator *g, const struct request *r, int64_t now_us, int64_t after_s)
+static void put_back(struct generator *g, const struct load_request *r, int64_t now_us, int64_t after_s)
 {
     for (uint32_t i = 0; i < r->n; i++)
         retries_add(&g->retries, (struct retry){later_us(g, now_us, after_s), r->since_us, r->players[i]});
 }
 
-static void count_runs(struct counts *counts, const struct run_answer *answers, size_t n)
+static void count_runs(struct load_counts *counts, const struct run_answer *answers, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         counts->accepted += answers[i].status == RUN_ACCEPTED;
@@ -140,7 +140,7 @@ static void count_runs(struct counts *counts, const struct run_answer *answers, 
 }
 
 /* Shares the answers out among the request's players. */
-static void give_answers(struct generator *g, const struct request *r, int64_t now_us)
+static void give_answers(struct generator *g, const struct load_request *r, int64_t now_us)
 {
     size_t at = 0;
     for (uint32_t i = 0; i < r->n; i++) {
@@ -156,7 +156,7 @@ static void give_answers(struct generator *g, const struct request *r, int64_t n
 }
 
 /* Reads the results; false when they are not one for each run. */
-static bool read_results(struct generator *g, const struct request *r, const struct reply *reply)
+static bool read_results(struct generator *g, const struct load_request *r, const struct reply *reply)
 {
     if (g->plan->any_answer) {
         for (size_t i = 0; i < r->runs; i++) /* nothing was credited, nothing is to be sent again */
@@ -164,15 +164,15 @@ static bool read_results(struct generator *g, const struct request *r, const str
         return true;
     }
     arena_reset(&g->arena);
-    return reply_results(reply->body, &g->arena, g->answers) == r->runs;
+    return message_read_results(reply->body, &g->arena, g->answers) == r->runs;
 }
 
 static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t monotonic_us)
 {
     struct generator *g = ctx;
-    struct request *r = &g->requests[slot];
+    struct load_request *r = &g->requests[slot];
     int64_t now_us = monotonic_us - g->start_us;
-    struct counts *counts = count_at(g, now_us);
+    struct load_counts *counts = count_at(g, now_us);
     if (reply != NULL && (reply->status == 429 || reply->status == 503)) {
         counts->refused++;
         put_back(g, r, now_us, reply->retry_after_s);
@@ -196,7 +196,7 @@ static int64_t next_due_us(const struct generator *g, int64_t now_us)
     return schedule_due_us(g->plan->schedule, g->next);
 }
 
-static void begin_request(struct generator *g, struct request *r, int64_t due_us)
+static void begin_request(struct generator *g, struct load_request *r, int64_t due_us)
 {
     r->due_us = r->since_us = due_us;
     r->n = 0;
@@ -204,7 +204,7 @@ static void begin_request(struct generator *g, struct request *r, int64_t due_us
     message_body_begin(&g->body, g->plan->batch == 1);
 }
 
-static void add_player(struct generator *g, struct request *r, uint32_t player, int64_t now_us)
+static void add_player(struct generator *g, struct load_request *r, uint32_t player, int64_t now_us)
 {
     struct run claim[PLAYER_RUNS_MAX];
     uint32_t n = (uint32_t)crowd_claim(g->crowd, player, g->start_us + now_us, claim);
@@ -214,14 +214,14 @@ static void add_player(struct generator *g, struct request *r, uint32_t player, 
 }
 
 /* For one player more, whatever it claims. */
-static bool has_room(const struct generator *g, const struct request *r)
+static bool has_room(const struct generator *g, const struct load_request *r)
 {
     return r->n < g->plan->batch && r->runs + PLAYER_RUNS_MAX <= MESSAGE_RUNS_MAX && g->body.len <= BODY_ROOM;
 }
 
 static void send_request(struct generator *g, uint32_t slot, struct buf *out, int64_t now_us)
 {
-    const struct request *r = &g->requests[slot];
+    const struct load_request *r = &g->requests[slot];
     int64_t could_us = pool_blocked_until_us(g->pool) - g->start_us;
     could_us = could_us > r->due_us ? could_us : r->due_us;
     message_body_end(&g->body, g->plan->batch == 1);
@@ -238,7 +238,7 @@ static bool send_turns(struct generator *g, int64_t due_us, int64_t now_us)
     if (!crowd_take(g->crowd, g->start_us + now_us, &player))
         return false;
     struct buf *out = pool_begin(g->pool, &slot);
-    struct request *r = &g->requests[slot];
+    struct load_request *r = &g->requests[slot];
     begin_request(g, r, due_us);
     do {
         add_player(g, r, player, now_us);
@@ -251,7 +251,7 @@ static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
 {
     uint32_t slot;
     struct buf *out = pool_begin(g->pool, &slot);
-    struct request *r = &g->requests[slot];
+    struct load_request *r = &g->requests[slot];
     begin_request(g, r, due_us);
     do {
         struct retry retry = retries_take(&g->retries);
@@ -269,7 +269,7 @@ static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
 static bool arrive(struct generator *g, int64_t due_us, int64_t now_us)
 {
     bool sent = send_turns(g, due_us, now_us);
-    struct counts *counts = &tally_at(g->tally, now_us)->counts;
+    struct load_counts *counts = &tally_at(g->tally, now_us)->counts;
     if (g->plan->schedule->closed) {
         counts->offered += sent;
         return sent;
@@ -322,7 +322,7 @@ static bool finished(struct generator *g, int64_t now_us, const atomic_bool *sto
 /* What was never sent or is still under way has failed. */
 static void give_up(struct generator *g, int64_t now_us)
 {
-    struct counts *counts = count_at(g, now_us);
+    struct load_counts *counts = count_at(g, now_us);
     counts->failed += pool_busy(g->pool);
     if (g->offered > g->next)
         counts->failed += (g->offered - g->next) / g->plan->threads;

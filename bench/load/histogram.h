@@ -48,5 +48,5 @@ struct histogram_step {
 bool histogram_next_step(const struct histogram *h, struct histogram_step *step)
     __attribute__((warn_unused_result));
 
-/* The greatest value that bucket I holds, for those who walk through `buckets`. */
+/* The greatest value that bucket I holds. For tests: they check that buckets are narrow and join. */
 uint64_t histogram_bucket_top(size_t i);

@@ -20,7 +20,7 @@ static bool ask_once(int fd, struct slice request)
         if (n <= 0)
             return false;
         len += (size_t)n;
-        enum reply_state state = reply_read((struct slice){bytes, len}, &reply);
+        enum reply_state state = message_read_reply((struct slice){bytes, len}, &reply);
         if (state != REPLY_PARTIAL)
             return state == REPLY_WHOLE && !reply.close;
     }
@@ -29,8 +29,8 @@ static bool ask_once(int fd, struct slice request)
 
 static int open_one(const struct pool_plan *plan, size_t i, struct slice request)
 {
-    const struct wire_address *source;
-    const struct wire_address *to = pool_choose(plan, i, &source);
+    const struct link_address *source;
+    const struct link_address *to = pool_choose(plan, i, &source);
     struct timeval timeout = {TIMEOUT_S, 0};
     int on = 1;
     int fd = socket(to->addr.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "load/generator.h"
+#include "load/message.h"
+#include "load/pool.h"
 
 /* Opens N, each with one answered request behind it, until one cannot be opened. FDS gets them; returns how
  * many. */

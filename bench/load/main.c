@@ -10,6 +10,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "load/assertions.h"
+#include "load/report_hgrm.h"
+#include "load/report_html.h"
+#include "load/report_json.h"
+#include "load/report_text.h"
 #include "load/run.h"
 #include "load/verdict.h"
 #include "load/verify.h"
@@ -69,7 +74,7 @@ static void describe_machine(char *text, size_t size)
 
 static void describe(struct result *r, const struct setup *s, char *command)
 {
-    const struct options *o = s->options;
+    const struct load_options *o = s->options;
     time_t now = time(NULL);
     struct tm utc;
     strftime(r->started, sizeof(r->started), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
@@ -111,7 +116,7 @@ static void report_percentiles(const struct result *r, struct buf *out)
     report_hgrm(&r->latency, out);
 }
 
-static bool write_reports(const struct options *o, const struct result *r)
+static bool write_reports(const struct load_options *o, const struct result *r)
 {
     const struct {
         const char *path;
@@ -132,7 +137,7 @@ static bool write_reports(const struct options *o, const struct result *r)
 }
 
 /* The screen is left to a report that was asked for on standard output. */
-static bool writes_to_stdout(const struct options *o)
+static bool writes_to_stdout(const struct load_options *o)
 {
     const char *const paths[] = {o->json_file, o->hgrm_file, o->html_file};
     for (size_t i = 0; i < 3; i++)
@@ -141,7 +146,7 @@ static bool writes_to_stdout(const struct options *o)
     return false;
 }
 
-static enum exit_status conclude(const struct options *o, const struct result *r)
+static enum exit_status conclude(const struct load_options *o, const struct result *r)
 {
     struct buf text = {0};
     report_text(r, &text);
@@ -171,7 +176,7 @@ static void check_what_came_out(const struct setup *s, struct result *r)
         verify(s->config, &s->evidence, s->options->verify_wait_us / 1000, &r->verification);
 }
 
-static enum exit_status run(const struct options *o, char *command)
+static enum exit_status run(const struct load_options *o, char *command)
 {
     char problem[PROBLEM_MAX];
     struct setup setup;
@@ -200,11 +205,11 @@ static enum exit_status run(const struct options *o, char *command)
 
 int main(int argc, char **argv)
 {
-    struct options options;
+    struct load_options options;
     enum exit_status status;
     char command[2048];
     join_arguments(argc, argv, command, sizeof(command)); /* before --set values are cut in two */
-    if (!options_parse(argc, argv, &options, &status))
+    if (!load_options_parse(argc, argv, &options, &status))
         return (int)status;
     take_signals();
     raise_descriptors();

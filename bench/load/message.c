@@ -168,7 +168,7 @@ static bool read_status(const char *line, const char *end, struct reply *r)
     return true;
 }
 
-enum reply_state reply_read(struct slice bytes, struct reply *r)
+enum reply_state message_read_reply(struct slice bytes, struct reply *r)
 {
     const char *stop = bytes.len > 0 ? memmem(bytes.ptr, bytes.len, "\r\n\r\n", 4) : NULL;
     int64_t content_length = -1;
@@ -236,7 +236,7 @@ static bool read_result(struct json_reader *r, struct run_answer *answer)
     return r->error == NULL && has_status;
 }
 
-size_t reply_results(struct slice body, struct arena *arena, struct run_answer *answers)
+size_t message_read_results(struct slice body, struct arena *arena, struct run_answer *answers)
 {
     struct json_reader r;
     struct slice name;
@@ -258,7 +258,7 @@ size_t reply_results(struct slice body, struct arena *arena, struct run_answer *
     return json_end(&r) ? n : 0;
 }
 
-bool reply_session(struct slice body, struct arena *arena, struct slice *token, int64_t *anchor_ms)
+bool message_read_session(struct slice body, struct arena *arena, struct slice *token, int64_t *anchor_ms)
 {
     struct json_reader r;
     struct json_number number;

@@ -49,14 +49,14 @@ enum reply_state { REPLY_PARTIAL, REPLY_WHOLE, REPLY_BROKEN };
 
 /* The reply at the beginning of BYTES; only such with a Content-Length, or without a body (204), are
  * understood. */
-enum reply_state reply_read(struct slice bytes, struct reply *r);
+enum reply_state message_read_reply(struct slice bytes, struct reply *r);
 
 /*
  * The results of a heartbeats answer into ANSWERS (MESSAGE_RUNS_MAX); returns how many, 0 when it is not one.
  * ARENA is used meanwhile.
  */
-size_t reply_results(struct slice body, struct arena *arena, struct run_answer *answers);
+size_t message_read_results(struct slice body, struct arena *arena, struct run_answer *answers);
 
 /* A session's answer. TOKEN lives in BODY or ARENA. */
-bool reply_session(struct slice body, struct arena *arena, struct slice *token, int64_t *anchor_ms)
+bool message_read_session(struct slice body, struct arena *arena, struct slice *token, int64_t *anchor_ms)
     __attribute__((warn_unused_result));

@@ -1,8 +1,10 @@
 /* Figures as people read them: three digits, thousands apart, and a unit that suits their size. */
-#include <math.h>
-#include <stdio.h>
+#include "load/metric_format.h"
 
-#include "load/result.h"
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
 enum { GROUP = 3, DIGITS_MAX = 24 };
 
@@ -56,7 +58,7 @@ static const struct scale *scale_for(enum metric_unit unit, double value)
     return scale;
 }
 
-char *metric_format(enum metric_unit unit, double value, char text[static 32])
+char *load_metric_format(enum metric_unit unit, double value, char text[static 32])
 {
     if (!isfinite(value)) {
         snprintf(text, 32, "–");

@@ -2,10 +2,10 @@
  * The figures of a result by name. One table says what there is; the CPU of each watched process is a family
  * of its own, since what is watched differs from load to load.
  */
+#include "load/metrics.h"
+
 #include <math.h>
 #include <stdlib.h>
-
-#include "load/result.h"
 
 /* A share of nothing is no figure. */
 static double ratio(double part, double whole)
@@ -20,49 +20,44 @@ static double growth(uint64_t before, uint64_t after)
 
 /* ---- latency ---- */
 
-static double latency_quantile(const struct metric *m, const struct result *r)
+static double latency_quantile(const struct load_metric *m, const struct result *r)
 {
     return r->latency.n == 0 ? NAN : (double)histogram_quantile(&r->latency, m->quantile);
 }
 
-static double latency_mean(const struct metric *m, const struct result *r)
+static double latency_mean(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return r->latency.n == 0 ? NAN : histogram_mean(&r->latency);
 }
 
-static double lateness_quantile(const struct metric *m, const struct result *r)
+static double lateness_quantile(const struct load_metric *m, const struct result *r)
 {
     return r->lateness.n == 0 ? NAN : (double)histogram_quantile(&r->lateness, m->quantile);
 }
 
 /* ---- counts and rates ---- */
 
-static double count(const struct metric *m, const struct result *r)
+static double count(const struct load_metric *m, const struct result *r)
 {
     uint64_t n;
     memcpy(&n, (const char *)&r->counts + m->count, sizeof(n));
     return (double)n;
 }
 
-static double rate(const struct metric *m, const struct result *r)
+static double rate(const struct load_metric *m, const struct result *r)
 {
     return ratio(count(m, r), r->measured_s);
 }
 
 /* ---- CPU and memory ---- */
 
-bool watched_is_client(const char *name)
-{
-    return strncmp(name, "client", strlen("client")) == 0;
-}
-
 static double heartbeats(const struct result *r)
 {
     return (double)(r->counts.accepted > 0 ? r->counts.accepted : r->counts.answered);
 }
 
-double cpu_of_process_per_heartbeat(const struct result *r, size_t i)
+double load_metric_cpu_of_process(const struct result *r, size_t i)
 {
     return r->watched_gone[i] ? NAN : ratio((double)r->watched[i].cpu_us, heartbeats(r));
 }
@@ -72,7 +67,7 @@ static double system_cpu_us(const struct result *r)
     double sum = 0;
     size_t n = 0;
     for (size_t i = 0; i < r->n_watched; i++) {
-        if (watched_is_client(r->watched_names[i]))
+        if (result_is_client(r->watched_names[i]))
             continue;
         sum += r->watched_gone[i] ? NAN : (double)r->watched[i].cpu_us;
         n++;
@@ -80,32 +75,32 @@ static double system_cpu_us(const struct result *r)
     return n == 0 ? NAN : sum;
 }
 
-static double cpu_per_heartbeat(const struct metric *m, const struct result *r)
+static double cpu_per_heartbeat(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return ratio(system_cpu_us(r), heartbeats(r));
 }
 
-static double cpu_per_request(const struct metric *m, const struct result *r)
+static double cpu_per_request(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return ratio(system_cpu_us(r), (double)r->counts.answered);
 }
 
-static double memory_per_idle_connection(const struct metric *m, const struct result *r)
+static double memory_per_idle_connection(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return r->idle_connections == 0 || r->n_watched == 0 ? NAN : r->memory_per_idle_connection;
 }
 
-static double redis_commands_per_s(const struct metric *m, const struct result *r)
+static double redis_commands_per_s(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return r->has_redis ? ratio((double)r->redis.commands, r->measured_s) : NAN;
 }
 
 /* Of the whole load: Redis's memory is read before it begins, and the warm-up fills it as well. */
-static double redis_bytes_per_minute(const struct metric *m, const struct result *r)
+static double redis_bytes_per_minute(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     double credited_s = 0;
@@ -121,25 +116,25 @@ static bool verified(const struct result *r)
     return r->verification.asked && r->verification.problem[0] == '\0';
 }
 
-static double seconds_lost(const struct metric *m, const struct result *r)
+static double seconds_lost(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return verified(r) ? (double)r->verification.lost_s : NAN;
 }
 
-static double seconds_extra(const struct metric *m, const struct result *r)
+static double seconds_extra(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return verified(r) ? (double)r->verification.extra_s : NAN;
 }
 
-static double generator_cpu(const struct metric *m, const struct result *r)
+static double generator_cpu(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return r->generator_cpu;
 }
 
-static double is_void(const struct metric *m, const struct result *r)
+static double is_void(const struct load_metric *m, const struct result *r)
 {
     (void)m;
     return r->void_reason[0] != '\0';
@@ -151,9 +146,9 @@ static double is_void(const struct metric *m, const struct result *r)
     {                                                                                                        \
         .name = (text), .help = (meaning), .unit = (of_unit), .value = (function), __VA_ARGS__               \
     }
-#define COUNT(field) .count = offsetof(struct counts, field)
+#define COUNT(field) .count = offsetof(struct load_counts, field)
 
-const struct metric metrics[] = {
+const struct load_metric load_metrics[] = {
     METRIC("p50", "half of the answers came within", UNIT_US, latency_quantile, .quantile = 0.5),
     METRIC("p90", "90 % of the answers came within", UNIT_US, latency_quantile, .quantile = 0.9),
     METRIC("p99", "99 % of the answers came within", UNIT_US, latency_quantile, .quantile = 0.99),
@@ -186,15 +181,15 @@ const struct metric metrics[] = {
         generator_cpu),
     METRIC("void", "1 when the generator was the bottleneck", UNIT_COUNT, is_void),
 };
-const size_t n_metrics = sizeof(metrics) / sizeof(metrics[0]);
+const size_t load_n_metrics = sizeof(load_metrics) / sizeof(load_metrics[0]);
 
 /* ---- by name ---- */
 
-static const struct metric *find_row(struct slice name)
+static const struct load_metric *find_row(struct slice name)
 {
-    for (size_t i = 0; i < n_metrics; i++)
-        if (slice_is(name, metrics[i].name))
-            return &metrics[i];
+    for (size_t i = 0; i < load_n_metrics; i++)
+        if (slice_is(name, load_metrics[i].name))
+            return &load_metrics[i];
     return NULL;
 }
 
@@ -207,27 +202,20 @@ static struct slice process_of(struct slice name)
     return (struct slice){name.ptr + prefix.len, name.len - prefix.len};
 }
 
-bool metric_find(struct slice name, enum metric_unit *unit)
+bool load_metric_find(struct slice name, enum metric_unit *unit)
 {
-    const struct metric *row = find_row(name);
+    const struct load_metric *row = find_row(name);
     *unit = row ? row->unit : UNIT_US;
     return row || process_of(name).len > 0;
 }
 
-double metric_value(const struct result *r, struct slice name)
+double load_metric_value(const struct result *r, struct slice name)
 {
-    const struct metric *row = find_row(name);
+    const struct load_metric *row = find_row(name);
     if (row)
         return row->value(row, r);
     for (size_t i = 0; i < r->n_watched; i++)
         if (slice_is(process_of(name), r->watched_names[i]))
-            return cpu_of_process_per_heartbeat(r, i);
+            return load_metric_cpu_of_process(r, i);
     return NAN;
-}
-
-void result_free(struct result *r)
-{
-    free(r->seconds);
-    r->seconds = NULL;
-    r->n_seconds = 0;
 }

@@ -35,7 +35,8 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
     struct slice token;
     int64_t anchor_ms;
     arena_reset(&o->arena);
-    if (reply != NULL && reply->status == 201 && reply_session(reply->body, &o->arena, &token, &anchor_ms)) {
+    if (reply != NULL && reply->status == 201 &&
+        message_read_session(reply->body, &o->arena, &token, &anchor_ms)) {
         crowd_open(o->crowd, o->players[slot], token, anchor_ms, now_us);
         o->clock_is_off = o->clock_is_off || llabs(anchor_ms - clock_system_ms()) > CLOCK_OFF_MAX_MS;
         o->n_open++;
@@ -51,7 +52,7 @@ static void ask(struct opening *o, uint32_t player)
 {
     const struct evidence *e = o->plan->evidence;
     char name[EVIDENCE_LEARNER_MAX + 1];
-    char jwt[PLATFORM_JWT_MAX];
+    char jwt[PLAN_JWT_MAX];
     uint32_t slot;
     uint32_t index = crowd_learner(o->crowd, player);
     struct slice learner = evidence_learner(e, index, name);
@@ -95,7 +96,7 @@ static bool say_why(const struct opening *o, char problem[static 256])
     return false;
 }
 
-bool open_sessions(
+bool opening_run(
     const struct load_plan *plan, struct crowd *crowd, const atomic_bool *stop, char problem[static 256])
 {
     struct opening o = {.plan = plan, .crowd = crowd, .stop = stop};

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/assertions.h"
 #include "load/quantity.h"
 
 static const char usage[] =
@@ -109,7 +110,7 @@ static bool read_share(const char *value, double *share)
     return *end == '\0' && *share <= 1;
 }
 
-#define READER(option) static bool read_##option(struct options *o, char *value)
+#define READER(option) static bool read_##option(struct load_options *o, char *value)
 #define TEXT_READER(option, member)                                                                          \
     READER(option)                                                                                           \
     {                                                                                                        \
@@ -262,7 +263,7 @@ static const struct {
     const char *name;
     int letter; /* 0: none */
     int has_value;
-    bool (*read)(struct options *o, char *value);
+    bool (*read)(struct load_options *o, char *value);
     const char *wanted;
 } rows[] = {
     {"config", 'c', required_argument, read_config, "a file"},
@@ -338,7 +339,7 @@ static bool complain(const char *what)
 }
 
 /* What concerns several options. */
-static bool check(const struct options *o)
+static bool check(const struct load_options *o)
 {
     if (o->config_file == NULL && o->n_overrides == 0)
         return complain("--config is needed");
@@ -353,13 +354,13 @@ static bool check(const struct options *o)
     return true;
 }
 
-bool options_parse(int argc, char **argv, struct options *options, enum exit_status *status)
+bool load_options_parse(int argc, char **argv, struct load_options *options, enum exit_status *status)
 {
     static char default_load[] = "1000:10s";
     struct option list[ROWS + 3];
     char letters[2 * ROWS + 8];
     int option;
-    *options = (struct options){.batch = 1,
+    *options = (struct load_options){.batch = 1,
         .connections = 256,
         .threads = 1,
         .timeout_us = 5000000,

@@ -6,16 +6,14 @@
 #include <stdint.h>
 
 #include "base/endpoint.h"
+#include "base/exit_status.h"
 #include "config/config.h"
 #include "load/sampler.h"
 #include "load/schedule.h"
 
 enum { OVERRIDES_MAX = 64, PLACES_MAX = 16, SOURCES_MAX = 64, PLAYERS_MAX = 4000000 };
 
-/* Wrong usage is 2; 1 says that the load failed, its result is void or an assertion is not met. */
-enum exit_status { EXIT_GOOD, EXIT_FAILED, EXIT_USAGE };
-
-struct options {
+struct load_options {
     /* the deployment */
     const char *config_file;
     struct config_override overrides[OVERRIDES_MAX];
@@ -67,5 +65,5 @@ struct options {
  * Parses ARGV, which *OPTIONS then points into. True when the load is to be run; else *STATUS is what to exit
  * with, and help, version or the problem was printed.
  */
-bool options_parse(int argc, char **argv, struct options *options, enum exit_status *status)
+bool load_options_parse(int argc, char **argv, struct load_options *options, enum exit_status *status)
     __attribute__((warn_unused_result));

@@ -12,9 +12,9 @@
 
 enum { EVENTS_MAX = 256 };
 
-struct slot {
-    TAILQ_ENTRY(slot) link; /* among the busy */
-    struct wire wire;
+struct pool_slot {
+    TAILQ_ENTRY(pool_slot) busy_slots;
+    struct link link;
     int64_t sent_us;
     uint32_t index;
     bool busy;
@@ -24,12 +24,12 @@ struct pool {
     const struct pool_plan *plan;
     pool_answer *answer;
     void *ctx;
-    struct slot *slots;
+    struct pool_slot *slots;
     uint32_t *idle; /* a stack: the warmest connection first */
     uint32_t n_idle;
     size_t n_opened; /* connections ever made, to share out places and sources */
     int64_t blocked_until_us;
-    TAILQ_HEAD(, slot) busy; /* in the order of sending, so that the first times out first */
+    TAILQ_HEAD(, pool_slot) busy; /* in the order of sending, so that the first times out first */
     int epoll;
 };
 
@@ -47,7 +47,7 @@ struct pool *pool_new(const struct pool_plan *plan, pool_answer *answer, void *c
         abort();
     for (uint32_t i = 0; i < plan->size; i++) {
         p->slots[i].index = i;
-        p->slots[i].wire.fd = -1;
+        p->slots[i].link.fd = -1;
         p->idle[p->n_idle++] = plan->size - 1 - i;
     }
     return p;
@@ -56,7 +56,7 @@ struct pool *pool_new(const struct pool_plan *plan, pool_answer *answer, void *c
 void pool_free(struct pool *p)
 {
     for (uint32_t i = 0; i < p->plan->size; i++)
-        wire_free(&p->slots[i].wire);
+        link_free(&p->slots[i].link);
     close(p->epoll);
     free(p->idle);
     free(p->slots);
@@ -78,8 +78,8 @@ uint32_t pool_busy(const struct pool *p)
     return p->plan->size - p->n_idle;
 }
 
-const struct wire_address *pool_choose(
-    const struct pool_plan *plan, size_t i, const struct wire_address **source)
+const struct link_address *pool_choose(
+    const struct pool_plan *plan, size_t i, const struct link_address **source)
 {
     *source = plan->n_sources > 0 ? &plan->sources[i / plan->n_places % plan->n_sources] : NULL;
     return &plan->places[i % plan->n_places];
@@ -87,15 +87,15 @@ const struct wire_address *pool_choose(
 
 /* ---- a request's life ---- */
 
-static void complete(struct pool *p, struct slot *s, const struct reply *reply, int64_t now_us)
+static void complete(struct pool *p, struct pool_slot *s, const struct reply *reply, int64_t now_us)
 {
     s->busy = false;
-    TAILQ_REMOVE(&p->busy, s, link);
+    TAILQ_REMOVE(&p->busy, s, busy_slots);
     p->answer(p->ctx, s->index, reply, now_us);
-    if (reply == NULL || reply->close || p->plan->close || s->wire.out.len > 0)
-        wire_close(&s->wire);
+    if (reply == NULL || reply->close || p->plan->close || s->link.out.len > 0)
+        link_close(&s->link);
     else
-        buf_clear(&s->wire.in);
+        buf_clear(&s->link.in);
     if (p->n_idle == 0)
         p->blocked_until_us = now_us;
     p->idle[p->n_idle++] = s->index;
@@ -104,35 +104,35 @@ static void complete(struct pool *p, struct slot *s, const struct reply *reply, 
 struct buf *pool_begin(struct pool *p, uint32_t *slot)
 {
     *slot = p->idle[--p->n_idle];
-    return &p->slots[*slot].wire.out;
+    return &p->slots[*slot].link.out;
 }
 
-static bool open_slot(struct pool *p, struct slot *s)
+static bool open_slot(struct pool *p, struct pool_slot *s)
 {
     const struct pool_plan *plan = p->plan;
-    const struct wire_address *source;
-    const struct wire_address *place = pool_choose(plan, p->n_opened++, &source);
-    return wire_open(&s->wire, place, source, p->epoll, s->index);
+    const struct link_address *source;
+    const struct link_address *place = pool_choose(plan, p->n_opened++, &source);
+    return link_open(&s->link, place, source, p->epoll, s->index);
 }
 
 void pool_send(struct pool *p, uint32_t slot, int64_t now_us)
 {
-    struct slot *s = &p->slots[slot];
+    struct pool_slot *s = &p->slots[slot];
     s->busy = true;
     s->sent_us = now_us;
-    TAILQ_INSERT_TAIL(&p->busy, s, link);
-    if ((s->wire.fd < 0 && !open_slot(p, s)) || wire_flush(&s->wire, p->epoll, slot) == WIRE_LOST)
+    TAILQ_INSERT_TAIL(&p->busy, s, busy_slots);
+    if ((s->link.fd < 0 && !open_slot(p, s)) || link_flush(&s->link, p->epoll, slot) == LINK_LOST)
         complete(p, s, NULL, now_us);
 }
 
-static void read_reply(struct pool *p, struct slot *s, int64_t now_us)
+static void read_reply(struct pool *p, struct pool_slot *s, int64_t now_us)
 {
     struct reply reply;
-    switch (reply_read(buf_slice(&s->wire.in), &reply)) {
+    switch (message_read_reply(buf_slice(&s->link.in), &reply)) {
     case REPLY_PARTIAL:
         break;
     case REPLY_WHOLE: /* with another one behind it that nobody asked for, it is none */
-        complete(p, s, reply.len == s->wire.in.len ? &reply : NULL, now_us);
+        complete(p, s, reply.len == s->link.in.len ? &reply : NULL, now_us);
         break;
     case REPLY_BROKEN:
         complete(p, s, NULL, now_us);
@@ -140,28 +140,28 @@ static void read_reply(struct pool *p, struct slot *s, int64_t now_us)
     }
 }
 
-static void handle(struct pool *p, struct slot *s, uint32_t events)
+static void handle(struct pool *p, struct pool_slot *s, uint32_t events)
 {
-    if (s->wire.fd < 0)
+    if (s->link.fd < 0)
         return; /* closed by what came before it */
-    if ((events & EPOLLOUT) != 0 && s->busy && wire_flush(&s->wire, p->epoll, s->index) == WIRE_LOST) {
+    if ((events & EPOLLOUT) != 0 && s->busy && link_flush(&s->link, p->epoll, s->index) == LINK_LOST) {
         complete(p, s, NULL, clock_monotonic_us());
         return;
     }
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) == 0)
         return;
-    enum wire_status status = wire_read(&s->wire);
-    if (s->busy && status == WIRE_DONE)
+    enum link_status status = link_read(&s->link);
+    if (s->busy && status == LINK_DONE)
         read_reply(p, s, clock_monotonic_us());
-    else if (s->busy && status == WIRE_LOST)
+    else if (s->busy && status == LINK_LOST)
         complete(p, s, NULL, clock_monotonic_us());
-    else if (!s->busy && status != WIRE_AGAIN)
-        wire_close(&s->wire); /* the server closes what was idle for long */
+    else if (!s->busy && status != LINK_AGAIN)
+        link_close(&s->link); /* the server closes what was idle for long */
 }
 
 static void expire(struct pool *p, int64_t now_us)
 {
-    struct slot *s;
+    struct pool_slot *s;
     while ((s = TAILQ_FIRST(&p->busy)) != NULL && now_us - s->sent_us >= p->plan->timeout_us)
         complete(p, s, NULL, now_us);
 }
@@ -175,7 +175,7 @@ static struct timespec timeout_of(int64_t us)
 void pool_wait(struct pool *p, int64_t now_us, int64_t until_us)
 {
     struct epoll_event events[EVENTS_MAX];
-    struct slot *first = TAILQ_FIRST(&p->busy);
+    struct pool_slot *first = TAILQ_FIRST(&p->busy);
     if (first != NULL && first->sent_us + p->plan->timeout_us < until_us)
         until_us = first->sent_us + p->plan->timeout_us;
     struct timespec timeout = timeout_of(until_us - now_us);

@@ -9,13 +9,13 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "load/link.h"
 #include "load/message.h"
-#include "load/wire.h"
 
 struct pool_plan {
-    const struct wire_address *places;
+    const struct link_address *places;
     size_t n_places;
-    const struct wire_address *sources; /* none: the system's choice */
+    const struct link_address *sources; /* none: the system's choice */
     size_t n_sources;
     uint32_t size;
     bool close; /* a connection for each request */
@@ -27,8 +27,8 @@ typedef void pool_answer(void *ctx, uint32_t slot, const struct reply *reply, in
 
 /* Where connection I goes to and comes from: each place from each source in turn. *SOURCE is NULL where it is
  * free. */
-const struct wire_address *pool_choose(
-    const struct pool_plan *plan, size_t i, const struct wire_address **source);
+const struct link_address *pool_choose(
+    const struct pool_plan *plan, size_t i, const struct link_address **source);
 
 struct pool;
 

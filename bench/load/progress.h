@@ -4,5 +4,5 @@
 #include "load/options.h"
 #include "load/result.h"
 
-void progress_show(const struct options *o, size_t i, const struct second *s);
-void progress_end(const struct options *o);
+void progress_show(const struct load_options *o, size_t i, const struct second *s);
+void progress_end(const struct load_options *o);

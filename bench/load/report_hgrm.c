@@ -2,9 +2,9 @@
  * The percentile distribution in the layout that HdrHistogram's tools print and its plotters read: columns of
  * 12, 14, 10 and 14 characters, then mean, maximum and sizes in lines that begin with "#".
  */
-#include <inttypes.h>
+#include "load/report_hgrm.h"
 
-#include "load/result.h"
+#include <inttypes.h>
 
 static double milliseconds(double us)
 {

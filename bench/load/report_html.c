@@ -3,10 +3,13 @@
  * and names are strangers' text: where they stand between tags they are escaped as HTML, and in the JSON as
  * \u….
  */
+#include "load/report_html.h"
+
 #include <assert.h>
 
 #include "embedded/page_html.h"
-#include "load/result.h"
+#include "load/report_json.h"
+#include "load/report_text.h"
 
 static void append_escaped(struct buf *out, const char *bytes, size_t len)
 {

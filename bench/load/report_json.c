@@ -1,25 +1,11 @@
-/*
- * A result as one JSON object, for programs and for the page:
- *
- *     format             1
- *     title, command, started, machine, version, void_reason (null when it is not void)
- *     load               what was asked for: schedule, closed_loop, players, connections, …; seed is a string
- *     warmup_s, measured_s
- *     metrics            by the names that assertions use; null where there is nothing to state
- *     counts             of requests and runs in the measured time
- *     latency_us, lateness_us   {n, mean, deviation, max, steps: [[quantile, microseconds, count], …]}
- *     processes          [{name, client, cpu_us, cpu_us_per_heartbeat, memory, memory_before}, …]
- *     redis              {commands, memory, memory_before, keys}, or null
- *     verification       {problem (null when judged), expected_s, …}, or null
- *     seconds            [{offered_rate, …counts, latency_us: [p50, p90, p99, p99.9, max] or null,
- * lateness_us, generator_cpu_us, processes: [[cpu_us, memory], …], redis: [commands, memory, keys]}, …], the
- * warm-up first
- */
+/* A result as one JSON object, for programs and for the page. */
+#include "load/report_json.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/json_write.h"
-#include "load/result.h"
+#include "load/metrics.h"
 
 /* ---- members ---- */
 
@@ -106,17 +92,17 @@ static void append_load(const struct result *r, struct buf *out)
 static void append_metrics(const struct result *r, struct buf *out)
 {
     open_member(out, "metrics", '{');
-    for (size_t i = 0; i < n_metrics; i++)
-        number(out, metrics[i].name, metrics[i].value(&metrics[i], r));
+    for (size_t i = 0; i < load_n_metrics; i++)
+        number(out, load_metrics[i].name, load_metrics[i].value(&load_metrics[i], r));
     for (size_t i = 0; i < r->n_watched; i++) {
         char name[sizeof(METRIC_CPU_PREFIX) + NAME_MAX_CHARS];
         snprintf(name, sizeof(name), METRIC_CPU_PREFIX "%s", r->watched_names[i]);
-        number(out, name, cpu_of_process_per_heartbeat(r, i));
+        number(out, name, load_metric_cpu_of_process(r, i));
     }
     buf_append_char(out, '}');
 }
 
-static void append_counts(const struct counts *c, struct buf *out)
+static void append_counts(const struct load_counts *c, struct buf *out)
 {
     whole(out, "offered", c->offered);
     whole(out, "sent", c->sent);
@@ -156,9 +142,9 @@ static void append_processes(const struct result *r, struct buf *out)
         separate(out);
         buf_append_char(out, '{');
         text(out, "name", r->watched_names[i]);
-        boolean(out, "client", watched_is_client(r->watched_names[i]));
+        boolean(out, "client", result_is_client(r->watched_names[i]));
         whole(out, "cpu_us", r->watched[i].cpu_us);
-        number(out, "cpu_us_per_heartbeat", cpu_of_process_per_heartbeat(r, i));
+        number(out, "cpu_us_per_heartbeat", load_metric_cpu_of_process(r, i));
         whole(out, "memory", r->watched[i].memory);
         whole(out, "memory_before", r->watched_memory_before[i]);
         buf_append_char(out, '}');

@@ -1,12 +1,11 @@
-/*
- * A result on one screen of text: what was asked for, what came of it, how long answers took, what they cost,
- * and whether all of it is where it should be. Columns are aligned by characters, not bytes.
- */
+/* A result on one screen of text. Columns are aligned by characters, not bytes. */
+#include "load/report_text.h"
+
 #include <inttypes.h>
 #include <math.h>
 
 #include "base/utf8.h"
-#include "load/result.h"
+#include "load/metrics.h"
 
 enum { LABEL = 18, COLUMN = 12 };
 
@@ -36,7 +35,7 @@ static void cell(struct buf *out, const char *text)
 static void figure(struct buf *out, enum metric_unit unit, double value)
 {
     char text[32];
-    cell(out, metric_format(unit, value, text));
+    cell(out, load_metric_format(unit, value, text));
 }
 
 static void count_cell(struct buf *out, uint64_t n)
@@ -47,7 +46,7 @@ static void count_cell(struct buf *out, uint64_t n)
 static void inline_figure(struct buf *out, enum metric_unit unit, double value)
 {
     char text[32];
-    buf_append_string(out, metric_format(unit, value, text));
+    buf_append_string(out, load_metric_format(unit, value, text));
 }
 
 /* Text from outside: no control character reaches the terminal. */
@@ -76,7 +75,7 @@ static void label(struct buf *out, const char *text)
 
 static double metric(const struct result *r, const char *name)
 {
-    return metric_value(r, slice_of(name));
+    return load_metric_value(r, slice_of(name));
 }
 
 /* ---- what was asked for ---- */
@@ -144,7 +143,7 @@ static void count_line(const struct result *r, struct buf *out, const char *name
 
 static void append_counts(const struct result *r, struct buf *out)
 {
-    const struct counts *c = &r->counts;
+    const struct load_counts *c = &r->counts;
     const struct {
         const char *request;
         uint64_t requests;
@@ -183,11 +182,11 @@ static void append_latency(const struct result *r, struct buf *out)
 static void append_process(const struct result *r, size_t i, struct buf *out)
 {
     label(out, r->watched_names[i]);
-    figure(out, UNIT_US, cpu_of_process_per_heartbeat(r, i));
+    figure(out, UNIT_US, load_metric_cpu_of_process(r, i));
     figure(out, UNIT_RATIO, r->measured_s > 0 ? (double)r->watched[i].cpu_us / 1e6 / r->measured_s : NAN);
     figure(out, UNIT_BYTES, (double)r->watched[i].memory);
     figure(out, UNIT_BYTES, (double)r->watched[i].memory - (double)r->watched_memory_before[i]);
-    buf_append_string(out, watched_is_client(r->watched_names[i]) ? "  (not in the sum)\n" : "\n");
+    buf_append_string(out, result_is_client(r->watched_names[i]) ? "  (not in the sum)\n" : "\n");
 }
 
 static void append_processes(const struct result *r, struct buf *out)

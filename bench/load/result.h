@@ -8,14 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "load/histogram.h"
 #include "load/verification.h"
 
 enum { WATCHED_MAX = 8, NAME_MAX_CHARS = 31, LATENCY_MARKS = 5 };
 
 /* What happened to requests and runs; of the whole measured time, or of one second of it. */
-struct counts {
+struct load_counts {
     uint64_t offered;    /* requests whose intended time has come */
     uint64_t sent;       /* requests, those sent again included */
     uint64_t answered;   /* 2xx: done */
@@ -42,8 +41,8 @@ struct redis_usage {
 
 /* One second of the load, the first at 0. */
 struct second {
-    struct counts counts; /* by when it happened */
-    double offered_rate;  /* what the schedule wanted: requests/s */
+    struct load_counts counts; /* by when it happened */
+    double offered_rate;       /* what the schedule wanted: requests/s */
     /* of the answers that came in it: p50, p90, p99, p99.9 and the greatest; 0 where none came */
     uint64_t latency_us[LATENCY_MARKS];
     uint64_t lateness_us;      /* the worst: how long after it could have been sent a request was sent */
@@ -73,7 +72,7 @@ struct result {
     /* what came of it, after the warm-up */
     double warmup_s;
     double measured_s;
-    struct counts counts;
+    struct load_counts counts;
     struct histogram latency;  /* from the intended time of sending, or from sending in a closed loop */
     struct histogram lateness; /* how long after it could have been sent a request was sent */
     uint64_t unanswered;       /* players whose last claim was never answered, though there was time */
@@ -102,61 +101,7 @@ struct result {
 /* Frees what the result holds, not the result. */
 void result_free(struct result *r);
 
-/* ---- metrics: the figures that a report states and an assertion names ---- */
-
-enum metric_unit { UNIT_COUNT, UNIT_US, UNIT_PER_S, UNIT_BYTES, UNIT_RATIO };
-
-struct metric {
-    const char *name; /* such as "p99.9" or "cpu_per_heartbeat" */
-    const char *help;
-    enum metric_unit unit;
-    double (*value)(const struct metric *m, const struct result *r);
-    double quantile; /* of a percentile */
-    size_t count;    /* of a count or its rate: where in `struct counts` */
-};
-
-/* In the order in which a report lists them. */
-extern const struct metric metrics[];
-extern const size_t n_metrics;
-
-/* Begins the name of the CPU per heartbeat of one watched process: "cpu.minuted". */
-#define METRIC_CPU_PREFIX "cpu."
-
-/* Whether there is a metric NAME, with its unit; every "cpu." with a name behind it is one. */
-bool metric_find(struct slice name, enum metric_unit *unit) __attribute__((warn_unused_result));
-/* NaN when the result does not have it: no such metric, no process of that name watched, nothing verified. */
-double metric_value(const struct result *r, struct slice name);
+void result_add_counts(struct load_counts *into, const struct load_counts *from);
 
 /* Whether a watched process is the load's side and not the system's: its name begins with "client". */
-bool watched_is_client(const char *name);
-/* CPU of watched process I per accepted run; per answer where nothing is credited. */
-double cpu_of_process_per_heartbeat(const struct result *r, size_t i);
-
-/* VALUE as people read it, such as "1.25 ms" or "20,000/s". TEXT has at least 32 bytes. Returns TEXT. */
-char *metric_format(enum metric_unit unit, double value, char text[static 32]);
-
-/* ---- reports ---- */
-
-/* One screen of text. */
-void report_text(const struct result *r, struct buf *out);
-/* One JSON object: everything above, metrics by name, and seconds as an array; report_json.c documents it. */
-void report_json(const struct result *r, struct buf *out);
-/* The percentile distribution as HdrHistogram's tools read it (.hgrm), in milliseconds. */
-void report_hgrm(const struct histogram *h, struct buf *out);
-/* One self-contained HTML page with charts. */
-void report_html(const struct result *r, struct buf *out);
-
-/* ---- assertions ---- */
-
-/*
- * TEXT is a comma-separated list such as "p99<5ms,refused==0,lost==0": a metric, one of < <= > >= == !=, and
- * a number, with us, ms or s for times, K, M (1,000s) or KiB, MiB for counts and bytes, % for ratios. False
- * with PROBLEM filled when it cannot be read: judged before a load begins.
- */
-bool assertions_check_syntax(const char *text, char problem[static 256]) __attribute__((warn_unused_result));
-/*
- * Appends a line for each assertion, met or not, with the value found; returns whether all are met. A metric
- * that the result does not have is not met, and a void result meets nothing.
- */
-bool assertions_judge(const char *text, const struct result *r, struct buf *out)
-    __attribute__((warn_unused_result));
+bool result_is_client(const char *name);

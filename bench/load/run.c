@@ -9,15 +9,16 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "load/generator.h"
 #include "load/idle.h"
-#include "load/opening.h"
 #include "load/progress.h"
 #include "load/sampler.h"
+#include "load/signing.h"
 
 enum { SETTLE_US = 200000, LOOK_US = 50000 };
 
 /* One thread: opens its sessions, waits for the others and the start, and runs. */
-struct worker {
+struct load_thread {
     struct bench *bench;
     struct generator *generator;
     pthread_t thread;
@@ -29,7 +30,7 @@ struct bench {
     struct setup *setup;
     struct result *result;
     const atomic_bool *stop;
-    struct worker *workers;
+    struct load_thread *workers;
     struct sampler *sampler;
     struct sample *samples; /* at the start of each second, and one more */
     size_t n_samples;
@@ -42,7 +43,7 @@ struct bench {
 
 static void *work(void *ctx)
 {
-    struct worker *w = ctx;
+    struct load_thread *w = ctx;
     struct bench *bench = w->bench;
     w->opened = bench->setup->options->make_sessions ||
                 generator_open_sessions(w->generator, bench->stop, w->problem);
@@ -90,7 +91,7 @@ static void make_all_sessions(struct bench *bench)
     int64_t ago_ms =
         s->playing.backdate_ms > 0 ? s->playing.backdate_ms : s->playing.interval_ms + HEAD_START_MS;
     for (unsigned i = 0; i < s->plan.threads; i++)
-        make_sessions(
+        signing_make_sessions(
             generator_crowd(bench->workers[i].generator), &s->evidence, s->courses, s->config, ago_ms);
 }
 
@@ -203,7 +204,7 @@ static void sum_seconds(struct bench *bench)
     size_t end = (size_t)(r->warmup_s + r->measured_s);
     end = end < r->n_seconds ? end : r->n_seconds;
     for (size_t i = from; i < end; i++) {
-        counts_add(&r->counts, &r->seconds[i].counts);
+        result_add_counts(&r->counts, &r->seconds[i].counts);
         if ((double)r->seconds[i].generator_cpu_us / 1e6 > r->generator_cpu)
             r->generator_cpu = (double)r->seconds[i].generator_cpu_us / 1e6;
     }

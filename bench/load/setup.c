@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "load/opening.h"
+#include "load/signing.h"
 
 static bool fail(char problem[static PROBLEM_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -34,7 +34,7 @@ static bool take_error(char problem[static PROBLEM_MAX], char *error)
 
 static bool load_files(struct setup *s, char problem[static PROBLEM_MAX])
 {
-    const struct options *o = s->options;
+    const struct load_options *o = s->options;
     char *error;
     s->config = config_load(o->config_file, environ, o->overrides, o->n_overrides, o->dev, &error);
     if (s->config == NULL)
@@ -90,7 +90,7 @@ static bool choose_portal(struct setup *s, char problem[static PROBLEM_MAX])
             "auth.issuers: none has a secret to sign players' tokens with; --make-sessions needs none");
     if (s->options->make_sessions && config->auth.session_keys.n == 0)
         return fail(problem, "--make-sessions: the configuration has no session key");
-    s->plan.sign_jwt = s->options->make_sessions ? NULL : platform_sign_jwt;
+    s->plan.sign_jwt = s->options->make_sessions ? NULL : signing_sign_jwt;
     return true;
 }
 
@@ -98,7 +98,7 @@ static bool choose_portal(struct setup *s, char problem[static PROBLEM_MAX])
 
 static uint64_t count_players(const struct setup *s)
 {
-    const struct options *o = s->options;
+    const struct load_options *o = s->options;
     double wanted = schedule_peak(&o->schedule) * (double)s->playing.interval_ms / 1000 * o->batch;
     if (o->players > 0)
         return (uint64_t)o->players;
@@ -109,7 +109,7 @@ static uint64_t count_players(const struct setup *s)
 
 static bool fill_playing(struct setup *s, char problem[static PROBLEM_MAX])
 {
-    const struct options *o = s->options;
+    const struct load_options *o = s->options;
     struct playing *p = &s->playing;
     p->interval_ms = (o->interval_us > 0 ? o->interval_us : s->config->heartbeats.interval_ms * 1000) / 1000;
     p->backdate_ms = o->backdate_us / 1000;
@@ -151,7 +151,7 @@ static void fill_evidence(struct setup *s)
 
 bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX])
 {
-    const struct options *o = s->options;
+    const struct load_options *o = s->options;
     struct evidence *e = &s->evidence;
     int64_t load_ms = (int64_t)(schedule_seconds(&o->schedule) * 1000) + o->drain_us / 1000;
     e->n_minutes = (size_t)((clock_system_ms() + HEAD_START_MS + load_ms) / 60000 - e->first_minute) + 2;
@@ -162,7 +162,7 @@ bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX])
 
 /* ---- where they send ---- */
 
-static bool resolve(const struct endpoint *e, struct wire_address *out, char problem[static PROBLEM_MAX])
+static bool resolve(const struct endpoint *e, struct link_address *out, char problem[static PROBLEM_MAX])
 {
     char text[300];
     return endpoint_resolve(e, &out->addr, &out->len) ||
@@ -171,7 +171,7 @@ static bool resolve(const struct endpoint *e, struct wire_address *out, char pro
 
 static bool fill_places(struct setup *s, char problem[static PROBLEM_MAX])
 {
-    const struct options *o = s->options;
+    const struct load_options *o = s->options;
     const struct endpoint *places = o->n_places > 0 ? o->places : s->config->http.listen.items;
     size_t n = o->n_places > 0 ? o->n_places : s->config->http.listen.n;
     s->places = mem_zalloc(n * sizeof(*s->places));
@@ -203,7 +203,7 @@ static bool fill_places(struct setup *s, char problem[static PROBLEM_MAX])
 
 static void fill_plan(struct setup *s)
 {
-    const struct options *o = s->options;
+    const struct load_options *o = s->options;
     s->plan.schedule = &o->schedule;
     s->plan.playing = &s->playing;
     s->plan.evidence = &s->evidence;
@@ -215,7 +215,7 @@ static void fill_plan(struct setup *s)
     s->plan.seed = o->seed;
 }
 
-bool setup_init(struct setup *s, const struct options *options, char problem[static PROBLEM_MAX])
+bool setup_init(struct setup *s, const struct load_options *options, char problem[static PROBLEM_MAX])
 {
     *s = (struct setup){.options = options};
     if (load_files(s, problem) && list_lessons(s, problem) && choose_portal(s, problem) &&

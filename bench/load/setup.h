@@ -5,8 +5,8 @@
 
 #include "config/catalog.h"
 #include "config/config.h"
-#include "load/generator.h"
 #include "load/options.h"
+#include "load/plan.h"
 
 enum {
     PROBLEM_MAX = 1024,
@@ -15,7 +15,7 @@ enum {
 };
 
 struct setup {
-    const struct options *options;
+    const struct load_options *options;
     struct config *config;
     struct catalog *catalog;
     char portal[64 + 1];
@@ -24,15 +24,15 @@ struct setup {
     const char **courses; /* of the lessons */
     int64_t *lesson_lengths_ms;
     size_t n_lessons;
-    struct wire_address *places;
-    struct wire_address *sources;
+    struct link_address *places;
+    struct link_address *sources;
     struct playing playing;
     struct evidence evidence;
     struct load_plan plan;
 };
 
 /* OPTIONS are borrowed. False with PROBLEM, and nothing to be freed. */
-bool setup_init(struct setup *s, const struct options *options, char problem[static PROBLEM_MAX])
+bool setup_init(struct setup *s, const struct load_options *options, char problem[static PROBLEM_MAX])
     __attribute__((warn_unused_result));
 /* Makes room for what is accepted from now on, when the sessions are open. False with PROBLEM. */
 bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX])

@@ -1,4 +1,6 @@
-/* What players' tokens are signed with: the platform's secret, or the deployment's session key. */
+/* What players' tokens are signed with. */
+#include "load/signing.h"
+
 #include <openssl/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 #include "base/json_write.h"
 #include "base/mem.h"
 #include "credit/token.h"
-#include "load/opening.h"
+#include "load/plan.h"
 
 enum { TOKEN_S = 3600 };
 
@@ -28,7 +30,7 @@ static void write_payload(struct buf *payload, const struct config_issuer *issue
     buf_append_char(payload, '}');
 }
 
-size_t platform_sign_jwt(const void *ctx, struct slice learner, char *out)
+size_t signing_sign_jwt(const void *ctx, struct slice learner, char *out)
 {
     static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
     const struct config_issuer *issuer = ctx;
@@ -37,7 +39,7 @@ size_t platform_sign_jwt(const void *ctx, struct slice learner, char *out)
     struct buf payload = {0};
     write_payload(&payload, issuer, learner);
     size_t n = base64url_encode(header, sizeof(header) - 1, out);
-    if (n + BASE64URL_LEN(payload.len + sizeof(mac)) + 3 > PLATFORM_JWT_MAX)
+    if (n + BASE64URL_LEN(payload.len + sizeof(mac)) + 3 > PLAN_JWT_MAX)
         payload.len = 0; /* a token that no issuer's length excuses: refused by the server */
     out[n++] = '.';
     n += base64url_encode(payload.data, payload.len, out + n);
@@ -58,7 +60,7 @@ static struct token_keys *read_keys(const struct secret_list *secrets)
     return ring;
 }
 
-void make_sessions(struct crowd *crowd, const struct evidence *evidence, const char *const *courses,
+void signing_make_sessions(struct crowd *crowd, const struct evidence *evidence, const char *const *courses,
     const struct config *config, int64_t backdate_ms)
 {
     struct token_keys *keys = read_keys(&config->auth.session_keys);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "load/buckets.h"
 
 struct tally *tally_new(int64_t warmup_us, size_t seconds)
 {
@@ -88,23 +89,10 @@ void tally_answered(struct tally *t, int64_t now_us, int64_t due_us)
 
 /* ---- several threads ---- */
 
-void counts_add(struct counts *into, const struct counts *from)
-{
-    into->offered += from->offered;
-    into->sent += from->sent;
-    into->answered += from->answered;
-    into->refused += from->refused;
-    into->failed += from->failed;
-    into->accepted += from->accepted;
-    into->retried += from->retried;
-    into->rejected += from->rejected;
-    into->credited_s += from->credited_s;
-}
-
 void tally_add(struct tally_sum *sum, struct second *second, const struct tally *t, size_t i)
 {
     const struct tally_second *s = &t->seconds[i];
-    counts_add(&second->counts, &s->counts);
+    result_add_counts(&second->counts, &s->counts);
     if (s->lateness_us > second->lateness_us)
         second->lateness_us = s->lateness_us;
     if (s->cpu_us > second->generator_cpu_us)

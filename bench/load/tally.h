@@ -16,7 +16,7 @@ enum {
 };
 
 struct tally_second {
-    struct counts counts;
+    struct load_counts counts;
     uint64_t lateness_us; /* the worst */
     uint64_t cpu_us;      /* that the thread took */
     uint64_t latency_max_us;
@@ -55,5 +55,3 @@ struct tally_sum {
 };
 void tally_add(struct tally_sum *sum, struct second *second, const struct tally *t, size_t i);
 void tally_marks(const struct tally_sum *sum, uint64_t marks[static LATENCY_MARKS]);
-
-void counts_add(struct counts *into, const struct counts *from);

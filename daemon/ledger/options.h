@@ -7,10 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/exit_status.h"
 #include "base/log.h"
-
-/* Wrong usage is 2; 1 also says that what should agree does not. */
-enum exit_status { EXIT_GOOD, EXIT_FAILED, EXIT_USAGE };
 
 enum command { COMMAND_FOLLOW, COMMAND_HOURS, COMMAND_WHY, COMMAND_TOTALS, COMMAND_COUNT };
 

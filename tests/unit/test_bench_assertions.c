@@ -10,7 +10,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "load/result.h"
+#include "load/assertions.h"
+#include "load/metrics.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
@@ -19,7 +20,7 @@ static struct result *sample(void)
 {
     struct result *r = mem_zalloc(sizeof(*r));
     r->measured_s = 10;
-    r->counts = (struct counts){
+    r->counts = (struct load_counts){
         .offered = 1010, .answered = 1000, .refused = 10, .accepted = 2000, .credited_s = 30000};
     for (int i = 0; i < 1000; i++)
         histogram_add(&r->latency, i == 0 ? 9000 : 1500);
@@ -64,7 +65,7 @@ static void test_metric_values(void **state)
         {"memory_per_idle_connection", NAN}, {"cpu.nginx", NAN}, {"nonsense", NAN}, {"", NAN}};
     struct result *r = sample();
     for (size_t i = 0; i < COUNT(rows); i++) {
-        double value = metric_value(r, slice_of(rows[i].name));
+        double value = load_metric_value(r, slice_of(rows[i].name));
         if (isnan(rows[i].value) ? !isnan(value) : !(fabs(value - rows[i].value) < 1e-9))
             fail_msg("%s: %g", rows[i].name, value);
     }
@@ -77,8 +78,8 @@ static void test_cpu_where_nothing_is_credited(void **state)
     (void)state;
     struct result *r = sample();
     r->counts.accepted = 0;
-    assert_true(metric_value(r, slice_of("cpu_per_heartbeat")) == 60);
-    assert_true(metric_value(r, slice_of("cpu.minuted")) == 40);
+    assert_true(load_metric_value(r, slice_of("cpu_per_heartbeat")) == 60);
+    assert_true(load_metric_value(r, slice_of("cpu.minuted")) == 40);
     sample_free(r);
 }
 
@@ -90,7 +91,7 @@ static void test_what_was_not_measured_is_nan(void **state)
         "lost", "extra", "lateness_max"};
     struct result *empty = mem_zalloc(sizeof(*empty));
     for (size_t i = 0; i < COUNT(names); i++)
-        if (!isnan(metric_value(empty, slice_of(names[i]))))
+        if (!isnan(load_metric_value(empty, slice_of(names[i]))))
             fail_msg("%s", names[i]);
     free(empty);
 }
@@ -100,8 +101,8 @@ static void test_lost_is_unknown_when_it_could_not_be_judged(void **state)
     (void)state;
     struct result *r = sample();
     strcpy(r->verification.problem, "Kafka did not answer");
-    assert_true(isnan(metric_value(r, slice_of("lost"))));
-    assert_true(isnan(metric_value(r, slice_of("extra"))));
+    assert_true(isnan(load_metric_value(r, slice_of("lost"))));
+    assert_true(isnan(load_metric_value(r, slice_of("extra"))));
     sample_free(r);
 }
 
@@ -109,15 +110,15 @@ static void test_names(void **state)
 {
     (void)state;
     enum metric_unit unit;
-    for (size_t i = 0; i < n_metrics; i++) {
-        assert_true(metric_find(slice_of(metrics[i].name), &unit));
-        assert_int_equal(unit, metrics[i].unit);
-        assert_true(metrics[i].help && metrics[i].value);
+    for (size_t i = 0; i < load_n_metrics; i++) {
+        assert_true(load_metric_find(slice_of(load_metrics[i].name), &unit));
+        assert_int_equal(unit, load_metrics[i].unit);
+        assert_true(load_metrics[i].help && load_metrics[i].value);
     }
-    assert_true(metric_find(slice_of("cpu.x"), &unit) && unit == UNIT_US);
-    assert_false(metric_find(slice_of("cpu."), &unit));
-    assert_false(metric_find(slice_of("cpu"), &unit));
-    assert_false(metric_find(slice_of("p98"), &unit));
+    assert_true(load_metric_find(slice_of("cpu.x"), &unit) && unit == UNIT_US);
+    assert_false(load_metric_find(slice_of("cpu."), &unit));
+    assert_false(load_metric_find(slice_of("cpu"), &unit));
+    assert_false(load_metric_find(slice_of("p98"), &unit));
 }
 
 static void test_syntax(void **state)

@@ -108,7 +108,7 @@ static enum reply_state read_copy(const char *bytes, size_t len, struct reply *r
 {
     char *copy = mem_alloc(len > 0 ? len : 1);
     memcpy(copy, bytes, len);
-    enum reply_state state = reply_read((struct slice){copy, len}, r);
+    enum reply_state state = message_read_reply((struct slice){copy, len}, r);
     free(copy);
     return state;
 }
@@ -145,7 +145,7 @@ static void test_replies_cut_at_every_byte(void **state)
         for (size_t n = 0; n < len; n++)
             if (read_copy(rows[i].text, n, &r) != REPLY_PARTIAL)
                 fail_msg("%zu bytes of '%s' are a reply", n, rows[i].text);
-        assert_int_equal(reply_read((struct slice){rows[i].text, len}, &r), REPLY_WHOLE);
+        assert_int_equal(message_read_reply((struct slice){rows[i].text, len}, &r), REPLY_WHOLE);
         assert_int_equal(r.status, rows[i].status);
         assert_int_equal(r.close, rows[i].close);
         assert_int_equal(r.retry_after_s, rows[i].retry_after_s);
@@ -160,7 +160,7 @@ static void test_what_comes_behind_a_reply_is_not_its_own(void **state)
     (void)state;
     struct reply r;
     const char *text = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n";
-    assert_int_equal(reply_read(slice_of(text), &r), REPLY_WHOLE);
+    assert_int_equal(message_read_reply(slice_of(text), &r), REPLY_WHOLE);
     assert_true(slice_is(r.body, "x"));
     assert_int_equal(r.len, strlen("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"));
 }
@@ -198,8 +198,8 @@ static void test_a_head_without_end(void **state)
     char bytes[10000];
     struct reply r;
     memset(bytes, 'x', sizeof(bytes));
-    assert_int_equal(reply_read((struct slice){bytes, 8192}, &r), REPLY_PARTIAL);
-    assert_int_equal(reply_read((struct slice){bytes, 8193}, &r), REPLY_BROKEN);
+    assert_int_equal(message_read_reply((struct slice){bytes, 8192}, &r), REPLY_PARTIAL);
+    assert_int_equal(message_read_reply((struct slice){bytes, 8193}, &r), REPLY_BROKEN);
 }
 
 /* ---- results ---- */
@@ -209,7 +209,7 @@ static size_t results_of(const char *text, struct run_answer *answers)
     struct arena arena = {0};
     struct buf copy = {0}; /* without the NUL behind it */
     buf_append_string(&copy, text);
-    size_t n = reply_results(buf_slice(&copy), &arena, answers);
+    size_t n = message_read_results(buf_slice(&copy), &arena, answers);
     buf_free(&copy);
     arena_free(&arena);
     return n;
@@ -307,7 +307,7 @@ static void test_sessions(void **state)
         struct arena arena = {0};
         struct slice token;
         int64_t anchor_ms;
-        bool good = reply_session(slice_of(rows[i].text), &arena, &token, &anchor_ms);
+        bool good = message_read_session(slice_of(rows[i].text), &arena, &token, &anchor_ms);
         if (good != (rows[i].token[0] != '\0'))
             fail_msg("%s", rows[i].text);
         if (good) {

@@ -20,7 +20,7 @@ enum { WORDS_MAX = 100, SAID_MAX = 4096 };
 struct line {
     char text[2048];
     char *words[WORDS_MAX];
-    struct options options;
+    struct load_options options;
     enum exit_status status;
     char said[SAID_MAX]; /* on standard error */
 };
@@ -54,7 +54,7 @@ static bool parse(struct line *l, const char *text)
     fflush(stderr);
     dup2(fileno(file), STDERR_FILENO);
     optind = 0;
-    bool good = options_parse(n, l->words, &l->options, &l->status);
+    bool good = load_options_parse(n, l->words, &l->options, &l->status);
     read_back(file, l->said);
     dup2(kept, STDERR_FILENO);
     close(kept);
@@ -72,7 +72,7 @@ static void test_what_is_not_said(void **state)
     (void)state;
     struct line l;
     must_parse(&l, "--config a.yaml");
-    const struct options *o = &l.options;
+    const struct load_options *o = &l.options;
     assert_string_equal(o->config_file, "a.yaml");
     assert_string_equal(o->schedule_text, "1000:10s");
     assert_int_equal(schedule_requests(&o->schedule), 10000);
@@ -98,7 +98,7 @@ static void test_all_that_can_be_said(void **state)
         "--timeout 1.5s --warmup 0s --drain 1h --seed 99 --pauses 50% --seeks 0 --resends 1 --speeds 0.5 "
         "--backdate 4h --claim 1m -w minuted=1 -w redis=4294 --verify --verify-wait 9s "
         "-a p99<5ms,refused==0 --title T --json - --hgrm h --html p -q");
-    const struct options *o = &l.options;
+    const struct load_options *o = &l.options;
     assert_int_equal(o->n_overrides, 2);
     assert_string_equal(o->overrides[0].key, "redis.linger");
     assert_string_equal(o->overrides[0].value, "2ms");

@@ -12,7 +12,11 @@
 
 #include "base/json.h"
 #include "base/mem.h"
-#include "load/result.h"
+#include "load/metric_format.h"
+#include "load/report_hgrm.h"
+#include "load/report_html.h"
+#include "load/report_json.h"
+#include "load/report_text.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 
@@ -27,7 +31,8 @@ static struct result *sample(void)
     r->players = 12345;
     r->seed = UINT64_MAX;
     r->measured_s = 10;
-    r->counts = (struct counts){.offered = 1000, .answered = 1000, .accepted = 1000, .credited_s = 1234567};
+    r->counts =
+        (struct load_counts){.offered = 1000, .answered = 1000, .accepted = 1000, .credited_s = 1234567};
     for (int i = 1; i <= 1000; i++)
         histogram_add(&r->latency, i);
     r->n_watched = 1;
@@ -80,7 +85,7 @@ static void test_metric_format(void **state)
         {UNIT_RATIO, 1, "100 %"}, {UNIT_RATIO, 0, "0 %"}, {UNIT_US, NAN, "–"}, {UNIT_US, INFINITY, "–"}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         char text[32];
-        if (strcmp(metric_format(rows[i].unit, rows[i].value, text), rows[i].text) != 0)
+        if (strcmp(load_metric_format(rows[i].unit, rows[i].value, text), rows[i].text) != 0)
             fail_msg("%s instead of %s", text, rows[i].text);
     }
 }

@@ -175,15 +175,15 @@ static void test_a_second_without_answers_has_no_marks(void **state)
 static void test_all_counts_are_added(void **state)
 {
     (void)state;
-    struct counts one;
-    struct counts sum = {0};
+    struct load_counts one;
+    struct load_counts sum = {0};
     uint64_t values[sizeof(one) / sizeof(uint64_t)];
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         values[i] = i + 1;
     memcpy(&one, values, sizeof(one));
-    counts_add(&sum, &one);
+    result_add_counts(&sum, &one);
     assert_memory_equal(&sum, &one, sizeof(sum));
-    counts_add(&sum, &one);
+    result_add_counts(&sum, &one);
     assert_int_equal(sum.offered, 2);
 }
 

@@ -8,12 +8,12 @@
 
 #include "base/buf.h"
 
-struct wire_address {
+struct link_address {
     struct sockaddr_storage addr;
     socklen_t len;
 };
 
-struct wire {
+struct link {
     int fd; /* negative: closed */
     struct buf out;
     size_t out_at; /* of `out`, what was sent */
@@ -21,18 +21,18 @@ struct wire {
     bool polled_out; /* the caller's epoll is asked for writability too */
 };
 
-enum wire_status { WIRE_DONE, WIRE_AGAIN, WIRE_LOST };
+enum link_status { LINK_DONE, LINK_AGAIN, LINK_LOST };
 
 /*
  * Begins to connect to TO, from SOURCE where it is not NULL, and has EPOLL tell of it with DATA. False with
  * errno when that fails at once.
  */
-bool wire_open(struct wire *w, const struct wire_address *to, const struct wire_address *source, int epoll,
+bool link_open(struct link *link, const struct link_address *to, const struct link_address *source, int epoll,
     uint64_t data) __attribute__((warn_unused_result));
-void wire_close(struct wire *w);
-void wire_free(struct wire *w);
+void link_close(struct link *link);
+void link_free(struct link *link);
 
 /* Writes what `out` still holds. */
-enum wire_status wire_flush(struct wire *w, int epoll, uint64_t data);
-/* Reads what there is, behind what `in` holds. WIRE_DONE where something came. */
-enum wire_status wire_read(struct wire *w);
+enum link_status link_flush(struct link *link, int epoll, uint64_t data);
+/* Reads what there is, behind what `in` holds. LINK_DONE where something came. */
+enum link_status link_read(struct link *link);
