@@ -37,7 +37,7 @@ struct monitor {
     size_t n_asked;
     int64_t floor;
     bool away[FAKE_PARTITIONS]; /* the partition's server does not answer */
-    size_t takes;
+    _Atomic size_t takes;
     int64_t first_take_ms;        /* monotonic */
     size_t takes_of_look;         /* portions since minutes were listed */
     size_t takes_most;            /* of one look */
