@@ -6,8 +6,9 @@
 
 #include "base/exit_status.h"
 #include "config/config.h"
+#include "config/config_load.h"
 #include "config/options.h"
-#include "config/yaml_reader.h"
+#include "config/problems.h"
 #include "identity/policy.h"
 #include "publish/kafka_check.h"
 #include "publish/topics.h"

@@ -7,7 +7,7 @@
 
 #include "base/endpoint.h"
 #include "base/exit_status.h"
-#include "config/config.h"
+#include "config/config_load.h"
 #include "load/sampler.h"
 #include "load/schedule.h"
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "config/config_load.h"
 #include "load/signing.h"
 
 static bool fail(char problem[static PROBLEM_MAX], const char *format, ...)

@@ -337,7 +337,7 @@ static void encode_result(struct buf *b, const struct run_result *result)
     }
     buf_append_string(b, result->status == RUN_RETRY ? "{\"status\":\"retry\",\"reason\":\""
                                                      : "{\"status\":\"rejected\",\"reason\":\"");
-    buf_append_string(b, run_reason_name(result->reason));
+    buf_append_string(b, claim_reason_name(result->reason));
     buf_append_string(b, "\"}");
 }
 

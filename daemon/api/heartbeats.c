@@ -74,7 +74,7 @@ static void answer_results(struct crediting *c)
 
 static struct run_result result_of(enum run_reason reason)
 {
-    return (struct run_result){.status = run_reason_status(reason), .reason = reason};
+    return (struct run_result){.status = claim_reason_status(reason), .reason = reason};
 }
 
 static struct run_result result_of_stored(const struct store_run *run)
@@ -182,7 +182,7 @@ static void judge(struct crediting *c, const struct speaker *speaker, const stru
  */
 static bool refuse_single(struct crediting *c, const struct speaker *speaker, const struct heartbeat *h)
 {
-    if (!c->single || run_reason_status(speaker->reason) != RUN_REJECTED)
+    if (!c->single || claim_reason_status(speaker->reason) != RUN_REJECTED)
         return false;
     count_refused(c->api, speaker->reason, h->n_runs);
     if (speaker->reason == REASON_SESSION_EXPIRED)

@@ -2,7 +2,6 @@
 #include "base/json.h"
 
 #include "base/hex.h"
-#include "base/json_number.h"
 #include "base/utf8.h"
 
 /* ---- the cursor ---- */
@@ -368,15 +367,6 @@ static bool take_word(struct json_reader *r, const char *word)
         return fail(r, "a value was expected");
     r->at += len;
     return true;
-}
-
-bool json_bool(struct json_reader *r, bool *out)
-{
-    enum json_type type = json_next_type(r);
-    *out = type == JSON_TRUE;
-    if (type != JSON_TRUE && type != JSON_FALSE)
-        return fail(r, "true or false was expected");
-    return take_word(r, type == JSON_TRUE ? "true" : "false");
 }
 
 /* ---- skipping and ending ---- */

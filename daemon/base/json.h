@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/json_number.h"
 #include "base/slice.h"
 
 enum { JSON_DEPTH_MAX = 32, JSON_KEY_MAX = 128 };
@@ -43,15 +44,6 @@ struct json_reader {
     char key[JSON_KEY_MAX]; /* the newest member's, where it had escapes */
 };
 
-#define JSON_INTEGER_MAX ((int64_t)1 << 53) /* up to here a double holds every whole number */
-
-struct json_number {
-    double value;    /* as strtod; may be infinite when out of range */
-    bool integral;   /* as written a whole number within +-2^53: 1000, 1000.0, 1e3 */
-    int64_t integer; /* the nearest whole number, halves away from 0; 2^53 + 1 for all that is greater, and
-                        its negative for all that is less */
-};
-
 /*
  * Starts reading TEXT, which must live as long as what is read from it. A byte order mark before it is passed
  * over, as RFC 8259 allows. ARENA takes unescaped strings, never more than they take in TEXT, rounded up.
@@ -76,7 +68,6 @@ bool json_element(struct json_reader *r) __attribute__((warn_unused_result));
 /* A string, unescaped; it may hold NUL bytes (from \u0000). */
 bool json_string(struct json_reader *r, struct slice *out) __attribute__((warn_unused_result));
 bool json_number(struct json_reader *r, struct json_number *out) __attribute__((warn_unused_result));
-bool json_bool(struct json_reader *r, bool *out) __attribute__((warn_unused_result));
 
 /* Passes over the value that comes next, whatever it is. */
 bool json_skip(struct json_reader *r);

@@ -3,7 +3,20 @@
  */
 #pragma once
 
-#include "base/json.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/slice.h"
+
+#define JSON_INTEGER_MAX ((int64_t)1 << 53) /* up to here a double holds every whole number */
+
+struct json_number {
+    double value;    /* as strtod; may be infinite when out of range */
+    bool integral;   /* as written a whole number within +-2^53: 1000, 1000.0, 1e3 */
+    int64_t integer; /* the nearest whole number, halves away from 0; 2^53 + 1 for all that is greater, and
+                        its negative for all that is less */
+};
 
 /*
  * TEXT follows the grammar of a JSON number. ARENA is used for numbers that are not whole and have more than

@@ -33,7 +33,7 @@ struct catalog_index {
     struct entries portals;
 };
 
-struct reading {
+struct catalog_reading {
     const char *source;
     struct catalog *catalog;
     struct arena *arena;
@@ -43,10 +43,10 @@ struct reading {
 
 /* ---- fields ---- */
 
-static void problem(struct reading *r, const struct yaml_node *node, const char *format, ...)
+static void problem(struct catalog_reading *r, const struct yaml_node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void problem(struct reading *r, const struct yaml_node *node, const char *format, ...)
+static void problem(struct catalog_reading *r, const struct yaml_node *node, const char *format, ...)
 {
     char text[400];
     va_list args;
@@ -64,8 +64,8 @@ static bool is_one_of(const char *word, const char *const *words, size_t n)
     return false;
 }
 
-static void check_keys(
-    struct reading *r, const struct yaml_node *map, const char *where, const char *const *keys, size_t n)
+static void check_keys(struct catalog_reading *r, const struct yaml_node *map, const char *where,
+    const char *const *keys, size_t n)
 {
     for (size_t i = 0; i < map->n; i++) {
         const struct yaml_pair *pair = &map->pairs[i];
@@ -80,7 +80,7 @@ static void check_keys(
 
 /* The text of KEY, in the arena; INITIAL when missing, which is a problem where INITIAL is NULL. */
 static const char *text_of(
-    struct reading *r, const struct yaml_node *map, const char *key, const char *initial)
+    struct catalog_reading *r, const struct yaml_node *map, const char *key, const char *initial)
 {
     const struct yaml_node *node = yaml_get(map, key);
     if (node == NULL && initial == NULL)
@@ -92,7 +92,7 @@ static const char *text_of(
     return initial == NULL ? "" : initial;
 }
 
-static const char *id_of(struct reading *r, const struct yaml_node *map)
+static const char *id_of(struct catalog_reading *r, const struct yaml_node *map)
 {
     const char *id = text_of(r, map, "id", NULL);
     const struct yaml_node *node = yaml_get(map, "id");
@@ -108,7 +108,8 @@ struct number {
     bool whole;
 };
 
-static double number_of(struct reading *r, const struct yaml_node *map, const char *key, struct number wanted)
+static double number_of(
+    struct catalog_reading *r, const struct yaml_node *map, const char *key, struct number wanted)
 {
     const struct yaml_node *node = yaml_get(map, key);
     const char *rest;
@@ -143,7 +144,7 @@ static bool parse_day(const char *text, int *year, int *month, int *day)
 }
 
 /* Unix ms of the start of the day that KEY names, or of the next one; UNBOUNDED when the key is missing. */
-static int64_t day_of(struct reading *r, const struct yaml_node *map, const char *key, int later,
+static int64_t day_of(struct catalog_reading *r, const struct yaml_node *map, const char *key, int later,
     const char **text, int64_t unbounded)
 {
     const struct yaml_node *node = yaml_get(map, key);
@@ -189,7 +190,7 @@ static void add_entry(struct entries *entries, const char *id, int line, const v
     entries->items[entries->n++] = (struct entry){slice_of(id), line, what};
 }
 
-static void sort_entries(struct reading *r, struct entries *entries, const char *kind)
+static void sort_entries(struct catalog_reading *r, struct entries *entries, const char *kind)
 {
     if (entries->n > 1)
         qsort(entries->items, entries->n, sizeof(*entries->items), by_id);
@@ -221,8 +222,8 @@ static const void *find_entry(const struct entries *entries, struct slice id)
 
 /* ---- lessons, courses, portals ---- */
 
-static void read_lesson(
-    struct reading *r, const struct yaml_node *map, const struct course *course, struct lesson *lesson)
+static void read_lesson(struct catalog_reading *r, const struct yaml_node *map, const struct course *course,
+    struct lesson *lesson)
 {
     static const char *const keys[] = {"id", "title", "length"};
     if (map->type != YAML_MAP) {
@@ -239,7 +240,7 @@ static void read_lesson(
     add_entry(&r->catalog->index->lessons, lesson->id, map->line, lesson);
 }
 
-static void read_lessons(struct reading *r, const struct yaml_node *map, struct course *course)
+static void read_lessons(struct catalog_reading *r, const struct yaml_node *map, struct course *course)
 {
     const struct yaml_node *list = yaml_get(map, "lessons");
     if (list == NULL || list->type != YAML_LIST || list->n == 0) {
@@ -256,7 +257,7 @@ static void read_lessons(struct reading *r, const struct yaml_node *map, struct 
         read_lesson(r, list->items[i], course, &course->lessons[i]);
 }
 
-static void read_course(struct reading *r, const struct yaml_node *map, struct course *course)
+static void read_course(struct catalog_reading *r, const struct yaml_node *map, struct course *course)
 {
     static const char *const keys[] = {"id", "title", "opens", "closes", "hours", "lessons"};
     if (map->type != YAML_MAP) {
@@ -275,7 +276,7 @@ static void read_course(struct reading *r, const struct yaml_node *map, struct c
     read_lessons(r, map, course);
 }
 
-static void read_portal(struct reading *r, const struct yaml_node *map, struct portal *portal)
+static void read_portal(struct catalog_reading *r, const struct yaml_node *map, struct portal *portal)
 {
     static const char *const keys[] = {"id", "tests", "certificate"};
     if (map->type != YAML_MAP) {
@@ -299,7 +300,7 @@ static void read_portal(struct reading *r, const struct yaml_node *map, struct p
 
 /* The list of KEY with 1 to MAX items; NULL after a problem. */
 static const struct yaml_node *list_of(
-    struct reading *r, const struct yaml_node *root, const char *key, size_t max)
+    struct catalog_reading *r, const struct yaml_node *root, const char *key, size_t max)
 {
     const struct yaml_node *list = yaml_get(root, key);
     if (list != NULL && list->type == YAML_LIST && list->n > 0 && list->n <= max)
@@ -308,7 +309,7 @@ static const struct yaml_node *list_of(
     return NULL;
 }
 
-static void read_portals(struct reading *r, const struct yaml_node *root)
+static void read_portals(struct catalog_reading *r, const struct yaml_node *root)
 {
     const struct yaml_node *list = list_of(r, root, "portals", PORTALS_MAX);
     if (list == NULL)
@@ -319,7 +320,7 @@ static void read_portals(struct reading *r, const struct yaml_node *root)
         read_portal(r, list->items[i], &r->catalog->portals[i]);
 }
 
-static void read_courses(struct reading *r, const struct yaml_node *root)
+static void read_courses(struct catalog_reading *r, const struct yaml_node *root)
 {
     const struct yaml_node *list = list_of(r, root, "courses", COURSES_MAX);
     if (list == NULL)
@@ -330,7 +331,7 @@ static void read_courses(struct reading *r, const struct yaml_node *root)
         read_course(r, list->items[i], &r->catalog->courses[i]);
 }
 
-static void read_timezone(struct reading *r, const struct yaml_node *root)
+static void read_timezone(struct catalog_reading *r, const struct yaml_node *root)
 {
     r->catalog->timezone = text_of(r, root, "timezone", NULL);
     const struct yaml_node *node = yaml_get(root, "timezone");
@@ -342,7 +343,7 @@ static void read_timezone(struct reading *r, const struct yaml_node *root)
             r->catalog->timezone);
 }
 
-static void read_catalog(struct reading *r, const struct yaml_node *root)
+static void read_catalog(struct catalog_reading *r, const struct yaml_node *root)
 {
     static const char *const keys[] = {
         "program", "timezone", "minutes_per_hour", "hours_max", "portals", "courses"};
@@ -385,7 +386,7 @@ static struct catalog *new_catalog(void)
 static void read_root(
     const char *source, struct catalog *catalog, const struct yaml_node *root, struct problems *problems)
 {
-    struct reading r = {source, catalog, &catalog->index->arena, problems, NULL};
+    struct catalog_reading r = {source, catalog, &catalog->index->arena, problems, NULL};
     if (root != NULL)
         read_catalog(&r, root);
     civil_zone_free(r.zone);

@@ -1,16 +1,14 @@
 /* The configuration's section `auth`: session keys and issuers; and Redis's password. */
-#include <errno.h>
-#include <stdio.h>
+#include "config/config_auth.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "config/config_schema.h"
 
-enum { SECRET_MIN = 32, PASSWORD_MAX = 1024, FILE_MAX = 65536 };
+enum { SECRET_MIN = 32, PASSWORD_MAX = 1024 };
 
 /* ---- secrets ---- */
 
@@ -41,25 +39,6 @@ static bool read_secret(
         return false;
     *out = (struct secret){mem_strdup(node->text), strlen(node->text)};
     return true;
-}
-
-bool config_read_file(
-    struct config_reading *r, const struct yaml_node *node, const char *key, struct buf *bytes)
-{
-    if (node->type != YAML_SCALAR || node->text[0] == '\0') {
-        config_problem(r, node, "%s: a path is wanted", key);
-        return false;
-    }
-    char *path = config_resolve_path(r->source, node->text);
-    bool good = file_read(path, FILE_MAX, bytes);
-    if (!good)
-        config_problem(r, node, "%s: %s cannot be read: %s", key, path, strerror(errno));
-    free(path);
-    if (!good)
-        buf_free(bytes);
-    else if (bytes->len > 0 && bytes->data[bytes->len - 1] == '\n')
-        bytes->len--;
-    return good;
 }
 
 static bool read_secret_file(

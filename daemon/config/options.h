@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 
 enum { OVERRIDES_MAX = 64 };
 

@@ -8,9 +8,9 @@
 #include <stddef.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
+#include "config/problems.h"
 
-enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 16, YAML_PAIRS_MAX = 1000, PROBLEMS_MAX = 50 };
+enum { YAML_BYTES_MAX = 1 << 20, YAML_DEPTH_MAX = 16, YAML_PAIRS_MAX = 1000 };
 
 enum yaml_type { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
@@ -31,18 +31,6 @@ struct yaml_pair {
     int line;
     struct yaml_node *value;
 };
-
-/* Problems found, one a line: "SOURCE:LINE: what". A zeroed struct has none. */
-struct problems {
-    struct buf text;
-    size_t n;
-};
-
-/* LINE 0 leaves the line out. Control characters become '?'. Beyond PROBLEMS_MAX nothing is added. */
-void problems_add(struct problems *p, const char *source, int line, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-/* The text without its last newline, to be freed; NULL when there is none. Empties P. */
-char *problems_take(struct problems *p);
 
 /*
  * Reads TEXT of at most YAML_BYTES_MAX bytes, each map of at most YAML_PAIRS_MAX keys; SOURCE names it in

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stddef.h>
 
-const char *run_reason_name(enum run_reason reason)
+const char *claim_reason_name(enum run_reason reason)
 {
     static const char *const names[REASON_COUNT] = {
         [REASON_NONE] = "",
@@ -25,7 +25,7 @@ const char *run_reason_name(enum run_reason reason)
     return names[reason];
 }
 
-enum run_status run_reason_status(enum run_reason reason)
+enum run_status claim_reason_status(enum run_reason reason)
 {
     switch (reason) {
     case REASON_NONE:

@@ -39,10 +39,10 @@ enum run_reason {
 };
 
 /* The name on the wire, such as "too_long"; "" for REASON_NONE. */
-const char *run_reason_name(enum run_reason reason);
+const char *claim_reason_name(enum run_reason reason);
 
 /* How a run with that reason is answered. */
-enum run_status run_reason_status(enum run_reason reason);
+enum run_status claim_reason_status(enum run_reason reason);
 
 /*
  * Milliseconds of a run: from 0 to 2^53, up to which a double holds every whole number; anything else is

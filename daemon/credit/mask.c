@@ -14,13 +14,6 @@ unsigned mask_count(uint64_t mask)
     return (unsigned)__builtin_popcountll(mask);
 }
 
-struct mask_credit mask_judge(uint64_t claim, uint64_t own, uint64_t others)
-{
-    uint64_t duplicate = claim & own;
-    uint64_t contested = claim & others & ~own;
-    return (struct mask_credit){claim & ~own & ~others, duplicate, contested};
-}
-
 size_t mask_split(int64_t first, int64_t end, struct minute_mask *out, size_t max)
 {
     size_t n = 0;

@@ -17,24 +17,11 @@ struct minute_mask {
     uint64_t mask;  /* never 0 */
 };
 
-/* What an OR into a minute does. The three masks are disjoint and make up the claim. */
-struct mask_credit {
-    uint64_t credited;  /* newly watched */
-    uint64_t duplicate; /* already this lesson's */
-    uint64_t contested; /* already another lesson's */
-};
-
-/* Bits [from, to) of a minute, 0 <= from <= to <= 60. */
+/* Bits [from, to) of a minute, 0 <= from <= to <= 60. For tests: they name by it the bits that they expect.
+ */
 uint64_t mask_range(unsigned from, unsigned to);
 
 unsigned mask_count(uint64_t mask);
-
-/*
- * CLAIM against a minute in which this lesson holds OWN and the learner's other lessons hold OTHERS. The
- * rule's one statement in C: Redis applies it in functions.lua, and the tests hold both against a model of
- * plain sets.
- */
-struct mask_credit mask_judge(uint64_t claim, uint64_t own, uint64_t others);
 
 /*
  * The minutes of seconds [first, end), oldest first, into OUT. Returns how many; at most MAX are written

@@ -31,7 +31,7 @@ static const char *label_value(const struct metrics *m, enum label label, size_t
     case LABEL_version:
         return i == 0 ? MINUTED_VERSION : NULL;
     case LABEL_reason:
-        return i > REASON_NONE && i < REASON_COUNT ? run_reason_name((enum run_reason)i) : NULL;
+        return i > REASON_NONE && i < REASON_COUNT ? claim_reason_name((enum run_reason)i) : NULL;
     case LABEL_server:
         return i < m->n_servers ? m->servers[i].name : NULL;
     }

@@ -79,7 +79,7 @@ static void write_runs(struct buf *out, const struct metrics *m)
     write_object(out, "refused");
     for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
         write_number(
-            out, run_reason_name((enum run_reason)reason), m->value[METRIC_daemon_runs_refused][reason]);
+            out, claim_reason_name((enum run_reason)reason), m->value[METRIC_daemon_runs_refused][reason]);
     buf_append_string(out, "}}");
     write_object(out, "seconds");
     WRITE_FIELDS(out, m, {"credited", METRIC_store_credited_seconds},

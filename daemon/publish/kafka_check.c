@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "config/yaml_reader.h"
+#include "config/problems.h"
 #include "publish/kafka_client.h"
 #include "publish/topics.h"
 

@@ -328,7 +328,7 @@ static enum producer_status begin(struct producer *p)
 
 static rd_kafka_resp_err_t enqueue(struct producer *p, const struct record *r)
 {
-    const char *content_type = record_format_content_type(p->config->kafka.format);
+    const char *content_type = record_content_type(p->config->kafka.format);
     rd_kafka_topic_t *topic = p->topics[r->kind];
     int32_t partition = rd_kafka_msg_partitioner_murmur2(
         topic, r->route.ptr, r->route.len, p->partitions[r->kind], NULL, NULL);

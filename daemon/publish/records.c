@@ -11,6 +11,11 @@
 #include "publish/topics.h"
 #include "store/values.h"
 
+const char *record_content_type(enum record_format format)
+{
+    return format == FORMAT_JSON ? "application/json" : "application/protobuf";
+}
+
 const char *record_topic(enum record_kind kind)
 {
     static const char *const topics[RECORD_KINDS] = {

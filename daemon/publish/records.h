@@ -28,6 +28,9 @@ enum record_kind {
 /* The topic that holds records of KIND and no other. */
 const char *record_topic(enum record_kind kind);
 
+/* What the records' header `content-type` says. */
+const char *record_content_type(enum record_format format);
+
 /* A record; everything in it lives until the writer writes the next one. */
 struct record {
     enum record_kind kind;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "config/config_load.h"
 #include "ops/admin.h"
 #include "publish/embedded_kafka.h"
 #include "publish/publisher.h"

@@ -20,6 +20,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "budget.h"
+#include "config/config_load.h"
 #include "config/config_schema.h"
 #include "yaml_check.h"
 

@@ -99,8 +99,8 @@ static bool copy_number(struct json_reader *r, struct buf *out)
 
 static bool copy_bool(struct json_reader *r, struct buf *out)
 {
-    bool value;
-    if (!json_bool(r, &value))
+    bool value = json_next_type(r) == JSON_TRUE;
+    if (!json_skip(r))
         return false;
     buf_append_string(out, value ? "true" : "false");
     return true;

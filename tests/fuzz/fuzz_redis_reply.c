@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "budget.h"
 #include "config/config.h"
+#include "config/config_load.h"
 #include "credit/mask.h"
 #include "publish/outbox_call.h"
 #include "redis/checks.h"

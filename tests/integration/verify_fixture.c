@@ -69,7 +69,7 @@ static void watch_all(struct scene *s)
 
 static void produce(struct scene *s, struct record r)
 {
-    const char *type = record_format_content_type(s->writer.format);
+    const char *type = record_content_type(s->writer.format);
     int32_t partition = (int32_t)(partition_hash(r.route, SLICE_LITERAL("")) % TOPIC_PARTITIONS);
     rd_kafka_resp_err_t err = rd_kafka_producev(s->producer, RD_KAFKA_V_TOPIC(record_topic(r.kind)),
         RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(r.key.ptr, r.key.len),

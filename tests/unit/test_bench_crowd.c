@@ -127,7 +127,7 @@ static struct claim must_be_good(const struct fixture *f, uint32_t player, const
     if (reason != REASON_NONE)
         fail_msg("player %u: [%ld, %ld) media [%ld, %ld) at %.2f is %s", player, (long)run->from_ms,
             (long)run->to_ms, (long)run->media_from_ms, (long)run->media_to_ms, run->rate,
-            run_reason_name(reason));
+            claim_reason_name(reason));
     return claim;
 }
 

@@ -238,7 +238,7 @@ static void test_table(void **state)
         struct claim claim = {0};
         enum run_reason reason = judge(&rows[i], &claim);
         if (reason != rows[i].reason)
-            fail_msg("%s: %s", rows[i].name, reason == REASON_NONE ? "accepted" : run_reason_name(reason));
+            fail_msg("%s: %s", rows[i].name, reason == REASON_NONE ? "accepted" : claim_reason_name(reason));
         int64_t seconds = reason == REASON_NONE ? claim.end_second - claim.first_second : 0;
         if (seconds != rows[i].seconds)
             fail_msg("%s: %lld seconds", rows[i].name, (long long)seconds);
@@ -332,8 +332,8 @@ static void test_names_and_statuses(void **state)
         {"lesson_unknown", RUN_RETRY}, {"lesson_closed", RUN_REJECTED}, {"ahead_of_clock", RUN_RETRY},
         {"too_late", RUN_REJECTED}, {"unavailable", RUN_RETRY}, {"token_unknown", RUN_RETRY}};
     for (int reason = 0; reason < REASON_COUNT; reason++) {
-        assert_string_equal(run_reason_name((enum run_reason)reason), wanted[reason].name);
-        assert_int_equal(run_reason_status((enum run_reason)reason), wanted[reason].status);
+        assert_string_equal(claim_reason_name((enum run_reason)reason), wanted[reason].name);
+        assert_int_equal(claim_reason_status((enum run_reason)reason), wanted[reason].status);
     }
 }
 

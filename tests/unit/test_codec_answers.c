@@ -137,7 +137,7 @@ static void test_reasons_have_one_name(void **state)
     (void)state;
     for (int reason = REASON_MALFORMED; reason < REASON_COUNT; reason++) {
         char name[32];
-        snprintf(name, sizeof(name), "%s", run_reason_name((enum run_reason)reason));
+        snprintf(name, sizeof(name), "%s", claim_reason_name((enum run_reason)reason));
         for (char *c = name; *c != '\0'; c++)
             *c = (char)(*c == '_' ? '_' : *c - 'a' + 'A');
         const ProtobufCEnumValue *value =

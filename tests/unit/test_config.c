@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 
 /* A folder with the secrets that the texts below name. */
 static char folder[64];

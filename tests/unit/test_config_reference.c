@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config.h"
+#include "config/config_load.h"
 #include "config/config_schema.h"
 
 #define REFERENCE SOURCE_DIR "/config/minuted.yaml"
@@ -69,7 +69,7 @@ static void test_every_key(void **state)
     static char text[16384];
     text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     fclose(file);
-    for (size_t i = 0; i < n_config_keys; i++) {
+    for (size_t i = 0; i < config_n_keys; i++) {
         const char *dot = strchr(config_keys[i].name, '.');
         char word[64];
         snprintf(word, sizeof(word), "%s:", dot == NULL ? config_keys[i].name : dot + 1);

@@ -147,6 +147,22 @@ static struct credit model_apply(struct model *m, const struct sent_run *r)
     return c;
 }
 
+/* What an OR into a minute does. The rule that functions.lua applies, in C. The three masks are disjoint and
+ * make up the claim. */
+struct mask_credit {
+    uint64_t credited;  /* newly watched */
+    uint64_t duplicate; /* already this lesson's */
+    uint64_t contested; /* already another lesson's */
+};
+
+/* CLAIM against a minute in which this lesson holds OWN and the learner's other lessons hold OTHERS. */
+static struct mask_credit mask_judge(uint64_t claim, uint64_t own, uint64_t others)
+{
+    uint64_t duplicate = claim & own;
+    uint64_t contested = claim & others & ~own;
+    return (struct mask_credit){claim & ~own & ~others, duplicate, contested};
+}
+
 static uint64_t others_of(const struct masks *m, int learner, int lesson, int minute)
 {
     uint64_t others = 0;
@@ -341,9 +357,44 @@ static void test_contiguous_runs_partition_the_seconds(void **state)
     rounds("contiguous runs", partition_round);
 }
 
+/* All eight cases of a second: claimed or not, this lesson's or not, another's or not. */
+static void test_judgement_of_a_second(void **state)
+{
+    (void)state;
+    for (unsigned bits = 0; bits < 8; bits++) {
+        uint64_t claim = bits & 1;
+        uint64_t own = bits >> 1 & 1;
+        uint64_t others = bits >> 2 & 1;
+        struct mask_credit c = mask_judge(claim << 59, own << 59, others << 59);
+        assert_true(c.credited >> 59 == (claim && !own && !others));
+        assert_true(c.duplicate >> 59 == (claim && own));
+        assert_true(c.contested >> 59 == (claim && !own && others));
+    }
+}
+
+static void test_judgement_parts_the_claim(void **state)
+{
+    (void)state;
+    uint64_t seed = 3;
+    for (int i = 0; i < 10000; i++) {
+        uint64_t claim = next_random(&seed) & MASK_FULL;
+        uint64_t own = next_random(&seed) & MASK_FULL;
+        uint64_t others = next_random(&seed) & ~own & MASK_FULL;
+        struct mask_credit c = mask_judge(claim, own, others);
+        assert_true((c.credited | c.duplicate | c.contested) == claim);
+        assert_true((c.credited & c.duplicate) == 0 && (c.credited & c.contested) == 0);
+        assert_true((c.duplicate & c.contested) == 0);
+        /* what was credited is ours, and no second time */
+        struct mask_credit again = mask_judge(claim, own | c.credited, others);
+        assert_true(again.credited == 0 && again.contested == c.contested);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_judgement_of_a_second),
+        cmocka_unit_test(test_judgement_parts_the_claim),
         cmocka_unit_test(test_any_order_any_repetition),
         cmocka_unit_test(test_contiguous_runs_partition_the_seconds),
     };

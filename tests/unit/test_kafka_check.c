@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "config/config.h"
-#include "config/yaml_reader.h"
+#include "config/config_load.h"
+#include "config/problems.h"
 #include "publish/kafka_check.h"
 
 static char folder[64];

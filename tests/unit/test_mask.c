@@ -34,45 +34,6 @@ static void test_count(void **state)
     assert_int_equal(mask_count(UINT64_C(0x0555555555555555)), 30);
 }
 
-/* All eight cases of a second: claimed or not, this lesson's or not, another's or not. */
-static void test_judgement_of_a_second(void **state)
-{
-    (void)state;
-    for (unsigned bits = 0; bits < 8; bits++) {
-        uint64_t claim = bits & 1;
-        uint64_t own = bits >> 1 & 1;
-        uint64_t others = bits >> 2 & 1;
-        struct mask_credit c = mask_judge(claim << 59, own << 59, others << 59);
-        assert_true(c.credited >> 59 == (claim && !own && !others));
-        assert_true(c.duplicate >> 59 == (claim && own));
-        assert_true(c.contested >> 59 == (claim && !own && others));
-    }
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-    *seed = *seed * 6364136223846793005 + 1442695040888963407;
-    return *seed >> 4;
-}
-
-static void test_judgement_parts_the_claim(void **state)
-{
-    (void)state;
-    uint64_t seed = 3;
-    for (int i = 0; i < 10000; i++) {
-        uint64_t claim = next_random(&seed) & MASK_FULL;
-        uint64_t own = next_random(&seed) & MASK_FULL;
-        uint64_t others = next_random(&seed) & ~own & MASK_FULL;
-        struct mask_credit c = mask_judge(claim, own, others);
-        assert_true((c.credited | c.duplicate | c.contested) == claim);
-        assert_true((c.credited & c.duplicate) == 0 && (c.credited & c.contested) == 0);
-        assert_true((c.duplicate & c.contested) == 0);
-        /* what was credited is ours, and no second time */
-        struct mask_credit again = mask_judge(claim, own | c.credited, others);
-        assert_true(again.credited == 0 && again.contested == c.contested);
-    }
-}
-
 /* The minutes are in order, none is empty, and they hold exactly the seconds. */
 static void check_split(int64_t first, int64_t end)
 {
@@ -123,8 +84,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_range),
         cmocka_unit_test(test_count),
-        cmocka_unit_test(test_judgement_of_a_second),
-        cmocka_unit_test(test_judgement_parts_the_claim),
         cmocka_unit_test(test_split),
         cmocka_unit_test(test_split_counts),
     };

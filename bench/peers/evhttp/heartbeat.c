@@ -53,7 +53,7 @@ static void send_result(struct peer *peer, struct evhttp_request *request, const
 
 static void send_reason(struct peer *peer, struct evhttp_request *request, enum run_reason reason)
 {
-    struct run_result result = {.status = run_reason_status(reason), .reason = reason};
+    struct run_result result = {.status = claim_reason_status(reason), .reason = reason};
     if (reason == REASON_SESSION_EXPIRED)
         send_problem(peer, request, 410, "the session has expired");
     else

@@ -1,5 +1,5 @@
 /* The configuration: layers over the schema's defaults, and what concerns several keys. */
-#include "config/config.h"
+#include "config/config_load.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 enum layer { LAYER_DEFAULT, LAYER_FILE, LAYER_ENVIRONMENT, LAYER_OVERRIDE };
 
 /* What is known of a field: who has the last word, and who gave it its value. */
-struct slot {
+struct config_slot {
     enum layer top; /* values of lower layers are not read: their files need not even be there */
     enum layer layer;
     const struct config_key *key; /* of alternatives the one that was given; NULL: nobody gave it */
@@ -28,7 +28,7 @@ struct slot {
 
 struct loading {
     struct config *config;
-    struct slot slots[CONFIG_KEYS_MAX];
+    struct config_slot slots[CONFIG_KEYS_MAX];
     struct arena arena;
     struct problems problems;
 };
@@ -41,9 +41,9 @@ struct loading {
 static void unknown_key(struct loading *l, const char *source, int line, const char *name)
 {
     const char *names[CONFIG_KEYS_MAX];
-    for (size_t i = 0; i < n_config_keys; i++)
+    for (size_t i = 0; i < config_n_keys; i++)
         names[i] = config_keys[i].name;
-    const char *nearest = nearest_name(name, names, n_config_keys);
+    const char *nearest = nearest_name(name, names, config_n_keys);
     if (nearest != NULL)
         problems_add(&l->problems, source, line, "unknown key '%s'; did you mean '%s'?", name, nearest);
     else
@@ -51,7 +51,7 @@ static void unknown_key(struct loading *l, const char *source, int line, const c
 }
 
 /* Alternatives share the slot of the first of them. */
-static struct slot *slot_of(struct loading *l, const struct config_key *key)
+static struct config_slot *slot_of(struct loading *l, const struct config_key *key)
 {
     size_t i = 0;
     while (config_keys[i].offset != key->offset)
@@ -59,7 +59,7 @@ static struct slot *slot_of(struct loading *l, const struct config_key *key)
     return &l->slots[i];
 }
 
-static struct slot *slot_named(struct loading *l, const char *name)
+static struct config_slot *slot_named(struct loading *l, const char *name)
 {
     return slot_of(l, config_find_key(name));
 }
@@ -67,7 +67,7 @@ static struct slot *slot_named(struct loading *l, const char *name)
 static void read_key(struct loading *l, enum layer layer, const struct config_source *source,
     const struct config_key *key, const struct yaml_node *node)
 {
-    struct slot *slot = slot_of(l, key);
+    struct config_slot *slot = slot_of(l, key);
     struct config_reading reading = {l->config, source, &l->problems};
     if (layer < slot->top)
         return;
@@ -85,7 +85,7 @@ static void read_key(struct loading *l, enum layer layer, const struct config_so
 static bool is_section(const char *name)
 {
     size_t len = strlen(name);
-    for (size_t i = 0; i < n_config_keys; i++)
+    for (size_t i = 0; i < config_n_keys; i++)
         if (strncmp(config_keys[i].name, name, len) == 0 && config_keys[i].name[len] == '.')
             return true;
     return false;
@@ -191,7 +191,7 @@ static void read_value(struct loading *l, enum layer layer, const char *source_n
 
 static void read_defaults(struct loading *l)
 {
-    for (size_t i = 0; i < n_config_keys; i++)
+    for (size_t i = 0; i < config_n_keys; i++)
         if (config_keys[i].initial != NULL)
             read_value(l, LAYER_DEFAULT, config_keys[i].name, &config_keys[i], config_keys[i].initial);
 }
@@ -208,7 +208,7 @@ static void environment_name(const char *key, char name[static 64])
 static const struct config_key *find_environment_key(const char *name, size_t len)
 {
     char spelled[64];
-    for (size_t i = 0; i < n_config_keys; i++) {
+    for (size_t i = 0; i < config_n_keys; i++) {
         environment_name(config_keys[i].name, spelled);
         if (strlen(spelled) == len && strncmp(spelled, name, len) == 0)
             return &config_keys[i];
@@ -231,11 +231,11 @@ static void unknown_variable(struct loading *l, const char *source, const char *
 {
     char spelled[CONFIG_KEYS_MAX][64];
     const char *names[CONFIG_KEYS_MAX];
-    for (size_t i = 0; i < n_config_keys; i++) {
+    for (size_t i = 0; i < config_n_keys; i++) {
         environment_name(config_keys[i].name, spelled[i]);
         names[i] = spelled[i];
     }
-    const char *nearest = nearest_name(name, names, n_config_keys);
+    const char *nearest = nearest_name(name, names, config_n_keys);
     problems_add(&l->problems, source, 0, "no such key%s%s%s",
         nearest == NULL ? "" : "; did you mean '" ENVIRONMENT_PREFIX, nearest == NULL ? "" : nearest,
         nearest == NULL ? "" : "'?");
@@ -323,7 +323,7 @@ static void blame(struct loading *l, const char *key, const char *format, ...)
 
 static void blame(struct loading *l, const char *key, const char *format, ...)
 {
-    const struct slot *slot = slot_named(l, key);
+    const struct config_slot *slot = slot_named(l, key);
     const char *file = l->config->file == NULL ? "configuration" : l->config->file;
     bool given = is_given(l, key);
     char text[400];
@@ -435,9 +435,4 @@ void config_free(struct config *config)
     free(config->file);
     free(config->first_ignored);
     free(config);
-}
-
-const char *record_format_content_type(enum record_format format)
-{
-    return format == FORMAT_JSON ? "application/json" : "application/protobuf";
 }
