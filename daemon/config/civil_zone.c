@@ -6,81 +6,110 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "config/civil_rule.h"
 
-enum { HEADER_BYTES = 44, TYPE_BYTES = 6, ZONE_BYTES_MAX = 256 * 1024 };
+enum { TYPE_BYTES = 6, ZONE_BYTES_MAX = 256 * 1024 };
 
 struct civil_zone {
-    size_t n;        /* transitions */
-    int64_t *at;     /* Unix seconds, rising */
-    int32_t *offset; /* seconds east of UTC from then on */
-    int32_t initial; /* before the first */
+    struct civil_change *changes; /* that the file lists, rising */
+    size_t n_changes;
+    int32_t initial; /* the offset before the first change */
+    bool has_rule;   /* what happens after the last change is known */
+    struct civil_rule rule;
 };
+
+/* ---- the file ---- */
 
 /* Counts in a TZif header, in the file's order. */
-struct counts {
-    uint32_t utc, standard, leaps, transitions, types, chars;
+struct zone_counts {
+    uint32_t utc, standard, leaps, changes, types, chars;
 };
 
-static uint32_t be32(const unsigned char *p)
+/* TZif's numbers have their highest byte first. */
+static uint64_t take_big(struct cursor *c, size_t size)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    struct slice bytes = cursor_take(c, size);
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes.len; i++)
+        value = value << 8 | (unsigned char)bytes.ptr[i];
+    return value;
 }
 
-static int64_t be64(const unsigned char *p)
+static bool read_header(struct cursor *c, struct zone_counts *counts)
 {
-    return (int64_t)((uint64_t)be32(p) << 32 | be32(p + 4));
-}
-
-static bool read_header(const unsigned char *p, size_t left, struct counts *c)
-{
-    if (left < HEADER_BYTES || memcmp(p, "TZif", 4) != 0)
-        return false;
-    *c = (struct counts){be32(p + 20), be32(p + 24), be32(p + 28), be32(p + 32), be32(p + 36), be32(p + 40)};
-    return c->transitions < 100000 && c->types > 0 && c->types <= 256 && c->chars < 10000 &&
-           c->leaps < 10000 && c->utc <= 256 && c->standard <= 256;
+    enum { UNUSED_BYTES = 15 };
+    uint32_t n[6];
+    bool magic = slice_is(cursor_take(c, 4), "TZif");
+    bool has_long_times = cursor_take_u8(c) >= '2';
+    cursor_take(c, UNUSED_BYTES);
+    for (size_t i = 0; i < 6; i++)
+        n[i] = (uint32_t)take_big(c, 4);
+    *counts = (struct zone_counts){n[0], n[1], n[2], n[3], n[4], n[5]};
+    return c->ok && magic && has_long_times && counts->changes < 100000 && counts->types > 0 &&
+           counts->types <= 256 && counts->chars < 10000 && counts->leaps < 10000 && counts->utc <= 256 &&
+           counts->standard <= 256;
 }
 
 /* Bytes of the data block after a header whose times have TIME_BYTES each. */
-static size_t block_bytes(const struct counts *c, size_t time_bytes)
+static size_t block_bytes(const struct zone_counts *c, size_t time_bytes)
 {
-    return c->transitions * (time_bytes + 1) + (size_t)c->types * TYPE_BYTES + c->chars +
+    return c->changes * (time_bytes + 1) + (size_t)c->types * TYPE_BYTES + c->chars +
            c->leaps * (time_bytes + 4) + c->standard + c->utc;
 }
 
-static struct civil_zone *read_block(const unsigned char *p, const struct counts *c)
+/* The changes of a block: their times, then the type of each, then what the types say. */
+static bool read_changes(struct cursor *c, const struct zone_counts *counts, struct civil_zone *zone)
 {
-    struct civil_zone *zone = mem_zalloc(sizeof(*zone));
-    const unsigned char *indexes = p + c->transitions * 8;
-    const unsigned char *types = indexes + c->transitions;
-    zone->n = c->transitions;
-    zone->at = mem_zalloc(zone->n * sizeof(*zone->at));
-    zone->offset = mem_zalloc(zone->n * sizeof(*zone->offset));
-    zone->initial = (int32_t)be32(types);
-    for (size_t i = 0; i < zone->n; i++) {
-        if (indexes[i] >= c->types) {
-            civil_zone_free(zone);
-            return NULL;
-        }
-        zone->at[i] = be64(p + i * 8);
-        zone->offset[i] = (int32_t)be32(types + (size_t)indexes[i] * TYPE_BYTES);
+    struct cursor times = cursor_of(cursor_take(c, (size_t)counts->changes * 8));
+    struct cursor indexes = cursor_of(cursor_take(c, counts->changes));
+    struct slice types = cursor_take(c, (size_t)counts->types * TYPE_BYTES);
+    struct cursor first = cursor_of(types);
+    zone->initial = (int32_t)take_big(&first, 4);
+    zone->changes = mem_zalloc(counts->changes * sizeof(*zone->changes));
+    zone->n_changes = counts->changes;
+    for (size_t i = 0; i < zone->n_changes; i++) {
+        struct cursor type = cursor_of(types);
+        cursor_take(&type, (size_t)cursor_take_u8(&indexes) * TYPE_BYTES);
+        zone->changes[i].at = (int64_t)take_big(&times, 8);
+        zone->changes[i].offset = (int32_t)take_big(&type, 4);
+        if (!type.ok)
+            return false;
     }
-    return zone;
+    return c->ok;
 }
 
-/* Version 2 files repeat everything with 64-bit times behind the block for old readers. */
-static struct civil_zone *read_zone(const unsigned char *p, size_t len)
+/* The rule stands in a line of its own, which is empty where nobody knows what comes. */
+static bool read_footer(struct slice footer, struct civil_zone *zone)
 {
-    struct counts old;
-    struct counts c;
-    if (!read_header(p, len, &old) || p[4] < '2')
-        return NULL;
-    size_t second = HEADER_BYTES + block_bytes(&old, 4);
-    if (second > len || !read_header(p + second, len - second, &c) ||
-        len - second - HEADER_BYTES < block_bytes(&c, 8))
-        return NULL;
-    return read_block(p + second + HEADER_BYTES, &c);
+    if (footer.len < 2 || footer.ptr[0] != '\n' || footer.ptr[footer.len - 1] != '\n')
+        return false;
+    zone->has_rule = footer.len > 2;
+    return !zone->has_rule || civil_rule_parse((struct slice){footer.ptr + 1, footer.len - 2}, &zone->rule);
+}
+
+/* A file with 64-bit times has them behind a block for old readers, which is passed over. */
+struct civil_zone *civil_zone_parse(struct slice file)
+{
+    struct civil_zone *zone = mem_zalloc(sizeof(*zone));
+    struct cursor c = cursor_of(file);
+    struct zone_counts counts;
+    bool good = read_header(&c, &counts);
+    if (good)
+        cursor_take(&c, block_bytes(&counts, 4));
+    good = good && read_header(&c, &counts);
+    if (good) {
+        struct cursor block = cursor_of(cursor_take(&c, block_bytes(&counts, 8)));
+        good = read_changes(&block, &counts, zone) && read_footer(cursor_take(&c, cursor_left(&c)), zone);
+    }
+    if (good && zone->n_changes == 0 && zone->has_rule)
+        zone->initial = zone->rule.standard;
+    if (good)
+        return zone;
+    civil_zone_free(zone);
+    return NULL;
 }
 
 static bool name_is_plain(const char *name)
@@ -98,9 +127,8 @@ struct civil_zone *civil_zone_load(const char *name)
     if (!name_is_plain(name))
         return NULL;
     snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
-    struct civil_zone *zone = NULL;
-    if (file_read(path, ZONE_BYTES_MAX, &bytes))
-        zone = read_zone((const unsigned char *)bytes.data, bytes.len);
+    struct civil_zone *zone =
+        file_read(path, ZONE_BYTES_MAX, &bytes) ? civil_zone_parse(buf_slice(&bytes)) : NULL;
     buf_free(&bytes);
     return zone;
 }
@@ -109,30 +137,39 @@ void civil_zone_free(struct civil_zone *zone)
 {
     if (zone == NULL)
         return;
-    free(zone->at);
-    free(zone->offset);
+    free(zone->changes);
     free(zone);
 }
 
-/* Days since 1970-01-01 in the proleptic Gregorian calendar, counted in years that begin in March. */
-static int64_t days_of(int year, int month, int day)
+/* ---- days ---- */
+
+/*
+ * LOCAL is midnight by the clock, as if UTC were shown, and UNIX_S the instant when the clock shows it by the
+ * offset before CHANGES. Returns the instant in the first stretch between two changes in which the clock
+ * shows midnight, or which begins past it.
+ */
+static int64_t pass_changes(const struct civil_change *changes, size_t n, int64_t local, int64_t unix_s)
 {
-    int64_t y = month <= 2 ? year - 1 : year;
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
-    int64_t year_of_era = y - era * 400;
-    int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    return era * 146097 + day_of_era - 719468;
+    for (size_t i = 0; i < n && unix_s >= changes[i].at; i++) {
+        unix_s = local - changes[i].offset;
+        unix_s = unix_s > changes[i].at ? unix_s : changes[i].at;
+    }
+    return unix_s;
 }
 
 int64_t civil_zone_day_start_ms(const struct civil_zone *zone, int year, int month, int day)
 {
-    int64_t local = days_of(year, month, day) * 86400;
-    int64_t unix_s = local - zone->initial;
-    /* The first stretch of one offset in which the clock shows midnight, or begins past it. */
-    for (size_t i = 0; i < zone->n && unix_s >= zone->at[i]; i++) {
-        unix_s = local - zone->offset[i];
-        unix_s = unix_s > zone->at[i] ? unix_s : zone->at[i];
+    int64_t local = civil_rule_days(year, month, day) * 86400;
+    int64_t unix_s = pass_changes(zone->changes, zone->n_changes, local, local - zone->initial);
+    if (zone->has_rule && zone->rule.has_summer) {
+        /* Changes of other years than these are too far away to matter. */
+        struct civil_change changes[3 * 2];
+        size_t first = 0;
+        for (int i = 0; i < 3; i++)
+            civil_rule_changes(&zone->rule, year - 1 + i, &changes[2 * (size_t)i]);
+        while (first < 6 && zone->n_changes > 0 && changes[first].at <= zone->changes[zone->n_changes - 1].at)
+            first++;
+        unix_s = pass_changes(changes + first, 6 - first, local, unix_s);
     }
     return unix_s * 1000;
 }
