@@ -64,8 +64,11 @@ struct config_property {
     int line;     /* 0: from elsewhere than the file */
 };
 
+enum { CONFIG_KEYS_MAX = 64 };
+
 struct config {
-    char *file;       /* NULL: defaults and overrides only */
+    uint64_t fingerprints[CONFIG_KEYS_MAX]; /* of what each row of the schema was given; 0: nothing */
+    char *file;                             /* NULL: defaults and overrides only */
     size_t n_ignored; /* variables of the environment that Kubernetes made for its Services, and no key is */
     char *first_ignored; /* the name of the first of them; NULL when there is none */
     bool dev;            /* --dev was given: the clock may be moved, and tokens are handed out to anybody */

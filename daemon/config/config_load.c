@@ -64,6 +64,30 @@ static struct config_slot *slot_named(struct loading *l, const char *name)
     return slot_of(l, config_find_key(name));
 }
 
+/* Of a value as it was given (FNV-1a), so that it can be compared later, though no text of it is kept. */
+static uint64_t fingerprint(uint64_t hash, const char *text)
+{
+    const uint64_t prime = UINT64_C(0x100000001b3);
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * prime;
+    return hash * prime; /* one step more, so that "a","b" is not "ab" */
+}
+
+/* Recursion ends at YAML_DEPTH_MAX. NOLINTNEXTLINE(misc-no-recursion) */
+static uint64_t fingerprint_node(uint64_t hash, const struct yaml_node *node)
+{
+    static const char *const types[] = {[YAML_SCALAR] = "scalar", [YAML_LIST] = "list", [YAML_MAP] = "map"};
+    hash = fingerprint(hash, types[node->type]);
+    if (node->type == YAML_SCALAR)
+        return fingerprint(hash, node->text);
+    for (size_t i = 0; i < node->n; i++) {
+        if (node->type == YAML_MAP)
+            hash = fingerprint(hash, node->pairs[i].key);
+        hash = fingerprint_node(hash, node->type == YAML_MAP ? node->pairs[i].value : node->items[i]);
+    }
+    return hash;
+}
+
 static void read_key(struct loading *l, enum layer layer, const struct config_source *source,
     const struct config_key *key, const struct yaml_node *node)
 {
@@ -77,6 +101,11 @@ static void read_key(struct loading *l, enum layer layer, const struct config_so
     slot->key = key;
     slot->source = arena_strndup(&l->arena, source->name, strlen(source->name));
     slot->line = source->has_lines ? node->line : 0;
+    uint64_t *print = &l->config->fingerprints[key - config_keys];
+    uint64_t hash = strcmp(key->name, PROPERTIES) == 0 ? *print : 1;
+    if (node->type == YAML_SCALAR && config_key_is_list(key)) /* one item may stand for a list of it */
+        hash = fingerprint(hash, "list");
+    *print = fingerprint_node(hash, node);
     key->read(&reading, key, node);
 }
 

@@ -37,6 +37,7 @@ struct config_key {
     double min;          /* of numbers, durations (ms or µs) and sizes (bytes) */
     double max;
     const char *choices; /* of words: "auto single sentinel cluster" in the order of the enum */
+    bool reloadable;     /* SIGHUP puts a new value in force; else it takes a restart */
 };
 
 /* The field of the configuration that KEY, a row of the schema, is kept in. */

@@ -20,6 +20,7 @@
 
 #include "base/mem.h"
 #include "config/config_load.h"
+#include "config/config_schema.h"
 #include "ops/admin.h"
 #include "publish/embedded_kafka.h"
 #include "publish/publisher.h"
@@ -112,6 +113,15 @@ static struct slice dev_secret(const struct daemon *d)
     return (struct slice){d->dev_secret, d->options->dev ? DEV_SECRET_BYTES : 0};
 }
 
+/* What else a reloaded configuration changes is not in force, which nobody would notice otherwise. */
+static void tell_restart(struct daemon *d, const struct config *read)
+{
+    struct buf names = {0};
+    if (config_needs_restart(d->config, read, &names))
+        log_event(d->log, LOG_WARN, "restart_needed", "keys=%.*s", SLICE_ARG(buf_slice(&names)));
+    buf_free(&names);
+}
+
 static struct policy *read_policy(struct daemon *d, char **error)
 {
     const struct options *o = d->options;
@@ -119,8 +129,10 @@ static struct policy *read_policy(struct daemon *d, char **error)
     if (config == NULL)
         return NULL;
     struct policy *policy = policy_load(config, dev_secret(d), error);
-    if (policy != NULL)
+    if (policy != NULL) {
         log_set_level(d->log, config->log.level);
+        tell_restart(d, config);
+    }
     config_free(config);
     return policy;
 }

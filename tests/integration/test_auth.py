@@ -258,6 +258,14 @@ def test_reload_takes_a_new_catalog(minuted, player, catalog):
     assert player.try_open("new-1").status == 201
 
 
+def test_a_reload_names_what_takes_a_restart(minuted, player):
+    minuted.change({"http": {"max_body": "32KiB", "idle_timeout": "70s"}, "log": {"level": "debug"}}).write_config()
+    minuted.reload()
+    assert minuted.log_text().count("event=restart_needed") == 1
+    assert "event=restart_needed keys=http.max_body,http.idle_timeout\n" in minuted.log_text()
+    assert player.progress()
+
+
 def test_a_broken_reload_changes_nothing(minuted, player, catalog):
     catalog.write_text(catalog.read_text().replace("open-2", "open-1"))
     minuted.reload()
