@@ -1,61 +1,44 @@
-/* The value of a JSON number: rounded to a whole number digit by digit, and as a double by strtod. */
+/* The value of a JSON number. */
 #include "base/json_number.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <stdlib.h>
 
-enum {
-    EXPONENT_MAX = 100000000, /* where a written exponent stops counting: no text has so many digits */
-    SHORT_MAX = 63
-};
+enum { SHORT_MAX = 63 };
 
-static bool is_digit(char c)
+/* By how many digits the exponent at MARK, 'e' or the end, moves the point. No text has so many as the limit.
+ */
+static int64_t read_exponent(const char *mark)
 {
-    return c >= '0' && c <= '9';
+    const long limit = 100000000;
+    long value = *mark == '\0' ? 0 : strtol(mark + 1, NULL, 10);
+    return value > limit ? limit : value < -limit ? -limit : value;
 }
 
-static int64_t read_exponent(const char *p, const char *end)
+/*
+ * Digit by digit, so that nothing is rounded twice: the first digit behind the point, where the exponent has
+ * moved it, decides alone.
+ */
+static void read_integer(const char *digits, bool negative, struct json_number *out)
 {
-    bool negative = *p == '-';
+    const char *mark = digits;
+    const char *point = NULL;
+    for (; isdigit((unsigned char)*mark) || *mark == '.'; mark++)
+        if (*mark == '.')
+            point = mark;
+    /* digits before the point */
+    int64_t before = (point == NULL ? mark : point) - digits + read_exponent(mark);
     int64_t value = 0;
-    if (!is_digit(*p))
-        p++;
-    for (; p < end; p++)
-        if (value < EXPONENT_MAX)
-            value = value * 10 + (*p - '0');
-    return negative ? -value : value;
-}
-
-/* How many of the digits [P, MARK) stand before the point once the exponent, which follows MARK, has moved
- * it: fewer than none, or more than there are, where it moves beyond them. */
-static int64_t count_before_point(const char *p, const char *mark, const char *end)
-{
-    int64_t n = 0;
-    while (p + n < mark && is_digit(p[n]))
-        n++;
-    return mark < end ? n + read_exponent(mark + 1, end) : n;
-}
-
-/* The first digit after the point decides which way a number is rounded, so nothing is rounded twice. */
-static void round_to_integer(struct slice text, struct json_number *out)
-{
-    const char *end = text.ptr + text.len;
-    bool negative = text.ptr[0] == '-';
-    const char *p = text.ptr + negative;
-    const char *mark = p;
-    while (mark < end && *mark != 'e' && *mark != 'E')
-        mark++;
-    int64_t before = count_before_point(p, mark, end);
-    int64_t value = 0;
-    bool whole = true;
     bool up = false;
-    for (; p < mark; p++) {
+    out->integral = true;
+    for (const char *p = digits; p < mark; p++) {
         if (*p == '.')
             continue;
         if (before > 0) {
             value = value > JSON_INTEGER_MAX ? value : value * 10 + (*p - '0');
         } else {
-            whole = whole && *p == '0';
+            out->integral = out->integral && *p == '0';
             up = up || (before == 0 && *p >= '5');
         }
         before--;
@@ -63,15 +46,13 @@ static void round_to_integer(struct slice text, struct json_number *out)
     for (; before > 0 && value > 0 && value <= JSON_INTEGER_MAX; before--)
         value *= 10;
     value += up;
-    if (value > JSON_INTEGER_MAX) {
+    out->integral = out->integral && value <= JSON_INTEGER_MAX;
+    if (value > JSON_INTEGER_MAX)
         value = JSON_INTEGER_MAX + 1;
-        whole = false;
-    }
     out->integer = negative ? -value : value;
-    out->integral = whole;
 }
 
-/* The "C" locale whatever the process has set: JSON's point is a point. */
+/* In the "C" locale, whatever the process has set: JSON's point is a point. */
 static double read_double(const char *text)
 {
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -85,16 +66,12 @@ static double read_double(const char *text)
 bool json_number_value(struct slice text, struct arena *arena, struct json_number *out)
 {
     char small[SHORT_MAX + 1];
-    round_to_integer(text, out);
-    if (out->integral) {
-        out->value = (double)out->integer;
-        return true;
-    }
     char *copy = text.len <= SHORT_MAX ? small : arena_alloc(arena, text.len + 1);
     if (copy == NULL)
         return false;
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    out->value = read_double(copy);
+    read_integer(copy + (*copy == '-'), *copy == '-', out);
+    out->value = out->integral ? (double)out->integer : read_double(copy);
     return true;
 }
