@@ -1,13 +1,14 @@
 /* Memory that is given back all at once. */
 #include "base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
-/* Blocks grow with what is in use: a few hundred of them hold any amount. */
+/* A block is as large as all that is in use, within these limits, so that few blocks hold any amount. */
 enum { ARENA_BLOCK = 4096, ARENA_BLOCK_MAX = 256 * 1024 };
 
 struct arena_block {
@@ -17,18 +18,15 @@ struct arena_block {
     alignas(max_align_t) char bytes[];
 };
 
-static struct arena_block *block_new(size_t size, struct arena_block *older)
+/* A new head with room for SIZE bytes, and for as many as are in use where that is more. */
+static void add_block(struct arena *a, size_t size)
 {
+    size_t usual = a->total < ARENA_BLOCK ? ARENA_BLOCK : a->total;
+    usual = usual < ARENA_BLOCK_MAX ? usual : ARENA_BLOCK_MAX;
+    size = size > usual ? size : usual;
     struct arena_block *block = mem_alloc(sizeof(*block) + size);
-    block->older = older;
-    block->used = 0;
-    block->size = size;
-    return block;
-}
-
-static size_t block_size(size_t total)
-{
-    return total < ARENA_BLOCK ? ARENA_BLOCK : total < ARENA_BLOCK_MAX ? total : ARENA_BLOCK_MAX;
+    *block = (struct arena_block){.older = a->head, .size = size};
+    a->head = block;
 }
 
 void *arena_alloc(struct arena *a, size_t size)
@@ -37,10 +35,9 @@ void *arena_alloc(struct arena *a, size_t size)
     size_t rounded = (size + align - 1) / align * align;
     if (rounded < size || (a->limit > 0 && rounded > a->limit - a->total))
         return NULL;
-    if (a->head == NULL || a->head->size - a->head->used < rounded) {
-        size_t usual = block_size(a->total);
-        a->head = block_new(rounded > usual ? rounded : usual, a->head);
-    }
+    if (a->head == NULL || a->head->size - a->head->used < rounded)
+        add_block(a, rounded);
+    assert(a->head->size - a->head->used >= rounded);
     void *ptr = a->head->bytes + a->head->used;
     a->head->used += rounded;
     a->total += rounded;

@@ -16,6 +16,7 @@ char *buf_reserve(struct buf *b, size_t extra)
         b->data = mem_realloc(b->data, cap);
         b->cap = cap;
     }
+    assert(b->len <= b->cap && b->cap - b->len >= extra);
     return b->data + b->len;
 }
 

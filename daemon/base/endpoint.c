@@ -30,7 +30,7 @@ static bool parse_port(const char *text, uint16_t *port)
     return *end == '\0' && value <= UINT16_MAX;
 }
 
-/* Brackets are around an IPv6 address and nowhere else, so that what is formatted is parsed as the same. */
+/* Only an IPv6 address has brackets, and it always has, so that what is formatted is parsed as the same. */
 static bool host_valid(const char *host, size_t len, bool bracketed)
 {
     for (size_t i = 0; i < len; i++) {

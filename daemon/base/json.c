@@ -260,7 +260,7 @@ static bool read_raw(struct json_reader *r, struct slice *out, bool *escaped)
     return true;
 }
 
-/* RAW was scanned: it holds no error, and what it stands for, written to COPY, is never longer. */
+/* Writes what RAW stands for to COPY, which is never longer. RAW was scanned, so it holds no error. */
 static size_t unescape(struct slice raw, char *copy)
 {
     struct json_reader r = {.text = raw};
@@ -291,9 +291,9 @@ bool json_string(struct json_reader *r, struct slice *out)
 }
 
 /*
- * Keys come from outside by the thousand: one with escapes is written into the reader, not into the arena.
- * What is too long for that stays as it was written, with its backslashes, and so is no name that anybody
- * asks for.
+ * A key with escapes is written into the reader and not into the arena, since a stranger may send thousands
+ * of them. A key that is too long for the reader stays as it was written, with its backslashes; nobody asks
+ * for such a name.
  */
 static bool read_key(struct json_reader *r, struct slice *key)
 {

@@ -5,14 +5,6 @@
 
 #include "base/utf8.h"
 
-static void write_escape(struct buf *b, unsigned char c)
-{
-    if (c == '"' || c == '\\')
-        buf_printf(b, "\\%c", c);
-    else
-        buf_printf(b, "\\u%04x", c);
-}
-
 /* How many bytes from AT can be copied as they are. */
 static size_t plain_length(struct slice text, size_t at)
 {
@@ -37,15 +29,17 @@ void json_write_string(struct buf *b, struct slice text)
         if (at == text.len)
             break;
         unsigned char c = (unsigned char)text.ptr[at];
-        if (c < 0x80)
-            write_escape(b, c);
+        if (c == '"' || c == '\\')
+            buf_printf(b, "\\%c", c);
+        else if (c < 0x80)
+            buf_printf(b, "\\u%04x", c);
         else
-            buf_append_string(b, "\xef\xbf\xbd");
+            buf_append_string(b, "\xef\xbf\xbd"); /* U+FFFD, for a byte that is no UTF-8 */
     }
     buf_append_char(b, '"');
 }
 
-/* printf's point is the locale's; no program of ours leaves the "C" locale. */
+/* printf() writes the locale's point. None of our programs leaves the "C" locale, so that is a point. */
 void json_write_number(struct buf *b, double value, int decimals)
 {
     size_t start = b->len;

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* Kinds of events are literals in our sources: more than this would be a bug, and the rest share a row. */
+/* Our sources name fewer kinds of events than this; if there were more, the last ones would share a row. */
 enum { LOG_KINDS = 256, LOG_LINE = 2048 };
 
 struct log_kind {
@@ -67,7 +67,7 @@ static struct log_kind *find_kind(struct log *log, const char *event)
     return &log->kinds[i];
 }
 
-/* Whether one more line of this kind may be written; *SUPPRESSED gets what the last window held back. */
+/* Whether one more line of this kind may be written. *SUPPRESSED gets how many the last window held back. */
 static bool admit(struct log *log, const char *event, unsigned *suppressed)
 {
     int64_t now = clock_monotonic_ms();
@@ -131,7 +131,8 @@ void log_event(struct log *log, enum log_level level, const char *event, const c
     if (line[len - 1] == ' ')
         len--;
     line[len++] = '\n';
-    /* One write, so lines of threads do not mix; nowhere is left to report that it failed. */
+    /* One write, so that lines of several threads do not mix. Where it fails, there is nowhere to report it.
+     */
     ssize_t ignored = write(STDERR_FILENO, line, len);
     (void)ignored;
 }

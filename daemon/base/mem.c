@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A piece of this size or more is a mapping of its own: a large request's body, but no ordinary buffer. */
+/* From this size on a piece of memory is a mapping of its own, such as a large request's body; ordinary
+ * buffers are not. */
 enum { MEM_LARGE = 64 * 1024 };
 
 static void *checked(void *ptr, size_t size)

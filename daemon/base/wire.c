@@ -16,18 +16,10 @@ static bool read_varint(struct cursor *c, uint64_t *out)
     return cursor_fail(c);
 }
 
-static bool read_bytes(struct cursor *c, struct slice *out)
-{
-    uint64_t len;
-    if (!read_varint(c, &len))
-        return false;
-    *out = cursor_take(c, len);
-    return c->ok;
-}
-
 static bool read_field(struct cursor *c, struct wire_field *field)
 {
     uint64_t tag;
+    uint64_t len;
     *field = (struct wire_field){0};
     if (!read_varint(c, &tag))
         return false;
@@ -45,7 +37,10 @@ static bool read_field(struct cursor *c, struct wire_field *field)
         field->value = cursor_take_u32(c);
         return c->ok;
     case WIRE_BYTES:
-        return read_bytes(c, &field->bytes);
+        if (!read_varint(c, &len))
+            return false;
+        field->bytes = cursor_take(c, len);
+        return c->ok;
     case WIRE_GROUP:
     case WIRE_GROUP_END:
         return true;

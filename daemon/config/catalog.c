@@ -14,7 +14,7 @@
 
 enum { COURSES_MAX = 1000, LESSONS_MAX = 100000, PORTALS_MAX = 100 };
 
-/* Something with an id that must stand once; sorted by id for look-ups. */
+/* Something whose id must be unique. Entries are sorted by id, so that one can be found. */
 struct entry {
     struct slice id;
     int line;
@@ -56,20 +56,15 @@ static void problem(struct catalog_reading *r, const struct yaml_node *node, con
     problems_add(r->problems, r->source, node->line, "%s", text);
 }
 
-static bool is_one_of(const char *word, const char *const *words, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(words[i], word) == 0)
-            return true;
-    return false;
-}
-
 static void check_keys(struct catalog_reading *r, const struct yaml_node *map, const char *where,
     const char *const *keys, size_t n)
 {
     for (size_t i = 0; i < map->n; i++) {
         const struct yaml_pair *pair = &map->pairs[i];
-        if (is_one_of(pair->key, keys, n))
+        bool known = false;
+        for (size_t k = 0; k < n; k++)
+            known = known || strcmp(pair->key, keys[k]) == 0;
+        if (known)
             continue;
         const char *nearest = nearest_name(pair->key, keys, n);
         problems_add(r->problems, r->source, pair->line, "unknown key '%s' in %s%s%s%s", pair->key, where,
@@ -78,7 +73,8 @@ static void check_keys(struct catalog_reading *r, const struct yaml_node *map, c
     }
 }
 
-/* The text of KEY, in the arena; INITIAL when missing, which is a problem where INITIAL is NULL. */
+/* The text of KEY, in the arena; INITIAL where KEY is missing. Where INITIAL is NULL, a missing KEY is a
+ * problem. */
 static const char *text_of(
     struct catalog_reading *r, const struct yaml_node *map, const char *key, const char *initial)
 {
@@ -136,7 +132,7 @@ static bool days_of_month_hold(int year, int month, int day)
 static bool parse_day(const char *text, int *year, int *month, int *day)
 {
     static const char form[] = "0000-00-00";
-    for (size_t i = 0; i < sizeof(form); i++) /* with its NUL, so the length is right too */
+    for (size_t i = 0; i < sizeof(form); i++) /* up to the NUL, so that the length is checked too */
         if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
             return false;
     return sscanf(text, "%4d-%2d-%2d", year, month, day) == 3 && *year >= 1970 &&
@@ -162,7 +158,7 @@ static int64_t day_of(struct catalog_reading *r, const struct yaml_node *map, co
     return r->zone == NULL ? unbounded : civil_zone_day_start_ms(r->zone, year, month, day + later);
 }
 
-/* ---- ids that stand once ---- */
+/* ---- unique ids ---- */
 
 static int compare_ids(struct slice a, struct slice b)
 {
@@ -179,7 +175,7 @@ static int by_id(const void *a, const void *b)
     return order != 0 ? order : (x->line > y->line) - (x->line < y->line);
 }
 
-/* An empty ID is a problem already. */
+/* An empty ID is left out: a problem was added for it already. */
 static void add_entry(struct entries *entries, const char *id, int line, const void *what)
 {
     if (id[0] == '\0')

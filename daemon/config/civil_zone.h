@@ -20,6 +20,7 @@ struct civil_zone *civil_zone_load(const char *name);
  * their own making.
  */
 struct civil_zone *civil_zone_parse(struct slice file);
+
 void civil_zone_free(struct civil_zone *zone);
 
 /*

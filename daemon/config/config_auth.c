@@ -202,7 +202,7 @@ static void read_issuer_secret(
         good = read_secret_file(r, file, "auth.issuers[].secret_file", &issuer->secret);
     else if (inline_secret != NULL)
         good = read_secret(r, inline_secret, "auth.issuers[].secret", &issuer->secret);
-    (void)good; /* the problem was added, and so nothing is run with it */
+    (void)good; /* where it is not, a problem was added, so that the configuration is refused */
 }
 
 static void check_key_sources(struct config_reading *r, const struct yaml_node *map)

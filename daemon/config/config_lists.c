@@ -124,7 +124,8 @@ static bool broker_valid(const char *text, size_t len)
            endpoint.host[strspn(endpoint.host, DIGITS LOWER UPPER "._-:%")] == '\0';
 }
 
-/* librdkafka takes whatever it does not understand for a host's name, and looks for it for ever. */
+/* Checked here, since librdkafka takes what it does not understand for a host's name, and tries it for ever.
+ */
 void config_read_brokers(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
     if (!config_want_scalar(r, key, node))

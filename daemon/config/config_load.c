@@ -1,6 +1,7 @@
 /* The configuration: layers over the schema's defaults, and what concerns several keys. */
 #include "config/config_load.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,13 +15,14 @@
 
 #define ENVIRONMENT_PREFIX "MINUTED_"
 
-/* Each replaces those before it. */
+/* Where a value may come from. The value of a later layer replaces that of an earlier one. */
 enum layer { LAYER_DEFAULT, LAYER_FILE, LAYER_ENVIRONMENT, LAYER_OVERRIDE };
 
-/* What is known of a field: who has the last word, and who gave it its value. */
+/* What is known of a field of the configuration, which alternative keys may share. */
 struct config_slot {
-    enum layer top; /* values of lower layers are not read: their files need not even be there */
-    enum layer layer;
+    enum layer
+        top; /* the last that gives a value: earlier values are not read, and their files may be missing */
+    enum layer layer;             /* that gave the value so far */
     const struct config_key *key; /* of alternatives the one that was given; NULL: nobody gave it */
     const char *source;
     int line;
@@ -33,7 +35,7 @@ struct loading {
     struct problems problems;
 };
 
-/* Its properties are merged, layer over layer, where all other values are replaced. */
+/* The one value that the layers merge, property by property; all other values they replace. */
 #define PROPERTIES "kafka.properties"
 
 /* ---- one key ---- */
@@ -97,6 +99,7 @@ static void read_key(struct loading *l, enum layer layer, const struct config_so
         return;
     if (slot->key != NULL && slot->key != key && slot->layer == layer)
         config_problem(&reading, node, "%s and %s are both given: keep one", slot->key->name, key->name);
+    assert(layer >= slot->layer);
     slot->layer = layer;
     slot->key = key;
     slot->source = arena_strndup(&l->arena, source->name, strlen(source->name));
@@ -218,13 +221,6 @@ static void read_value(struct loading *l, enum layer layer, const char *source_n
         read_key(l, layer, &source, key, node);
 }
 
-static void read_defaults(struct loading *l)
-{
-    for (size_t i = 0; i < config_n_keys; i++)
-        if (config_keys[i].initial != NULL)
-            read_value(l, LAYER_DEFAULT, config_keys[i].name, &config_keys[i], config_keys[i].initial);
-}
-
 /* "http.max_body" as the environment spells it: HTTP_MAX_BODY. */
 static void environment_name(const char *key, char name[static 64])
 {
@@ -278,12 +274,6 @@ static bool is_of_service(const char *variable, size_t len)
     return is;
 }
 
-static void ignore_variable(struct config *config, const char *variable, size_t len)
-{
-    if (config->n_ignored++ == 0)
-        config->first_ignored = mem_strndup(variable, len);
-}
-
 static void read_variable(struct loading *l, const char *variable)
 {
     static const char environment[] = "environment ";
@@ -296,10 +286,10 @@ static void read_variable(struct loading *l, const char *variable)
     const struct config_key *key = match_variable(variable, &value);
     if (key != NULL)
         read_value(l, LAYER_ENVIRONMENT, source, key, value);
-    else if (is_of_service(variable, len))
-        ignore_variable(l->config, variable, len);
-    else
+    else if (!is_of_service(variable, len))
         unknown_variable(l, source, source + strlen(environment) + strlen(ENVIRONMENT_PREFIX));
+    else if (l->config->n_ignored++ == 0)
+        l->config->first_ignored = mem_strndup(variable, len);
 }
 
 /* kafka.properties.NAME is one property; the rest are the schema's keys. */
@@ -328,7 +318,7 @@ static void raise_top(struct loading *l, const struct config_key *key, enum laye
         slot_of(l, key)->top = layer;
 }
 
-/* Who has the last word is known before anything is read. */
+/* Finds for each field the last layer that gives it a value, before anything is read. */
 static void find_tops(
     struct loading *l, char *const *environment, const struct config_override *overrides, size_t n_overrides)
 {
@@ -346,7 +336,7 @@ static bool is_given(struct loading *l, const char *name)
     return slot_named(l, name)->layer > LAYER_DEFAULT;
 }
 
-/* Names KEY where it was given, else the file. */
+/* Adds a problem at the place where KEY was given, or of the whole file where it was not. */
 static void blame(struct loading *l, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -396,7 +386,7 @@ static void check_production(struct loading *l)
         blame(l, "kafka.brokers", "kafka.brokers: 'embedded' keeps nothing and is for --dev only");
 }
 
-/* A relation of two keys; the one that was given is named, by preference KEY. */
+/* Adds MESSAGE where a relation of two keys is WRONG: at KEY, or at OTHER where KEY was not given. */
 static void check(struct loading *l, bool wrong, const char *key, const char *other, const char *message)
 {
     if (wrong)
@@ -431,7 +421,9 @@ struct config *config_load(const char *file, char *const *environment,
     struct loading l = {.config = mem_zalloc(sizeof(*l.config))};
     bool complete = true;
     l.config->dev = dev;
-    read_defaults(&l);
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (config_keys[i].initial != NULL)
+            read_value(&l, LAYER_DEFAULT, config_keys[i].name, &config_keys[i], config_keys[i].initial);
     find_tops(&l, environment, overrides, n_overrides);
     if (file != NULL) {
         l.config->file = mem_strdup(file);

@@ -39,7 +39,7 @@ static void free_property(struct config_property *property)
     free(property->source);
 }
 
-/* Takes PROPERTY, in place of what was given before for the same name. */
+/* Takes PROPERTY, which replaces an earlier one of the same name. */
 static void set_property(struct config *config, struct config_property property)
 {
     for (size_t i = 0; i < config->kafka.n_properties; i++) {

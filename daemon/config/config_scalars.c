@@ -49,7 +49,6 @@ void config_read_base_path(
     }
 }
 
-/* A deployment names a transactional id and a key in Kafka. */
 void config_read_name(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
     if (!config_want_scalar(r, key, node))
@@ -99,7 +98,7 @@ static double want_quantity(struct config_reading *r, const struct config_key *k
         return NAN;
     double value = read_quantity(node->text, units);
     if (isnan(value) && key->min == 0 && strcmp(node->text, "0") == 0)
-        return 0; /* in whatever unit */
+        return 0; /* 0 needs no unit */
     if (isnan(value)) {
         config_problem(r, node, "%s: '%s' is not %s", key->name, node->text, form);
     } else if (value < key->min || value > key->max) {
@@ -120,7 +119,7 @@ void config_read_duration(
         *CONFIG_FIELD(r->config, key, int64_t) = llround(ms);
 }
 
-/* The linger alone is kept in microseconds; it is written as every duration. */
+/* The linger is written like every duration, but kept in microseconds. */
 void config_read_linger(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
     double ms = want_quantity(r, key, node, durations_ms, "a duration such as 1ms or 0.5ms");

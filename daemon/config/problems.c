@@ -18,7 +18,8 @@ void problems_add(struct problems *p, const char *source, int line, const char *
         buf_printf(&p->text, "%s:%d: %s", source, line, text);
     else
         buf_printf(&p->text, "%s: %s", source, text);
-    for (size_t i = start; i < p->text.len; i++) { /* what is quoted must not look like another line */
+    for (size_t i = start; i < p->text.len;
+         i++) { /* a line end in what is quoted must not look like another problem */
         unsigned char c = (unsigned char)p->text.data[i];
         if (c < 0x20 || c == 0x7f)
             p->text.data[i] = '?';

@@ -25,7 +25,7 @@ static int line_of(const yaml_event_t *event)
     return (int)event->start_mark.line + 1;
 }
 
-/* Bytes that are no text have an offset, all else has a mark. */
+/* libyaml gives an offset where bytes are no text, and a mark for every other failure. */
 static int line_of_failure(const struct builder *b)
 {
     if (b->parser.error != YAML_READER_ERROR)

@@ -45,16 +45,13 @@ static bool ms_valid(int64_t from, int64_t to)
     return from >= 0 && to >= from && to <= RUN_MS_MAX;
 }
 
-static bool run_well_formed(const struct run *run)
-{
-    return !run->malformed && ms_valid(run->from_ms, run->to_ms) &&
-           ms_valid(run->media_from_ms, run->media_to_ms) && isfinite(run->rate);
-}
-
-/* Absorbs the rounding of rate x time, so that a run exactly at the limit is within it. */
+/* Rate times time is rounded. A run that is exactly at a limit stays within it by this much. */
 #define ROUNDING_MS 1e-6
 
-/* Playing advances the media by elapsed time x rate; a seek does not. Players' clocks are a little off. */
+/*
+ * Whether the media advanced by elapsed time times rate, as it does in playing and does not in seeking.
+ * Players' clocks are a little off, so a tenth and half a second more or less will do.
+ */
 static bool media_matches(const struct run *run)
 {
     double expected = (double)(run->to_ms - run->from_ms) * run->rate;
@@ -67,7 +64,8 @@ static int64_t ceil_seconds(int64_t ms)
     return ms / 1000 + (ms % 1000 > 0 ? 1 : 0);
 }
 
-/* The seconds s with from_ms <= 1000*s < to_ms; an unbounded edge stays unbounded. */
+/* The first whole second from FROM_MS on, or SECOND where that is later. A lesson that is always open bounds
+ * nothing. */
 static int64_t clip_low(int64_t second, int64_t from_ms)
 {
     if (from_ms == INT64_MIN)
@@ -84,7 +82,7 @@ static int64_t clip_high(int64_t second, int64_t to_ms)
     return second < high ? second : high;
 }
 
-/* Where the media stood at PLAYER_MS: runs play evenly from one end to the other. */
+/* Where the media stood at PLAYER_MS, since a run plays evenly from one end to the other. */
 static int64_t media_at(const struct run *run, int64_t player_ms)
 {
     if (run->to_ms == run->from_ms)
@@ -96,7 +94,8 @@ static int64_t media_at(const struct run *run, int64_t player_ms)
 enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_session *session,
     const struct claim_lesson *lesson, int64_t now_ms, const struct run *run, struct claim *claim)
 {
-    if (!run_well_formed(run))
+    if (run->malformed || !ms_valid(run->from_ms, run->to_ms) ||
+        !ms_valid(run->media_from_ms, run->media_to_ms) || !isfinite(run->rate))
         return REASON_MALFORMED;
     int64_t start_ms = session->anchor_ms + run->from_ms;
     int64_t end_ms = session->anchor_ms + run->to_ms;
@@ -114,7 +113,7 @@ enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_
         return REASON_LESSON_UNKNOWN;
     int64_t first = ceil_seconds(start_ms);
     int64_t end = ceil_seconds(end_ms);
-    bool empty = first == end; /* nothing to clip: it writes nothing, wherever it lies */
+    bool empty = first == end; /* a run that claims no whole second has nothing to clip, wherever it lies */
     int64_t open_first = empty ? first : clip_low(first, lesson->opens_ms);
     int64_t open_end = empty ? end : clip_high(end, lesson->closes_ms);
     if (open_first >= open_end && !empty)
@@ -129,8 +128,8 @@ enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_
     int64_t stop_ms = open_end < end ? open_end * 1000 : end_ms;
     claim->length_ms = stop_ms - claim->start_ms;
     claim->media_from_ms = media_at(run, claim->start_ms - session->anchor_ms);
-    /* What the tolerance of media_matches() lets pass is not covered: never faster than the rate says.
-     * Rounded down, since a run of a millisecond may be all that claims a second. */
+    /* media_matches() tolerates more media than the rate allows, but only what the rate allows is covered. It
+     * is rounded down, since a run of one millisecond may be all that claims a second. */
     int64_t most_ms =
         claim->media_from_ms + (int64_t)floor((double)claim->length_ms * run->rate + ROUNDING_MS);
     int64_t media_to_ms = media_at(run, stop_ms - session->anchor_ms);

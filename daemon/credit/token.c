@@ -20,7 +20,7 @@ enum { KEY_ID_BYTES = 4, MAC_BYTES = 32, KEY_MIN = 32 };
 
 enum {
     PREFIX_CHARS = sizeof(PREFIX) - 1,
-    VERSION_AT = 1, /* of the prefix's characters, the one that counts versions */
+    VERSION_AT = 1, /* the place of the digit in the prefix that counts versions */
     KEY_ID_CHARS = BASE64URL_LEN(KEY_ID_BYTES),
     MAC_CHARS = BASE64URL_LEN(MAC_BYTES),
     HEAD_CHARS = PREFIX_CHARS + KEY_ID_CHARS + 1
@@ -39,7 +39,8 @@ struct token_keys {
 
 struct token_signer {
     const struct token_keys *keys;
-    EVP_MAC_CTX **macs; /* one a key, keyed once: a new message only resets it */
+    EVP_MAC_CTX *
+        *macs; /* one for each key; a new message resets it, which is cheaper than to set the key again */
 };
 
 /* ---- keys ---- */

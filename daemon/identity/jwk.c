@@ -13,7 +13,7 @@ enum { COORDINATE_BYTES = 32, NUMBER_CHARS_MAX = BASE64URL_LEN(RSA_BITS_MAX / 8)
 
 struct jwk {
     struct slice kty, use, alg, kid, crv, n, e, x, y;
-    bool broken; /* one of them is no string */
+    bool broken; /* one of the members is no string */
 };
 
 static struct slice *jwk_member(struct jwk *jwk, struct slice name)
@@ -109,7 +109,7 @@ static bool is_for(struct slice given, const char *wanted)
     return given.ptr == NULL || slice_is(given, wanted);
 }
 
-/* NULL where it is not one that could have signed a token. */
+/* NULL where the key could not have signed a token. */
 static EVP_PKEY *public_key(const struct jwk *jwk)
 {
     if (jwk->broken || !is_for(jwk->use, "sig"))
@@ -121,7 +121,7 @@ static EVP_PKEY *public_key(const struct jwk *jwk)
     return NULL;
 }
 
-/* *PROBLEM is set where the whole set must be refused. */
+/* Sets *PROBLEM where the whole set must be refused. A key that cannot be used is passed over. */
 static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk, const char **problem)
 {
     const char *unusable;

@@ -40,7 +40,7 @@ static bool take_part(struct slice *rest, struct slice *part)
     return true;
 }
 
-/* A third dot is no character of a signature. */
+/* A third dot is refused with the signature, since it is no character of base64url. */
 static bool split(struct slice token, struct arena *arena, struct parts *parts)
 {
     struct slice signature = token;
@@ -54,8 +54,8 @@ static bool split(struct slice token, struct arena *arena, struct parts *parts)
            decode(arena, signature, &parts->signature);
 }
 
-/* A member that must be a string and may stand there once: readers that choose otherwise among two would
- * believe another token. */
+/* A member that must be a string and may be there only once. Of two, another reader might choose the other
+ * one, and so believe another token. */
 static bool read_text(struct json_reader *r, struct slice *out)
 {
     return out->ptr == NULL && json_string(r, out);
@@ -74,7 +74,7 @@ static bool read_header_member(struct json_reader *r, struct slice name, struct 
         return read_text(r, &h->alg);
     if (slice_is(name, "kid"))
         return read_text(r, &h->kid);
-    if (slice_is(name, "crit")) /* asks for something that we would have to understand */
+    if (slice_is(name, "crit")) /* the token names extensions that a verifier must understand: we know none */
         return false;
     return json_skip(r);
 }
@@ -102,7 +102,7 @@ struct payload {
     double not_before_s;   /* NAN: none */
 };
 
-/* A number of seconds; an infinite one would never expire. */
+/* A number of seconds, once. An infinite one is refused, since the token would never expire. */
 static bool read_time(struct json_reader *r, double *out)
 {
     struct json_number number;
@@ -114,7 +114,7 @@ static bool read_time(struct json_reader *r, double *out)
 
 static bool read_raw(struct json_reader *r, struct slice *out)
 {
-    json_next_type(r); /* passes over space */
+    json_next_type(r); /* passes over the space before the value */
     size_t start = r->at;
     if (out->ptr != NULL || !json_skip(r))
         return false;
@@ -134,7 +134,7 @@ static bool read_claim(struct json_reader *r, struct slice name, struct payload 
         return read_time(r, &p->expires_s);
     if (slice_is(name, "nbf"))
         return read_time(r, &p->not_before_s);
-    /* private, so other platforms may mean something else by it */
+    /* A private claim: other platforms may mean something else by it, so another type is passed over. */
     if (slice_is(name, "portal") && json_next_type(r) == JSON_STRING)
         return read_text(r, &p->portal);
     return json_skip(r);
@@ -175,7 +175,7 @@ static bool audience_has(struct slice audience, const char *wanted, struct arena
 
 /* ---- judging ---- */
 
-/* A token that names no key is for a single one; a key without a name is found only so, or alone. */
+/* Where the token or the key has no name, the key is tried only if it is the issuer's only one. */
 static bool key_chosen(const struct jwt_key_list *list, const struct jwt_key *key, const struct header *h)
 {
     if (h->kid.ptr != NULL && key->id != NULL)
@@ -230,7 +230,7 @@ static const struct jwt_issuer *find_issuer(const struct jwt_issuers *issuers, c
     const struct header *header, const struct payload *payload, int64_t now_ms, struct arena *arena,
     const char **problem)
 {
-    bool genuine = false; /* what is wrong with a genuine token is what its owner wants to know */
+    bool genuine = false; /* then its owner wants to know what else is wrong, not which keys do not fit */
     *problem = "the token's issuer is not known here";
     for (size_t i = 0; i < issuers->n; i++) {
         const struct jwt_issuer *issuer = &issuers->items[i];
@@ -249,15 +249,6 @@ static const struct jwt_issuer *find_issuer(const struct jwt_issuers *issuers, c
     return NULL;
 }
 
-/* The answer may be given after a reload has freed the issuers. */
-static bool copy_portal(const char *portal, struct arena *arena, struct slice *out, const char **problem)
-{
-    size_t len = strlen(portal);
-    *problem = "the token is too large";
-    *out = (struct slice){arena_strndup(arena, portal, len), len};
-    return out->ptr != NULL;
-}
-
 bool jwt_verify(const struct jwt_issuers *issuers, struct slice token, int64_t now_ms, struct arena *arena,
     struct jwt_claims *claims, const char **problem)
 {
@@ -274,7 +265,13 @@ bool jwt_verify(const struct jwt_issuers *issuers, struct slice token, int64_t n
         return false;
     claims->subject = payload.subject;
     claims->portal = payload.portal;
-    return issuer->portal == NULL || copy_portal(issuer->portal, arena, &claims->portal, problem);
+    if (issuer->portal == NULL)
+        return true;
+    /* A copy, since the answer may be given after a reload has freed the issuers. */
+    size_t len = strlen(issuer->portal);
+    claims->portal = (struct slice){arena_strndup(arena, issuer->portal, len), len};
+    *problem = "the token is too large";
+    return claims->portal.ptr != NULL;
 }
 
 /* ---- tokens of --dev ---- */

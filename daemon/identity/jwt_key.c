@@ -35,7 +35,7 @@ static bool is_p256(EVP_PKEY *key)
            strcmp(group, "prime256v1") == 0;
 }
 
-/* Not every file's numbers are a key: a point off the curve, an even exponent. */
+/* Whether the numbers make a key: a point may lie off the curve, or an exponent be even. */
 static bool is_sound(EVP_PKEY *key)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
@@ -69,7 +69,7 @@ bool jwt_key_add_public(struct jwt_key_list *list, EVP_PKEY *public, struct slic
     return true;
 }
 
-/* Nobody is there to type a passphrase. */
+/* Refuses: OpenSSL would ask on the terminal for the passphrase of an encrypted file. */
 static int no_passphrase(char *text, int size, int writing, void *ctx)
 {
     (void)text;
@@ -138,7 +138,7 @@ static bool public_key_agrees(EVP_PKEY *key, struct slice text, const void *sign
     return agrees;
 }
 
-/* JWS writes r and s side by side; OpenSSL wants them in DER. */
+/* JWS writes the two numbers of a signature, r and s, side by side; OpenSSL wants them in DER. */
 static bool ecdsa_agrees(const struct jwt_key *key, struct slice text, struct slice signature)
 {
     unsigned char *der = NULL;

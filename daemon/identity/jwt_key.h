@@ -30,8 +30,8 @@ enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8192 };
 
 void jwt_key_add_secret(struct jwt_key_list *list, struct slice secret);
 /*
- * Takes PUBLIC. ID is empty where there is none. False with *PROBLEM set to a literal when it is no key that
- * we verify with: RSA of RSA_BITS_MIN to RSA_BITS_MAX, P-256.
+ * Takes PUBLIC. ID is empty where there is none. False with *PROBLEM set to a literal when we do not verify
+ * with such a key: it must be RSA of RSA_BITS_MIN to RSA_BITS_MAX, or P-256.
  */
 bool jwt_key_add_public(struct jwt_key_list *list, EVP_PKEY *public, struct slice id, const char **problem)
     __attribute__((warn_unused_result));

@@ -1,26 +1,13 @@
 /* What a reload replaces. */
 #include "identity/policy.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "embedded/demo_yaml.h"
 
-/* Without --dev the configuration names a catalog. */
-static struct catalog *load_catalog(const struct config *config, char **error)
-{
-    if (config->catalog != NULL)
-        return catalog_load(config->catalog, error);
-    return catalog_parse("demo catalog", (struct slice){(const char *)demo_yaml, demo_yaml_len}, error);
-}
-
-static struct jwt_issuers *load_issuers(const struct config *config, struct slice dev_secret, char **error)
-{
-    return dev_secret.len > 0 ? jwt_issuers_load_dev(config, dev_secret, error)
-                              : jwt_issuers_load(config, error);
-}
-
-/* With --dev and no key configured, sessions live as long as the process and its secret. */
+/* With --dev and no key configured, the process's own secret signs, and sessions end with the process. */
 static struct token_keys *load_session_keys(
     const struct config *config, struct slice dev_secret, char **error)
 {
@@ -43,9 +30,14 @@ struct policy *policy_load(const struct config *config, struct slice dev_secret,
 {
     struct policy *policy = mem_zalloc(sizeof(*policy));
     atomic_init(&policy->references, 1);
-    policy->catalog = load_catalog(config, error);
+    if (config->catalog != NULL)
+        policy->catalog = catalog_load(config->catalog, error);
+    else /* only with --dev, or else the configuration would have been refused */
+        policy->catalog =
+            catalog_parse("demo catalog", (struct slice){(const char *)demo_yaml, demo_yaml_len}, error);
     if (policy->catalog != NULL)
-        policy->issuers = load_issuers(config, dev_secret, error);
+        policy->issuers = dev_secret.len > 0 ? jwt_issuers_load_dev(config, dev_secret, error)
+                                             : jwt_issuers_load(config, error);
     if (policy->issuers != NULL)
         policy->keys = load_session_keys(config, dev_secret, error);
     if (policy->keys != NULL)
@@ -56,7 +48,9 @@ struct policy *policy_load(const struct config *config, struct slice dev_secret,
 
 struct policy *policy_ref(struct policy *policy)
 {
-    atomic_fetch_add(&policy->references, 1);
+    int before = atomic_fetch_add(&policy->references, 1);
+    assert(before > 0);
+    (void)before;
     return policy;
 }
 
