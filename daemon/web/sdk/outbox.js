@@ -1,35 +1,33 @@
 /*
- * Delivers runs to one endpoint for all trackers of a page. Sending again is always safe, so a run stays queued until its
- * result says `accepted` or `rejected`, whatever becomes of the request in between.
+ * Delivers runs to one endpoint for all trackers of a page. Sending a run twice is always safe. Therefore a run stays queued
+ * until its result says `accepted` or `rejected`, whatever happens to requests before that.
  */
 import {createBackoff, retryAfter} from './backoff.js';
 import {attempt, listen} from './page.js';
 import {createQueue, encode, REQUEST_RUNS} from './queue.js';
 import {isVerdict, request} from './request.js';
 
-const OVER = {401: 'token_invalid', 410: 'session_expired'}; // the daemon's word on a request with one session
-const LATER = [408, 429]; // not now, whatever the request says
-const OF_RUNS = [400, 413]; // the daemon's word on a run that is alone; any other may come from a gateway that speaks as it does
+const OVER = {401: 'token_invalid', 410: 'session_expired'}; // what the daemon's refusal of a request with one session means
+const LATER = [408, 429]; // the request may be sent again later, whatever it holds
+const OF_RUNS = [400, 413]; // a refusal of a run that was sent alone; other statuses may come from a gateway that answers as the daemon does
 const PATIENCE = 3; // failures in a row after which requests become smaller
-const LATE_MS = 50; // timers are a little early at times
-const LATER_THAN_BEATS = 1.25; // who plays sends before that
+const LATE_MS = 50; // because timers sometimes fire a little early
+const LATER_THAN_BEATS = 1.25; // a player that plays has sent before this time
 
-/* text/plain needs no preflight on another origin. */
+/* A request of text/plain to another origin needs no preflight. */
 const post = (url, body, keepalive) => request(url, {method: 'POST', body, headers: {'Content-Type': 'text/plain'}, keepalive});
 
-/*
- * An item's OWNER, where it has one, is told result(result, item) and answered(answer, sent, received).
- */
+/* If an item has an owner, its result(result, item) and answered(answer, sent, received) are called. */
 export function createOutbox(endpoint, storage, say) {
   const url = new URL('v1/heartbeats', endpoint).href;
   const queue = createQueue(endpoint, storage);
   const keepalive = attempt(() => 'keepalive' in Request.prototype);
-  const watched = new Set(); // of trackers: functions that give the item which is not queued yet, or null
+  const watched = new Set(); // functions of the trackers; each returns what is not queued yet as an item, or null
   const lane = () => ({...createBackoff(), limit: REQUEST_RUNS, before: 0});
-  const main = lane(), aside = lane(); // runs that are not let through wait there, and go when all others are gone
+  const main = lane(), aside = lane(); // `aside` holds runs that do not get through; they are sent after all others
   const laneOf = item => (item.aside ? aside : main);
   let pace = 15000, round = 0, timer = 0, running = null, wanted = false;
-  let answers = 0, wall = -1; // how many answers of the daemon there were, and had been when a run was refused alone
+  let answers = 0, wall = -1; // the daemon's answers so far, and how many there had been when a run last failed alone
 
   const save = () => queue.save([...watched].map(unsent => unsent()).filter(Boolean));
 
@@ -59,14 +57,15 @@ export function createOutbox(endpoint, storage, say) {
     return true;
   }
 
-  /* The daemon's word on a whole request, as results say it of runs. */
+  /* The daemon rejected the whole request: each of its runs gets that as its result. */
   const reject = (items, reason) => settle(items, {results: items.map(() => ({status: 'rejected', reason}))}, 0);
 
   /*
-   * Not the daemon's last word, but that of something on the way, REFUSED, or no word at all. A request that is refused is
-   * halved until the run that is not let through is alone. That one is set aside, and those of its session are sent after the
-   * others, since it may be the token. Two refused in a row speak of a wall that lets nothing through; and no word at all
-   * speaks against a run only if the daemon has answered for others since it was last alone.
+   * A request failed, and not by the daemon's verdict: either something on the way REFUSED it, or no answer came. If it was
+   * refused, the next requests are half as long, until the run that does not get through is alone. That run is set aside, and
+   * the other runs of its session go to the end of the queue, because the cause may be their common token. If two runs in a
+   * row are refused alone, something lets nothing through, and everything waits. A missing answer counts against a run only
+   * if the daemon has answered other requests since the run was last alone.
    */
   function doubt(items, told, refused) {
     const from = laneOf(items[0]), [first, ...others] = items, goOn = refused && answers > wall;
@@ -91,7 +90,7 @@ export function createOutbox(endpoint, storage, say) {
     return doubt(items, told, refused);
   }
 
-  /* True when more may be sent at once. */
+  /* Sends the items TAKEN. True if more may be sent at once. */
   async function deliver(taken) {
     const {body, items, single} = encode(taken), sent = performance.now();
     items.forEach(item => Object.assign(item, {sent: true, flying: true, round}));
@@ -99,7 +98,7 @@ export function createOutbox(endpoint, storage, say) {
       const {response, body: answer} = await post(url, body, keepalive);
       if (!response.ok) return refuse(items, single, response);
       if (answer && Array.isArray(answer.results) && answer.results.length === items.length) return settle(items, answer, sent);
-      return doubt(items); // a captive portal's page, for one
+      return doubt(items); // such as the page of a captive portal
     } catch (error) {
       say('unreachable', {error});
       return doubt(items);
@@ -108,10 +107,10 @@ export function createOutbox(endpoint, storage, say) {
     }
   }
 
-  /* The next items of a lane, where it is due; while the main one waits, nothing is. */
+  /* The next items of a lane if it is due. While the main lane waits, neither is due. */
   function next(from) {
     if (performance.now() < Math.max(main.before, from.before)) return [];
-    // Of requests that are not answered each is smaller: something in them may be why.
+    // After several failures requests become smaller, because their size may be the cause.
     const limit = from.limit >> 2 * Math.max(0, main.failures - PATIENCE);
     return queue.take(limit, item => laneOf(item) === from && !item.flying && item.round !== round);
   }
@@ -122,27 +121,27 @@ export function createOutbox(endpoint, storage, say) {
   }
 
   async function drain() {
-    await null; // so that flush() has its promise before this one is done
+    await null; // flush() must hold the promise before this function can end
     do {
       wanted = false;
       round++;
       while (await sendNext());
     } while (wanted);
-    running = null; // at once: who asks from here on is not heard by the loop above
+    running = null; // without an await in between: the loop above would miss a flush() from here on
     save();
     const waits = main.before - performance.now();
     if (queue.size()) schedule(waits > 0 ? waits + LATE_MS : pace * LATER_THAN_BEATS);
     return queue.size() === 0;
   }
 
-  /* True when nothing is left unanswered. */
+  /* Sends what is queued; the promise is true if nothing is left unanswered. */
   function flush() {
     if (running) wanted = true;
     else running = drain();
     return running;
   }
 
-  /* Sends once more while the page goes away; what does not fit stays in localStorage for the next page. */
+  /* Sends a last time while the page goes away. What does not fit stays in localStorage for the next page. */
   function leave() {
     save();
     const items = queue.take(REQUEST_RUNS, item => !item.aside && !item.left && !(keepalive && item.flying));

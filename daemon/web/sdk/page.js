@@ -1,6 +1,7 @@
 /*
- * What the page says of itself, asked so that its elements cannot answer instead: <img name="currentScript"> takes the
- * place of document.currentScript, and so with every member of a document and of a form.
+ * Access to the document that the page's own elements cannot disturb. An <img name="currentScript"> replaces
+ * document.currentScript, and the same is true of every member of a document and of a form. Therefore members are read where
+ * their prototype defines them.
  */
 export const attempt = (action, otherwise) => {
   try {
@@ -10,8 +11,8 @@ export const attempt = (action, otherwise) => {
   }
 };
 
-/* The document's own member NAME, from where it is defined. */
+/* The document's member NAME, as its prototype defines it. */
 export const ofDocument = name => Object.getOwnPropertyDescriptor(Document.prototype, name).get.call(document);
 
-/* VERB is add or remove. */
+/* Adds or removes a listener; VERB is 'add' or 'remove'. */
 export const listen = (verb, on, name, action) => EventTarget.prototype[`${verb}EventListener`].call(on, name, action);

@@ -1,17 +1,17 @@
 /*
- * Runs that are not answered yet, in the order in which they were played, and their copy in localStorage: under a key
- * of this page's own, so that tabs never write over each other. A page takes over what others left; where the other
- * still lives both send the same runs, which changes nothing.
+ * Runs that are not answered yet, in the order in which they were played, and a copy of them in localStorage. Each page has a
+ * key of its own, so that tabs never overwrite each other's runs. A page takes over what other pages left. If such a page is
+ * still open, both send the same runs, which does no harm.
  */
 import {attempt} from './page.js';
 import {randomId} from './storage.js';
 
 const PREFIX = 'minuted:queue:';
-const RUNS_MAX = 5000; // who plays on makes one a minute: more than can be delivered before it is too late for them
+const RUNS_MAX = 5000; // a player makes one a minute, so this is more than can be delivered in time
 const RUN_MAX_MS = 60000;
-const KEPT_MS = 30 * 3600000; // no token is taken any longer
+const KEPT_MS = 30 * 3600000; // after that time no token is valid any longer
 
-/* One request, as the daemon allows; its body so that page-hide may send it (64 KiB for all of a page's requests). */
+/* Limits of one request: the daemon's for the runs; for the body the browsers' when a page is hidden, 64 KiB in all. */
 export const REQUEST_RUNS = 256;
 const REQUEST_BYTES = 60000;
 
@@ -22,7 +22,7 @@ const tokens = items => [...new Set(items.map(item => item.token))];
 const of = (items, token) => items.filter(item => item.token === token);
 const group = items => tokens(items).map(token => ({session_token: token, runs: of(items, token).map(item => item.run)}));
 
-/* A request's body, and its items in the order of the results; SINGLE when it has but one session. */
+/* A request's body, and its items in the order of their results. SINGLE says that all are of one session. */
 export function encode(items) {
   const heartbeats = group(items), single = heartbeats.length === 1;
   return {
@@ -32,17 +32,17 @@ export function encode(items) {
   };
 }
 
-const TOKEN = /^[!#-[\]-~]{1,4096}$/; // JSON escapes nothing in it; what else is stored no daemon gave
+const TOKEN = /^[!#-[\]-~]{1,4096}$/; // as daemons make them; JSON escapes none of these characters
 const FIELDS = ['from_ms', 'to_ms', 'media_from_ms', 'media_to_ms', 'rate'];
 const RUN_BYTES = 300;
 const isRun = run => !!run && FIELDS.every(name => Number.isFinite(run[name])) && JSON.stringify(run).length < RUN_BYTES;
 
-/* A stored session's items; what is no good among them costs only itself. */
+/* The items of a stored session. Invalid ones are left out. */
 function itemsOf({session_token: token, runs}) {
   return typeof token === 'string' && TOKEN.test(token) ? runs.filter(isRun).map(run => ({token, run, sent: true})) : [];
 }
 
-/* What a stored text holds for ENDPOINT; null where it is another's, [] where it is no good or too old. */
+/* The items in a stored text. Null if it belongs to an endpoint other than ENDPOINT; [] if it is invalid or too old. */
 function decode(text, endpoint) {
   const stored = attempt(() => JSON.parse(text)) || {};
   if (stored.endpoint !== endpoint) return Date.now() - stored.saved_ms < KEPT_MS ? null : [];
@@ -54,7 +54,7 @@ export function createQueue(endpoint, storage) {
   let items = [];
   let saved = null;
 
-  /* MORE are items that are not queued yet. Whether all is kept. */
+  /* Stores the queue and MORE, items that are not queued yet. True if all of it is stored. */
   function save(more) {
     const heartbeats = group([...items, ...more]), text = JSON.stringify(heartbeats);
     if (text === saved) return true;
@@ -66,7 +66,7 @@ export function createQueue(endpoint, storage) {
   }
 
   return {
-    /* An item is {token, run, owner}; it is joined to the one before where that was never sent. */
+    /* An item is {token, run, owner}. If it continues the item before it, and that was never sent, the two become one. */
     add(item) {
       const before = items[items.length - 1];
       if (before && !before.sent && before.token === item.token && continues(before.run, item.run)) {
@@ -79,13 +79,13 @@ export function createQueue(endpoint, storage) {
     remove(gone) {
       items = items.filter(item => !gone.includes(item));
     },
-    /* Puts one last, and those of its session before it, so that they do not keep others from being sent. */
+    /* Moves ITEM to the end, behind the others of its session, so that they hold up no other session. */
     defer(item) {
       const rank = other => (other === item) + (other.token === item.token);
       items.sort((a, b) => rank(a) - rank(b));
     },
     save,
-    /* Takes over what other pages left, before its own. */
+    /* Takes over what other pages left, and puts it before this page's items. */
     adopt() {
       for (const other of storage.keys(PREFIX)) {
         const left = other === key ? null : decode(storage.read(other), endpoint);
@@ -94,7 +94,7 @@ export function createQueue(endpoint, storage) {
         if (save([])) storage.remove(other);
       }
     },
-    /* The first items that CHOSEN(item), at most LIMIT and what one request may hold, but one at least. */
+    /* The first items for which CHOSEN(item) is true: at most LIMIT, no more than one request may hold, and at least one. */
     take(limit, chosen) {
       const taken = [], said = new Set();
       let bytes = 100;

@@ -1,26 +1,26 @@
 /*
- * Samples of a player become runs: stretches in which the media advanced as fast as the clock says. Pure; every time
- * is in milliseconds of one monotonic clock.
+ * Makes runs from samples of a player. A run is a stretch in which the media advanced as fast as the clock says. Pure; every
+ * time is in milliseconds of one monotonic clock.
  *
  *     {now, media, rate, playing, jumped}  ->  {from, to, media_from, media_to, rate}
  *
- * A run spans what lies between samples, so a timer that comes late (a tab in the background) loses nothing; it ends
- * where a sample finds the player stopped, moved or at another rate. Runs that follow each other share the edge.
+ * A run includes the time between its samples, so a late timer (of a tab in the background) loses nothing. It ends when a
+ * sample finds the player stopped, moved, or at another rate. The end of a run is the beginning of the run that follows it.
  */
 const RUN_MAX_MS = 60000;
-const STILL_MAX_MS = 1100; // a remote player may tell its position but once a second
-const UNSEEN_MAX_MS = 2000; // of playing between the last sample and a seek: media events come at least once a second
+const STILL_MAX_MS = 1100; // a remote player may report its position only once a second
+const UNSEEN_MAX_MS = 2000; // the most playing that is assumed between the last sample and a seek; samples come at least once a second
 
-/* How far the media may be from where the clock expects it: what the daemon allows. */
+/* How far the media may be from where the clock expects it. The daemon allows the same. */
 const slack = expected => 500 + expected / 10;
 
 export function createRecorder(emit) {
   let first = null; // the open run's first sample; null while nothing plays
-  let last = null; // its newest
-  let moved = null; // the newest that found the media further on
-  let fresh = false; // the media has not moved since the run began
+  let last = null; // the open run's newest sample
+  let moved = null; // the newest sample at which the media had advanced
+  let fresh = false; // whether the media has not moved since the run began
 
-  /* Null where nothing was played. */
+  /* The run between two samples; null if nothing was played. */
   function runOf(from, to) {
     const run = {from: from.now, to: to.now, media_from: from.media, media_to: to.media, rate: from.rate};
     return run.to > run.from && run.media_to > run.media_from ? run : null;
@@ -31,7 +31,7 @@ export function createRecorder(emit) {
     if (run) emit(run);
   }
 
-  /* How far the media of SAMPLE is from where the run expects it, and whether that may pass. */
+  /* How far the media of SAMPLE is from where the run expects it, and whether that is within the slack. */
   const expectedAt = sample => (sample.now - first.now) * first.rate;
   const drift = sample => sample.media - first.media - expectedAt(sample);
   const passes = sample => Math.abs(drift(sample)) <= slack(expectedAt(sample));
@@ -50,7 +50,7 @@ export function createRecorder(emit) {
     fresh = true;
   }
 
-  /* A player says that it plays before the first picture moves: the run begins when that did. */
+  /* Players report that they play before the first picture moves. The run begins when the picture began to move. */
   function begin(sample) {
     const elapsed = (sample.media - first.media) / first.rate;
     first = {...first, now: Math.max(first.now, sample.now - elapsed)};
@@ -69,7 +69,7 @@ export function createRecorder(emit) {
     last = sample;
   }
 
-  /* Where the open run ended, when SAMPLE does not continue it; null when it does. */
+  /* Where the open run ended, if SAMPLE does not continue it; null if it does. */
   function breakBefore(sample) {
     if (sample.jumped) {
       const unseen = Math.min(sample.now - last.now, UNSEEN_MAX_MS);
@@ -95,7 +95,7 @@ export function createRecorder(emit) {
       }
       if (!first && sample.playing) start(sample);
     },
-    /* Emits what was played so far; the run goes on from there. */
+    /* Emits what was played so far. The run goes on from there. */
     cut() {
       if (!first) return;
       const to = end();

@@ -1,12 +1,12 @@
 /*
- * One request, all of it within a time: an answer that does not end is none.
+ * One request with a time limit for all of it. An answer that does not end in time counts as none.
  */
 const TIMEOUT_MS = 15000;
 
-/* Whether the daemon answered, and not something on the way to it, whose word on a request is not the last. */
+/* Whether a refusal is the daemon's own. One by something on the way, such as a gateway, says nothing final of the request. */
 export const isVerdict = response => /problem\+json/.test(response.headers.get('Content-Type'));
 
-/* {response, at, body}: AT is when the answer began, on this page's clock; BODY its JSON, null where it has none. */
+/* Returns {response, at, body}: `at` is when the answer began, on this page's clock; `body` is its JSON, or null. */
 export async function request(url, options) {
   const abort = new AbortController(), timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
   try {

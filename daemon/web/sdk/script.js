@@ -1,6 +1,6 @@
-/* The classic script: <script src="…/v1/minuted.js"></script> makes `minuted.track`. */
+/* The entry of the classic script. <script src="…/v1/minuted.js"></script> defines `minuted.track`. */
 import {ofDocument} from './page.js';
 import {createMinuted} from './track.js';
 
-/* Only a script element has the address; there is none where the page runs this text by other means. */
+/* The script element knows the address. If the page runs this text by other means, there is no such element. */
 window.minuted = createMinuted((ofDocument('currentScript') || {}).src);

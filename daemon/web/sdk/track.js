@@ -1,5 +1,5 @@
 /*
- * minuted.track(): what a page calls. Trackers of one endpoint share an outbox.
+ * minuted.track(), the function that pages call. All trackers of one endpoint share an outbox.
  */
 import {createOutbox} from './outbox.js';
 import {deviceId, openStorage} from './storage.js';
@@ -16,7 +16,8 @@ function check(target, options) {
   want(typeof getToken === 'function', 'getToken, a function that gives the platform token,');
 }
 
-/* Where v1/ lies: ENDPOINT as given, or beside SCRIPT, the address that this code came from (…/v1/minuted.js). */
+/* The address that v1/ is below: ENDPOINT if the page gives one, or else that of SCRIPT, where this code came from
+ * (…/v1/minuted.js). */
 function baseOf(endpoint, script) {
   const page = /^https?:/.test(location.href) ? location.href : undefined;
   if (endpoint) return new URL(String(endpoint).replace(/\/*$/, '/'), page).href;
@@ -30,7 +31,7 @@ function speaker(debug) {
     try {
       debug(event, details);
     } catch (error) {
-      console.error(error); // the page's; seconds are counted all the same
+      console.error(error); // the page's own error; counting goes on
     }
   };
 }

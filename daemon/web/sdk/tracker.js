@@ -1,5 +1,5 @@
 /*
- * One player and one lesson at a time: watches the media element, opens sessions, hands runs to the outbox.
+ * Follows one player, which plays one lesson at a time: watches the media element, opens sessions, and hands runs to the outbox.
  */
 import {createBackoff, retryAfter} from './backoff.js';
 import {findMedia, isBlocked, sampleMedia} from './media.js';
@@ -11,10 +11,10 @@ import {claim, clockError, openSession, serverTime} from './session.js';
 const EVENTS = ['play', 'playing', 'pause', 'waiting', 'seeking', 'seeked', 'ratechange', 'timeupdate', 'ended', 'emptied'];
 const FLUSHED = ['pause', 'ended'];
 const TICK_MS = 1000;
-const SAVE_MS = 5000; // what a crash may cost
+const SAVE_MS = 5000; // a crash loses no more than this
 const CLOCK_ERROR_MAX_MS = 2000;
 const RENEW_MS = 600000; // before a session expires
-const UNKNOWN_MS = 60000; // a session that no daemon has known for so long is followed by another
+const UNKNOWN_MS = 60000; // if no daemon has known the session for this time, another one is opened
 const HELD_MAX = 1500; // runs of up to a minute
 
 const wallAhead = () => Date.now() - performance.now();
@@ -26,9 +26,9 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   let media = null, seeking = false, blocked = false, interval = 15000, cutAt = 0, savedAt = 0, asking = false, destroyed = false;
   let session = null, generation = 0, opening = false, timer = 0, refused = false, over = false;
   let wall = wallAhead();
-  let held = null; // runs since the clock was in doubt, null while it is not
-  let unknownSince = 0; // on this page's clock: since when all answers say that the session's token is not known; 0: they do not
-  let late = 0; // by how much the wall clock says that the monotonic one is, since then
+  let held = null; // runs since the clock came into doubt; null while it is not in doubt
+  let unknownSince = 0; // on this page's clock: since when every answer says that the session's token is unknown; 0 if none does
+  let late = 0; // by how many ms the monotonic clock has fallen behind the wall clock since then
 
   const recorder = createRecorder(run => {
     if (!held) put(run, 0);
@@ -53,8 +53,8 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     if (item) outbox.add(item);
   }
 
-  /* What a crash must not lose: an item of what was played since the last cut. What is held has no seconds yet, and must not
-   * get two. */
+  /* What was played since the last cut, as an item; null if nothing was. It is stored so that a crash does not lose it. Held runs
+   * are not stored: they do not know their seconds yet, and must not claim two sets of them. */
   function unsent() {
     const run = session && !held && recorder.peek();
     return run ? itemOf(run, 0) : null;
@@ -63,8 +63,9 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   /* --- the session ---------------------------------------------------------------------------- */
 
   /*
-   * Queues the held runs, as much later as the time of the NEXT session shows that the clock missed. Where it slept more
-   * than once meanwhile the wall clock tells the parts, if it is right about their sum; and where no session came (null), all.
+   * Queues the held runs, later by the time that the clock missed, which the time of the NEXT session shows. If the computer
+   * slept more than once meanwhile, the wall clock says how much was missed before each run, provided that it is right about
+   * the sum. If there is no next session (null), the wall clock alone says how much was missed.
    */
   function release(next) {
     const runs = held || [], missed = next ? next.answer.server_time_ms - serverTime(session, next.opened) : late;
@@ -110,7 +111,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
     open();
   }
 
-  /* Runs go on in the session that there is until the next one's answer comes. */
+  /* Until the answer comes, runs go on in the present session. */
   async function open() {
     if (opening || timer || destroyed) return;
     const mine = generation, current = () => mine === generation && !destroyed;
@@ -119,7 +120,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
       const ahead = wallAhead(), next = await openSession(endpoint, options.getToken, lessonId, deviceId);
       if (!current()) return;
       opening = false;
-      if (Math.abs(wallAhead() - ahead) > CLOCK_ERROR_MAX_MS) open(); // it may have slept before the answer came
+      if (Math.abs(wallAhead() - ahead) > CLOCK_ERROR_MAX_MS) open(); // the computer may have slept before the answer came
       else use(next);
     } catch (error) {
       if (!current()) return;
@@ -136,7 +137,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
 
   /* --- the clock ------------------------------------------------------------------------------- */
 
-  /* Wall clock and monotonic clock part when the computer slept, or when somebody set the time: a new session tells. */
+  /* The wall clock and the monotonic clock part if the computer slept or if somebody set the time. A new session tells which. */
   function checkClock() {
     const ahead = wallAhead(), parted = ahead - wall;
     wall = ahead;
@@ -168,9 +169,9 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   }
 
   /*
-   * A session that is over is followed by another one. While operators rotate the keys of sessions, some daemons do not know a
-   * token that others know: the run is kept and sent again. Where none comes to know it the key is lost, and only another session
-   * can be credited.
+   * When a session is over, another one is opened. While operators rotate the session keys, some daemons do not know a token
+   * that others know; such a run is kept and sent again. If no daemon has known the token for a minute, its key is lost, and
+   * only another session can be credited.
    */
   function judgeToken(token, reason) {
     if (!session || token !== session.answer.session_token) return;
@@ -195,8 +196,8 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
   /* --- the player ------------------------------------------------------------------------------ */
 
   /*
-   * TYPE is the media event that there was, if any. Where the element says that it cannot go on, the run ends and another one
-   * begins at once: nothing comes of that one as long as the position stands still, and nothing is missing where it runs on.
+   * TYPE is the media event that caused the sample, if one did. If the element says that it cannot go on, the run ends and
+   * another one begins at once. That one stays empty while the position stands still; if the position runs on, nothing is lost.
    */
   function sample(type) {
     if (!media) return;
@@ -282,7 +283,7 @@ export function createTracker(target, options, endpoint, outbox, deviceId, say) 
       session = null;
       openAnew();
     },
-    /* Nothing is delivered of what is played without a session, nor of what is held until the next one tells its seconds. */
+    /* The promise is false while there is no session, since nothing that is played can be sent, and while runs are held. */
     async flush() {
       sample();
       return (await send()) && !!session && !over && !held;
