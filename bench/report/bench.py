@@ -1,4 +1,4 @@
-"""What a scenario is given: its servers, its loads, how long it may take, and where to note what it found."""
+"""What each scenario works with: its servers, its loads, short or full lengths, and a place for its findings."""
 
 from dataclasses import dataclass, field
 
@@ -17,16 +17,16 @@ class Bench:
         return quick if self.quick else full
 
     def steady(self, rate=20_000):
-        """A constant rate of players in real time; all play as players do: 15 s between heartbeats, where there is time."""
+        """Options for a constant rate of players in real time, 15 s between heartbeats as in life (2 s in a quick run)."""
         interval, warmup, seconds = self.choose((2, 3, 7), (15, 16, 28))
         return ["--plain", "--make-sessions", "--load", f"{rate}:{seconds}s", "--interval", f"{interval}s",
                 "--players", rate * interval, "--warmup", f"{warmup}s"]
 
     def closed(self, players=25_000):
-        """As much as it can: each connection sends when it has its answer. One thread cannot keep up with nginx.
+        """Options for saturation: each connection sends when it has its answer, on two threads, since one is slower than nginx.
 
-        What players played before is delivered, 15 s a run: what a run claims does not depend on how fast the server
-        is. They are so few that all have begun within the warm-up, and so many that none comes to a lesson's end.
+        The players deliver what they played earlier, 15 s a run, so that what a run claims does not depend on the speed of
+        the server. They are few enough for all to begin within the warm-up, and too many to reach a lesson's end.
         """
         return ["--plain", "--backdate", "1h", "--claim", "15s", "--threads", 2, "--players", players, "--drain", "5s",
                 *self.choose(["--load", "max:4s", "--warmup", "1s"], ["--load", "max:10s", "--warmup", "3s"])]

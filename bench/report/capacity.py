@@ -1,20 +1,20 @@
-"""What a nation of teachers costs, from the measured figures; page_capacity.py tells it. Pure.
+"""Computes what a nation of teachers costs from the measured figures; page_capacity.py shows it. Pure.
 
-What is assumed and not measured stands in ASSUMED, and is said in the page.
+ASSUMED holds what is not measured. The page names each assumption.
 """
 
 import math
 
 ASSUMED = {
     "teachers": 13_000_000,
-    "lessons": 15,            # that a teacher has a total of: six hours are about so many
+    "lessons": 15,            # that a teacher has totals of; about as many as six hours take
     "rush_players": 1_000_000,
     "interval_s": 15,
-    "rush_hours": 8,          # how long the last day's players stay so many, within the horizon of 24 h
-    "busy": 0.6,              # of a processor, at most: the rest is for what comes unexpected
-    "copies": 3,              # of a topic
-    "evidence_days": 90,      # that minuted.learner-minutes is kept
-    "hours_each": 6,          # of 45 minutes, that every teacher watches in the end
+    "rush_hours": 8,          # during which the last day has that many players; the horizon is 24 h
+    "busy": 0.6,              # of a processor, at most; the rest is for surprises
+    "copies": 3,              # of each topic
+    "evidence_days": 90,      # for which minuted.learner-minutes is kept
+    "hours_each": 6,          # of 45 minutes that every teacher watches in the end
 }
 PLAYERS = (10_000, 100_000, 300_000, 1_000_000)
 CONNECTIONS = 16_000  # http.max_connections
@@ -23,7 +23,7 @@ MINUTES_TOPIC, LESSONS_TOPIC = "minuted.learner-minutes", "minuted.learner-lesso
 
 
 def product(*factors):
-    """None where one is not known."""
+    """None if one of the factors is not known."""
     return None if None in factors else math.prod(factors)
 
 
@@ -36,12 +36,12 @@ def inverse(value):
 
 
 def up(value):
-    """Whole things, of which there is at least one."""
+    """Rounded up to whole things, and at least one."""
     return None if value is None else max(1, math.ceil(value))
 
 
 class Measured:
-    """The figures that everything else follows from."""
+    """The measured figures from which everything else is computed."""
 
     def __init__(self, results):
         self.daemon_us = results.median("floor", CONTEXT_RUN, "cpu.minuted")
@@ -66,7 +66,7 @@ class Measured:
 
 
 class Need:
-    """What so many players at a time take."""
+    """What PLAYERS who watch at the same time need."""
 
     def __init__(self, players, measured, assumed=None):
         assumed = assumed or ASSUMED
@@ -83,25 +83,25 @@ class Need:
         self.kafka_rate = product(record, self.minutes)
 
     def _cores(self, heartbeat_us, publish_us):
-        """Processors that are busy all the time."""
+        """How many processors this keeps busy all the time."""
         return total(product(heartbeat_us, self.heartbeats / 1e6), product(publish_us, self.minutes / 1e6))
 
 
 def totals_bytes(measured, assumed=None):
-    """What every teacher's totals take."""
+    """Bytes of the totals of all teachers."""
     assumed = assumed or ASSUMED
     each = total(measured.learner_bytes, product(measured.lesson_bytes, assumed["lessons"] - 1))
     return product(each, assumed["teachers"])
 
 
 def redis_servers(need, assumed=None):
-    """A Redis has one thread that counts: so many servers, and a number that shares partitions evenly."""
+    """How many Redis servers, each with one thread for commands; a power of two, which shares the partitions evenly."""
     cores = need.redis_cores
     return None if cores is None else 2 ** max(0, math.ceil(math.log2(cores)))
 
 
 def limits(measured):
-    """(what gives way, players at a time that it bears) of ONE daemon worker, Redis and publisher; least first."""
+    """(part, players at a time that it bears) for ONE daemon worker, Redis and publisher; the weakest part first."""
     one = Need(ASSUMED["interval_s"], measured)  # a heartbeat a second
     each = ASSUMED["interval_s"]
     found = [

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, for a page that needs nothing else. Colours are the page's (classes a to e). Pure."""
+"""Charts as inline SVG, so that the page needs no other file. The page's classes a to e give the colours. Pure."""
 
 from html import escape
 
@@ -8,7 +8,7 @@ LEFT, RIGHT, HEIGHT, BOTTOM = 56, 10, 150, 24
 
 
 def bars(rows, form):
-    """ROWS: (label, [part, …]) one bar each, its parts one after another in colours of their own."""
+    """A bar for each of ROWS, (label, [part, …]). The parts stand one after another, each in its own colour."""
     known = [(label, parts) for label, parts in rows if parts and None not in parts]
     if not known:
         return ""
@@ -25,7 +25,7 @@ def bars(rows, form):
 
 
 def lines(series, unit, marks=()):
-    """SERIES: (label, [value a second or None, …]); MARKS: (second, text). From 0 up."""
+    """Lines over time, from 0 up. SERIES: (label, [the value of each second, or None, …]); MARKS: (second, text)."""
     values = [value for _, points in series for value in points if value is not None]
     if not values:
         return ""
@@ -46,7 +46,7 @@ def lines(series, unit, marks=()):
 
 
 def stretches(points, x, y):
-    """Polylines of what is known, interrupted where nothing is."""
+    """The polylines of POINTS, interrupted where a value is not known."""
     found, current = [], []
     for i, value in enumerate([*points, None]):
         if value is not None:
@@ -62,7 +62,7 @@ def mark(value):
 
 
 def nice(value):
-    """The next of 1, 2, 5 times a power of ten."""
+    """VALUE rounded up to 1, 2 or 5 times a power of ten."""
     step = 10.0 ** len(str(int(value))) / 10 if value >= 1 else 0.1
     return next((step * k for k in (1, 2, 5, 10) if step * k >= value), step * 10)
 

@@ -1,7 +1,7 @@
-"""Which processors the parts of a measurement get: the daemon (or peer) one, Redis another, the load the others.
+"""Decides which processors each part of a measurement gets: the daemon (or peer) one, Redis another, the load the others.
 
-With fewer than three, the load runs wherever there is room: it takes part of what it measures, of all that are
-measured alike.
+With fewer than three processors the load runs on all of them. It then takes time from what it measures, and from everything
+that is compared alike.
 """
 
 import os
@@ -10,15 +10,15 @@ import subprocess
 
 
 def shares(cpus):
-    """role -> processors, of the sorted list CPUS."""
+    """role -> its processors, taken from the sorted list CPUS."""
     daemon, redis, rest = cpus[:1], cpus[1:2] or cpus[:1], cpus[2:]
     return {"daemon": daemon, "redis": redis, "load": rest or cpus, "kafka": rest or cpus}
 
 
 def punctual():
-    """The words before an open loop's generator: it is the clock of the measurement, and a late one says nothing.
+    """The words before the command of an open loop's generator that give it real-time priority, so that it is never late.
 
-    What it takes from them is in their latency. A saturated loop does without: its generator is one of those who share.
+    The time that it takes from the servers is part of their latency. A saturated loop does without: its generator shares.
     """
     words = ["chrt", "--rr", "1"]
     if shutil.which("chrt") is None:
@@ -28,10 +28,10 @@ def punctual():
 
 
 def prefix(role, wanted=1):
-    """The words before a command that keep it on the processors of its ROLE; WANTED: of them, for a daemon."""
+    """The words before a command that keep it on the processors of its ROLE. WANTED: how many, for a daemon."""
     cpus = sorted(os.sched_getaffinity(0))
     mine = shares(cpus)[role]
-    if wanted > 1:  # the daemon's first, then from the end: Redis keeps the second
+    if wanted > 1:  # the daemon's own, then others from the end, since Redis has the second
         mine = [*mine, *cpus[::-1][:wanted - 1]]
     if mine == cpus or shutil.which("taskset") is None:
         return []

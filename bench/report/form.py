@@ -1,10 +1,10 @@
-"""Figures as people read them. None is "not measured"."""
+"""Writes figures as people read them. None is written as "not measured"."""
 
 NOT_MEASURED = "not measured"
 
 
 def known(text):
-    """Makes a formatter say NOT_MEASURED where there is no value."""
+    """Makes a formatter write NOT_MEASURED if there is no value."""
     def form(value, *rest):
         return NOT_MEASURED if value is None else text(value, *rest)
     return form
@@ -12,7 +12,7 @@ def known(text):
 
 @known
 def number(value):
-    """Three significant digits at least, all that stand before the point."""
+    """With at least three significant digits, and all digits before the point."""
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f}"
 
@@ -54,7 +54,7 @@ def per_second(value):
 
 @known
 def size(value):
-    """Decimal units, as the targets are meant."""
+    """In decimal units, as the targets are."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(value) < 1000 or unit == "TB":
             return f"{number(value)} {unit}"
@@ -63,5 +63,5 @@ def size(value):
 
 
 def series(values, form):
-    """The rounds of a figure."""
+    """A figure's value in each round."""
     return ", ".join(form(value) for value in values) or NOT_MEASURED

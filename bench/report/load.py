@@ -1,4 +1,4 @@
-"""Runs minuted-bench and reads what it found. A void result says nothing: it is measured once more."""
+"""Runs minuted-bench and reads its results. If a result is void, the load is measured once more."""
 
 import json
 import os
@@ -13,11 +13,11 @@ SECONDS_MAX = 600
 
 
 class ScenarioProblem(Exception):
-    """A scenario cannot be measured; the message says why."""
+    """A scenario cannot be measured. The message says why."""
 
 
 class Load:
-    """The loads of one scenario; their results go to FOLDER."""
+    """The loads of one scenario. Their results go to FOLDER."""
 
     def __init__(self, build, folder, say):
         self.program = build / "bench/load/minuted-bench"
@@ -25,9 +25,9 @@ class Load:
         self.runs = []  # name, title, command, void: in the order of the page
 
     def measure(self, name, title, daemon, *words, to=None, watch=(), meanwhile=None):
-        """Sends what the options WORDS say to DAEMON, or to the peer TO; WATCH: (name, pid) of what is measured.
+        """Runs a load with the options WORDS against DAEMON, or against the peer TO, and returns minuted-bench's result.
 
-        MEANWHILE is called with the time of the start while the load runs. Gives back what minuted-bench wrote.
+        WATCH: (name, pid) of each process that is measured. MEANWHILE(start of the load) is called while the load runs.
         """
         argv = self._arguments(name, title, daemon, words, to, watch)
         result = self._once(name, argv, meanwhile)
@@ -37,7 +37,7 @@ class Load:
         return self._keep(name, title, argv, result, void_reason(result, words))
 
     def deliver(self, name, title, daemon, *words, watch=()):
-        """The same, where only what arrives matters and not how evenly it was sent: it is never void."""
+        """The same for a load of which only the arrival matters, and not how evenly it was sent. It is never void."""
         argv = self._arguments(name, title, daemon, words, None, watch)
         result = self._once(name, argv, None)
         if result["counts"]["rejected"]:
@@ -74,13 +74,13 @@ class Load:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        if not file.exists():  # failed assertions, a void result and lost seconds leave one
+        if not file.exists():  # a result is there even after failed assertions, a void result or lost seconds
             raise ScenarioProblem(f"{name}: minuted-bench ended with {process.returncode}: {said.strip()[-600:]}")
         self._forget_paths(name, argv)
         return json.loads(file.read_text())
 
     def _readable(self, argv):
-        """The command without the folders of this run."""
+        """The command without the paths of this run."""
         return shlex.join([self._plain(word) for word in argv])
 
     def _plain(self, word):
@@ -89,7 +89,7 @@ class Load:
         return re.sub(r"^([\w-]+=)\d+$", r"\1PID", word)
 
     def _forget_paths(self, name, argv):
-        """In the result's own record of its command, too."""
+        """Removes the paths of this run from the result, which records the command too."""
         file = self.folder / f"{name}.json"
         text = file.read_text()
         for word in argv:
@@ -99,19 +99,19 @@ class Load:
 
 
 def void_reason(result, words):
-    """Why a result says nothing; None when it does."""
+    """Why a result is void; None if it is not."""
     if result["void_reason"] or "--any-answer" in words:
         return result["void_reason"]
     counts = result["counts"]
     if not counts["accepted"]:
         return "nothing was accepted"
-    if counts["credited_s"] < counts["accepted"]:  # less is done for a run that credits nothing
+    if counts["credited_s"] < counts["accepted"]:  # a run that credits nothing is less work
         return f"{counts['accepted']:,} runs credited only {counts['credited_s']:,} s"
     return None
 
 
 def summary(result):
-    """What a person wants to see scroll by."""
+    """One line for the terminal."""
     metrics = result["metrics"]
     parts = [f"{metrics['runs_per_s'] or metrics['achieved']:,.0f}/s"]
     if metrics["cpu_per_heartbeat"] is not None:

@@ -1,4 +1,4 @@
-"""The machine of a report, and the versions of what was measured on it."""
+"""Describes the machine of a report and the versions of the programs on it."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import subprocess
 
 from .paths import ROOT
 
-WRITTEN = ("bench/results", "bench/capacity.md")  # by bench/run
+WRITTEN = ("bench/results", "bench/capacity.md")  # bench/run writes these
 PATH = os.environ.get("PATH", "") + ":/usr/sbin"
 
 
@@ -30,7 +30,7 @@ def describe(build):
 
 
 def commit():
-    """What was measured, and whether it was changed since; the report itself does not count."""
+    """The commit that is measured, and whether files differ from it. The report's own files do not count."""
     name = git("describe", "--always", "--exclude=*")
     changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{path}" for path in WRITTEN))
     return f"{name}, changed" if changed else name or "unknown"
@@ -52,7 +52,7 @@ def first_match(path, pattern):
 
 
 def said(pattern, program, *words):
-    """What PATTERN finds in the program's version."""
+    """What PATTERN finds in the text that the program prints of its version."""
     found = shutil.which(program, path=PATH)
     if not found:
         return "not installed"

@@ -1,4 +1,4 @@
-"""The command line of bench/run: prepares, runs the scenarios one after another, writes the pages."""
+"""The command line of bench/run: prepares, runs the scenarios one after another, and writes the pages."""
 
 import argparse
 import signal
@@ -40,14 +40,14 @@ def say(text):
 
 
 def interrupt(*_):
-    """Once: nothing comes between what ends the servers."""
+    """Only the first signal interrupts, so that a second one cannot stop the servers from being ended."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def run_all(options):
-    """Runs the scenarios; gives back the names of those that could not run, or have a void result."""
+    """Runs the scenarios. Returns the names of those that could not run or that have a void result."""
     sys.path.append(str(ROOT / "tests"))
     from .scenario import run_scenario  # its packages may have been installed just now
     about = {"quick": options.quick, "machine": machine.describe(options.build)}

@@ -10,7 +10,7 @@ LOOK_S = 0.1
 
 
 def owed_keys(redis):
-    """The keys of what is not published, by kind: due, ld (lesson sums) and d (learners of a minute)."""
+    """The keys that list what is not published yet, by kind: due, ld (lesson sums) and d (learners of a minute)."""
     found = {"due": [], "ld": [], "d": []}
     for key in redis.scan_iter(match="minuted:*", count=5000):
         match = NAME.fullmatch(key)
@@ -20,7 +20,7 @@ def owed_keys(redis):
 
 
 def count_owed_minutes(redis, owed):
-    """Learner-minutes that are to be published."""
+    """How many learner-minutes are still to be published."""
     with redis.pipeline(transaction=False) as pipeline:
         for key in owed["d"]:
             pipeline.scard(key)
@@ -28,7 +28,7 @@ def count_owed_minutes(redis, owed):
 
 
 def newest_owed_end(redis, owed):
-    """Unix second at which the newest minute that is due ends."""
+    """The Unix second at which the newest due minute ends."""
     with redis.pipeline(transaction=False) as pipeline:
         for key in owed["due"]:
             pipeline.zrange(key, 0, -1)
@@ -36,7 +36,7 @@ def newest_owed_end(redis, owed):
 
 
 def wait_settled(redis, owed, seconds):
-    """Until none of the keys is left, which Redis drops with their last member. Gives back when that was seen."""
+    """Waits until all is settled, and returns when that was seen. Redis drops each key with its last member."""
     keys = [key for kind in owed.values() for key in kind]
     deadline = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""The capacity page: capacity.md.in with what capacity.py computes. Pure but for the template."""
+"""The capacity page: capacity.md.in filled in with what capacity.py computes. Pure except that it reads the template."""
 
 from string import Template
 
@@ -15,7 +15,7 @@ LEARNING_MINUTES = 45  # an hour of learning
 
 
 def table(measured):
-    """players -> what they take, as rows of a page."""
+    """What different numbers of players need, as the head and the rows of a table."""
     lines = []
     for players in PLAYERS:
         need = Need(players, measured)
@@ -37,18 +37,18 @@ def learner_minutes(rate_):
 
 @form.known
 def busy(processors, what, n):
-    """So many PROCESSORS' worth of work, and the N of WHAT that it wants; both are known, or none."""
+    """States how many processors are kept busy, and how many of WHAT that makes. Both figures are known, or neither is."""
     return f"{form.number(processors)} processors busy all the time: {form.whole(n)} {what}"
 
 
 @form.known
 def both(value, other, show, what):
-    """VALUE, and OTHER, which is made of it."""
+    """VALUE, and OTHER, which is computed from it."""
     return f"{show(value)}; {show(other)} {what}"
 
 
 def values(results):
-    """Everything that the template names."""
+    """The values of all the template's names."""
     measured = Measured(results)
     rush = Need(ASSUMED["rush_players"], measured)
     return {**assumed_values(), **measured_values(measured), **rush_values(rush, measured), **kafka_values(rush, measured),

@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML page. Pure but for its template."""
+"""The report as one self-contained HTML page. Pure except that it reads its template."""
 
 from html import escape
 from string import Template
@@ -35,7 +35,7 @@ def contents(results):
 
 
 def table(head, lines, last=""):
-    """LAST: a class of the last column."""
+    """LAST: the class of the last column."""
     def cell(text, at, n):
         kind = f' class="{last}"' if last and at == n - 1 else ' class="n"' if at else ""
         return f"<td{kind}>{escape(text)}</td>"

@@ -1,4 +1,4 @@
-"""One page that shows any of the loads: bench/load/page.html, filled in with all their results. Pure but for its template."""
+"""The page that shows any of the loads: bench/load/page.html filled in with all results. Pure except that it reads it."""
 
 import json
 
@@ -10,7 +10,7 @@ UNSAFE = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
 def page(results):
-    """Opened from a disk the page may load nothing, so that it holds the results itself, one a line."""
+    """The page holds the results itself, one a line, because a page opened from a disk may load no other file."""
     loads = ",\n".join(script_safe(load) for load in loads_of(results))
     template = (BENCH / "load/page.html").read_text()
     for place, text in (("{{title}}", TITLE), ("{{text}}", ""), ("{{json}}", f'{{"loads":[\n{loads}\n]}}')):
@@ -21,7 +21,7 @@ def page(results):
 
 
 def loads_of(results):
-    """What the page reads of each run that has a result. Its name is also its address on the page."""
+    """An entry for each run that has a result. The page takes the name from its address, after the #."""
     for scenario in filter(None, map(results.scenario, story.SECTIONS)):
         for run in scenario["runs"]:
             if result := scenario["results"].get(run["name"]):
@@ -33,5 +33,5 @@ def name_of(scenario, run):
 
 
 def script_safe(value):
-    """JSON in which no tag can begin or end. Outside strings it has none of these characters."""
+    """VALUE as JSON in which no tag can begin or end. JSON has the escaped characters only within strings."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(UNSAFE)

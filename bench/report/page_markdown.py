@@ -51,6 +51,6 @@ def details(title, text):
 
 
 def commands(found):
-    """As they were given; the configuration is the first daemon's, the others differ in addresses and durability."""
+    """The commands as they were given, and the first daemon's configuration. The others differ in addresses and durability."""
     return "\n".join([*found["servers"], *(run["command"] for run in found["runs"]),
                       *(f"\n# minuted.yaml\n{text}" for text in found["configurations"][:1])]).strip()

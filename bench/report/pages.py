@@ -10,5 +10,5 @@ def write(folder):
     (folder / "README.md").write_text(page_markdown.page(results))
     (folder / "index.html").write_text(page_html.page(results))
     (folder / "loads.html").write_text(page_loads.page(results))
-    ours = folder == RESULTS  # results elsewhere leave the published page alone
+    ours = folder == RESULTS  # results in another folder do not change the published page
     (CAPACITY if ours else folder / "capacity.md").write_text(page_capacity.page(results))

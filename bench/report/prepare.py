@@ -1,10 +1,10 @@
-"""What a report needs before it can begin: Debian's packages, the programs, Apache Kafka and the peers' modules."""
+"""Gets what a report needs: Debian's packages, the programs, Apache Kafka and the peers' modules."""
 
 import subprocess
 
 from .paths import ROOT
 
-PACKAGES = ("build", "run", "bench", "test")  # test: Kafka's Java and its client
+PACKAGES = ("build", "run", "bench", "test")  # `test` has Java for Kafka, and Kafka's client
 PEERS_MODULES = ROOT / "bench/peers/fastify/fetch"
 
 

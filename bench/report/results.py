@@ -1,6 +1,6 @@
-"""What was found, as the pages ask for it: results by scenario and run, medians over rounds, ratios within rounds.
+"""Answers what the pages ask of the results: by scenario and run, as medians over rounds, as ratios within rounds.
 
-A void run says nothing: it counts as not measured. So does what is missing; None stands for it everywhere.
+A void run counts as not measured, and so does a missing one. None stands for "not measured" everywhere.
 """
 
 import json
@@ -11,7 +11,7 @@ ROUND = re.compile(r"(.+)-(\d+)$")
 
 
 def median_of(values):
-    """Of those that were measured."""
+    """The median of the values that were measured."""
     known = [value for value in values if value is not None]
     return median(known) if known else None
 
@@ -21,7 +21,7 @@ def ratio(part, whole):
 
 
 def figure(metrics, name):
-    """One of METRICS; or made of them, credited_a_run and share.PROCESS: how much of one processor that took."""
+    """One of METRICS, or computed from them: credited_a_run, or share.PROCESS, how much of one processor that process used."""
     if name == "credited_a_run":
         return ratio(metrics.get("credited_s"), metrics.get("accepted"))
     if name.startswith("share."):
@@ -32,7 +32,7 @@ def figure(metrics, name):
 
 class Results:
     def __init__(self, scenarios):
-        """SCENARIOS: name -> what its scenario.json says, with "results": name of the run -> its JSON."""
+        """SCENARIOS: name -> the content of its scenario.json, with "results" added: name of the run -> its JSON."""
         self.scenarios = scenarios
 
     def scenario(self, name):
@@ -45,14 +45,14 @@ class Results:
         return value
 
     def run(self, scenario, name):
-        """The result of a run, unless it is missing or void."""
+        """The result of a run; None if it is missing or void."""
         found = self.scenarios.get(scenario, {})
         if any(run["name"] == name and run["void"] for run in found.get("runs", [])):
             return None
         return found.get("results", {}).get(name)
 
     def verification(self, scenario, name):
-        """What was looked up in Redis and Kafka: as true where the load was uneven."""
+        """What a run found in Redis and Kafka. It counts even if the run is void, because an uneven load does not change it."""
         return self.scenarios.get(scenario, {}).get("results", {}).get(name, {}).get("verification")
 
     def metric(self, scenario, name, metric):
@@ -60,7 +60,7 @@ class Results:
         return figure(run["metrics"], metric) if run else None
 
     def rounds(self, scenario):
-        """The numbers of the rounds there were."""
+        """The numbers of the rounds that were run."""
         names = [ROUND.fullmatch(run["name"]) for run in self.scenarios.get(scenario, {}).get("runs", [])]
         return sorted({int(match[2]) for match in names if match})
 
@@ -69,23 +69,23 @@ class Results:
         return [self.metric(scenario, f"{name}-{n}", metric) for n in self.rounds(scenario)]
 
     def median(self, scenario, name, metric):
-        """Over the rounds; of the only run where there are no rounds."""
+        """The median over the rounds, or the figure of the only run if there are no rounds."""
         single = self.metric(scenario, name, metric)
         return single if single is not None else median_of(self.in_rounds(scenario, name, metric))
 
     def scheduled(self, scenario, name):
-        """The greatest rate that was asked for, in any round; 0 in a closed loop."""
+        """The highest rate that was asked for in any round; 0 in a closed loop."""
         runs = [self.run(scenario, name), *(self.run(scenario, f"{name}-{n}") for n in self.rounds(scenario))]
         return max((second["offered_rate"] for run in runs if run for second in run["seconds"]), default=0)
 
     def ratios(self, scenario, part, whole, metric):
-        """PART's figure over WHOLE's, round by round."""
+        """PART's figure divided by WHOLE's, round by round."""
         return [ratio(a, b) for a, b in
                 zip(self.in_rounds(scenario, part, metric), self.in_rounds(scenario, whole, metric))]
 
 
 def read_results(folder):
-    """All scenarios that have left something in FOLDER."""
+    """All scenarios that have results in FOLDER."""
     found = {}
     for file in sorted(folder.glob("*/scenario.json")):
         scenario = json.loads(file.read_text())

@@ -1,4 +1,4 @@
-"""Runs one scenario and keeps what it found in a folder of its name: scenario.json beside the results of its loads."""
+"""Runs one scenario. Its folder gets scenario.json beside the results of its loads."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ PROBLEMS = (ScenarioProblem, AssertionError, OSError, RuntimeError)
 
 
 def run_scenario(name, options, about, say):
-    """Whether it ran, and no result is void."""
+    """Returns whether it ran to its end and no result is void."""
     module = ALL[name]
     folder = options.results / name
     shutil.rmtree(folder, ignore_errors=True)

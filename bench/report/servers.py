@@ -1,4 +1,4 @@
-"""The servers of a scenario: fresh ones, on ports and in folders of their own, ended together with it."""
+"""The servers of a scenario. They are fresh, have ports and folders of their own, and end together with the scenario."""
 
 import re
 import shlex
@@ -35,7 +35,7 @@ def fetch(url, seconds=2):
 
 
 def metric(text, name):
-    """A figure without labels of a /metrics page."""
+    """The value of a metric without labels, from the text of /metrics."""
     for line in text.splitlines():
         if line.startswith(name + " "):
             return float(line.rsplit(" ", 1)[1])
@@ -43,7 +43,7 @@ def metric(text, name):
 
 
 class Daemon(Service):
-    """A minuted in front of REDIS; CHANGES are --set options."""
+    """A minuted in front of REDIS. CHANGES: key of the configuration -> value, for --set."""
 
     name = "minuted"
 
@@ -72,7 +72,7 @@ class Daemon(Service):
         return self.process.pid
 
     def options(self):
-        """What makes a program read this daemon's configuration."""
+        """The options with which a program reads this daemon's configuration."""
         return ["--config", self.config, "--dev",
                 *(word for key, value in self.changes.items() for word in ("--set", f"{key}={value}"))]
 
@@ -87,7 +87,7 @@ class Daemon(Service):
         return self
 
     def is_ready(self):
-        """A worker's own two connections may come a moment after readiness."""
+        """Waits for two connections of each worker besides, which may come a moment after readiness."""
         fetch(f"http://127.0.0.1:{self.admin_port}/readyz")
         return self.log_text().count("event=redis_ready") >= 2 * self.workers
 
@@ -96,7 +96,7 @@ class Daemon(Service):
 
 
 class Peer(Service):
-    """One of bench/peers, in front of REDIS."""
+    """One of the servers in bench/peers, in front of REDIS."""
 
     def __init__(self, directory, name, build, redis):
         super().__init__(directory)
@@ -121,14 +121,14 @@ class Peer(Service):
 
 
 class Servers:
-    """Starts what a scenario asks for; at the end of the `with` all are gone, with their files."""
+    """Starts what a scenario asks for. At the end of the `with` all of it is ended and its files are removed."""
 
     def __init__(self, build):
         self.build = build
         self.started = []
         self.commands = []
         self.configurations = []
-        (ROOT / "build").mkdir(exist_ok=True)  # on a disk: what an fsync costs is part of what is measured
+        (ROOT / "build").mkdir(exist_ok=True)  # a real disk, because the cost of an fsync is measured too
         self.directory = Path(tempfile.mkdtemp(prefix="bench.", dir=ROOT / "build"))
 
     def __enter__(self):
@@ -140,7 +140,7 @@ class Servers:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def end(self, service):
-        """A peer ends its own processes when it is asked to; of the others only memory is lost."""
+        """A peer must end its own processes, so it is asked to end. The others are killed; only their memory is lost."""
         if isinstance(service, Peer) and service.running():
             service.terminate()
         service.kill()
@@ -154,13 +154,13 @@ class Servers:
         return service
 
     def _readable(self, text):
-        """Without the folders of this machine."""
+        """TEXT without the paths of this machine."""
         text = re.sub(rf"{re.escape(str(self.directory))}/\d+\w+", "DIR", text)
         text = text.replace(f"{self.build}/", "").replace(str(self.build), "build/release")
         return text.replace(f"{ROOT}/", "").replace(str(Path.home()), "~")
 
     def _folder(self, name):
-        return self.directory / f"{len(self.started)}{name[:4]}"  # the path of a socket may have 107 bytes
+        return self.directory / f"{len(self.started)}{name[:4]}"  # short, because the path of a socket has at most 107 bytes
 
     def redis(self, durability="memory"):
         server = RedisServer(self._folder("redis"), **DURABILITY[durability])
@@ -174,7 +174,7 @@ class Servers:
         return replica
 
     def daemon(self, redis, durability="memory", kafka=None, changes=None):
-        """CHANGES: key of the configuration -> value. Without KAFKA, a broker that is never reached."""
+        """CHANGES: key of the configuration -> value. Without KAFKA, the daemon has a broker that it never reaches."""
         brokers = kafka.brokers if kafka else NOWHERE
         daemon = Daemon(self._folder("minuted"), self.build, redis, durability, brokers, {**ONE_REDIS, **(changes or {})})
         if kafka:
@@ -186,7 +186,7 @@ class Servers:
 
     def kafka(self):
         """A real Apache Kafka without minuted's topics."""
-        from harness.kafka_broker import KafkaBroker, kafka_jars  # Java and its client are wanted here only
+        from harness.kafka_broker import KafkaBroker, kafka_jars  # only here, since it needs Java and Kafka's client
         jars = kafka_jars()
         broker = KafkaBroker(self._folder("kafka"), jars)
         broker.java = [*BROKER_JAVA, "-cp", f"{jars}/*"]

@@ -1,17 +1,17 @@
-"""When a load that was interrupted is as it was before, from its seconds. Pure."""
+"""Finds in the seconds of an interrupted load when it was again as before. Pure."""
 
 from dataclasses import dataclass
 from statistics import median
 
-CALM_S = 3  # so many seconds in a row make a recovery
-P99 = 2     # where a second has it
+CALM_S = 3  # calm seconds in a row that count as recovered
+P99 = 2     # its place in a second's latency_us
 
 
 @dataclass
 class Recovery:
-    normal_us: float | None      # median p99 before
-    unrefused_s: float | None    # seconds after Redis was back
-    recovered_s: float | None
+    normal_us: float | None      # the median p99 before the interruption
+    unrefused_s: float | None    # from when Redis was back until no request was refused
+    recovered_s: float | None    # … until p99 was at most twice the normal one
 
 
 def p99(second):
@@ -19,7 +19,7 @@ def p99(second):
 
 
 def first_calm(seconds, begin, calm):
-    """The first second from BEGIN on of CALM_S calm ones in a row; the end of the load may cut the row short."""
+    """The first second from BEGIN on with which CALM_S calm ones in a row begin; None if there is none."""
     for i in range(begin, len(seconds) - CALM_S + 1):
         if all(calm(second) for second in seconds[i:i + CALM_S]):
             return i
@@ -27,7 +27,7 @@ def first_calm(seconds, begin, calm):
 
 
 def recovery(seconds, killed_s, back_s, warmup_s=0):
-    """Redis was killed and back so many seconds after the load began; of a load of SECONDS."""
+    """Judges a load by its SECONDS. KILLED_S and BACK_S: when Redis was killed and back, since the load began."""
     played = [second for second in seconds if second["offered"] > 0]
     before = [p99(second) for second in played[int(warmup_s):int(killed_s)] if p99(second)]
     normal = median(before) if before else None

@@ -1,4 +1,4 @@
-"""What the pages tell of each scenario: sections of tables and charts, made from the results. Pure."""
+"""Makes each scenario's section of the pages, with tables and charts, from the results. Pure."""
 
 import math
 from dataclasses import dataclass, field
@@ -19,11 +19,11 @@ class Section:
 
 LOAD_HEAD = ["", "runs/s", "credited a run", "CPU a run", "daemon or peer", "Redis", "of one CPU: daemon or peer", "Redis",
              "p50", "p99", "p99.9", "refused", "failed"]
-NONE = "–"  # there is no such thing
+NONE = "–"  # the figure does not apply
 
 
 def load_line(results, scenario, label, name, server="minuted"):
-    """One run, or the medians of its rounds."""
+    """The line of one run, or of the medians of its rounds."""
     def get(metric):
         return results.median(scenario, name, metric)
     bare = server in ("nginx", "floor")
@@ -35,7 +35,7 @@ def load_line(results, scenario, label, name, server="minuted"):
 
 
 def loads(results, scenario, rows):
-    """A table of ROWS (label, name, server), and a chart of their CPU."""
+    """A section with a table of ROWS, (label, name, server), and a chart of their CPU."""
     section = Section(LOAD_HEAD, [load_line(results, scenario, *row) for row in rows])
     section.chart = cpu_bars(results, scenario, rows)
     return section
@@ -103,7 +103,7 @@ def durability(results):
 
 
 def seconds(run, get):
-    """GET of each second of a run."""
+    """GET(second) for each second of a run."""
     return [get(second) for second in run["seconds"]] if run else []
 
 
@@ -138,7 +138,7 @@ def storm(results):
 
 
 def after(value):
-    """The seconds of a load are whole ones: it was so before the calm second began, not when."""
+    """A load is judged by whole seconds: the recovery came at the latest when the first calm second began."""
     return "not within the load" if value is None else f"within {max(1, math.ceil(value))} s after Redis was back"
 
 

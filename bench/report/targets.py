@@ -1,4 +1,4 @@
-"""The targets, each computed from the results: what is wanted, what was measured, and whether that is met. Pure."""
+"""The targets: what is wanted, what was measured, and whether the target is met. Pure."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from .results import median_of, ratio
 
 MET, MISSED, UNKNOWN = "met", "MISSED", form.NOT_MEASURED
 CPU, RATE = "cpu_per_heartbeat", "achieved"
-SAME_WORK = ("nginx-lua", "fastify")  # written for the comparison; evhttp borrows minuted's own parts, and is only shown
+SAME_WORK = ("nginx-lua", "fastify")  # evhttp is only shown, because it is made of minuted's own parts
 MILLION = 1_000_000
 VERIFIED = (("steady", "verified"), ("storm", "storm"))
-REACHED = 0.99  # of the rate
+REACHED = 0.99  # of the rate that was asked for
 
 
 @dataclass
 class Row:
-    """VALUE is held against LIMIT: at most, or at least. SHOW makes a figure readable; WHY says what it is made of.
+    """One target. VALUE must be at most LIMIT, or at least with AT_LEAST. SHOW formats figures; WHY says what VALUE is made of.
 
-    SHORT says that the rate was not reached at which the target is meant, or not all were answered: then it is missed,
-    whatever the value.
+    SHORT is not empty if the target's rate was not reached or if not every request was answered. Then the target is missed,
+    whatever VALUE is.
     """
 
     target: str
@@ -46,14 +46,14 @@ class Row:
 
     @property
     def of_which(self):
-        """WHY, unless it has nothing to say."""
+        """SHORT and WHY as one text; empty if WHY holds nothing measured."""
         if self.value is None and UNKNOWN in self.why:
             return ""
         return "; ".join(text for text in (self.short, self.why) if text)
 
     @property
     def headroom(self):
-        """The measured figure as a share of the limit, so that 1 is exactly met and more is better."""
+        """How far the target is met: 1 is exactly met, and more is better."""
         if not self.value or not self.limit:
             return None
         return self.value / self.limit if self.at_least else self.limit / self.value
@@ -84,7 +84,7 @@ def against_floor(results):
 
 
 def alone(results, mine, floor):
-    """Saturation over nginx's if nobody took processor time from the three: the busier of daemon and Redis sets it."""
+    """Saturation over nginx's, computed for a processor each: the busier of daemon and Redis limits it."""
     parts = [results.median("floor", mine, f"cpu.{part}") for part in ("minuted", "redis")]
     return None if None in parts else ratio(results.median("floor", floor, CPU), max(parts))
 
@@ -96,7 +96,7 @@ def cpu_parts(results, mine, floor, ratios):
 
 
 def shortfall(results, scenario, name):
-    """Says so where a constant rate was not reached: then it was saturation that was measured."""
+    """A text if a constant rate was not reached, because then saturation was measured; else ""."""
     scheduled, achieved = results.scheduled(scenario, name), results.median(scenario, name, RATE)
     if not scheduled or achieved is None or achieved >= scheduled * REACHED:
         return ""
@@ -106,7 +106,7 @@ def shortfall(results, scenario, name):
 # --- beside the peers ---------------------------------------------------------------------------
 
 def best_peers(results, metric, best):
-    """In each round the best of those that do the same work; None where one of them was not measured."""
+    """The best peer of each round among those that do the same work; None if one of them was not measured."""
     rounds = zip(*(results.in_rounds("saturation", name, metric) for name in SAME_WORK))
     return [None if None in values else best(values) for values in rounds]
 
@@ -143,7 +143,7 @@ def latency(results):
 
 
 def unanswered(results, scenario, name):
-    """Latency is that of answers: where some were refused or failed, it is not what players saw."""
+    """A text if requests were refused or failed, because latency is only that of answered ones; else ""."""
     refused, failed = (sum(value or 0 for value in results.in_rounds(scenario, name, metric))
                        for metric in ("refused", "failed"))
     return f"{form.whole(refused)} refused, {form.whole(failed)} failed" if refused + failed else ""
@@ -158,7 +158,7 @@ def durable(results):
 
 
 def exact(results):
-    """Of the two loads after which every second was looked up."""
+    """Judges the two loads after which every accepted second was looked up."""
     found = [results.verification(*run) for run in VERIFIED]
     wrong = None if None in map(known, found) else sum(f["lost_s"] + f["extra_s"] for f in found)
     why = "; ".join(f"{scenario} {form.whole(f['expected_s'])} s accepted, {f['lost_s']:,} lost, {f['extra_s']:,} added"
@@ -167,7 +167,7 @@ def exact(results):
 
 
 def known(verification):
-    """None where it was not judged, or there was nothing to judge."""
+    """VERIFICATION; None if it could not be made or if nothing was accepted."""
     return verification if verification and not verification["problem"] and verification["expected_s"] else None
 
 
@@ -181,7 +181,7 @@ def memory(results):
 
 
 def batches(results):
-    """Runs for a second of processor time: the inverse of the CPU of a run."""
+    """Compares runs for a second of processor time, the inverse of the CPU of a run."""
     ratios = results.ratios("batches", "single", "batch", CPU)
     yield Row("Gateway batches of 100 over single runs: runs for a CPU-second", median_of(ratios), 5, form.times, True,
               why=f"rounds {form.series(ratios, form.times)}; {form.us(results.median('batches', 'single', CPU))} a single "

@@ -1,4 +1,4 @@
-"""Words that both pages share. Pure."""
+"""Texts that the pages share. Pure."""
 
 from . import form
 from .capacity import ASSUMED, Measured, product, total
@@ -27,7 +27,7 @@ REPEAT = "bench/run"
 
 
 def sharing(machine):
-    """What ran beside what."""
+    """States which programs shared which processors."""
     cpus = machine["usable processors"]
     if cpus > 2:
         return (f"One of {cpus} processors was the daemon's (or the peer's), one Redis's, and the others the load "
@@ -40,20 +40,20 @@ def sharing(machine):
 
 
 def not_in_it(results):
-    """With what publishing comes to, where that was measured."""
+    """NOT_IN_IT with the cost of publishing, if that was measured."""
     measured = Measured(results)
-    heartbeats = 60 / ASSUMED["interval_s"]  # of a learner-minute
+    heartbeats = 60 / ASSUMED["interval_s"]  # in a learner-minute
     each = product(total(measured.publish_us, measured.publish_redis_us), 1 / heartbeats)
     return NOT_IN_IT.format(publishing="" if each is None else (
         f" (it adds {form.us(each)} of daemon and Redis to each of a minute's {heartbeats:.0f} heartbeats, by the figures "
         "of catching up)"))
 
 
-MADE_WHERE = ("commit", "model", "usable processors", "memory", "kernel", "Redis")  # all of one report should share
+MADE_WHERE = ("commit", "model", "usable processors", "memory", "kernel", "Redis")  # the same in all scenarios, or it is told
 
 
 def mixed(results):
-    """Says so where scenarios were measured at different commits or on different machines; else ""."""
+    """A warning if the scenarios were measured at different commits or on different machines; else ""."""
     machines = [scenario["machine"] for scenario in results.scenarios.values()]
     kinds = {key: sorted({str(machine.get(key)) for machine in machines}) for key in MADE_WHERE}
     differing = [f"{key} {' / '.join(found)}" for key, found in kinds.items() if len(found) > 1]
@@ -64,12 +64,12 @@ def mixed(results):
 
 
 def warnings(results):
-    """What stands above everything else."""
+    """What the pages say above everything else."""
     return [text for text in (QUICK if is_quick(results) else "", mixed(results)) if text]
 
 
 def machine_of(results):
-    """Of the newest scenario; None where there is none."""
+    """The machine of the newest scenario; None if there is no scenario."""
     newest = max(results.scenarios.values(), key=lambda s: s["started"], default=None)
     return newest and newest["machine"]
 
@@ -79,12 +79,12 @@ def is_quick(results):
 
 
 def count(results):
-    """How the targets came out, in words."""
+    """How many targets were met, missed and not measured, in words."""
     verdicts = [row.verdict for row in rows(results)]
     return f"{verdicts.count(MET)} met, {verdicts.count(MISSED)} missed, {verdicts.count(UNKNOWN)} not measured"
 
 
 def troubles(scenario):
-    """What cannot be relied on."""
+    """What cannot be relied on in a scenario."""
     found = [f"This scenario could not run to its end: {scenario['problem']}"] if scenario["problem"] else []
     return found + [f"{run['title']} is void: {run['void']}." for run in scenario["runs"] if run["void"]]

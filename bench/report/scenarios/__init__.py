@@ -1,4 +1,4 @@
-"""The scenarios, in the order in which they run and are told. Each module is one: TITLE, WHAT, and run(bench)."""
+"""The scenarios, in the order in which they run. Each is a module with TITLE, WHAT and run(bench)."""
 
 from . import (batches, catch_up, durability, floor, idle, memory, rush, saturation, scale, steady, storm, workers)
 

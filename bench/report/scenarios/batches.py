@@ -1,10 +1,10 @@
-"""A gateway's requests with 100 heartbeats against single ones, in turns."""
+"""Compares a gateway's requests of 100 heartbeats with requests of one, in turns."""
 
 TITLE = "Gateway batches"
 WHAT = ("A gateway sends the heartbeats of 100 players in one request. In rounds, saturated: runs for a second of "
         "processor time.")
 
-PLAYERS = 60_000  # more than elsewhere: batches come to the end of what fewer have played
+PLAYERS = 60_000  # more than elsewhere, because batches would deliver all that fewer players have played
 
 
 def run(bench):

@@ -1,7 +1,7 @@
-"""Kafka was away while a million learner-minutes were accepted: how long until it has them, and Redis owes nothing.
+"""Kafka was away while a million learner-minutes were accepted. Measures how long it takes until all are in Kafka and settled.
 
-The daemon that accepted them is ended, and another one started before a real Kafka: what is measured is publishing, not
-how long a client waits before it looks for a broker again.
+The daemon that accepted them is ended, and another one is started with a real Kafka. So publishing is measured, and not how
+long a client waits before it looks for a broker again.
 """
 
 import time
@@ -29,7 +29,7 @@ def run(bench):
     accepting = servers.daemon(redis, "fsync")
     deliver(bench, "accepting", accepting, redis, players, MINUTES)
     servers.end(accepting)
-    redis.client.delete("minuted:publisher")  # its lease, which a killed daemon leaves for a while
+    redis.client.delete("minuted:publisher")  # the lease, which the killed daemon would hold for a while
     owed = owed_keys(redis.client)
     minutes, newest = count_owed_minutes(redis.client, owed), newest_owed_end(redis.client, owed)
     kafka = servers.kafka()
@@ -56,7 +56,7 @@ def publish(bench, redis, kafka, owed, newest):
 
 
 def size_of(kafka, topic):
-    """Records of a topic (markers of transactions included) and what the broker keeps of them on its disk."""
+    """How many records a topic has, with the markers of transactions, and how many bytes they take on the broker's disk."""
     folders = (kafka.directory / "data").glob(f"{topic}-*")
     return {"records": sum(end_offsets(kafka.brokers, [topic]).values()),
             "bytes": sum(log.stat().st_size for folder in folders for log in folder.glob("*.log"))}

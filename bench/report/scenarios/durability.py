@@ -1,4 +1,4 @@
-"""What an answer may wait for: nothing, the disk, a replica."""
+"""Compares what an answer may wait for: nothing, the disk, or a replica."""
 
 TITLE = "Durability"
 WHAT = ("What `accepted` waits for: nothing (memory), Redis's append-only file on the disk (fsync), or a replica that "

@@ -1,4 +1,4 @@
-"""minuted beside nginx `return 204`, in turns: what crediting costs above HTTP alone."""
+"""Compares minuted with nginx `return 204`, in turns, to see what crediting costs beyond HTTP alone."""
 
 TITLE = "Beside the floor"
 WHAT = ("nginx answering every request with 204 is what HTTP alone costs a mature server. It and minuted take turns, "
@@ -15,7 +15,7 @@ def run(bench):
     at_minuted = {"watch": [("minuted", minuted.pid), ("redis", redis.process.pid)]}
     at_fsync = {"watch": [("minuted", fsync.pid), ("redis", durable.process.pid)]}
     light = ["--any-answer", *bench.steady()]
-    light[light.index("--load") + 1] = bench.choose("20000:5s", "20000:12s")  # it remembers no player
+    light[light.index("--load") + 1] = bench.choose("20000:5s", "20000:12s")  # short, because nginx remembers no players
     light[light.index("--warmup") + 1] = "2s"
     for turn in range(1, bench.choose(1, 3) + 1):
         load.measure(f"floor-max-{turn}", f"nginx 204, saturated, round {turn}", minuted,

@@ -1,4 +1,4 @@
-"""Memory of connections that are kept and say nothing."""
+"""Measures the memory of kept-alive connections that send nothing."""
 
 TITLE = "Idle connections"
 WHAT = "10,000 kept-alive connections that do nothing, beside a light load: what each adds to the daemon's own memory."

@@ -1,7 +1,7 @@
-"""What Redis keeps of a minute that was watched from its first second to its last, once it is published.
+"""Measures what Redis keeps of a fully watched minute once it is published.
 
-Twice the same players, with a fresh Redis each, where they have watched 20 and 40 minutes; all is published and settled
-before memory is read. The difference is 20 full minutes of each; what is left of the first is the learner's own.
+The same players watch 20 minutes with one fresh Redis and 40 with another. All is published and settled before the memory is
+read. The difference is 20 full minutes of each player; the rest of the first figure is what each learner takes.
 """
 
 from ..owed import owed_keys, wait_settled
@@ -11,7 +11,7 @@ WHAT = ("Players who have watched so many whole minutes deliver them; when Kafka
         "used memory. The difference between two such Redis is nothing but fully watched, settled minutes.")
 
 SETTLED_WITHIN_S = 240
-MARGIN_MINUTES = 4  # what is delivered ended so long ago that it is due at once
+MARGIN_MINUTES = 4  # the delivered minutes ended this long ago, so that they are due at once
 BATCH = 100
 LESSONS_MORE = 14
 
@@ -28,7 +28,7 @@ def run(bench):
 
 
 def used_after(bench, kafka, players, minutes):
-    """Bytes that Redis uses more when PLAYERS have watched MINUTES each and all is settled; and how many that were."""
+    """(the bytes by which Redis grows when PLAYERS have watched MINUTES each and all is settled, the minutes credited)"""
     redis = bench.servers.redis()
     kafka.delete_topics()
     minuted = bench.servers.daemon(redis, kafka=kafka)
@@ -43,7 +43,7 @@ def used_after(bench, kafka, players, minutes):
 
 
 def bytes_of_a_lesson(redis):
-    """What one lesson more adds to a learner's totals: they are given the first one's under other names."""
+    """The bytes that each further lesson adds to a learner's totals, measured with copies of one total under other names."""
     key = next(redis.scan_iter(match="minuted:*:t:*", count=1000))
     lesson, total = next(iter(redis.hgetall(key).items()))
     before = redis.memory_usage(key)
@@ -55,10 +55,10 @@ def bytes_of_a_lesson(redis):
 
 
 def deliver(bench, name, minuted, redis, players, minutes):
-    """PLAYERS deliver MINUTES each, in claims of a minute, by a gateway: in turn, so that none is ahead of the others."""
+    """A gateway delivers MINUTES of each of PLAYERS in runs of a minute, taking the players in turn."""
     rate = bench.choose(250, 500)
     seconds, rest = divmod(players * minutes, BATCH * rate)
-    assert rest == 0, "one claim too many would be of a minute that is not due yet"
+    assert rest == 0, "one run too many would be of a minute that is not due yet"
     return bench.load.deliver(
         name, f"{players:,} players deliver {minutes} minutes each", minuted, "--plain", "--batch", BATCH, "--players",
         players, "--backdate", f"{minutes + MARGIN_MINUTES}m", "--claim", "60s", "--interval", "60s", "--load",

@@ -1,4 +1,4 @@
-"""The last day: ten times as many within a minute."""
+"""The last day: the rate rises tenfold within a minute."""
 
 TITLE = "The last-day rush"
 WHAT = "The rate rises tenfold, from 2,000/s to 20,000/s, and stays there."

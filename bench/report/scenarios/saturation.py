@@ -1,4 +1,4 @@
-"""As much as each can, in turns: minuted and the peers that do the same work."""
+"""Saturates minuted and the peers that do the same work, in turns."""
 
 TITLE = "Saturation, beside the peers"
 WHAT = ("256 connections send as soon as they are answered, to one processor of the daemon or peer and one of Redis. The "

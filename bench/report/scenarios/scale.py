@@ -1,4 +1,4 @@
-"""A thousand learners against a million, at the same rate: whether a heartbeat costs more among many."""
+"""Compares a thousand learners with a million at the same rate, to see whether a heartbeat costs more among many."""
 
 TITLE = "A thousand learners, a million learners"
 WHAT = ("The same 20,000 heartbeats a second, of learners who each have a record already: what a second heartbeat of a "

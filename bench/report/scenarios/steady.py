@@ -1,4 +1,4 @@
-"""20,000 heartbeats a second of players who play in real time, for as long as it takes."""
+"""20,000 heartbeats a second of players who play in real time."""
 
 TITLE = "Steady: 20,000 heartbeats a second"
 WHAT = ("An open loop: heartbeats are due whether or not the ones before were answered, and latency counts from then. "
@@ -9,7 +9,7 @@ WHAT = ("An open loop: heartbeats are due whether or not the ones before were an
 def run(bench):
     plain(bench, "memory", "memory")
     plain(bench, "fsync", "fsync")
-    for partitions in (4, 16):  # the others have 1
+    for partitions in (4, 16):  # the other runs have one partition
         plain(bench, f"partitions-{partitions}", "memory", {"redis.partitions": partitions})
     verified(bench)
 

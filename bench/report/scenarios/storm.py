@@ -1,4 +1,4 @@
-"""Redis is killed under load and comes back: players send again, all at once, and nothing is lost."""
+"""Redis is killed under load and comes back. All players send again at once, and nothing may be lost."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""One worker against two, where there are processors for two, for Redis and for the load."""
+"""Compares one worker with two, if there are processors for two workers, for Redis and for the load."""
 
 import os
 
