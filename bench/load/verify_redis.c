@@ -16,7 +16,7 @@
 #include "load/stored.h"
 #include "redis/client.h"
 #include "redis/discovery.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/partition.h"
 #include "redis/resolver.h"
 #include "redis/resp.h"
@@ -84,7 +84,7 @@ static bool find_servers(
     const struct config *config, struct resolver *resolver, struct topology *t, struct verification *v)
 {
     char error[512];
-    if (discover(config, resolver, t, error) != DISCOVERY_FOUND)
+    if (discovery_find(config, resolver, t, error) != DISCOVERY_FOUND)
         return verification_refuse(v, "%.255s", error);
     for (size_t i = 0; i < t->n_servers; i++) {
         redisContext *redis = client_find(resolver, &t->servers[i], error);

@@ -4,9 +4,9 @@
 #include "config/config.h"
 #include "credit/mask.h"
 #include "publish/outbox_call.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/key.h"
 #include "redis/resp.h"
+#include "store/functions.h"
 #include "store/values.h"
 
 struct minutes_call {

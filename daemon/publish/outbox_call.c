@@ -8,10 +8,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/barrier.h"
+#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
+#include "store/functions.h"
 
 struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log)
 {
@@ -211,7 +212,7 @@ static bool take_barrier(struct exchange *e)
     redisReply *reply = read_reply(e);
     if (reply == NULL)
         return false;
-    bool good = reply_integer(reply, &acknowledged) && acknowledged >= e->replicas;
+    bool good = barrier_holds(reply, e->replicas, &acknowledged);
     if (!good)
         report(
             e, first_partition(e), reply_is_error(reply) ? reply->str : "too few replicas have acknowledged");
@@ -239,16 +240,6 @@ static void receive(struct exchange *e)
         if ((e->broken || !durable) && o->requests[i].server == e->server)
             *o->requests[i].done = false;
     buf_clear(&o->links[e->server].commands);
-}
-
-static void append_wait(struct buf *b, int replicas)
-{
-    if (replicas == 0)
-        return;
-    resp_begin(b, 3);
-    resp_arg(b, SLICE_LITERAL("WAIT"));
-    resp_int(b, replicas);
-    resp_int(b, OUTBOX_WAIT_MS);
 }
 
 /* What became of the writes that a barrier needs, by partition. */
@@ -300,11 +291,11 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
         queue_raises(o, &raises);
     int64_t began_us = clock_monotonic_us();
     /* elsewhere the reply to the write is the barrier */
-    int replicas =
-        barrier && o->config->redis.durability == DURABILITY_REPLICAS ? o->config->redis.replicas : 0;
+    int replicas = barrier ? barrier_replicas(o->config) : 0;
     for (size_t server = 0; o->n_requests > 0 && server < o->topology->n_servers; server++)
         if (o->links[server].commands.len > 0) {
-            append_wait(&o->links[server].commands, replicas);
+            if (replicas > 0)
+                barrier_encode(&o->links[server].commands, replicas);
             client_append_fence(&o->links[server].commands, ++o->fences);
             exchanges[n] = (struct exchange){o, what, server, o->fences, replicas, false};
             send_commands(&exchanges[n++]);

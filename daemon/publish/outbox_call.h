@@ -9,10 +9,8 @@
 #include "base/buf.h"
 #include "publish/outbox.h"
 #include "redis/client.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/monitor.h"
-
-enum { OUTBOX_WAIT_MS = 1000 };
 
 /* A connection, and what is to be sent on it. */
 struct outbox_link {

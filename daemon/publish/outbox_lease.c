@@ -2,10 +2,10 @@
 #include <stdio.h>
 
 #include "publish/outbox_call.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
+#include "store/functions.h"
 
 static bool take_owner(void *ctx, size_t index, const redisReply *reply)
 {

@@ -10,10 +10,10 @@
 #include "config/config.h"
 #include "credit/mask.h"
 #include "publish/outbox_call.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
+#include "store/functions.h"
 
 enum {
     RETIRE_MAX = 8,          /* buckets a call: far less than a lease lasts */

@@ -4,10 +4,10 @@
 
 #include "config/config.h"
 #include "publish/outbox_call.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
+#include "store/functions.h"
 #include "store/values.h"
 
 static int newest_first(const void *a, const void *b)

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "credit/mask.h"
 #include "publish/outbox_call.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/values.h"

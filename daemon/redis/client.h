@@ -36,9 +36,6 @@ bool client_login(redisContext *redis, const struct redis_server *server, char e
 bool client_send(redisContext *redis, const struct buf *commands, char error[static CLIENT_ERROR_MAX])
     __attribute__((warn_unused_result));
 
-/* Whether something has come that nothing was asked for: then no further reply can be told from it. */
-bool client_has_unread(const redisContext *redis);
-
 /*
  * A fence behind commands that were sent together: its reply is NUMBER, so when that comes in its place, the
  * replies before it are those to the commands, no more and no fewer. False with ERROR filled when it does

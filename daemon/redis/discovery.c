@@ -255,7 +255,7 @@ static void forget(struct topology *t)
 }
 
 /* The first configured server that can tell is believed. */
-enum discovery discover(
+enum discovery discovery_find(
     const struct config *config, struct resolver *resolver, struct topology *t, char error[static 512])
 {
     enum discovery result = DISCOVERY_UNREACHABLE;

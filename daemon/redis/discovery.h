@@ -19,5 +19,5 @@ enum discovery { DISCOVERY_FOUND, DISCOVERY_UNREACHABLE, DISCOVERY_WRONG };
  * of a cluster are has still to be found, by client_find(). ERROR says what is wrong otherwise, naming the
  * server.
  */
-enum discovery discover(
+enum discovery discovery_find(
     const struct config *config, struct resolver *resolver, struct topology *t, char error[static 512]);

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "redis/client.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 

@@ -6,11 +6,12 @@
 
 #include "base/clock.h"
 #include "redis/client.h"
-#include "redis/keys.h"
+#include "redis/key.h"
+#include "redis/library.h"
 #include "redis/reply.h"
 
 #define FIELD "library:"
-#define OURS "minuted_" /* what the name of every build's library begins with */
+#define PREFIX "minuted_" /* what the name of every build's library begins with */
 
 enum {
     LOOK_EVERY_MS = 3600 * 1000,
@@ -19,11 +20,6 @@ enum {
         2 * UNUSED_S, /* after so long its field goes too; a server that was away meanwhile begins anew */
     NAME_MAX_LEN = 64
 };
-
-bool store_library_exists(const char *error)
-{
-    return strstr(error, "Library '" STORE_LIBRARY "' already exists") != NULL;
-}
 
 /* The number that the text of element I is; 0 where it is none. */
 static int64_t number_at(const redisReply *array, size_t i)
@@ -67,79 +63,82 @@ static int64_t last_named(const redisReply *settings, const char *library)
     return 0;
 }
 
-/* What a look at the libraries of one server knows. */
-struct look {
+/* What is known when the libraries of a server are looked at. */
+struct inventory {
+    const char *ours;           /* the library that this daemon uses */
     redisContext *holder;       /* of the settings */
     const redisReply *settings; /* as they were when the look began */
     int64_t now_s;
     struct log *log;
 };
 
-static void delete_library(redisContext *redis, const char *library, int64_t named_s, const struct look *look)
+static void delete_library(
+    redisContext *redis, const char *library, int64_t named_s, const struct inventory *inventory)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "FUNCTION", "DELETE", library, NULL);
     if (reply != NULL)
-        log_event(look->log, LOG_INFO, "functions_deleted", "library=%s named_s=%lld reason=unused", library,
-            (long long)named_s);
+        log_event(inventory->log, LOG_INFO, "functions_deleted", "library=%s named_s=%lld reason=unused",
+            library, (long long)named_s);
     freeReplyObject(reply);
 }
 
 /* One that was never named gets its day from now on. */
-static void judge_library(redisContext *redis, const char *library, const struct look *look)
+static void judge_library(redisContext *redis, const char *library, const struct inventory *inventory)
 {
-    int64_t named_s = last_named(look->settings, library);
-    if (strlen(library) > NAME_MAX_LEN || strcmp(library, STORE_LIBRARY) == 0)
+    int64_t named_s = last_named(inventory->settings, library);
+    if (strlen(library) > NAME_MAX_LEN || strcmp(library, inventory->ours) == 0)
         return;
     if (named_s <= 0)
-        (void)name_library(look->holder, library, look->now_s);
-    else if (look->now_s - named_s > UNUSED_S)
-        delete_library(redis, library, named_s, look);
+        (void)name_library(inventory->holder, library, inventory->now_s);
+    else if (inventory->now_s - named_s > UNUSED_S)
+        delete_library(redis, library, named_s, inventory);
 }
 
-static void judge_server(redisContext *redis, const struct look *look)
+static void judge_server(redisContext *redis, const struct inventory *inventory)
 {
     char error[CLIENT_ERROR_MAX];
-    redisReply *list = client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", OURS "*", NULL);
+    redisReply *list = client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", PREFIX "*", NULL);
     for (size_t i = 0; reply_at(list, i) != NULL; i++) {
         const redisReply *library = reply_at(list, i);
         for (size_t k = 0; reply_at(library, k + 1) != NULL; k += 2)
             if (strcmp(reply_text(reply_at(library, k)), "library_name") == 0 &&
-                strncmp(reply_text(reply_at(library, k + 1)), OURS, strlen(OURS)) == 0)
-                judge_library(redis, reply_text(reply_at(library, k + 1)), look);
+                strncmp(reply_text(reply_at(library, k + 1)), PREFIX, strlen(PREFIX)) == 0)
+                judge_library(redis, reply_text(reply_at(library, k + 1)), inventory);
     }
     freeReplyObject(list);
 }
 
-static void forget_old(const struct look *look)
+static void forget_old(const struct inventory *inventory)
 {
     char error[CLIENT_ERROR_MAX];
-    for (size_t i = 0; reply_at(look->settings, i + 1) != NULL; i += 2) {
-        const char *field = reply_text(reply_at(look->settings, i));
-        int64_t named_s = number_at(look->settings, i + 1);
-        if (strncmp(field, FIELD, strlen(FIELD)) == 0 && strcmp(field, FIELD STORE_LIBRARY) != 0 &&
-            named_s > 0 && look->now_s - named_s > FORGET_S)
-            freeReplyObject(client_words(look->holder, error, "HDEL", KEY_SETTINGS, field, NULL));
+    for (size_t i = 0; reply_at(inventory->settings, i + 1) != NULL; i += 2) {
+        const char *field = reply_text(reply_at(inventory->settings, i));
+        int64_t named_s = number_at(inventory->settings, i + 1);
+        if (strncmp(field, FIELD, strlen(FIELD)) == 0 &&
+            strcmp(field + strlen(FIELD), inventory->ours) != 0 && named_s > 0 &&
+            inventory->now_s - named_s > FORGET_S)
+            freeReplyObject(client_words(inventory->holder, error, "HDEL", KEY_SETTINGS, field, NULL));
     }
 }
 
-void libraries_look(
-    struct libraries *l, redisContext *const *servers, size_t n, size_t settings, struct log *log)
+void libraries_look(struct libraries *l, const struct redis_library *ours, redisContext *const *servers,
+    size_t n, size_t settings, struct log *log)
 {
     char error[CLIENT_ERROR_MAX];
     redisContext *holder = settings < n ? servers[settings] : NULL;
     if (holder == NULL || clock_monotonic_ms() < l->due_ms)
         return;
-    struct look look = {.holder = holder, .now_s = time_of(holder), .log = log};
-    if (look.now_s <= 0 || !name_library(holder, STORE_LIBRARY, look.now_s))
+    struct inventory inventory = {.ours = ours->name, .holder = holder, .now_s = time_of(holder), .log = log};
+    if (inventory.now_s <= 0 || !name_library(holder, ours->name, inventory.now_s))
         return;
     redisReply *all = client_words(holder, error, "HGETALL", KEY_SETTINGS, NULL);
     if (reply_is_array(all)) {
-        look.settings = all;
+        inventory.settings = all;
         for (size_t i = 0; i < n; i++)
             if (servers[i] != NULL)
-                judge_server(servers[i], &look);
-        forget_old(&look);
+                judge_server(servers[i], &inventory);
+        forget_old(&inventory);
         l->due_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
     }
     freeReplyObject(all);

@@ -12,13 +12,8 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "embedded/library.h"
 
-/* The library of functions.lua, STORE_LIBRARY, is named by its content; so are its functions. */
-#define STORE_FUNCTION(name) STORE_LIBRARY "_" name
-
-/* Whether ERROR, of FUNCTION LOAD, says that the library is there already: another daemon was first. */
-bool store_library_exists(const char *error);
+struct redis_library;
 
 /* A zeroed struct has not looked yet. */
 struct libraries {
@@ -28,7 +23,8 @@ struct libraries {
 /*
  * Looks, when it is time to. SERVERS are the connections to all N primaries, NULL where one cannot be used;
  * SETTINGS is the index of the one that holds the settings. Where that one cannot be written to, nothing is
- * deleted, and the next call tries again. A failed connection leaves its err set.
+ * deleted, and the next call tries again. OURS is the library that this daemon uses. A failed connection
+ * leaves its err set.
  */
-void libraries_look(
-    struct libraries *l, redisContext *const *servers, size_t n, size_t settings, struct log *log);
+void libraries_look(struct libraries *l, const struct redis_library *ours, redisContext *const *servers,
+    size_t n, size_t settings, struct log *log);

@@ -10,13 +10,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "config/config.h"
-#include "redis/checks.h"
+#include "redis/check.h"
 #include "redis/client.h"
 #include "redis/discovery.h"
 #include "redis/history.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/libraries.h"
 #include "redis/resolver.h"
 
@@ -32,9 +33,7 @@ struct seen_server {
 };
 
 struct monitor {
-    const struct config *config;
-    const struct clock *clock;
-    struct log *log;
+    struct check_context context;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -136,10 +135,11 @@ static enum check_result check_one(struct monitor *m, struct look *look, size_t 
     if (!connected)
         return CHECK_PASSING;
     bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == i;
-    enum check_result result = check_server(m->config, connection->redis, &t->servers[i], holds_settings,
-        &connection->permitted_ms, m->log, seen);
-    int partitions = m->config->redis.partitions;
-    if (result == CHECK_GOOD && !history_look(&m->history, connection->redis, t, i, partitions, m->log, seen))
+    enum check_result result = check_server(
+        &m->context, connection->redis, &t->servers[i], holds_settings, &connection->permitted_ms, seen);
+    int partitions = m->context.config->redis.partitions;
+    if (result == CHECK_GOOD &&
+        !history_look(&m->history, connection->redis, t, i, partitions, m->context.log, seen))
         result = CHECK_PASSING;
     atomic_store(&m->history_losses, m->history.losses);
     seen->away = connection->redis->err != 0;
@@ -155,7 +155,8 @@ static void look_at_libraries(struct monitor *m, const struct topology *t)
     redisContext *servers[SERVERS_MAX];
     for (size_t i = 0; i < t->n_servers; i++)
         servers[i] = t->servers[i].usable ? m->connections[i].redis : NULL;
-    libraries_look(&m->libraries, servers, t->n_servers, topology_server_of_key(t, KEY_SETTINGS), m->log);
+    libraries_look(&m->libraries, m->context.library, servers, t->n_servers,
+        topology_server_of_key(t, KEY_SETTINGS), m->context.log);
     for (size_t i = 0; i < t->n_servers; i++)
         if (m->connections[i].redis != NULL && m->connections[i].redis->err != 0)
             close_connection(&m->connections[i]);
@@ -188,7 +189,7 @@ static void look_around(struct monitor *m, struct look *look)
 {
     struct topology *t = topology_new();
     *look = (struct look){.topology = t};
-    switch (discover(m->config, m->resolver, t, look->message)) {
+    switch (discovery_find(m->context.config, m->resolver, t, look->message)) {
     case DISCOVERY_FOUND:
         check_all(m, look);
         return;
@@ -276,9 +277,9 @@ static void tell(struct monitor *m, struct look *look)
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->lock);
     if (look->state != MONITOR_READY && (news || first))
-        log_event(m->log, LOG_WARN, "redis_not_ready", "problem=%s", LOG_QUOTE(look->message));
+        log_event(m->context.log, LOG_WARN, "redis_not_ready", "problem=%s", LOG_QUOTE(look->message));
     else if (news || first)
-        log_event(m->log, LOG_INFO, "redis_checked", "result=ready");
+        log_event(m->context.log, LOG_INFO, "redis_checked", "result=ready");
 }
 
 /* ---- the thread ---- */
@@ -315,12 +316,11 @@ static void *run(void *ctx)
 
 /* ---- the interface ---- */
 
-struct monitor *monitor_start(const struct config *config, const struct clock *clock, struct log *log)
+struct monitor *monitor_start(
+    const struct config *config, const struct redis_library *library, struct log *log)
 {
     struct monitor *m = mem_zalloc(sizeof(*m));
-    m->config = config;
-    m->clock = clock;
-    m->log = log;
+    m->context = (struct check_context){config, library, log};
     m->state = MONITOR_UNREACHABLE;
     m->resolver = resolver_new();
     pthread_mutex_init(&m->lock, NULL);

@@ -1,7 +1,8 @@
 /*
  * Watches the Redis servers from a thread of its own, where blocking is allowed: finds them (one server,
  * the primary behind sentinels, or the shards of a cluster), checks once and again that each is set up to
- * keep what is accepted, loads the functions, compares clocks, and tells the workers where partitions are.
+ * keep what is accepted, loads the library of functions, compares clocks, and tells the workers where
+ * partitions are.
  */
 #pragma once
 
@@ -9,13 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "redis/condition.h"
 #include "redis/topology.h"
 
 struct config;
 struct monitor;
+struct redis_library;
 
 enum monitor_state {
     MONITOR_READY,       /* every server reached and set up as configured */
@@ -25,7 +26,8 @@ enum monitor_state {
 };
 
 /* Starts the thread. Borrows everything until monitor_stop(). */
-struct monitor *monitor_start(const struct config *config, const struct clock *clock, struct log *log);
+struct monitor *monitor_start(
+    const struct config *config, const struct redis_library *library, struct log *log);
 void monitor_stop(struct monitor *m);
 
 /*

@@ -5,9 +5,9 @@
 
 #include "base/cursor.h"
 #include "credit/mask.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/key.h"
 #include "redis/resp.h"
+#include "store/functions.h"
 #include "store/values.h"
 
 enum { RUN_MINUTES_MAX = 16 };

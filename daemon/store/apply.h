@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "redis/keys.h"
-#include "store/store.h"
+#include "redis/key.h"
+#include "store/run.h"
 
 /* A learner and a lesson of a batch, by their place in its lists. */
 struct apply_pair {
@@ -38,7 +38,6 @@ void apply_scratch_free(struct apply_scratch *scratch);
  * HORIZON_MINUTE is the first minute that this daemon's clock lets be claimed; GRACE_S is publish.grace.
  * WAITS: WAIT follows on the same connection, so the call writes something in any case.
  */
-STAILQ_HEAD(store_run_queue, store_run);
 void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
     const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits);
 

@@ -9,21 +9,19 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "credit/mask.h"
-#include "embedded/functions_lua.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/barrier.h"
+#include "redis/key.h"
 #include "redis/monitor.h"
 #include "redis/redis_connection.h"
 #include "redis/reply.h"
-#include "redis/resp.h"
 #include "store/apply.h"
+#include "store/functions.h"
 
 enum {
     ADMIT_MAX_MS = 1000,  /* a server whose oldest run waits longer takes no more */
     ANSWER_MAX_MS = 3000, /* a pipeline unanswered for longer breaks the connection */
     LARGE_PIPELINE = 256, /* runs that do not wait for the linger */
-    LOADS_MAX = 3,        /* times in a row that the functions may be missing right after they were loaded */
-    WAIT_MS = 1000        /* how long replicas may take to acknowledge */
+    LOADS_MAX = 3         /* times in a row that the functions may be missing right after they were loaded */
 };
 
 struct lane {
@@ -37,6 +35,7 @@ struct lane {
 struct pipeline {
     struct pipeline_context *context;
     struct redis_server where;
+    int replicas; /* that the barrier asks for behind each pipeline; 0: there is none */
     struct redis_connection *connection; /* NULL while it is being given up for good */
     struct event *linger;
     struct event *answer;
@@ -125,21 +124,18 @@ static void mark(struct store_run_queue *queue, enum store_status status)
 static void on_loaded(void *data, const redisReply *reply)
 {
     const struct pipeline *p = data;
-    if (reply_is_error(reply) && !store_library_exists(reply->str))
+    if (reply != NULL && !library_is_loaded(&functions_library, reply))
         log_event(p->context->log, LOG_ERROR, "functions_not_loaded", "server=%s error=%s", p->where.name,
             LOG_QUOTE(reply->str));
 }
 
-/* Whoever flushed the functions, the next pipeline finds them again: a connection keeps the order of
+/* Whoever deleted the functions, the next pipeline finds them again: a connection keeps the order of
  * commands. */
 static void load_functions(struct pipeline *p)
 {
     struct buf *b = &p->context->command;
     buf_clear(b);
-    resp_begin(b, 3);
-    resp_arg(b, SLICE_LITERAL("FUNCTION"));
-    resp_arg(b, SLICE_LITERAL("LOAD"));
-    resp_arg(b, (struct slice){(const char *)functions_lua, functions_lua_len});
+    library_encode_load(b, &functions_library);
     log_event(p->context->log, LOG_WARN, "functions_missing", "server=%s action=load", p->where.name);
     if (!redis_connection_send(p->connection, b, on_loaded, p))
         log_event(
@@ -250,7 +246,7 @@ static void refuse_malformed(struct lane *lane)
 static void take_error(struct lane *lane, const char *error)
 {
     struct pipeline *p = lane->pipeline;
-    if (strstr(error, "Function not found") != NULL && p->loads < LOADS_MAX) {
+    if (library_is_missing(error) && p->loads < LOADS_MAX) {
         p->functions_missing = true;
         requeue(lane);
     } else {
@@ -278,12 +274,11 @@ static void on_applied(void *data, const redisReply *reply)
 static void on_waited(void *data, const redisReply *reply)
 {
     struct pipeline *p = data;
-    int asked = p->context->config->redis.replicas;
-    int64_t acknowledged = 0;
-    if (!reply_integer(reply, &acknowledged) || acknowledged < asked) {
+    int64_t acknowledged;
+    if (!barrier_holds(reply, p->replicas, &acknowledged)) {
         p->replicas_missing = true;
         log_event(p->context->log, LOG_WARN, "replicas_missing", "server=%s acknowledged=%lld asked=%d",
-            p->where.name, (long long)acknowledged, asked);
+            p->where.name, (long long)acknowledged, p->replicas);
     }
     one_reply_less(p);
 }
@@ -301,12 +296,6 @@ static void move_to_sent(struct lane *lane)
     }
 }
 
-/* Whether WAIT ends each pipeline. */
-static bool has_barrier(const struct pipeline *p)
-{
-    return p->context->config->redis.durability == DURABILITY_REPLICAS;
-}
-
 static void send_lane(struct lane *lane, int64_t horizon)
 {
     struct pipeline *p = lane->pipeline;
@@ -314,7 +303,7 @@ static void send_lane(struct lane *lane, int64_t horizon)
     move_to_sent(lane);
     buf_clear(&context->command);
     apply_encode(&context->command, &context->scratch, &lane->prefix, &lane->sent, horizon,
-        context->config->publish.grace_ms / 1000, has_barrier(p));
+        context->config->publish.grace_ms / 1000, p->replicas > 0);
     count(&context->counters->applies, 1);
     if (redis_connection_send(p->connection, &context->command, on_applied, lane))
         p->outstanding++;
@@ -322,17 +311,15 @@ static void send_lane(struct lane *lane, int64_t horizon)
         refuse_sent(lane, NULL);
 }
 
-/* The barrier: the replicas' word for what this connection wrote last, and for all that was written before
- * that. Each `apply` that succeeded has written something, also where it credited nothing; one that failed is
- * refused alone. */
-static void send_wait(struct pipeline *p)
+/*
+ * The barrier stands behind all calls of the pipeline. Each `apply` that succeeded has written something,
+ * also where it credited nothing, so the barrier speaks for all of them; one that failed is refused alone.
+ */
+static void send_barrier(struct pipeline *p)
 {
     struct buf *b = &p->context->command;
     buf_clear(b);
-    resp_begin(b, 3);
-    resp_arg(b, SLICE_LITERAL("WAIT"));
-    resp_int(b, p->context->config->redis.replicas);
-    resp_int(b, WAIT_MS);
+    barrier_encode(b, p->replicas);
     if (redis_connection_send(p->connection, b, on_waited, p))
         p->outstanding++;
     else
@@ -350,8 +337,8 @@ static void launch(struct pipeline *p)
             send_lane(&p->lanes[i], horizon);
     if (p->queued > 0)
         p->queued_since_us = oldest_queued_us(p);
-    if (has_barrier(p))
-        send_wait(p);
+    if (p->replicas > 0)
+        send_barrier(p);
     count(&p->context->counters->pipelines, 1);
     if (p->outstanding == 0) /* nothing could be sent */
         finish(p);
@@ -421,6 +408,7 @@ struct pipeline *pipeline_new(
     struct pipeline *p = mem_zalloc(sizeof(*p));
     p->context = context;
     p->where = *where;
+    p->replicas = barrier_replicas(context->config);
     p->lanes = mem_zalloc((size_t)partitions(p) * sizeof(*p->lanes));
     for (int i = 0; i < partitions(p); i++) {
         p->lanes[i].pipeline = p;

@@ -7,10 +7,20 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "redis/topology.h"
 #include "store/apply.h"
-#include "store/store.h"
+#include "store/counters.h"
+#include "store/run.h"
 
+struct config;
+struct event_base;
 struct monitor;
 
 /* What the pipelines of one store share. Borrowed. */

@@ -4,9 +4,12 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/monitor.h"
 #include "redis/redis_connection.h"
 #include "redis/reply.h"

@@ -1,15 +1,28 @@
 /*
  * Reading learners' totals and minutes, on connections of its own so that a burst of questions never delays a
- * credit. The store's own part; its users call store_progress() and store_minutes().
+ * credit. The store's own part: others call store_progress() and store_minutes(), and take the types from
+ * here.
  */
 #pragma once
 
-#include "redis/keys.h"
-#include "redis/topology.h"
-#include "store/store.h"
+#include <stdbool.h>
+#include <stddef.h>
 
+#include "base/log.h"
+#include "redis/key.h"
+#include "redis/topology.h"
+#include "store/counters.h"
+#include "store/values.h"
+
+struct event_base;
 struct monitor;
 struct progress;
+
+/* OK false: Redis could not answer. LESSONS live only during the call. */
+typedef void store_progress_done(void *ctx, bool ok, const struct store_lesson *lessons, size_t n);
+
+/* OK false: Redis could not answer. MINUTES, oldest first, live only during the call. */
+typedef void store_minutes_done(void *ctx, bool ok, const struct store_minute *minutes, size_t n);
 
 struct progress *progress_new(
     struct event_base *base, struct monitor *monitor, struct log *log, struct store_counters *counters);

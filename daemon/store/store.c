@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "config/config.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/monitor.h"
 #include "store/apply.h"
 #include "store/pipeline.h"

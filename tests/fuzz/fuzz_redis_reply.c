@@ -17,10 +17,11 @@
 #include "config/config_load.h"
 #include "credit/mask.h"
 #include "publish/outbox_call.h"
-#include "redis/checks.h"
+#include "redis/check.h"
 #include "redis/discovery.h"
 #include "redis/history.h"
 #include "redis/libraries.h"
+#include "store/functions.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -241,18 +242,19 @@ static void call_check(struct scene *s, struct arena *arena)
     struct redis_condition seen = {0};
     int64_t permitted_ms = 0;
     (void)arena;
-    enum check_result result = check_server(s->config, s->outbox->links[0].redis,
-        &s->outbox->topology->servers[0], true, &permitted_ms, s->log, &seen);
+    struct check_context check = {s->config, &functions_library, s->log};
+    enum check_result result = check_server(
+        &check, s->outbox->links[0].redis, &s->outbox->topology->servers[0], true, &permitted_ms, &seen);
     assert(memchr(seen.problem, '\0', sizeof(seen.problem)) != NULL);
     assert(result == CHECK_GOOD || seen.problem[0] != '\0');
     if (result != CHECK_GOOD)
         return;
     assert(seen.reached && seen.max_memory >= 0 && seen.used_memory >= 0);
     struct libraries libraries = {.due_ms = 0};
-    libraries_look(&libraries, &s->outbox->links[0].redis, 1, 0, s->log);
+    libraries_look(&libraries, &functions_library, &s->outbox->links[0].redis, 1, 0, s->log);
 }
 
-/* discover() frees the connection. */
+/* discovery_find() frees the connection. */
 static void look_for_servers(struct scene *s, enum redis_mode mode)
 {
     struct topology *t = one_server();
@@ -261,7 +263,8 @@ static void look_for_servers(struct scene *s, enum redis_mode mode)
     char error[512] = "";
     config.redis.mode = mode;
     config.redis.servers = (struct endpoint_list){&asked, 1};
-    enum discovery found = discover(&config, (struct resolver *)(void *)s->outbox->links[0].redis, t, error);
+    enum discovery found =
+        discovery_find(&config, (struct resolver *)(void *)s->outbox->links[0].redis, t, error);
     s->outbox->links[0].redis = NULL;
     assert(found == DISCOVERY_FOUND || error[0] != '\0');
     assert(t->n_servers <= SERVERS_MAX);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "credit/mask.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "store/values.h"
 
 const char *const retire_learner_names[RETIRE_LEARNERS] = {"anna", "bo", "chen", "dora", "emil", "fu"};

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "patience.h"
+#include "store/functions.h"
 
 struct fixture *fixture_new(int partitions, int64_t now_ms)
 {
@@ -52,7 +53,7 @@ enum monitor_state fixture_start(
     struct fixture *f, const struct redis_process *asked, char message[static 512])
 {
     f->endpoint = asked->endpoint;
-    f->monitor = monitor_start(&f->config, &f->clock, f->log);
+    f->monitor = monitor_start(&f->config, &functions_library, f->log);
     enum monitor_state found = monitor_wait(f->monitor, PATIENCE_MS, message);
     f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
     f->outbox = outbox_new(&f->config, f->monitor, f->log);

@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "store_fixture.h"
 
 enum { PARTITIONS = 4 };

@@ -13,9 +13,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "embedded/functions_lua.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/key.h"
+#include "store/functions.h"
 #include "store_fixture.h"
 
 enum { PARTITIONS = 4, HOUR_S = 3600, SLACK_S = 60 };
@@ -39,7 +38,7 @@ static int teardown(void **state)
  */
 static void load_as(struct redis_process *r, const char *name)
 {
-    char *code = strdup((const char *)functions_lua);
+    char *code = strdup(functions_library.text);
     assert_int_equal(strlen(name), strlen(STORE_LIBRARY));
     for (char *at = code; (at = strstr(at, STORE_LIBRARY)) != NULL; at += strlen(name))
         for (size_t i = 0; name[i] != '\0'; i++)

@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "store_fixture.h"
 
 enum { ADDRESSES_MAX = 3, NAMES_MAX = 4 };

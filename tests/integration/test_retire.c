@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/key.h"
 #include "retire_model.h"
 #include "store/apply.h"
+#include "store/functions.h"
 
 static struct fixture *first_of(void **state)
 {

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "credit/mask.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "store/values.h"
 #include "store_fixture.h"
 

@@ -14,11 +14,11 @@
 
 #include "base/mem.h"
 #include "config/config.h"
-#include "embedded/functions_lua.h"
 #include "publish/outbox.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "redis/monitor.h"
 #include "redis_process.h"
+#include "store/functions.h"
 
 enum { SERVERS = 2, PARTITIONS = 2, LEARNERS = 2000, QUESTIONS_MAX = 12, NEVER = 0 };
 
@@ -111,7 +111,7 @@ static void start_server(struct monitor *m, size_t server)
     struct topology *t = &m->topologies[server];
     redis_process_start(r, NULL);
     redis_process_command(r, "CONFIG SET appendfsync no"); /* thousands of commands */
-    redis_process_command(r, "FUNCTION LOAD %s", (const char *)functions_lua);
+    redis_process_command(r, "FUNCTION LOAD %s", functions_library.text);
     t->references = 1; /* the test's own */
     t->version = server + 1;
     t->n_servers = 1;

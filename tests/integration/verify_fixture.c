@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "credit/mask.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "store/values.h"
 
 enum { TOPIC_PARTITIONS = 3, LESSONS = 3 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "redis/keys.h"
+#include "redis/key.h"
 #include "store/apply.h"
 
 enum { HORIZON_S = 86400, GRACE_S = 70 };

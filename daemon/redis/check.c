@@ -1,17 +1,18 @@
 /* What a Redis server must be before a run is accepted into it. */
-#include "redis/checks.h"
+#include "redis/check.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "config/config.h"
-#include "embedded/functions_lua.h"
-#include "redis/keys.h"
-#include "redis/libraries.h"
+#include "redis/barrier.h"
+#include "redis/key.h"
+#include "redis/library.h"
+#include "redis/permissions.h"
 #include "redis/reply.h"
-#include "redis/resp.h"
 
 /* What no clock says: seconds beyond it do not fit into milliseconds. */
 #define SECONDS_MAX ((int64_t)1 << 40)
@@ -67,7 +68,7 @@ static enum check_result check_role(
         return CHECK_PASSING;
     }
     int online = count_online_replicas(info);
-    if (config->redis.durability == DURABILITY_REPLICAS && online < config->redis.replicas) {
+    if (online < barrier_replicas(config)) {
         condition_complain(
             seen, "has %d replicas online; redis.durability asks for %d", online, config->redis.replicas);
         return CHECK_PASSING;
@@ -150,33 +151,29 @@ static enum check_result check_clock(redisContext *redis, struct redis_condition
     return CHECK_PASSING;
 }
 
-static enum check_result load_functions(redisContext *redis, struct log *log, struct redis_condition *seen)
+/* A library's name says what is in it. Those of other builds are left alone. */
+static enum check_result check_functions(
+    redisContext *redis, const struct redis_library *library, struct log *log, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
-    redisReply *reply = client_words(redis, error, "FUNCTION", "LOAD", (const char *)functions_lua, NULL);
-    if (reply != NULL)
-        log_event(log, LOG_INFO, "functions_loaded", "server=%s library=%s", seen->name, STORE_LIBRARY);
-    bool good = reply != NULL || (redis->err == 0 && store_library_exists(error));
-    freeReplyObject(reply);
-    if (good)
-        return CHECK_GOOD;
-    condition_complain(seen, "does not load the functions: %.180s", error);
-    return CHECK_PASSING;
-}
-
-/* The name says what is in the library, so one of that name is the right one. Other builds' are left alone.
- */
-static enum check_result check_functions(redisContext *redis, struct log *log, struct redis_condition *seen)
-{
-    char error[CLIENT_ERROR_MAX];
-    redisReply *list = client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", STORE_LIBRARY, NULL);
+    redisReply *list = client_words(redis, error, "FUNCTION", "LIST", "LIBRARYNAME", library->name, NULL);
     if (list == NULL) {
         condition_complain(seen, "has no functions (Redis 7.0 or newer is needed): %.160s", error);
         return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
     }
-    bool loaded = reply_at(list, 0) != NULL;
+    bool is_there = reply_at(list, 0) != NULL;
     freeReplyObject(list);
-    return loaded ? CHECK_GOOD : load_functions(redis, log, seen);
+    switch (is_there ? LIBRARY_THERE : library_load(library, redis, error)) {
+    case LIBRARY_THERE:
+        return CHECK_GOOD;
+    case LIBRARY_LOADED:
+        log_event(log, LOG_INFO, "functions_loaded", "server=%s library=%s", seen->name, library->name);
+        return CHECK_GOOD;
+    case LIBRARY_REFUSED:
+        break;
+    }
+    condition_complain(seen, "does not load the functions: %.180s", error);
+    return CHECK_PASSING;
 }
 
 /* Stores FIELD where it is not yet; a value of another daemon must be the same. */
@@ -241,94 +238,8 @@ static enum check_result check_settings(
     return result;
 }
 
-/*
- * What this daemon asks of Redis, functions.lua included. An ACL that forbids one of them is to be told now,
- * not by the first heartbeat or the first minute that is retired. The key is nobody's.
- */
-#define KEY_PERMISSIONS "minuted:permissions"
-
-static const char *const commands[] = {"INFO", "TIME", "CONFIG GET appendfsync",
-    "FUNCTION LIST LIBRARYNAME " STORE_LIBRARY, "FUNCTION LOAD x", "FUNCTION DELETE x", "FCALL x 0",
-    "WAIT 0 1", "PING", "GET " KEY_PERMISSIONS, "SET " KEY_PERMISSIONS " x", "DEL " KEY_PERMISSIONS,
-    "UNLINK " KEY_PERMISSIONS, "EXISTS " KEY_PERMISSIONS, "HGET " KEY_PERMISSIONS " x",
-    "HSET " KEY_PERMISSIONS " x x", "HSETNX " KEY_PERMISSIONS " x x", "HMGET " KEY_PERMISSIONS " x",
-    "HGETALL " KEY_PERMISSIONS, "HVALS " KEY_PERMISSIONS, "HDEL " KEY_PERMISSIONS " x",
-    "HINCRBY " KEY_PERMISSIONS " x 1", "MEMORY USAGE " KEY_PERMISSIONS, "SADD " KEY_PERMISSIONS " x",
-    "SREM " KEY_PERMISSIONS " x", "SMEMBERS " KEY_PERMISSIONS, "SISMEMBER " KEY_PERMISSIONS " x",
-    "SSCAN " KEY_PERMISSIONS " 0", "ZADD " KEY_PERMISSIONS " 0 x", "ZREM " KEY_PERMISSIONS " x",
-    "ZRANGEBYSCORE " KEY_PERMISSIONS " 0 0", "ZREVRANGEBYSCORE " KEY_PERMISSIONS " 0 0"};
-
-enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]), PERMISSIONS_EVERY_MS = 60000 };
-
-static void append_words(struct buf *b, const char *text)
-{
-    size_t n = 1;
-    for (const char *at = text; *at != '\0'; at++)
-        n += *at == ' ';
-    resp_begin(b, n);
-    for (; n > 0; n--) {
-        size_t len = strcspn(text, " ");
-        resp_arg(b, (struct slice){text, len});
-        text += len + (n > 1);
-    }
-}
-
-static void take_permission(void *ctx, size_t index, const redisReply *reply)
-{
-    struct redis_condition *seen = ctx;
-    if (index < N_COMMANDS && seen->problem[0] == '\0' && reply_is_error_code(reply, "NOPERM"))
-        condition_complain(seen, "%.180s (%.60s)", reply->str, commands[index]);
-}
-
-/* Opens a transaction, once it is sure that it can be discarded. */
-static bool begin_transaction(redisContext *redis, struct redis_condition *seen)
-{
-    char error[CLIENT_ERROR_MAX];
-    redisReply *none = client_words(redis, error, "DISCARD", NULL);
-    bool may_discard = none == NULL && strncmp(error, "NOPERM", 6) != 0 && redis->err == 0;
-    redisReply *begun = may_discard ? client_words(redis, error, "MULTI", NULL) : NULL;
-    bool good = begun != NULL && begun->type == REDIS_REPLY_STATUS;
-    if (!good)
-        condition_complain(
-            seen, "%.200s", none != NULL || begun != NULL ? "a transaction is not understood" : error);
-    freeReplyObject(none);
-    freeReplyObject(begun);
-    return good;
-}
-
-/*
- * A transaction is checked against the ACL as its commands are queued, and nothing of it is done when it is
- * discarded.
- */
-static enum check_result check_permissions(redisContext *redis, struct redis_condition *seen)
-{
-    char error[CLIENT_ERROR_MAX];
-    struct buf transaction = {0};
-    if (!begin_transaction(redis, seen))
-        return CHECK_PASSING;
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        append_words(&transaction, commands[i]);
-    append_words(&transaction, "DISCARD");
-    if (!client_pipeline(redis, &transaction, N_COMMANDS + 1, take_permission, seen, error))
-        condition_complain(seen, "does not answer: %.200s", error);
-    buf_free(&transaction);
-    return seen->problem[0] == '\0' ? CHECK_GOOD : CHECK_PASSING;
-}
-
-/* Asked for once a connection, and then once a minute. */
-static enum check_result keep_permitted(
-    redisContext *redis, int64_t *permitted_ms, struct redis_condition *seen)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    if (*permitted_ms != 0 && now_ms - *permitted_ms < PERMISSIONS_EVERY_MS)
-        return CHECK_GOOD;
-    enum check_result result = check_permissions(redis, seen);
-    *permitted_ms = result == CHECK_GOOD ? now_ms : 0;
-    return result;
-}
-
-static enum check_result check_info(
-    const struct config *config, redisContext *redis, int64_t *permitted_ms, struct redis_condition *seen)
+static enum check_result check_info(const struct config *config, redisContext *redis,
+    const struct redis_library *library, int64_t *permitted_ms, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     redisReply *info = client_words(redis, error, "INFO", NULL);
@@ -338,8 +249,9 @@ static enum check_result check_info(
         return CHECK_PASSING;
     }
     enum check_result result = check_role(config, info->str, seen);
-    if (result == CHECK_GOOD) /* a server that is loading its data answers no more than INFO */
-        result = keep_permitted(redis, permitted_ms, seen);
+    /* a server that is loading its data answers no more than INFO */
+    if (result == CHECK_GOOD && !permissions_check(redis, library->commands, permitted_ms, seen))
+        result = CHECK_PASSING;
     if (result == CHECK_GOOD)
         result = check_memory(info->str, seen);
     if (result == CHECK_GOOD)
@@ -352,10 +264,11 @@ static enum check_result check_info(
  * A server that refuses heartbeats for now (it is full, misses its replicas, …) is still used: settling and
  * retiring are what may mend it.
  */
-static enum check_result check_writes(redisContext *redis, struct redis_condition *seen)
+static enum check_result check_writes(
+    redisContext *redis, const struct redis_library *library, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
-    redisReply *reply = client_words(redis, error, "FCALL", STORE_FUNCTION("probe"), "0", NULL);
+    redisReply *reply = client_words(redis, error, "FCALL", library->probe, "0", NULL);
     if (reply == NULL)
         snprintf(seen->refusal, sizeof(seen->refusal), "%.250s", error);
     freeReplyObject(reply);
@@ -365,22 +278,23 @@ static enum check_result check_writes(redisContext *redis, struct redis_conditio
     return CHECK_PASSING;
 }
 
-enum check_result check_server(const struct config *config, redisContext *redis,
-    const struct redis_server *server, bool holds_settings, int64_t *permitted_ms, struct log *log,
+enum check_result check_server(const struct check_context *context, redisContext *redis,
+    const struct redis_server *server, bool holds_settings, int64_t *permitted_ms,
     struct redis_condition *seen)
 {
     snprintf(seen->name, sizeof(seen->name), "%s", server->name);
     seen->problem[0] = '\0';
     seen->refusal[0] = '\0';
-    enum check_result result = check_info(config, redis, permitted_ms, seen);
+    enum check_result result = check_info(context->config, redis, context->library, permitted_ms, seen);
     seen->reached = redis->err == 0;
     if (result == CHECK_GOOD)
         result = check_clock(redis, seen);
     if (result == CHECK_GOOD)
-        result = check_functions(redis, log, seen);
+        result = check_functions(redis, context->library, context->log, seen);
     if (result == CHECK_GOOD && holds_settings)
-        result = check_settings(config, redis, seen);
+        result = check_settings(context->config, redis, seen);
     if (result == CHECK_GOOD)
-        result = check_writes(redis, seen);
+        result = check_writes(redis, context->library, seen);
+    assert(result == CHECK_GOOD || seen->problem[0] != '\0');
     return result;
 }

@@ -1,5 +1,5 @@
 /* The names of minuted's keys. */
-#include "redis/keys.h"
+#include "redis/key.h"
 
 #include <stdio.h>
 

@@ -1,0 +1,39 @@
+/*
+ * What a Redis server must be before a run is accepted into it: a primary, not loading, with durability as
+ * configured, without eviction, with the library of functions and this deployment's settings. Blocking; the
+ * monitor's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "redis/client.h"
+#include "redis/condition.h"
+#include "redis/topology.h"
+
+struct config;
+struct redis_library;
+
+enum check_result {
+    CHECK_GOOD,
+    CHECK_PASSING, /* not now: unreachable, loading, a replica, short of replicas */
+    CHECK_WRONG    /* set up in a way that would lose what is accepted */
+};
+
+/* What is the same for every server. Borrowed. */
+struct check_context {
+    const struct config *config;
+    const struct redis_library *library;
+    struct log *log;
+};
+
+/*
+ * Looks at SERVER over REDIS and fills *SEEN. HOLDS_SETTINGS: this one stores the deployment's settings.
+ * Loads the library where it is missing. A failed connection leaves redis->err set. *PERMITTED_MS is the
+ * connection's, as permissions_check() keeps it.
+ */
+enum check_result check_server(const struct check_context *context, redisContext *redis,
+    const struct redis_server *server, bool holds_settings, int64_t *permitted_ms,
+    struct redis_condition *seen);
