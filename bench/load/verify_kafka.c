@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "credit/mask.h"
-#include "ledger/decode.h"
+#include "ledger/record.h"
 
 enum { TOPICS = 2, REACH_MS = 10000, POLL_MS = 100, ENDS_MS = 2000, ERROR_MAX = 128 };
 
@@ -131,7 +131,7 @@ static const rd_kafka_metadata_topic_t *find_topic(const rd_kafka_metadata_t *al
 
 static bool add_topic(struct kafka_reading *r, int index, const rd_kafka_metadata_t *all)
 {
-    const char *name = topic_names[topics[index]];
+    const char *name = ledger_topic_names[topics[index]];
     const rd_kafka_metadata_topic_t *found = find_topic(all, name);
     if (found == NULL || found->partition_cnt == 0)
         return verification_refuse(r->v, "kafka %.80s: topic %s: %s", r->config->kafka.brokers, name,
@@ -168,7 +168,8 @@ static rd_kafka_topic_partition_list_t *list_partitions(const struct kafka_readi
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)r->n_sources);
     for (size_t i = 0; i < r->n_sources; i++)
-        rd_kafka_topic_partition_list_add(list, topic_names[r->sources[i].topic], r->sources[i].partition)
+        rd_kafka_topic_partition_list_add(
+            list, ledger_topic_names[r->sources[i].topic], r->sources[i].partition)
             ->offset = time_ms;
     return list;
 }
@@ -206,7 +207,7 @@ static bool start(struct kafka_reading *r)
 
 static struct source *source_of(struct kafka_reading *r, const rd_kafka_message_t *m)
 {
-    int topic = strcmp(rd_kafka_topic_name(m->rkt), topic_names[topics[0]]) == 0 ? 0 : 1;
+    int topic = strcmp(rd_kafka_topic_name(m->rkt), ledger_topic_names[topics[0]]) == 0 ? 0 : 1;
     return &r->sources[r->first[topic] + (size_t)m->partition];
 }
 
@@ -231,7 +232,7 @@ static struct slice content_type_of(const rd_kafka_message_t *m)
     return (struct slice){value, len};
 }
 
-static void take_values(struct kafka_reading *r, const struct record *record)
+static void take_values(struct kafka_reading *r, const struct ledger_record *record)
 {
     size_t learner;
     if (!evidence_find_learner(r->evidence, record->portal, record->learner, &learner))
@@ -245,18 +246,18 @@ static void take_values(struct kafka_reading *r, const struct record *record)
 
 static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, enum topic topic)
 {
-    struct record record = {.topic = topic, .partition = m->partition, .offset = m->offset};
+    struct ledger_record record = {.topic = topic, .partition = m->partition, .offset = m->offset};
     struct slice key = {m->key, m->key_len};
     struct slice value = {m->payload, m->len};
     if (rd_kafka_message_timestamp(m, NULL) < first_time_ms(r))
         return;
     arena_reset(&r->arena);
-    if (!record_decode(content_type_of(m), key, value, &r->arena, &record))
-        verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s", topic_names[topic],
-            m->partition, m->offset, record.problem);
-    else if (!record_has_key(&record, key))
+    if (!ledger_record_decode(content_type_of(m), key, value, &r->arena, &record))
+        verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s",
+            ledger_topic_names[topic], m->partition, m->offset, record.problem);
+    else if (!ledger_record_has_key(&record, key))
         verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": its key is another's",
-            topic_names[topic], m->partition, m->offset);
+            ledger_topic_names[topic], m->partition, m->offset);
     else
         take_values(r, &record);
 }
@@ -286,7 +287,7 @@ static bool check_end(struct kafka_reading *r, const struct source *s, int64_t e
     if (s->next >= end)
         return true;
     return verification_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
-        topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
+        ledger_topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
 }
 
 /*

@@ -4,18 +4,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool command_complain(char *problem)
+bool commands_complain(char *problem)
 {
     fprintf(stderr, "minuted-ledger: %s\n", problem);
     free(problem);
     return false;
 }
 
-struct database *command_open_database(const char *path, bool writing)
+struct database *commands_open_database(const char *path, bool writing)
 {
     char *problem = NULL;
     struct database *db = database_open(path, writing, &problem);
     if (db == NULL)
-        command_complain(problem);
+        commands_complain(problem);
     return db;
 }

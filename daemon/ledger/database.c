@@ -201,7 +201,7 @@ static void bind_text(sqlite3_stmt *statement, int i, struct slice text)
 
 static void bind_place(sqlite3_stmt *statement, enum topic topic, int partition)
 {
-    sqlite3_bind_text(statement, 1, topic_names[topic], -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 1, ledger_topic_names[topic], -1, SQLITE_STATIC);
     sqlite3_bind_int(statement, 2, partition);
 }
 
@@ -214,7 +214,7 @@ static bool write_offset(struct database *db, enum topic topic, int partition, i
 }
 
 /* A statement names the parameters that its topic has; the others have index 0, which binds nothing. */
-static void bind_record(sqlite3_stmt *s, const struct record *r, bool fresh)
+static void bind_record(sqlite3_stmt *s, const struct ledger_record *r, bool fresh)
 {
     const struct {
         const char *name;
@@ -234,7 +234,7 @@ static void bind_record(sqlite3_stmt *s, const struct record *r, bool fresh)
         sqlite3_bind_int64(s, sqlite3_bind_parameter_index(s, numbers[i].name), numbers[i].number);
 }
 
-bool database_store(struct database *db, const struct record *r)
+bool database_store(struct database *db, const struct ledger_record *r)
 {
     struct database_place place;
     if (!database_place(db, r->topic, r->partition, &place))
@@ -279,13 +279,14 @@ bool database_partitions(struct database *db, enum topic topic, int *n)
     int64_t number;
     snprintf(sql, sizeof(sql),
         "SELECT max(kafka_partition) + 1 FROM offsets WHERE topic = '%s' AND next_offset > 0",
-        topic_names[topic]);
+        ledger_topic_names[topic]);
     bool done = database_number(db, sql, &number);
     *n = done ? (int)number : 0;
     return done;
 }
 
-bool database_compare(struct database *db, const struct record *r, int64_t before, enum database_match *match)
+bool database_compare(
+    struct database *db, const struct ledger_record *r, int64_t before, enum database_match *match)
 {
     sqlite3_stmt *s = db->compares[r->topic];
     bind_record(s, r, false);
@@ -343,7 +344,7 @@ bool database_forget_offsets(struct database *db, enum topic topic)
     char sql[256];
     snprintf(sql, sizeof(sql),
         "UPDATE offsets SET next_offset = 0, checked = 0 WHERE topic = '%s'; UPDATE %s SET kafka_offset = -1",
-        topic_names[topic], tables[topic]);
+        ledger_topic_names[topic], tables[topic]);
     return execute(db, sql);
 }
 

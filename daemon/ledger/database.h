@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ledger/decode.h"
+#include "ledger/record.h"
 
 struct database;
 
@@ -28,7 +28,7 @@ bool database_begin(struct database *db) __attribute__((warn_unused_result));
 bool database_commit(struct database *db) __attribute__((warn_unused_result));
 
 /* Stores a record and that it was read. One that was read before changes nothing. */
-bool database_store(struct database *db, const struct record *r) __attribute__((warn_unused_result));
+bool database_store(struct database *db, const struct ledger_record *r) __attribute__((warn_unused_result));
 
 /* The record at OFFSET was read and is none that can be stored. */
 bool database_pass(struct database *db, enum topic topic, int partition, int64_t offset)
@@ -62,8 +62,8 @@ enum database_match {
 };
 
 /* Compares R, the newest record that Kafka has before the offset BEFORE, with what the ledger read there. */
-bool database_compare(struct database *db, const struct record *r, int64_t before, enum database_match *match)
-    __attribute__((warn_unused_result));
+bool database_compare(struct database *db, const struct ledger_record *r, int64_t before,
+    enum database_match *match) __attribute__((warn_unused_result));
 
 /* The id of the cluster that was read, to be freed; "" while none is known. NULL after an error. */
 char *database_cluster(struct database *db);

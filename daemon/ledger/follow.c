@@ -6,6 +6,8 @@
  *
  * The database alone knows how far it has come, so there is nothing that could get out of step with it.
  */
+#include "ledger/follow.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@
 enum { BATCH_RECORDS = 1000, BATCH_MS = 200, RECORD_MEMORY = 4 << 20 };
 
 struct follow {
-    const struct options *options;
+    const struct ledger_options *options;
     struct log *log;
     struct database *db;
     struct reader *reader;
@@ -34,7 +36,7 @@ struct follow {
 
 static bool store_record(struct follow *f, const rd_kafka_message_t *message)
 {
-    struct record r;
+    struct ledger_record r;
     f->last_record_ms = clock_monotonic_ms();
     if (reader_decode(f->reader, message, &f->arena, &r)) {
         f->stored++;
@@ -42,7 +44,7 @@ static bool store_record(struct follow *f, const rd_kafka_message_t *message)
     }
     f->passed++;
     log_event(f->log, LOG_WARN, "record_passed_over", "topic=%s partition=%d offset=%lld reason=%s",
-        topic_names[r.topic], r.partition, (long long)r.offset, LOG_QUOTE(r.problem));
+        ledger_topic_names[r.topic], r.partition, (long long)r.offset, LOG_QUOTE(r.problem));
     return database_pass(f->db, r.topic, r.partition, r.offset);
 }
 
@@ -56,7 +58,7 @@ static bool take_error(struct follow *f, const rd_kafka_message_t *message)
     if (reader_offset_gone(message))
         return places_restart(f->places, topic);
     log_event(f->log, fatal ? LOG_ERROR : LOG_WARN, "topic_error", "topic=%s partition=%d error=%s",
-        topic_names[topic], message->partition, LOG_QUOTE(rd_kafka_message_errstr(message)));
+        ledger_topic_names[topic], message->partition, LOG_QUOTE(rd_kafka_message_errstr(message)));
     return !fatal;
 }
 
@@ -138,7 +140,7 @@ static bool is_idle(const struct follow *f)
  */
 static bool open_reader(struct follow *f, const sigset_t *signals)
 {
-    const struct options *o = f->options;
+    const struct ledger_options *o = f->options;
     bool away;
     do {
         f->reader = reader_open(o->brokers, o->properties, o->n_properties, f->log, &away);
@@ -188,12 +190,12 @@ static void close_follow(struct follow *f)
     log_free(f->log);
 }
 
-int follow_command(const struct options *o)
+enum exit_status follow_command(const struct ledger_options *o)
 {
     struct follow f = {.options = o, .log = log_new(o->log_level), .arena = {.limit = RECORD_MEMORY}};
     sigset_t signals;
     block_signals(&signals);
-    f.db = command_open_database(o->database, true);
+    f.db = commands_open_database(o->database, true);
     bool good = f.db != NULL && open_reader(&f, &signals) && follow(&f, &signals) && print_sums(&f);
     close_follow(&f);
     return good ? EXIT_GOOD : EXIT_FAILED;

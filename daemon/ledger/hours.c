@@ -23,7 +23,7 @@ static int64_t add(int64_t a, int64_t b)
 }
 
 /* A learner has a few dozen lessons at most: looking through them beats an index. */
-static struct tally_lesson *find(struct tally *t, const struct lesson *lesson)
+static struct hours_tally_lesson *find(struct hours_tally *t, const struct lesson *lesson)
 {
     for (size_t i = 0; i < t->n; i++)
         if (t->lessons[i].lesson == lesson)
@@ -32,19 +32,20 @@ static struct tally_lesson *find(struct tally *t, const struct lesson *lesson)
         t->cap = t->cap == 0 ? LESSONS_AT_FIRST : t->cap * 2;
         t->lessons = mem_realloc(t->lessons, t->cap * sizeof(*t->lessons));
     }
-    t->lessons[t->n] = (struct tally_lesson){.lesson = lesson};
+    t->lessons[t->n] = (struct hours_tally_lesson){.lesson = lesson};
     return &t->lessons[t->n++];
 }
 
-void tally_add_total(struct tally *t, const struct lesson *lesson, int64_t seconds)
+void hours_tally_add_total(struct hours_tally *t, const struct lesson *lesson, int64_t seconds)
 {
-    struct tally_lesson *l = find(t, lesson);
+    struct hours_tally_lesson *l = find(t, lesson);
     l->total = add(l->total, seconds);
 }
 
-void tally_add_evidence(struct tally *t, const struct lesson *lesson, int64_t minute_start, uint64_t mask)
+void hours_tally_add_evidence(
+    struct hours_tally *t, const struct lesson *lesson, int64_t minute_start, uint64_t mask)
 {
-    struct tally_lesson *l = find(t, lesson);
+    struct hours_tally_lesson *l = find(t, lesson);
     if (minute_start != t->minute)
         t->taken = 0;
     t->minute = minute_start;
@@ -53,28 +54,28 @@ void tally_add_evidence(struct tally *t, const struct lesson *lesson, int64_t mi
     t->taken |= mask;
 }
 
-void tally_courses(const struct tally *t, const struct catalog *catalog, int64_t *seconds)
+void hours_tally_courses(const struct hours_tally *t, const struct catalog *catalog, int64_t *seconds)
 {
     memset(seconds, 0, catalog->n_courses * sizeof(*seconds));
     for (size_t i = 0; i < t->n; i++) {
-        const struct tally_lesson *l = &t->lessons[i];
+        const struct hours_tally_lesson *l = &t->lessons[i];
         int64_t credited = l->total > l->evidence ? l->total : l->evidence;
         int64_t *course = &seconds[l->lesson->course - catalog->courses];
         *course = add(*course, credited - l->doubled);
     }
 }
 
-void tally_clear(struct tally *t)
+void hours_tally_clear(struct hours_tally *t)
 {
     t->n = 0;
     t->minute = 0;
     t->taken = 0;
 }
 
-void tally_free(struct tally *t)
+void hours_tally_free(struct hours_tally *t)
 {
     free(t->lessons);
-    *t = (struct tally){0};
+    *t = (struct hours_tally){0};
 }
 
 /* ---- what they give ---- */

@@ -25,7 +25,7 @@
 
 /* ---- which seconds count ---- */
 
-struct tally_lesson {
+struct hours_tally_lesson {
     const struct lesson *lesson;
     int64_t total;    /* as published, the greatest */
     int64_t evidence; /* seconds of its merged minutes */
@@ -33,21 +33,22 @@ struct tally_lesson {
 };
 
 /* One learner's lessons. A zeroed struct is an empty tally. */
-struct tally {
-    struct tally_lesson *lessons;
+struct hours_tally {
+    struct hours_tally_lesson *lessons;
     size_t n;
     size_t cap;
     int64_t minute; /* of the evidence added last, and what lessons hold of it so far */
     uint64_t taken;
 };
 
-void tally_add_total(struct tally *t, const struct lesson *lesson, int64_t seconds);
+void hours_tally_add_total(struct hours_tally *t, const struct lesson *lesson, int64_t seconds);
 /* A minute's rows come one after the other, in the order of their lessons' ids. */
-void tally_add_evidence(struct tally *t, const struct lesson *lesson, int64_t minute_start, uint64_t mask);
+void hours_tally_add_evidence(
+    struct hours_tally *t, const struct lesson *lesson, int64_t minute_start, uint64_t mask);
 /* Seconds that count, of each of the catalog's courses, into SECONDS. */
-void tally_courses(const struct tally *t, const struct catalog *catalog, int64_t *seconds);
-void tally_clear(struct tally *t);
-void tally_free(struct tally *t);
+void hours_tally_courses(const struct hours_tally *t, const struct catalog *catalog, int64_t *seconds);
+void hours_tally_clear(struct hours_tally *t);
+void hours_tally_free(struct hours_tally *t);
 
 /* ---- what they give ---- */
 

@@ -3,6 +3,8 @@
  * is missing. One learner after another: the totals' and the evidence's rows stand in the same order, so each
  * is read once.
  */
+#include "ledger/hours_command.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,13 +25,13 @@ static const char evidence_query[] =
     "WHERE portal = :portal AND learner_id = :learner ORDER BY minute_start, lesson_id";
 
 struct hours {
-    const struct options *options;
+    const struct ledger_options *options;
     struct catalog *catalog;
     struct passes *passes; /* NULL: no file was given */
     struct database *db;
     sqlite3_stmt *evidence;
     struct report report;
-    struct tally tally;
+    struct hours_tally tally;
     struct buf portal; /* the learner being read; empty: none */
     struct buf learner;
     struct buf unknown_portal; /* said already */
@@ -49,7 +51,7 @@ static bool add_evidence(struct hours *h)
     while (database_next_row(h->db, h->evidence, &failed)) {
         const struct lesson *lesson = catalog_find_lesson(h->catalog, database_text(h->evidence, 0));
         if (lesson != NULL)
-            tally_add_evidence(&h->tally, lesson, sqlite3_column_int64(h->evidence, 1),
+            hours_tally_add_evidence(&h->tally, lesson, sqlite3_column_int64(h->evidence, 1),
                 (uint64_t)sqlite3_column_int64(h->evidence, 2));
     }
     sqlite3_reset(h->evidence);
@@ -59,7 +61,7 @@ static bool add_evidence(struct hours *h)
 static void judge(struct hours *h, const struct portal *portal)
 {
     struct slice learner = buf_slice(&h->learner);
-    tally_courses(&h->tally, h->catalog, h->seconds);
+    hours_tally_courses(&h->tally, h->catalog, h->seconds);
     for (size_t i = 0; i < h->catalog->n_courses; i++)
         h->inputs[i] = (struct hours_input){h->seconds[i],
             h->passes != NULL &&
@@ -90,7 +92,7 @@ static bool finish_learner(struct hours *h)
         complain_portal(h);
     else if ((good = add_evidence(h)))
         judge(h, portal);
-    tally_clear(&h->tally);
+    hours_tally_clear(&h->tally);
     return good;
 }
 
@@ -116,7 +118,7 @@ static bool add_row(struct hours *h, sqlite3_stmt *row)
     if (lesson == NULL)
         h->unknown_lessons++;
     else
-        tally_add_total(&h->tally, lesson, sqlite3_column_int64(row, 3));
+        hours_tally_add_total(&h->tally, lesson, sqlite3_column_int64(row, 3));
     return true;
 }
 
@@ -131,7 +133,7 @@ static bool read_learners(struct hours *h, sqlite3_stmt *rows)
 
 static bool print_hours(struct hours *h)
 {
-    const struct options *o = h->options;
+    const struct ledger_options *o = h->options;
     size_t n = h->catalog->n_courses;
     sqlite3_stmt *rows =
         database_query_learners(h->db, learners_query, (struct learner_filter){o->portal, o->learner});
@@ -161,18 +163,18 @@ static bool print_hours(struct hours *h)
 
 static bool open_all(struct hours *h)
 {
-    const struct options *o = h->options;
+    const struct ledger_options *o = h->options;
     char *error = NULL;
     h->catalog = catalog_load(o->catalog, &error);
     if (h->catalog == NULL)
-        return command_complain(error);
+        return commands_complain(error);
     if (o->portal != NULL && catalog_find_portal(h->catalog, slice_of(o->portal)) == NULL) {
         fprintf(stderr, "minuted-ledger: catalog %s has no portal '%s'\n", o->catalog, o->portal);
         return false;
     }
     if (o->passes != NULL && (h->passes = passes_load(o->passes, h->catalog, &error)) == NULL)
-        return command_complain(error);
-    h->db = command_open_database(o->database, false);
+        return commands_complain(error);
+    h->db = commands_open_database(o->database, false);
     return h->db != NULL;
 }
 
@@ -184,13 +186,13 @@ static void close_all(struct hours *h)
     buf_free(&h->portal);
     buf_free(&h->learner);
     buf_free(&h->unknown_portal);
-    tally_free(&h->tally);
+    hours_tally_free(&h->tally);
     database_close(h->db);
     passes_free(h->passes);
     catalog_free(h->catalog);
 }
 
-int hours_command(const struct options *o)
+enum exit_status hours_command(const struct ledger_options *o)
 {
     struct hours h = {.options = o};
     bool good = open_all(&h) && print_hours(&h);

@@ -96,7 +96,7 @@ static const struct {
 /* ---- values ---- */
 
 #define TEXT_READER(member)                                                                                  \
-    static bool read_##member(struct options *o, const char *value)                                          \
+    static bool read_##member(struct ledger_options *o, const char *value)                                   \
     {                                                                                                        \
         o->member = value;                                                                                   \
         return *value != '\0';                                                                               \
@@ -109,7 +109,7 @@ TEXT_READER(passes)
 TEXT_READER(portal)
 TEXT_READER(learner)
 
-static bool read_property(struct options *o, const char *value)
+static bool read_property(struct ledger_options *o, const char *value)
 {
     const char *equals = strchr(value, '=');
     if (equals == NULL || equals == value || o->n_properties == PROPERTIES_MAX)
@@ -125,24 +125,24 @@ static bool read_seconds(const char *value, double *seconds)
     return end != value && *end == '\0' && isfinite(*seconds) && *seconds >= 0;
 }
 
-static bool read_until_idle(struct options *o, const char *value)
+static bool read_until_idle(struct ledger_options *o, const char *value)
 {
     return read_seconds(value, &o->until_idle_s);
 }
 
-static bool read_look_every(struct options *o, const char *value)
+static bool read_look_every(struct ledger_options *o, const char *value)
 {
     return read_seconds(value, &o->look_every_s);
 }
 
-static bool read_from_start(struct options *o, const char *value)
+static bool read_from_start(struct ledger_options *o, const char *value)
 {
     (void)value;
     o->from_start = true;
     return true;
 }
 
-static bool read_accept_missing(struct options *o, const char *value)
+static bool read_accept_missing(struct ledger_options *o, const char *value)
 {
     (void)value;
     o->accept_missing = true;
@@ -157,7 +157,7 @@ static bool find_name(const char *const *names, int n, const char *value, int *f
     return false;
 }
 
-static bool read_log_level(struct options *o, const char *value)
+static bool read_log_level(struct ledger_options *o, const char *value)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
     int found;
@@ -166,7 +166,7 @@ static bool read_log_level(struct options *o, const char *value)
     return good;
 }
 
-static bool read_format(struct options *o, const char *value)
+static bool read_format(struct ledger_options *o, const char *value)
 {
     static const char *const names[] = {"text", "json", "csv"};
     int found;
@@ -175,7 +175,7 @@ static bool read_format(struct options *o, const char *value)
     return good;
 }
 
-static bool read_minute(struct options *o, const char *value)
+static bool read_minute(struct ledger_options *o, const char *value)
 {
     if (!moment_parse(value, &o->minute))
         return false;
@@ -191,7 +191,7 @@ static const struct {
     unsigned known; /* to these commands */
     unsigned needed;
     const char *wanted;
-    bool (*read)(struct options *o, const char *value);
+    bool (*read)(struct ledger_options *o, const char *value);
 } rows[] = {
     {"brokers", required_argument, FOLLOW, FOLLOW, "HOST:PORT[,...]", read_brokers},
     {"db", required_argument, FOLLOW | HOURS | WHY | TOTALS, FOLLOW | HOURS | WHY | TOTALS, "a file",
@@ -231,7 +231,7 @@ static void list_options(enum command command, struct option list[ROWS + 3])
     list[n] = (struct option){0};
 }
 
-static bool check_given(const struct options *o, unsigned given)
+static bool check_given(const struct ledger_options *o, unsigned given)
 {
     for (int i = 0; i < ROWS; i++) {
         if ((rows[i].needed >> o->command & 1) == 0 || (given >> i & 1) != 0)
@@ -242,7 +242,7 @@ static bool check_given(const struct options *o, unsigned given)
     return true;
 }
 
-static bool parse_command(int argc, char **argv, struct options *o, enum exit_status *status)
+static bool parse_command(int argc, char **argv, struct ledger_options *o, enum exit_status *status)
 {
     struct option list[ROWS + 3];
     unsigned given = 0;
@@ -269,10 +269,11 @@ static bool parse_command(int argc, char **argv, struct options *o, enum exit_st
     return check_given(o, given);
 }
 
-bool options_parse(int argc, char **argv, struct options *options, enum exit_status *status)
+bool ledger_options_parse(int argc, char **argv, struct ledger_options *options, enum exit_status *status)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    *options = (struct options){.until_idle_s = -1, .look_every_s = 60, .log_level = LOG_INFO, .minute = -1};
+    *options =
+        (struct ledger_options){.until_idle_s = -1, .look_every_s = 60, .log_level = LOG_INFO, .minute = -1};
     *status = EXIT_USAGE;
     for (enum command c = 0; c < COMMAND_COUNT; c++) {
         if (strcmp(commands[c].name, name) != 0)

@@ -17,7 +17,7 @@ enum format { FORMAT_AS_TEXT, FORMAT_AS_JSON, FORMAT_AS_CSV };
 enum { PROPERTIES_MAX = 64 };
 
 /* What was not given is NULL, zero or as said. */
-struct options {
+struct ledger_options {
     enum command command;
     const char *brokers;
     const char *database;
@@ -40,5 +40,5 @@ struct options {
  * Parses ARGV, which *OPTIONS then points into. True when the command is to be run; else *STATUS is what to
  * exit with, and help, version or the problem was printed.
  */
-bool options_parse(int argc, char **argv, struct options *options, enum exit_status *status)
+bool ledger_options_parse(int argc, char **argv, struct ledger_options *options, enum exit_status *status)
     __attribute__((warn_unused_result));

@@ -47,14 +47,14 @@ struct places {
     struct database *db;
     struct reader *reader;
     struct log *log;
-    const struct options *options;
+    const struct ledger_options *options;
     struct topic_places topics[TOPIC_COUNT];
     struct arena arena; /* of the record being compared */
     int64_t last_look_ms;
 };
 
 struct places *places_new(
-    struct database *db, struct reader *reader, struct log *log, const struct options *options)
+    struct database *db, struct reader *reader, struct log *log, const struct ledger_options *options)
 {
     struct places *p = mem_zalloc(sizeof(*p));
     *p = (struct places){
@@ -96,8 +96,8 @@ static bool look_at_topic(struct places *p, enum topic topic)
     if (n <= t->n)
         return true;
     if (t->n > 0)
-        log_event(
-            p->log, LOG_INFO, "partitions_added", "topic=%s before=%d now=%d", topic_names[topic], t->n, n);
+        log_event(p->log, LOG_INFO, "partitions_added", "topic=%s before=%d now=%d",
+            ledger_topic_names[topic], t->n, n);
     t->partitions = mem_realloc(t->partitions, (size_t)n * sizeof(*t->partitions));
     for (; t->n < n; t->n++)
         t->partitions[t->n] = (struct partition){0};
@@ -179,7 +179,7 @@ static bool start_comparing(struct places *p, enum topic topic, int i, size_t *c
  */
 static bool compare_record(struct places *p, const rd_kafka_message_t *message, struct partition *q)
 {
-    struct record r;
+    struct ledger_record r;
     enum database_match match;
     if (!reader_decode(p->reader, message, &p->arena, &r))
         return true;
@@ -236,7 +236,7 @@ static bool end_comparing(struct places *p, enum topic topic, int i)
         q->comparing = false;
         q->settled = false;
         log_event(p->log, q->started ? LOG_WARN : LOG_ERROR, "not_compared", "topic=%s partition=%d error=%s",
-            topic_names[topic], i, LOG_QUOTE("the records that were read last did not come in time"));
+            ledger_topic_names[topic], i, LOG_QUOTE("the records that were read last did not come in time"));
         return q->started;
     }
     if (q->settled && q->compared >= 0 && !q->same)
@@ -273,7 +273,7 @@ static bool decide_topic(struct places *p, enum topic topic, bool from_start)
     if (*t->another == '\0')
         return true;
     log_event(p->log, from_start ? LOG_WARN : LOG_ERROR, "another_topic",
-        "topic=%s partition=%d found=%s action=%s", topic_names[topic], t->another_partition,
+        "topic=%s partition=%d found=%s action=%s", ledger_topic_names[topic], t->another_partition,
         LOG_QUOTE(t->another), LOG_QUOTE(from_start ? from_its_beginning : how_to_go_on));
     for (int i = 0; i < t->n; i++)
         t->partitions[i].stored = (struct database_place){0};
@@ -298,7 +298,7 @@ static bool decide_partition(struct places *p, enum topic topic, int i)
                    : LOG_INFO,
         "records_missed",
         "topic=%s partition=%d offsets=%" PRId64 "-%" PRId64 " count=%" PRId64 " reason=%s action=%s",
-        topic_names[topic], i, q->stored.next, q->low - 1, q->low - q->stored.next,
+        ledger_topic_names[topic], i, q->stored.next, q->low - 1, q->low - q->stored.next,
         LOG_QUOTE("Kafka deleted them before they were read: the ledger is incomplete"),
         accepted ? LOG_QUOTE("going on after them")
                  : LOG_QUOTE("go on after them with --accept-missing, or read into a new database"));

@@ -28,7 +28,7 @@ struct places;
 
 /* Borrows all of its arguments. */
 struct places *places_new(
-    struct database *db, struct reader *reader, struct log *log, const struct options *options);
+    struct database *db, struct reader *reader, struct log *log, const struct ledger_options *options);
 void places_free(struct places *p);
 
 /* These return false, having logged why, when following must end. None may be called within a transaction. */

@@ -134,7 +134,7 @@ static bool look_up(struct reader *r, enum topic topic, bool *away)
 {
     struct reader_topic *t = &r->topics[topic];
     int n;
-    t->handle = rd_kafka_topic_new(r->kafka, topic_names[topic], NULL);
+    t->handle = rd_kafka_topic_new(r->kafka, ledger_topic_names[topic], NULL);
     rd_kafka_resp_err_t err = count_partitions(r, t, &n, ANSWER_MS);
     grow(t, n);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR && n > 0)
@@ -142,11 +142,11 @@ static bool look_up(struct reader *r, enum topic topic, bool *away)
     *away = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
             err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        log_event(r->log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s", topic_names[topic],
-            LOG_QUOTE(r->brokers), LOG_QUOTE("minuted --create-topics makes it"));
+        log_event(r->log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s",
+            ledger_topic_names[topic], LOG_QUOTE(r->brokers), LOG_QUOTE("minuted --create-topics makes it"));
     else
         log_event(r->log, LOG_ERROR, "kafka_unreachable", "brokers=%s topic=%s error=%s",
-            LOG_QUOTE(r->brokers), topic_names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
+            LOG_QUOTE(r->brokers), ledger_topic_names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
     return false;
 }
 
@@ -212,8 +212,8 @@ void reader_look_again(struct reader *r)
 static bool complain(
     struct reader *r, enum topic topic, int partition, const char *event, rd_kafka_resp_err_t err)
 {
-    log_event(r->log, LOG_ERROR, event, "topic=%s partition=%d error=%s", topic_names[topic], partition,
-        LOG_QUOTE(rd_kafka_err2str(err)));
+    log_event(r->log, LOG_ERROR, event, "topic=%s partition=%d error=%s", ledger_topic_names[topic],
+        partition, LOG_QUOTE(rd_kafka_err2str(err)));
     return false;
 }
 
@@ -237,7 +237,8 @@ bool reader_bounds(
     rd_kafka_resp_err_t err;
     int tries = 0;
     do /* topics just made, or a broker just gone, have a new leader in a moment */
-        err = rd_kafka_query_watermark_offsets(r->kafka, topic_names[topic], partition, low, end, ANSWER_MS);
+        err = rd_kafka_query_watermark_offsets(
+            r->kafka, ledger_topic_names[topic], partition, low, end, ANSWER_MS);
     while (((waits_for_leader(err) && ++tries < LEADER_TRIES) ||
                (err == RD_KAFKA_RESP_ERR_NO_ERROR && *end < read && ++tries < END_TRIES)) &&
            rd_kafka_poll(r->kafka, LEADER_WAIT_MS) >= 0);
@@ -265,7 +266,7 @@ enum topic reader_topic_of(const struct reader *r, const rd_kafka_message_t *mes
 {
     enum topic topic = 0;
     while (topic < TOPIC_COUNT - 1 && r->topics[topic].handle != message->rkt &&
-           strcmp(topic_names[topic], rd_kafka_topic_name(message->rkt)) != 0)
+           strcmp(ledger_topic_names[topic], rd_kafka_topic_name(message->rkt)) != 0)
         topic++;
     return topic;
 }
@@ -288,15 +289,16 @@ static struct slice content_type_of(const rd_kafka_message_t *message)
     return (struct slice){value, size};
 }
 
-bool reader_decode(
-    const struct reader *r, const rd_kafka_message_t *message, struct arena *arena, struct record *record)
+bool reader_decode(const struct reader *r, const rd_kafka_message_t *message, struct arena *arena,
+    struct ledger_record *record)
 {
     struct slice key = {message->key, message->key_len};
     struct slice value = {message->payload, message->len};
-    *record = (struct record){
+    *record = (struct ledger_record){
         .topic = reader_topic_of(r, message), .partition = message->partition, .offset = message->offset};
     arena_reset(arena);
-    if (record_decode(content_type_of(message), key, value, arena, record) && !record_has_key(record, key))
+    if (ledger_record_decode(content_type_of(message), key, value, arena, record) &&
+        !ledger_record_has_key(record, key))
         record->problem = "its key is another's";
     return record->problem == NULL;
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "ledger/decode.h"
+#include "ledger/record.h"
 
 struct reader;
 
@@ -63,7 +63,7 @@ bool reader_offset_gone(const rd_kafka_message_t *message);
 
 /*
  * A message that is no error as a record, whose strings live in MESSAGE or ARENA, which is emptied first.
- * False with `problem` set as by record_decode(), also when the key is not the record's.
+ * False with `problem` set as by ledger_record_decode(), also when the key is not the record's.
  */
 bool reader_decode(const struct reader *r, const rd_kafka_message_t *message, struct arena *arena,
-    struct record *record) __attribute__((warn_unused_result));
+    struct ledger_record *record) __attribute__((warn_unused_result));

@@ -3,6 +3,8 @@
  * they agree. They do wherever the publisher keeps its word: an upsert, a reader of the greatest and an OR
  * of the masks end at the same number.
  */
+#include "ledger/totals.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -32,7 +34,7 @@ static const char missed_query[] = "SELECT sum(missed) FROM offsets WHERE topic 
 static const char falls_query[] = "SELECT (SELECT coalesce(sum(falls), 0) FROM lesson_minutes) + "
                                   "(SELECT coalesce(sum(falls), 0) FROM watermarks)";
 
-struct row {
+struct total_row {
     struct slice portal, learner, lesson, course;
     int64_t watched, covered; /* greatest */
     int64_t last_watched, last_covered;
@@ -41,9 +43,9 @@ struct row {
     bool agrees;
 };
 
-static struct row read_row(sqlite3_stmt *s, bool evidence_is_whole)
+static struct total_row read_row(sqlite3_stmt *s, bool evidence_is_whole)
 {
-    struct row row = {
+    struct total_row row = {
         .portal = database_text(s, 0),
         .learner = database_text(s, 1),
         .lesson = database_text(s, 2),
@@ -62,7 +64,7 @@ static struct row read_row(sqlite3_stmt *s, bool evidence_is_whole)
     return row;
 }
 
-static void print_text(const struct row *row)
+static void print_text(const struct total_row *row)
 {
     printf("%.*s/%.*s  %.*s  watched %" PRId64 " s, covered %" PRId64 " s", SLICE_ARG(row->portal),
         SLICE_ARG(row->learner), SLICE_ARG(row->lesson), row->watched, row->covered);
@@ -79,7 +81,7 @@ static void append_member(struct buf *b, const char *name, struct slice value)
     json_write_string(b, value);
 }
 
-static void print_json(const struct row *row, bool first)
+static void print_json(const struct total_row *row, bool first)
 {
     struct buf b = {0};
     append_member(&b, first ? "\n{\"portal\":" : ",\n{\"portal\":", row->portal);
@@ -120,7 +122,7 @@ static enum exit_status print_rows(struct database *db, sqlite3_stmt *s, bool js
     if (json)
         fputs("[", stdout);
     while (database_next_row(db, s, &failed)) {
-        struct row row = read_row(s, evidence_is_whole);
+        struct total_row row = read_row(s, evidence_is_whole);
         if (json)
             print_json(&row, rows == 0);
         else
@@ -134,7 +136,7 @@ static enum exit_status print_rows(struct database *db, sqlite3_stmt *s, bool js
     return wrong == 0 ? EXIT_GOOD : EXIT_FAILED;
 }
 
-static enum exit_status print_totals(struct database *db, const struct options *o)
+static enum exit_status print_totals(struct database *db, const struct ledger_options *o)
 {
     int64_t missed;
     int64_t falls;
@@ -151,9 +153,9 @@ static enum exit_status print_totals(struct database *db, const struct options *
     return EXIT_FAILED;
 }
 
-int totals_command(const struct options *o)
+enum exit_status totals_command(const struct ledger_options *o)
 {
-    struct database *db = command_open_database(o->database, false);
+    struct database *db = commands_open_database(o->database, false);
     enum exit_status status = db == NULL ? EXIT_FAILED : print_totals(db, o);
     database_close(db);
     return status;

@@ -1,6 +1,8 @@
 /*
  * minuted-ledger why: one learner's minute as 60 cells, a row a lesson, and the records that say so.
  */
+#include "ledger/why.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +29,7 @@ struct place {
     int64_t offset;
 };
 
-struct row {
+struct why_row {
     char *lesson;
     uint64_t mask;
     uint64_t last_mask;
@@ -38,7 +40,7 @@ struct row {
 };
 
 struct minute {
-    struct row *rows;
+    struct why_row *rows;
     size_t n;
     int name_width;
     uint64_t all;
@@ -56,7 +58,7 @@ static struct place read_place(sqlite3_stmt *s, int i)
 static void add_row(struct minute *m, sqlite3_stmt *s)
 {
     struct slice lesson = database_text(s, 0);
-    struct row row = {
+    struct why_row row = {
         .lesson = mem_strndup(lesson.ptr, lesson.len),
         .mask = (uint64_t)sqlite3_column_int64(s, 1),
         .last_mask = (uint64_t)sqlite3_column_int64(s, 2),
@@ -73,7 +75,7 @@ static void add_row(struct minute *m, sqlite3_stmt *s)
     m->all |= row.mask;
 }
 
-static bool read_minute(struct database *db, const struct options *o, struct minute *m)
+static bool read_minute(struct database *db, const struct ledger_options *o, struct minute *m)
 {
     bool failed;
     sqlite3_stmt *s = database_query_learners(db, query, (struct learner_filter){o->portal, o->learner});
@@ -107,14 +109,14 @@ static void print_cells(const struct minute *m, const char *name, uint64_t mask)
 static void print_place(enum topic topic, struct place place)
 {
     if (place.partition < 0)
-        printf("  no record in %s", topic_names[topic]);
+        printf("  no record in %s", ledger_topic_names[topic]);
     else if (place.offset < 0)
-        printf("  from a %s that is no more", topic_names[topic]);
+        printf("  from a %s that is no more", ledger_topic_names[topic]);
     else
-        printf("  %s partition %d offset %" PRId64, topic_names[topic], place.partition, place.offset);
+        printf("  %s partition %d offset %" PRId64, ledger_topic_names[topic], place.partition, place.offset);
 }
 
-static void print_row(const struct minute *m, const struct row *row)
+static void print_row(const struct minute *m, const struct why_row *row)
 {
     print_cells(m, row->lesson, row->mask);
     print_place(TOPIC_LEARNER_MINUTES, row->evidence);
@@ -123,7 +125,7 @@ static void print_row(const struct minute *m, const struct row *row)
     putchar('\n');
 }
 
-static void print_total(const struct minute *m, const struct row *row, const struct catalog *catalog)
+static void print_total(const struct minute *m, const struct why_row *row, const struct catalog *catalog)
 {
     const struct lesson *lesson =
         catalog == NULL ? NULL : catalog_find_lesson(catalog, slice_of(row->lesson));
@@ -144,8 +146,8 @@ static void print_finality(int64_t start, int64_t final_through)
                : "\nThe minute is not final yet: late heartbeats may still be credited to it.");
 }
 
-static enum exit_status print_minute(
-    const struct options *o, const struct minute *m, const struct catalog *catalog, int64_t final_through)
+static enum exit_status print_minute(const struct ledger_options *o, const struct minute *m,
+    const struct catalog *catalog, int64_t final_through)
 {
     time_t start = (time_t)o->minute;
     struct tm utc;
@@ -174,7 +176,8 @@ static void free_minute(struct minute *m)
     free(m->rows);
 }
 
-static enum exit_status explain(const struct options *o, struct database *db, const struct catalog *catalog)
+static enum exit_status explain(
+    const struct ledger_options *o, struct database *db, const struct catalog *catalog)
 {
     struct minute m = {.name_width = (int)strlen("in all")};
     int64_t final_through;
@@ -185,15 +188,15 @@ static enum exit_status explain(const struct options *o, struct database *db, co
     return status;
 }
 
-int why_command(const struct options *o)
+enum exit_status why_command(const struct ledger_options *o)
 {
     struct catalog *catalog = NULL;
     char *error = NULL;
     if (o->catalog != NULL && (catalog = catalog_load(o->catalog, &error)) == NULL) {
-        command_complain(error);
+        commands_complain(error);
         return EXIT_FAILED;
     }
-    struct database *db = command_open_database(o->database, false);
+    struct database *db = commands_open_database(o->database, false);
     enum exit_status status = db == NULL ? EXIT_FAILED : explain(o, db, catalog);
     database_close(db);
     catalog_free(catalog);

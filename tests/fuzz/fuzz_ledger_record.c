@@ -13,7 +13,7 @@
 #include "base/utf8.h"
 #include "budget.h"
 #include "credit/mask.h"
-#include "ledger/decode.h"
+#include "ledger/record.h"
 #include "proto/records.pb-c.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -24,10 +24,11 @@ static const struct budget budget = {64 * 1024, 128, 50000, 20};
 /* What JSON can say without rounding. */
 #define INTEGER_MAX (INT64_C(1) << 53)
 
-static bool decode(bool json, struct slice key, struct slice value, struct arena *arena, struct record *r)
+static bool decode(
+    bool json, struct slice key, struct slice value, struct arena *arena, struct ledger_record *r)
 {
     struct slice type = json ? SLICE_LITERAL("application/json; charset=utf-8") : (struct slice){NULL, 0};
-    bool good = record_decode(type, key, value, arena, r);
+    bool good = ledger_record_decode(type, key, value, arena, r);
     assert(good == (r->problem == NULL));
     return good;
 }
@@ -39,7 +40,7 @@ static void check_text(struct slice s, size_t max)
     assert(s.len >= 1 && s.len <= max && utf8_text_valid(s));
 }
 
-static void check_record(const struct record *r)
+static void check_record(const struct ledger_record *r)
 {
     assert(r->watched_seconds >= 0 && r->watched_seconds < RECORD_TIME_MAX * 60);
     assert(r->covered_seconds >= 0 && r->covered_seconds < RECORD_TIME_MAX);
@@ -67,7 +68,7 @@ static void check_record(const struct record *r)
 }
 
 /* A mask has one spelling, escapes aside. */
-static void check_spelling(const struct record *r, struct slice json)
+static void check_spelling(const struct ledger_record *r, struct slice json)
 {
     char digits[20];
     snprintf(digits, sizeof(digits), "%015llx", (unsigned long long)r->mask);
@@ -75,16 +76,16 @@ static void check_spelling(const struct record *r, struct slice json)
 }
 
 /* A record is found under one key only, so under no prefix or extension of it. */
-static void check_key(const struct record *r, struct slice key)
+static void check_key(const struct ledger_record *r, struct slice key)
 {
     char longer[300];
-    if (r->topic == TOPIC_WATERMARKS || !record_has_key(r, key))
+    if (r->topic == TOPIC_WATERMARKS || !ledger_record_has_key(r, key))
         return;
     assert(key.len > 0 && key.len < sizeof(longer));
-    assert(!record_has_key(r, (struct slice){key.ptr, key.len - 1}));
+    assert(!ledger_record_has_key(r, (struct slice){key.ptr, key.len - 1}));
     memcpy(longer, key.ptr, key.len);
     longer[key.len] = 'x';
-    assert(!record_has_key(r, (struct slice){longer, key.len + 1}));
+    assert(!ledger_record_has_key(r, (struct slice){longer, key.len + 1}));
 }
 
 /* ---- written again ---- */
@@ -100,7 +101,7 @@ static void pack(struct buf *b, const ProtobufCMessage *message)
     b->len += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(b, len));
 }
 
-static void write_learner_lesson(struct buf *b, const struct record *r)
+static void write_learner_lesson(struct buf *b, const struct ledger_record *r)
 {
     Minuted__V1__LearnerLesson m = MINUTED__V1__LEARNER_LESSON__INIT;
     m.portal = bytes_of(r->portal);
@@ -113,7 +114,7 @@ static void write_learner_lesson(struct buf *b, const struct record *r)
     pack(b, &m.base);
 }
 
-static void write_learner_minute(struct buf *b, const struct record *r)
+static void write_learner_minute(struct buf *b, const struct ledger_record *r)
 {
     Minuted__V1__LearnerMinute m = MINUTED__V1__LEARNER_MINUTE__INIT;
     m.portal = bytes_of(r->portal);
@@ -126,7 +127,7 @@ static void write_learner_minute(struct buf *b, const struct record *r)
     pack(b, &m.base);
 }
 
-static void write_lesson_minute(struct buf *b, const struct record *r)
+static void write_lesson_minute(struct buf *b, const struct ledger_record *r)
 {
     Minuted__V1__LessonMinute m = MINUTED__V1__LESSON_MINUTE__INIT;
     m.course_id = bytes_of(r->course);
@@ -137,7 +138,7 @@ static void write_lesson_minute(struct buf *b, const struct record *r)
     pack(b, &m.base);
 }
 
-static void write_watermark(struct buf *b, const struct record *r)
+static void write_watermark(struct buf *b, const struct ledger_record *r)
 {
     Minuted__V1__Watermark m = MINUTED__V1__WATERMARK__INIT;
     m.published_through = r->published_through;
@@ -145,9 +146,9 @@ static void write_watermark(struct buf *b, const struct record *r)
     pack(b, &m.base);
 }
 
-static void write_protobuf(struct buf *b, const struct record *r)
+static void write_protobuf(struct buf *b, const struct ledger_record *r)
 {
-    static void (*const writers[TOPIC_COUNT])(struct buf *, const struct record *) = {
+    static void (*const writers[TOPIC_COUNT])(struct buf *, const struct ledger_record *) = {
         write_learner_lesson, write_learner_minute, write_lesson_minute, write_watermark};
     writers[r->topic](b, r);
 }
@@ -158,7 +159,7 @@ static void member_text(struct buf *b, const char *name, struct slice value)
     json_write_string(b, value);
 }
 
-static void write_json(struct buf *b, const struct record *r)
+static void write_json(struct buf *b, const struct ledger_record *r)
 {
     if (r->topic == TOPIC_WATERMARKS) {
         buf_printf(b, "{\"published_through\":%lld,\"final_through\":%lld}", (long long)r->published_through,
@@ -183,7 +184,7 @@ static void write_json(struct buf *b, const struct record *r)
     buf_append_char(b, '}');
 }
 
-static bool fits_json(const struct record *r)
+static bool fits_json(const struct ledger_record *r)
 {
     const int64_t numbers[] = {r->minute_start, r->watched_seconds, r->covered_seconds, r->learners,
         r->published_through, r->final_through};
@@ -193,7 +194,7 @@ static bool fits_json(const struct record *r)
     return true;
 }
 
-static bool same_record(const struct record *a, const struct record *b)
+static bool same_record(const struct ledger_record *a, const struct ledger_record *b)
 {
     return slice_equal(a->portal, b->portal) && slice_equal(a->learner, b->learner) &&
            slice_equal(a->course, b->course) && slice_equal(a->lesson, b->lesson) &&
@@ -203,9 +204,9 @@ static bool same_record(const struct record *a, const struct record *b)
            a->final_through == b->final_through && a->mask == b->mask;
 }
 
-static void check_written(const struct record *r, struct slice key, bool json, struct arena *arena)
+static void check_written(const struct ledger_record *r, struct slice key, bool json, struct arena *arena)
 {
-    struct record again = {.topic = r->topic};
+    struct ledger_record again = {.topic = r->topic};
     struct buf text = {0};
     if (json && !fits_json(r))
         return;
@@ -225,7 +226,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool json = data[0] / TOPIC_COUNT % 2 == 1;
     struct slice key = {(const char *)data + 2, data[1]};
     struct slice value = {key.ptr + key.len, size - 2 - key.len};
-    struct record r = {.topic = data[0] % TOPIC_COUNT};
+    struct ledger_record r = {.topic = data[0] % TOPIC_COUNT};
     struct arena arena = {0};
     budget_begin();
     if (decode(json, key, value, &arena, &r)) {

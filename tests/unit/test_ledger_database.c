@@ -59,9 +59,9 @@ static int remove_directory(void **state)
 
 /* ---- records ---- */
 
-static struct record lesson_record(int64_t offset, int64_t watched, int64_t covered)
+static struct ledger_record lesson_record(int64_t offset, int64_t watched, int64_t covered)
 {
-    return (struct record){.topic = TOPIC_LEARNER_LESSONS,
+    return (struct ledger_record){.topic = TOPIC_LEARNER_LESSONS,
         .partition = 3,
         .offset = offset,
         .portal = slice_of("higher"),
@@ -73,34 +73,34 @@ static struct record lesson_record(int64_t offset, int64_t watched, int64_t cove
         .covered_seconds = covered};
 }
 
-static struct record minute_record(int64_t offset, uint64_t mask)
+static struct ledger_record minute_record(int64_t offset, uint64_t mask)
 {
-    struct record r = lesson_record(offset, __builtin_popcountll(mask), 0);
+    struct ledger_record r = lesson_record(offset, __builtin_popcountll(mask), 0);
     r.topic = TOPIC_LEARNER_MINUTES;
     r.minute_start = MINUTE_A;
     r.mask = mask;
     return r;
 }
 
-static struct record sum_record(int64_t offset, int64_t watched, int64_t learners)
+static struct ledger_record sum_record(int64_t offset, int64_t watched, int64_t learners)
 {
-    struct record r = lesson_record(offset, watched, 0);
+    struct ledger_record r = lesson_record(offset, watched, 0);
     r.topic = TOPIC_LESSON_MINUTES;
     r.minute_start = MINUTE_A;
     r.learners = learners;
     return r;
 }
 
-static struct record watermark_record(int64_t offset, int64_t published, int64_t final)
+static struct ledger_record watermark_record(int64_t offset, int64_t published, int64_t final)
 {
-    return (struct record){.topic = TOPIC_WATERMARKS,
+    return (struct ledger_record){.topic = TOPIC_WATERMARKS,
         .offset = offset,
         .deployment = slice_of("d"),
         .published_through = published,
         .final_through = final};
 }
 
-static void store(struct fixture *f, const struct record *records, size_t n)
+static void store(struct fixture *f, const struct ledger_record *records, size_t n)
 {
     assert_true(database_begin(f->db));
     for (size_t i = 0; i < n; i++)
@@ -110,7 +110,7 @@ static void store(struct fixture *f, const struct record *records, size_t n)
 
 #define STORE(f, ...)                                                                                        \
     do {                                                                                                     \
-        const struct record records_[] = {__VA_ARGS__};                                                      \
+        const struct ledger_record records_[] = {__VA_ARGS__};                                               \
         store(f, records_, sizeof(records_) / sizeof(records_[0]));                                          \
     } while (0)
 
@@ -175,10 +175,10 @@ static void test_reading_again_changes_nothing(void **state)
 {
     static const char *const tables[] = {
         "learner_lessons", "learner_minutes", "lesson_minutes", "watermarks", "offsets"};
-    const struct record records[] = {lesson_record(0, 10, 9), minute_record(0, 0x3), lesson_record(1, 25, 20),
-        minute_record(1, 0x7), sum_record(0, 100, 3), sum_record(1, 90, 4), lesson_record(2, 20, 20),
-        watermark_record(7, 60, 0), watermark_record(8, 120, 60)};
-    struct record moved = lesson_record(0, 28, 20);
+    const struct ledger_record records[] = {lesson_record(0, 10, 9), minute_record(0, 0x3),
+        lesson_record(1, 25, 20), minute_record(1, 0x7), sum_record(0, 100, 3), sum_record(1, 90, 4),
+        lesson_record(2, 20, 20), watermark_record(7, 60, 0), watermark_record(8, 120, 60)};
+    struct ledger_record moved = lesson_record(0, 28, 20);
     moved.partition = 4; /* partitions were added: another order among them is no reason to differ */
     enum { RECORDS = sizeof(records) / sizeof(records[0]), TABLES = sizeof(tables) / sizeof(tables[0]) };
     struct buf before[TABLES];
@@ -245,7 +245,7 @@ static void test_places_known(void **state)
 
 /* ---- the same topic? ---- */
 
-static enum database_match compare(struct fixture *f, struct record r)
+static enum database_match compare(struct fixture *f, struct ledger_record r)
 {
     enum database_match match;
     assert_true(database_compare(f->db, &r, 6, &match));
@@ -255,7 +255,8 @@ static enum database_match compare(struct fixture *f, struct record r)
 static void test_compare(void **state)
 {
     struct fixture *f = *state;
-    struct record moved = lesson_record(1, 25, 20), renamed = moved, marked = watermark_record(2, 600, 60);
+    struct ledger_record moved = lesson_record(1, 25, 20), renamed = moved,
+                         marked = watermark_record(2, 600, 60);
     moved.partition = 4;
     renamed.learner = slice_of("t-2");
     STORE(f, lesson_record(0, 10, 9), lesson_record(1, 25, 20), minute_record(4, 0x7), sum_record(5, 100, 3),
@@ -296,7 +297,7 @@ static void test_cluster(void **state)
 static void test_one_transaction(void **state)
 {
     struct fixture *f = *state;
-    struct record r = lesson_record(5, 10, 9);
+    struct ledger_record r = lesson_record(5, 10, 9);
     assert_true(database_begin(f->db));
     assert_true(database_store(f->db, &r));
     database_close(f->db);

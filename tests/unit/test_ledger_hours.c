@@ -175,36 +175,37 @@ static void test_tally(void **state)
         {"evidence without a total", {{NULL, 0}}, {{"pc20-2", MINUTE_A, SECONDS(7)}}, {0, 7}},
     };
     const struct catalog *catalog = *state;
-    struct tally tally = {0};
+    struct hours_tally tally = {0};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int64_t seconds[COURSES];
         for (int k = 0; k < 2 && rows[i].totals[k].lesson != NULL; k++)
-            tally_add_total(&tally, catalog_find_lesson(catalog, slice_of(rows[i].totals[k].lesson)),
+            hours_tally_add_total(&tally, catalog_find_lesson(catalog, slice_of(rows[i].totals[k].lesson)),
                 rows[i].totals[k].total);
         for (int k = 0; k < 4 && rows[i].evidence[k].lesson != NULL; k++)
-            tally_add_evidence(&tally, catalog_find_lesson(catalog, slice_of(rows[i].evidence[k].lesson)),
+            hours_tally_add_evidence(&tally,
+                catalog_find_lesson(catalog, slice_of(rows[i].evidence[k].lesson)),
                 rows[i].evidence[k].minute, rows[i].evidence[k].mask);
-        tally_courses(&tally, catalog, seconds);
+        hours_tally_courses(&tally, catalog, seconds);
         if (seconds[0] != rows[i].expected[0] || seconds[1] != rows[i].expected[1])
             fail_msg("%s: %lld and %lld", rows[i].what, (long long)seconds[0], (long long)seconds[1]);
         assert_int_equal(seconds[2] + seconds[3] + seconds[4], 0);
-        tally_clear(&tally);
+        hours_tally_clear(&tally);
     }
-    tally_free(&tally);
+    hours_tally_free(&tally);
 }
 
 /* What older versions stored of malformed records stays in a ledger. */
 static void test_sums_do_not_overflow(void **state)
 {
     const struct catalog *catalog = *state;
-    struct tally tally = {0};
+    struct hours_tally tally = {0};
     int64_t seconds[COURSES];
-    tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-1")), INT64_MAX);
-    tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-1")), 1);
-    tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-2")), INT64_MAX);
-    tally_courses(&tally, catalog, seconds);
+    hours_tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-1")), INT64_MAX);
+    hours_tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-1")), 1);
+    hours_tally_add_total(&tally, catalog_find_lesson(catalog, slice_of("lts-1-2")), INT64_MAX);
+    hours_tally_courses(&tally, catalog, seconds);
     assert_true(seconds[0] == INT64_MAX && seconds[1] == 0);
-    tally_free(&tally);
+    hours_tally_free(&tally);
 }
 
 int main(void)

@@ -19,7 +19,7 @@ enum topic {
 };
 
 /* "minuted.learner-lessons" and so on. */
-extern const char *const topic_names[TOPIC_COUNT];
+extern const char *const ledger_topic_names[TOPIC_COUNT];
 
 /*
  * A record's times are Unix seconds within these years, 2000 to 2999, and its sums are no more than can be
@@ -29,7 +29,7 @@ extern const char *const topic_names[TOPIC_COUNT];
 #define RECORD_TIME_MAX INT64_C(32503680000)
 
 /* The fields that a topic has are set; the others are empty. */
-struct record {
+struct ledger_record {
     enum topic topic;
     int partition;
     int64_t offset;
@@ -53,11 +53,11 @@ struct record {
  * set; strings live in ARENA, KEY or VALUE. False with `problem` set when it is no record of the topic, or
  * says what none does, such as a mask and a sum that differ, or more seconds than have passed.
  */
-bool record_decode(struct slice content_type, struct slice key, struct slice value, struct arena *arena,
-    struct record *r) __attribute__((warn_unused_result));
+bool ledger_record_decode(struct slice content_type, struct slice key, struct slice value,
+    struct arena *arena, struct ledger_record *r) __attribute__((warn_unused_result));
 
 /*
  * Whether KEY is the one that the record's values make. Kafka compacts by key, and so do readers that upsert:
  * under another's key a record would take its place.
  */
-bool record_has_key(const struct record *r, struct slice key);
+bool ledger_record_has_key(const struct ledger_record *r, struct slice key);

@@ -7,19 +7,19 @@
 
 #include <cmocka.h>
 
-#include "ledger/decode.h"
+#include "ledger/record.h"
 #include "proto/records.pb-c.h"
 #include "published_records.h"
 
 /* NULL, or what is wrong, as `follow` judges. */
 static const char *decode(enum topic topic, struct slice content_type, struct slice key, struct slice value,
-    struct arena *arena, struct record *r)
+    struct arena *arena, struct ledger_record *r)
 {
-    *r = (struct record){.topic = topic};
+    *r = (struct ledger_record){.topic = topic};
     arena_reset(arena);
-    bool good = record_decode(content_type, key, value, arena, r);
+    bool good = ledger_record_decode(content_type, key, value, arena, r);
     assert_int_equal(good, r->problem == NULL);
-    return good && !record_has_key(r, key) ? "key" : r->problem;
+    return good && !ledger_record_has_key(r, key) ? "key" : r->problem;
 }
 
 /* ---- the publisher's own records ---- */
@@ -27,7 +27,7 @@ static const char *decode(enum topic topic, struct slice content_type, struct sl
 static void check_format(bool json, struct slice type)
 {
     struct published_record published[PUBLISHED_TOPICS];
-    struct record r[TOPIC_COUNT];
+    struct ledger_record r[TOPIC_COUNT];
     struct arena arenas[TOPIC_COUNT] = {{0}};
     published_records_write(json, published);
     for (enum topic t = 0; t < TOPIC_COUNT; t++)
@@ -36,15 +36,15 @@ static void check_format(bool json, struct slice type)
         assert_true(slice_is(r[t].portal, "higher") && slice_is(r[t].learner, PUBLISHED_LEARNER));
     for (enum topic t = 0; t < TOPIC_WATERMARKS; t++)
         assert_true(slice_is(r[t].lesson, "l-1") && slice_is(r[t].course, "c-1"));
-    const struct record *total = &r[TOPIC_LEARNER_LESSONS];
+    const struct ledger_record *total = &r[TOPIC_LEARNER_LESSONS];
     assert_true(total->watched_seconds == 4321 && total->covered_seconds == 1234);
     assert_int_equal(total->minute_start, PUBLISHED_MINUTE + 7 * 60);
-    const struct record *minute = &r[TOPIC_LEARNER_MINUTES];
+    const struct ledger_record *minute = &r[TOPIC_LEARNER_MINUTES];
     assert_true(minute->mask == PUBLISHED_MASK && minute->watched_seconds == 3);
     assert_int_equal(minute->minute_start, PUBLISHED_MINUTE);
-    const struct record *sum = &r[TOPIC_LESSON_MINUTES];
+    const struct ledger_record *sum = &r[TOPIC_LESSON_MINUTES];
     assert_true(sum->watched_seconds == 77 && sum->learners == 3 && sum->minute_start == PUBLISHED_MINUTE);
-    const struct record *mark = &r[TOPIC_WATERMARKS];
+    const struct ledger_record *mark = &r[TOPIC_WATERMARKS];
     assert_true(slice_is(mark->deployment, "winter") && mark->published_through == PUBLISHED_MINUTE + 60);
     assert_int_equal(mark->final_through, PUBLISHED_MINUTE - 86400);
     for (int t = 0; t < TOPIC_COUNT; t++)
@@ -123,7 +123,7 @@ static void test_json(void **state)
     struct arena arena = {0};
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct record r;
+        struct ledger_record r;
         const char *problem = decode(rows[i].topic, slice_of("application/json"), slice_of(rows[i].key),
             slice_of(rows[i].value), &arena, &r);
         if ((problem == NULL) != rows[i].good)
@@ -150,9 +150,9 @@ static void test_other_bytes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
-            struct record r;
+            struct ledger_record r;
             if (decode(topic, slice_of(rows[i].type), slice_of("d"), rows[i].value, &arena, &r) == NULL)
-                fail_msg("row %zu was taken for a record of %s", i, topic_names[topic]);
+                fail_msg("row %zu was taken for a record of %s", i, ledger_topic_names[topic]);
         }
     }
     arena_free(&arena);
@@ -160,7 +160,7 @@ static void test_other_bytes(void **state)
 
 /* ---- what no honest record says ---- */
 
-static const struct record honest[TOPIC_COUNT] = {
+static const struct ledger_record honest[TOPIC_COUNT] = {
     [TOPIC_LEARNER_LESSONS] = {.watched_seconds = 90,
         .covered_seconds = 80,
         .minute_start = PUBLISHED_MINUTE},
@@ -174,7 +174,7 @@ static ProtobufCBinaryData bytes_of(struct slice s)
     return (ProtobufCBinaryData){s.len, (uint8_t *)s.ptr};
 }
 
-static size_t pack(enum topic topic, const struct record *r, struct slice learner, uint8_t *out)
+static size_t pack(enum topic topic, const struct ledger_record *r, struct slice learner, uint8_t *out)
 {
     Minuted__V1__LearnerLesson lesson = MINUTED__V1__LEARNER_LESSON__INIT;
     Minuted__V1__LearnerMinute minute = MINUTED__V1__LEARNER_MINUTE__INIT;
@@ -195,14 +195,14 @@ static size_t pack(enum topic topic, const struct record *r, struct slice learne
     return protobuf_c_message_pack(messages[topic], out);
 }
 
-static const char *judge(enum topic topic, const struct record *said, struct slice learner)
+static const char *judge(enum topic topic, const struct ledger_record *said, struct slice learner)
 {
     uint8_t value[512];
     struct arena arena = {0};
-    struct record r = {.topic = topic};
+    struct ledger_record r = {.topic = topic};
     size_t len = pack(topic, said, learner, value);
     const char *problem =
-        record_decode(slice_of(""), slice_of("d"), (struct slice){(char *)value, len}, &arena, &r)
+        ledger_record_decode(slice_of(""), slice_of("d"), (struct slice){(char *)value, len}, &arena, &r)
             ? NULL
             : r.problem;
     arena_free(&arena);
@@ -220,7 +220,7 @@ static void test_limits(void **state)
         bool good;
     } rows[] = {
 #define ROW(topic, field, value, good)                                                                       \
-    {#field " = " #value, offsetof(struct record, field), value, TOPIC_##topic, good}
+    {#field " = " #value, offsetof(struct ledger_record, field), value, TOPIC_##topic, good}
         ROW(LEARNER_LESSONS, watched_seconds, 0, true),
         ROW(LEARNER_LESSONS, watched_seconds, -1, false),
         ROW(LEARNER_LESSONS, watched_seconds, START + 60 - RECORD_TIME_MIN, true),
@@ -266,11 +266,11 @@ static void test_limits(void **state)
     for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
         assert_null(judge(topic, &honest[topic], slice_of("t")));
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct record said = honest[rows[i].topic];
+        struct ledger_record said = honest[rows[i].topic];
         memcpy((char *)&said + rows[i].field, &rows[i].value, sizeof(rows[i].value));
         const char *problem = judge(rows[i].topic, &said, slice_of("t"));
         if ((problem == NULL) != rows[i].good)
-            fail_msg("%s, %s: %s", topic_names[rows[i].topic], rows[i].what,
+            fail_msg("%s, %s: %s", ledger_topic_names[rows[i].topic], rows[i].what,
                 problem == NULL ? "was taken" : problem);
     }
 }
@@ -298,7 +298,7 @@ static void test_ids(void **state)
     for (enum topic topic = 0; topic <= TOPIC_LEARNER_MINUTES; topic++)
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
             if ((judge(topic, &honest[topic], rows[i].id) == NULL) != rows[i].good)
-                fail_msg("%s: id %zu", topic_names[topic], i);
+                fail_msg("%s: id %zu", ledger_topic_names[topic], i);
 }
 
 /* A record of 1 MiB of unknown fields must not take 46. */
@@ -306,7 +306,7 @@ static void test_memory_is_bounded(void **state)
 {
     static char value[1 << 20];
     struct arena arena = {.limit = 1 << 20};
-    struct record r;
+    struct ledger_record r;
     (void)state;
     for (size_t i = 0; i < sizeof(value); i += 2) {
         value[i] = 0x78; /* field 15, a varint */

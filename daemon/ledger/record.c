@@ -1,5 +1,5 @@
 /* Decoding minuted's records. */
-#include "ledger/decode.h"
+#include "ledger/record.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ enum { MASK_DIGITS = 15, SHORT_ID_MAX = 64, LEARNER_MAX = 128, DEPLOYMENT_MAX = 
 /* More than there are people. */
 #define LEARNERS_MAX INT64_C(10000000000)
 
-const char *const topic_names[TOPIC_COUNT] = {
+const char *const ledger_topic_names[TOPIC_COUNT] = {
     [TOPIC_LEARNER_LESSONS] = "minuted.learner-lessons",
     [TOPIC_LEARNER_MINUTES] = "minuted.learner-minutes",
     [TOPIC_LESSON_MINUTES] = "minuted.lesson-minutes",
@@ -39,7 +39,7 @@ static struct slice slice_from(ProtobufCBinaryData bytes)
     return (struct slice){(const char *)bytes.data, bytes.len};
 }
 
-static void take_learner_lesson(const void *message, struct record *r)
+static void take_learner_lesson(const void *message, struct ledger_record *r)
 {
     const Minuted__V1__LearnerLesson *m = message;
     r->portal = slice_from(m->portal);
@@ -51,7 +51,7 @@ static void take_learner_lesson(const void *message, struct record *r)
     r->minute_start = m->last_minute_start;
 }
 
-static void take_learner_minute(const void *message, struct record *r)
+static void take_learner_minute(const void *message, struct ledger_record *r)
 {
     const Minuted__V1__LearnerMinute *m = message;
     r->portal = slice_from(m->portal);
@@ -63,7 +63,7 @@ static void take_learner_minute(const void *message, struct record *r)
     r->watched_seconds = m->watched_seconds;
 }
 
-static void take_lesson_minute(const void *message, struct record *r)
+static void take_lesson_minute(const void *message, struct ledger_record *r)
 {
     const Minuted__V1__LessonMinute *m = message;
     r->course = slice_from(m->course_id);
@@ -73,18 +73,18 @@ static void take_lesson_minute(const void *message, struct record *r)
     r->learners = m->learners;
 }
 
-static void take_watermark(const void *message, struct record *r)
+static void take_watermark(const void *message, struct ledger_record *r)
 {
     const Minuted__V1__Watermark *m = message;
     r->published_through = m->published_through;
     r->final_through = m->final_through;
 }
 
-static bool decode_protobuf(struct slice value, struct arena *arena, struct record *r)
+static bool decode_protobuf(struct slice value, struct arena *arena, struct ledger_record *r)
 {
     static const struct {
         const ProtobufCMessageDescriptor *type;
-        void (*take)(const void *message, struct record *r);
+        void (*take)(const void *message, struct ledger_record *r);
     } kinds[TOPIC_COUNT] = {
         [TOPIC_LEARNER_LESSONS] = {&minuted__v1__learner_lesson__descriptor, take_learner_lesson},
         [TOPIC_LEARNER_MINUTES] = {&minuted__v1__learner_minute__descriptor, take_learner_minute},
@@ -112,7 +112,7 @@ struct member {
 enum { MEMBERS_MAX = 8 };
 
 /* The fields of the record's topic, each of which it must have; ended by a NULL name. */
-static void list_members(struct record *r, struct member list[MEMBERS_MAX])
+static void list_members(struct ledger_record *r, struct member list[MEMBERS_MAX])
 {
     const struct member portal = {"portal", .text = &r->portal},
                         learner = {"learner_id", .text = &r->learner},
@@ -164,7 +164,7 @@ static bool read_member(struct json_reader *j, const struct member *m)
     return m->mask != NULL ? read_mask(j, m->mask) : read_integer(j, m->number);
 }
 
-static bool decode_json(struct slice value, struct arena *arena, struct record *r)
+static bool decode_json(struct slice value, struct arena *arena, struct ledger_record *r)
 {
     struct member list[MEMBERS_MAX];
     unsigned missing = 0;
@@ -194,7 +194,7 @@ static bool is_id(struct slice id, size_t max)
     return id.len > 0 && id.len <= max && utf8_text_valid(id);
 }
 
-static bool has_names(const struct record *r)
+static bool has_names(const struct ledger_record *r)
 {
     bool lesson = is_id(r->lesson, SHORT_ID_MAX) && is_id(r->course, SHORT_ID_MAX);
     bool learner = is_id(r->portal, SHORT_ID_MAX) && is_id(r->learner, LEARNER_MAX);
@@ -208,7 +208,7 @@ static bool has_names(const struct record *r)
     }
 }
 
-bool record_has_key(const struct record *r, struct slice key)
+bool ledger_record_has_key(const struct ledger_record *r, struct slice key)
 {
     char text[KEY_MAX];
     int len = 0;
@@ -231,7 +231,7 @@ static bool is_minute(int64_t start)
 }
 
 /* NULL, or what no honest record says. */
-static const char *find_problem(const struct record *r)
+static const char *find_problem(const struct ledger_record *r)
 {
     if (!has_names(r))
         return "an id is missing or malformed";
@@ -264,8 +264,8 @@ static struct slice without_parameters(struct slice content_type)
     return end == NULL ? content_type : (struct slice){content_type.ptr, (size_t)(end - content_type.ptr)};
 }
 
-bool record_decode(
-    struct slice content_type, struct slice key, struct slice value, struct arena *arena, struct record *r)
+bool ledger_record_decode(struct slice content_type, struct slice key, struct slice value,
+    struct arena *arena, struct ledger_record *r)
 {
     struct slice type = without_parameters(content_type);
     bool json = slice_is(type, "application/json");
