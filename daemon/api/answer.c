@@ -79,7 +79,7 @@ static void respond(
 void answer_problem(
     struct api *api, struct http_exchange *x, int status, const char *detail, const char *headers)
 {
-    count(&api->counters.problems);
+    count(&api->counters.requests_refused);
     respond(api, x, status, detail, headers);
 }
 
@@ -91,7 +91,7 @@ void answer_unauthorized(struct api *api, struct http_exchange *x, bool given, c
 
 void answer_shed(struct api *api, struct http_exchange *x, const char *detail)
 {
-    count(&api->counters.shed);
+    count(&api->counters.requests_shed);
     pace_refused(&api->pace, clock_monotonic_ms());
     respond(api, x, 503, detail, NULL);
 }
@@ -105,7 +105,7 @@ void api_write_error(
     void *ctx, int status, const char *detail, struct slice origin, struct http_response *response)
 {
     struct api *api = ctx;
-    count(status == 503 ? &api->counters.shed : &api->counters.problems);
+    count(status == 503 ? &api->counters.requests_shed : &api->counters.requests_refused);
     buf_clear(&api->error_headers);
     cors_write(origins(api), origin, &api->error_headers);
     if (status == 503) {

@@ -26,8 +26,8 @@ struct api_counters {
     _Atomic uint64_t runs_accepted;
     _Atomic uint64_t runs_refused[REASON_COUNT]; /* rejected and retry, by reason */
     _Atomic uint64_t progress;                   /* answered */
-    _Atomic uint64_t shed;                       /* requests answered 503 for this daemon's own state */
-    _Atomic uint64_t problems;                   /* requests answered 4xx */
+    _Atomic uint64_t requests_shed;              /* requests answered 503 for this daemon's own state */
+    _Atomic uint64_t requests_refused;           /* requests answered 4xx */
 };
 
 /* What --dev adds; NULL without it. Borrowed. */

@@ -121,7 +121,7 @@ static struct connection *connection_new(struct http_server *server, int fd)
     server->connections = c;
     server->open++;
     count(&server->counters.connections);
-    atomic_fetch_add_explicit(&server->counters.open, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->counters.open_connections, 1, memory_order_relaxed);
     return c;
 }
 
@@ -139,7 +139,7 @@ static void unlink_connection(struct connection *c)
         server->refused--;
     else
         atomic_fetch_sub(&server->places->taken, 1);
-    atomic_fetch_sub_explicit(&server->counters.open, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->counters.open_connections, 1, memory_order_relaxed);
 }
 
 void connection_destroy(struct connection *c)

@@ -67,7 +67,7 @@ struct http_limits {
 /* What happened since the start; read by any thread. */
 struct http_counters {
     _Atomic uint64_t connections;         /* accepted, ever */
-    _Atomic int64_t open;                 /* now */
+    _Atomic int64_t open_connections;     /* now */
     _Atomic uint64_t refused_connections; /* over max_connections, or no file descriptor */
     _Atomic uint64_t yielded_connections; /* closed to make room for another */
     _Atomic uint64_t requests;            /* complete requests handed to the handler */

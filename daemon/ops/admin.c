@@ -11,6 +11,7 @@
 #include "embedded/live_html.h"
 #include "http/http.h"
 #include "ops/metrics.h"
+#include "ops/metrics_text.h"
 #include "ops/readiness.h"
 #include "ops/status.h"
 
@@ -67,7 +68,7 @@ static void serve_metrics(const struct admin *admin, struct http_exchange *x)
 {
     struct buf text = {0};
     struct metrics *m = metrics_collect(admin->sources);
-    metrics_write(m, &text);
+    metrics_text_write(m, &text);
     metrics_free(m);
     respond(x, 200, "text/plain; version=0.0.4; charset=utf-8", NO_STORE, buf_slice(&text));
     buf_free(&text);

@@ -23,7 +23,7 @@ static void set(struct metrics *m, enum metric metric, double value)
     m->value[metric][0] = value;
 }
 
-/* Sums a field over the workers. */
+/* Sums a field over the workers. A row of the table uses the macro that ends with its source. */
 #define COLLECT_WORKERS(source, field)                                                                       \
     {                                                                                                        \
         double sum = 0;                                                                                      \
@@ -42,7 +42,7 @@ static void set(struct metrics *m, enum metric metric, double value)
 #define COLLECT_process(field)
 #define COLLECT(source, field, type, label, name, help) COLLECT_##source(field)
 
-/* The rows that are a field of some counters, straight from the table. */
+/* Collects the rows whose value is a field of some counters; the table alone says which. */
 static void collect_counters(
     struct metrics *m, const struct ops_sources *sources, const struct publish_counters *publish)
 {
@@ -59,7 +59,7 @@ static void collect_refused(struct metrics *m, const struct ops_sources *sources
     }
 }
 
-/* A time that is 0 is not known yet. */
+/* The counters hold 0 for a time that is not known yet. */
 static double known(double time)
 {
     return time > 0 ? time : NAN;
@@ -103,7 +103,7 @@ void metrics_collect_servers(struct metrics *m)
         m->value[METRIC_server_usable][i] =
             !server->away && server->problem[0] == '\0' && server->refusal[0] == '\0';
         if (!server->reached)
-            continue; /* what it said long ago would look like now */
+            continue; /* what the server said long ago would look like its present state */
         m->value[METRIC_server_clock_skew][i] = (double)server->clock_skew_ms / 1000;
         m->value[METRIC_server_used_memory][i] = (double)server->used_memory;
         m->value[METRIC_server_max_memory][i] = (double)server->max_memory;
@@ -121,7 +121,7 @@ static double resident_bytes(void)
     return fields == 1 ? (double)pages * (double)sysconf(_SC_PAGESIZE) : NAN;
 }
 
-/* Newer kernels say the number as the folder's size; listing it is slow with a million connections. */
+/* Newer kernels give the number as the directory's size, and listing a million descriptors is slow. */
 static double open_fds(void)
 {
     struct stat st;
@@ -150,7 +150,7 @@ static void collect_process(struct metrics *m, const struct ops_sources *sources
         set(m, METRIC_process_cpu, seconds(usage.ru_utime) + seconds(usage.ru_stime));
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         set(m, METRIC_process_max_fds, (double)limit.rlim_cur);
-    set(m, METRIC_process_rss, resident_bytes());
+    set(m, METRIC_process_resident_memory, resident_bytes());
     set(m, METRIC_process_open_fds, open_fds());
     set(m, METRIC_process_start_time, (double)sources->start_ms / 1000);
 }

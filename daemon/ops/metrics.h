@@ -2,7 +2,7 @@
  * What Prometheus reads. One table says everything about a metric: where its value comes from, its type, its
  * label, name and help; the enum, the storage, the collecting and the text are made from it.
  *
- *     sources -> metrics_collect() -> struct metrics -> metrics_write() -> text
+ *     sources -> metrics_collect() -> struct metrics -> metrics_text_write() -> text
  *
  * Workers are summed: a deployment is judged by its daemons, not by their threads.
  */
@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "ops/ops.h"
 #include "redis/monitor.h"
 
@@ -30,7 +29,8 @@
     X(daemon, workers, gauge, none, "minuted_workers", "Worker threads.")                                    \
     X(daemon, clock, gauge, none, "minuted_clock_timestamp_seconds", "The daemon's clock.")                  \
     X(http, connections, counter, none, "minuted_http_connections_total", "Players' connections accepted.")  \
-    X(http, open, gauge, none, "minuted_http_open_connections", "Players' connections open now.")            \
+    X(http, open_connections, gauge, none, "minuted_http_open_connections",                                  \
+        "Players' connections open now.")                                                                    \
     X(http, refused_connections, counter, none, "minuted_http_refused_connections_total",                    \
         "Connections over the limit or without a file descriptor.")                                          \
     X(http, yielded_connections, counter, none, "minuted_http_yielded_connections_total",                    \
@@ -45,9 +45,9 @@
     X(daemon, runs_refused, counter, reason, "minuted_runs_refused_total",                                   \
         "Runs rejected or to be retried.")                                                                   \
     X(api, progress, counter, none, "minuted_progress_total", "Progress questions answered.")                \
-    X(api, shed, counter, none, "minuted_requests_shed_total",                                               \
+    X(api, requests_shed, counter, none, "minuted_requests_shed_total",                                      \
         "Requests answered 503 for this daemon's own state.")                                                \
-    X(api, problems, counter, none, "minuted_requests_refused_total", "Requests answered 4xx.")              \
+    X(api, requests_refused, counter, none, "minuted_requests_refused_total", "Requests answered 4xx.")      \
     X(store, runs, counter, none, "minuted_store_runs_total", "Runs handed to Redis.")                       \
     X(store, pipelines, counter, none, "minuted_store_pipelines_total", "Pipelines sent to Redis.")          \
     X(store, applies, counter, none, "minuted_store_applies_total", "Calls of the apply function.")          \
@@ -74,7 +74,7 @@
     X(server, used_memory, gauge, server, "minuted_redis_used_memory_bytes", "used_memory of the server.")   \
     X(server, max_memory, gauge, server, "minuted_redis_max_memory_bytes", "maxmemory; 0: no limit.")        \
     X(publish, records, counter, none, "minuted_published_records_total", "Records committed to Kafka.")     \
-    X(publish, learner_minutes, counter, none, "minuted_published_learner_masks_total",                      \
+    X(publish, learner_masks, counter, none, "minuted_published_learner_masks_total",                        \
         "Learners' minutes committed and settled.")                                                          \
     X(publish, transactions, counter, none, "minuted_publish_transactions_total", "Transactions committed.") \
     X(publish, aborts, counter, none, "minuted_publish_aborts_total", "Transactions given up.")              \
@@ -82,7 +82,7 @@
     X(publish, early_minutes, counter, none, "minuted_early_minutes_total",                                  \
         "Minutes that were closed to claims before the horizon, since Redis was short of memory.")           \
     X(publish, holds_lease, gauge, none, "minuted_publish_holds_lease", "1 while this daemon publishes.")    \
-    X(publish, dirty_minutes, gauge, none, "minuted_publish_backlog",                                        \
+    X(publish, backlog, gauge, none, "minuted_publish_backlog",                                              \
         "Minutes due and not yet published, at the last look.")                                              \
     X(daemon, published_through, gauge, none, "minuted_published_through_timestamp_seconds",                 \
         "Every minute that ends here or before was published.")                                              \
@@ -91,7 +91,7 @@
     X(daemon, last_commit, gauge, none, "minuted_publish_last_commit_timestamp_seconds",                     \
         "The last committed transaction.")                                                                   \
     X(process, cpu, counter, none, "process_cpu_seconds_total", "User and system CPU time.")                 \
-    X(process, rss, gauge, none, "process_resident_memory_bytes", "Resident memory.")                        \
+    X(process, resident_memory, gauge, none, "process_resident_memory_bytes", "Resident memory.")            \
     X(process, open_fds, gauge, none, "process_open_fds", "Open file descriptors.")                          \
     X(process, max_fds, gauge, none, "process_max_fds", "Limit of file descriptors.")                        \
     X(process, start_time, gauge, none, "process_start_time_seconds", "When the process started.")
@@ -105,7 +105,7 @@ enum metric {
 
 enum { METRIC_SERIES_MAX = SERVERS_MAX };
 
-/* Values of one moment. NAN stands for a series that there is not. */
+/* The values of one moment. NAN means that there is no such series. */
 struct metrics {
     double value[METRIC_COUNT][METRIC_SERIES_MAX]; /* second index: the reason, the server, else 0 */
     struct redis_condition servers[SERVERS_MAX];
@@ -116,8 +116,8 @@ struct metrics {
 struct metrics *metrics_collect(const struct ops_sources *sources);
 void metrics_free(struct metrics *m);
 
-/* Takes what M->servers says into the values; metrics_collect() did it already. */
+/*
+ * Puts what M->servers says into the values, as metrics_collect() does. For tests: they make up the servers,
+ * since a monitor finds only real ones.
+ */
 void metrics_collect_servers(struct metrics *m);
-
-/* Text exposition format 0.0.4. */
-void metrics_write(const struct metrics *m, struct buf *out);

@@ -1,8 +1,9 @@
-/* Writing the metrics as Prometheus reads them: text exposition format 0.0.4. */
+/* The metrics as Prometheus reads them. */
+#include "ops/metrics_text.h"
+
 #include <math.h>
 
 #include "credit/claim.h"
-#include "ops/metrics.h"
 
 enum label { LABEL_none, LABEL_reason, LABEL_server, LABEL_version };
 
@@ -82,7 +83,7 @@ static void write_family(const struct metrics *m, enum metric metric, struct buf
         out->len = start; /* a family without a series says nothing */
 }
 
-void metrics_write(const struct metrics *m, struct buf *out)
+void metrics_text_write(const struct metrics *m, struct buf *out)
 {
     for (int i = 0; i < METRIC_COUNT; i++)
         write_family(m, (enum metric)i, out);

@@ -1,6 +1,7 @@
 /*
- * What the operators' side looks at: counters of every part of the daemon, read while they move. Metrics,
- * readiness and the live page are three views of these sources; none of them changes anything.
+ * What the operators' side looks at: the counters of every part of the daemon, which it reads while other
+ * threads count. Metrics, readiness and the live page are three views of these sources; none of them changes
+ * anything.
  */
 #pragma once
 
@@ -24,8 +25,8 @@ struct ops_state {
 };
 
 /*
- * Everything is borrowed. The arrays have N_WORKERS elements and do not change once `started` is true.
- * `monitor` and `publisher` are NULL while there is none.
+ * Everything is borrowed. The arrays have N_WORKERS elements and do not change once `started` is true. A
+ * `monitor` or `publisher` that does not run is NULL.
  */
 struct ops_sources {
     size_t n_workers;

@@ -1,6 +1,7 @@
 /*
- * Whether requests should be sent to this daemon: started, not draining, every Redis server reached and set
- * up right, and no clock that disagrees. Kafka is not asked: an outage of it is survived.
+ * Whether requests should be sent to this daemon. They should when it has started and is not draining, when
+ * every Redis server is reached and set up right, and when no server's clock disagrees. Kafka does not count,
+ * since the daemon outlives its outages.
  */
 #pragma once
 
@@ -10,7 +11,8 @@
 #include "ops/ops.h"
 
 /*
- * OUT gets a line a check, "[+] name: what" or "[-] name: why not"; VERBOSE adds the publisher's, which
- * decides nothing, and shows the checks that passed; without it only those that failed. OUT may be NULL.
+ * Appends to OUT, unless it is NULL, a line for each check that failed: "[-] name: why". With VERBOSE also
+ * "[+] name: what" for each check that passed, and "[i] name: what" for what decides nothing, such as the
+ * publisher's state.
  */
 bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf *out);

@@ -62,7 +62,7 @@ static void write_daemon(struct buf *out, const struct metrics *m, const struct 
     write_text(out, "version", MINUTED_VERSION);
     WRITE_FIELDS(out, m, {"now", METRIC_daemon_clock}, {"started", METRIC_process_start_time},
         {"workers", METRIC_daemon_workers}, {"cpu_seconds", METRIC_process_cpu},
-        {"rss_bytes", METRIC_process_rss}, {"open_fds", METRIC_process_open_fds});
+        {"rss_bytes", METRIC_process_resident_memory}, {"open_fds", METRIC_process_open_fds});
     write_number(out, "monotonic", (double)clock_monotonic_ms() / 1000);
     write_key(out, "ready");
     buf_append_string(out, ready ? "true" : "false");
@@ -90,12 +90,12 @@ static void write_runs(struct buf *out, const struct metrics *m)
 static void write_http(struct buf *out, const struct metrics *m)
 {
     write_object(out, "http");
-    WRITE_FIELDS(out, m, {"open", METRIC_http_open}, {"connections", METRIC_http_connections},
+    WRITE_FIELDS(out, m, {"open", METRIC_http_open_connections}, {"connections", METRIC_http_connections},
         {"refused_connections", METRIC_http_refused_connections},
         {"yielded_connections", METRIC_http_yielded_connections}, {"requests", METRIC_http_requests},
         {"sessions", METRIC_api_sessions}, {"heartbeats", METRIC_api_heartbeats},
-        {"progress", METRIC_api_progress}, {"shed", METRIC_api_shed}, {"problems", METRIC_api_problems},
-        {"timeouts", METRIC_http_timeouts});
+        {"progress", METRIC_api_progress}, {"shed", METRIC_api_requests_shed},
+        {"problems", METRIC_api_requests_refused}, {"timeouts", METRIC_http_timeouts});
     buf_append_char(out, '}');
 }
 
@@ -127,8 +127,7 @@ static void write_publisher(struct buf *out, const struct metrics *m, struct pub
     write_text(out, "state", text);
     WRITE_FIELDS(out, m, {"holds_lease", METRIC_publish_holds_lease}, {"records", METRIC_publish_records},
         {"transactions", METRIC_publish_transactions}, {"aborts", METRIC_publish_aborts},
-        {"dirty_minutes", METRIC_publish_dirty_minutes},
-        {"published_through", METRIC_daemon_published_through},
+        {"dirty_minutes", METRIC_publish_backlog}, {"published_through", METRIC_daemon_published_through},
         {"final_through", METRIC_daemon_final_through}, {"last_commit", METRIC_daemon_last_commit});
     buf_append_char(out, '}');
 }

@@ -6,7 +6,7 @@
 
 struct publish_counters {
     _Atomic uint64_t records;          /* committed, all topics */
-    _Atomic uint64_t learner_minutes;  /* taken, committed and settled */
+    _Atomic uint64_t learner_masks;    /* taken, committed and settled */
     _Atomic uint64_t transactions;     /* committed */
     _Atomic uint64_t aborts;           /* transactions given up */
     _Atomic uint64_t fenced;           /* times another daemon took over */
@@ -14,6 +14,6 @@ struct publish_counters {
     _Atomic int64_t holds_lease;       /* 1 while this daemon publishes */
     _Atomic int64_t published_through; /* Unix seconds; as in minuted.watermarks */
     _Atomic int64_t final_through;
-    _Atomic int64_t dirty_minutes;  /* due and not yet published, at the last look */
+    _Atomic int64_t backlog;        /* due and not yet published, at the last look */
     _Atomic int64_t last_commit_ms; /* Unix ms of the last commit; 0: none yet */
 };

@@ -65,7 +65,7 @@ static void count_dirty(struct cycle *c, const struct sweep *s, const struct min
     int64_t n = 0;
     for (size_t i = 0; i < list->n; i++)
         n += minute_list_is_first(list, i) && cycle_is_due(c, s, list->items[i].minute);
-    atomic_store(&c->with.counters->dirty_minutes, n);
+    atomic_store(&c->with.counters->backlog, n);
 }
 
 /* ---- take and produce ---- */
@@ -230,7 +230,7 @@ static void settle_wave(struct cycle *c, struct sweep *s, struct wave *wave)
         s->complete = false;
     for (size_t i = 0; i < n; i++)
         if (taken[i].done)
-            atomic_fetch_add(&c->with.counters->learner_minutes, count_masks(&taken[i]));
+            atomic_fetch_add(&c->with.counters->learner_masks, count_masks(&taken[i]));
 }
 
 enum cycle_status cycle_publish_masks(struct cycle *c, struct sweep *s)

@@ -349,7 +349,7 @@ static void test_what_the_store_says(void **state)
         assert_results(f, expected.data);
         buf_free(&expected);
     }
-    assert_int_equal(api_counters(f->api)->shed, 2);
+    assert_int_equal(api_counters(f->api)->requests_shed, 2);
     assert_int_equal(api_counters(f->api)->runs_refused[REASON_UNAVAILABLE], 3);
     assert_int_equal(api_counters(f->api)->runs_refused[REASON_TOO_LATE], 4);
 }

@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "base/json.h"
 #include "ops/metrics.h"
+#include "ops/metrics_text.h"
 #include "ops/status.h"
 
 /* --- two workers whose counters are known ------------------------------------------------------ */
@@ -37,7 +38,7 @@ static void fill(struct fixture *f)
         f->http_of[i] = &f->http[i];
         f->api_of[i] = &f->api[i];
         f->store_of[i] = &f->store[i];
-        f->http[i].open = 5 + i;
+        f->http[i].open_connections = 5 + i;
         f->api[i].runs_accepted = 1000000007;
         f->api[i].runs_refused[REASON_TOO_LATE] = 3;
         f->store[i].credited_seconds = 20;
@@ -57,7 +58,7 @@ static void fill(struct fixture *f)
 static char *text_of(const struct metrics *m)
 {
     struct buf text = {0};
-    metrics_write(m, &text);
+    metrics_text_write(m, &text);
     buf_append_char(&text, '\0');
     return text.data;
 }

@@ -63,7 +63,7 @@ static void test_a_key_of_another_daemon(void **state)
     assert_problem(f, 503, "not known to this daemon");
     assert_true(has_header(f, "Retry-After: "));
     assert_int_equal(
-        api_counters(f->api)->shed, 0); /* anybody can write such a token: it slows down nobody */
+        api_counters(f->api)->requests_shed, 0); /* anybody can write such a token: it slows down nobody */
     fixture_session_of(f, OTHER_SECRET, "endless", 28 * HOUR_MS + 1, token + strlen("Bearer "));
     ask(f, token, NULL);
     assert_problem(f, 401, "has expired");

@@ -54,7 +54,7 @@ static void publishes_what_is_due(void **state)
     fixture_start(f);
     WAIT_UNTIL(settled(f) && counters(f)->published_through > 0);
     assert_int_equal(counters(f)->records, 3 + 3 + 2 + 1);
-    assert_int_equal(counters(f)->learner_minutes, 3);
+    assert_int_equal(counters(f)->learner_masks, 3);
     assert_int_equal(counters(f)->holds_lease, 1);
     assert_int_equal(counters(f)->published_through, MINUTE_START + 60);
     assert_int_equal(counters(f)->final_through, MINUTE_START - 86400);

@@ -160,8 +160,8 @@ static void test_retry_after_grows_and_falls_back(void **state)
     fixture_monotonic_ms += 60000;
     assert_int_equal(greatest_retry_after(f, 200, 100), 15); /* the interval */
     assert_int_equal(greatest_retry_after(f, 4000, 1), 60);  /* the interval, stretched */
-    assert_int_equal(api_counters(f->api)->shed, 4270);
-    assert_int_equal(api_counters(f->api)->problems, 0);
+    assert_int_equal(api_counters(f->api)->requests_shed, 4270);
+    assert_int_equal(api_counters(f->api)->requests_refused, 0);
 
     /* A moment later all is well: who is served is not slowed down, and the next outage begins as the first
      * did. */
@@ -211,8 +211,8 @@ static void test_the_servers_own_errors(void **state)
     api_write_error(f->api, 503, "too many connections", (struct slice){"", 0}, &response);
     assert_non_null(strstr(response.headers, "Retry-After: "));
     assert_null(strstr(response.headers, "Access-Control-Allow-Origin"));
-    assert_int_equal(api_counters(f->api)->problems, 1);
-    assert_int_equal(api_counters(f->api)->shed, 1);
+    assert_int_equal(api_counters(f->api)->requests_refused, 1);
+    assert_int_equal(api_counters(f->api)->requests_shed, 1);
 }
 
 /* ---- with --dev ---- */

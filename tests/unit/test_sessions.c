@@ -50,7 +50,7 @@ static void test_who_may_open_what(void **state)
         assert_true(has_header(f, "Cache-Control: no-store\r\n"));
     }
     assert_int_equal(api_counters(f->api)->sessions, 6);
-    assert_int_equal(api_counters(f->api)->problems, COUNT(rows) - 6);
+    assert_int_equal(api_counters(f->api)->requests_refused, COUNT(rows) - 6);
 }
 
 static void test_the_window_is_half_open(void **state)
