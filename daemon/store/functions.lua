@@ -11,8 +11,16 @@
 --   l:<minute>  lesson  -> 1, seconds u32, learners u32, course id
 -- A mask is two words of 30 bits, low first, so that bit operations (signed, 32 bits) never see a sign.
 --
--- Every function reads and computes first and writes last, dirty marks before masks: an error half-way
--- (a key of a wrong type) leaves nothing credited that nobody will publish.
+-- A value of another format byte is of a build that may run beside this one. A function that reads such a value fails, with
+-- an error that begins with FORMAT and names the key, and has written nothing by then.
+--
+-- An error half-way (a key of a wrong type) does not undo what a function has written. So `apply` reads and computes first
+-- and writes last, dirty marks before masks: whatever it stops at, nothing is credited that nobody will publish. `watermark`,
+-- `lease`, `take` and `settle_sums` make one write, as the last thing they do. Two functions read again after a write:
+--   `settle` asks whether the dirty set is empty once its learners have left it. If it stops there, the minute stays due;
+--     the next take finds the set without the learners who left it, whose masks were published, and settles once more.
+--   `retire` makes one dirty minute after the other due, each of which is right without the others, and then does nothing
+--     else. Where nothing is dirty, its only writes are an UNLINK and a SET, which no type of a key can refuse.
 --
 -- The barrier: before the daemon answers players, or produces to Kafka what it has taken, it waits (WAIT) until enough
 -- replicas have what the answer rests on, which other connections may have written. From Redis 7.2 on, and in Valkey,
@@ -22,7 +30,7 @@
 -- the publisher reads. With `appendfsync always` no such write is needed: Redis sends no answer, to a reader neither,
 -- before all that was written until then is on disk; so `apply` is told whether WAIT follows it.
 
-local FORMAT = '\1'
+local FORMAT, FORMAT_BYTE = '\1', 1
 local MASKS = 80          -- bytes of a lesson's ten masks
 local NOTHING = '\0\0\0\0\0\0\0\0' -- a mask
 local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a further one is not covered
@@ -42,6 +50,12 @@ local function fetch_libraries()
   for i = 1, 10 do ZEROS[i] = rep('\0', 8 * i) end
   for i = 1, 1023 do popcount[i] = popcount[floor(i / 2)] + i % 2 end
   byte = string.byte
+end
+
+-- Fails because a value of KEY, of FIELD where it is a hash's, begins with the byte FOUND.
+local function refuse_format(found, key, field)
+  error(redis.error_reply('FORMAT ' .. key .. (field and ' has for ' .. field or ' has') .. ' a value of format ' ..
+    tostring(found) .. ', and this library reads format ' .. FORMAT_BYTE))
 end
 
 local function count30(word)
@@ -217,7 +231,8 @@ end
 
 -- Credits [lo, hi] of a minute in VALUE, which may hold other lessons or some of these seconds already.
 -- -> the value, credited and contested seconds, whether the lesson had none of this minute, and the credited words
-local function credit_into(value, lesson, slot, lo, hi)
+local function credit_into(value, bucket, learner, lesson, slot, lo, hi)
+  if byte(value, 1) ~= FORMAT_BYTE then refuse_format(byte(value, 1), bucket_keys[bucket], names[learner]) end
   local at, others_lo, others_hi = find_masks(value, lessons[lesson], slot)
   local own_lo, own_hi = 0, 0
   if at then own_lo, own_hi = unpack_struct('<I4I4', value, at + slot * 8) end
@@ -236,8 +251,8 @@ local function credit_into(value, lesson, slot, lo, hi)
 end
 
 -- The same for COUNT seconds, with short ways for the two cases that nearly all are: the learner's first seconds in the
--- bucket, and further ones of its only lesson there.
-local function credit(value, lesson, slot, lo, hi, count)
+-- bucket, and further ones of its only lesson there; a value that begins with the head of a lesson has our format.
+local function credit(value, bucket, learner, lesson, slot, lo, hi, count)
   local head = heads[lesson]
   if not value then
     return head .. ZEROS[slot] .. pack('<I4I4', lo, hi) .. ZEROS[9 - slot], count, 0, true, lo, hi
@@ -251,7 +266,7 @@ local function credit(value, lesson, slot, lo, hi, count)
         own_lo == 0 and own_hi == 0, lo, hi
     end
   end
-  return credit_into(value, lesson, slot, lo, hi)
+  return credit_into(value, bucket, learner, lesson, slot, lo, hi)
 end
 
 -- Credits in memory one piece of a run: the COUNT seconds of a minute that the bits of lo and hi are.
@@ -260,7 +275,7 @@ local function credit_piece(learner, lesson, minute, lo, hi, count)
   if minutes[minute] < first_minute then return 0, 0, count, 0, 0 end
   local bucket = minute_bucket[minute]
   local value, credited, contested, first, new_lo, new_hi =
-    credit(now[bucket][learner] or found[bucket][learner], lesson, slots[minute], lo, hi, count)
+    credit(now[bucket][learner] or found[bucket][learner], bucket, learner, lesson, slots[minute], lo, hi, count)
   if credited == 0 then return 0, contested, 0, 0, 0 end
   now[bucket][learner] = value
   local n = n_dirty[minute] + 1
@@ -274,7 +289,12 @@ end
 -- The t value of a pair, as it is in memory or in Redis; false where there is none.
 local function total_of(pair, learner, lesson)
   pair_learner[pair], pair_lesson[pair] = learner, lesson
-  return totals[pair] or redis.call('HGET', total_keys[learner], lessons[lesson])
+  if totals[pair] then return totals[pair] end
+  local value = redis.call('HGET', total_keys[learner], lessons[lesson])
+  if value and byte(value, 1) ~= FORMAT_BYTE then
+    refuse_format(byte(value, 1), total_keys[learner], lessons[lesson])
+  end
+  return value
 end
 
 -- Credits the next run in memory; returns its answer: one byte when every second was credited, else seven.
@@ -327,7 +347,8 @@ local function grown_sums(minute)
   for i, lesson in ipairs(grown) do
     local sum, learners = seconds[base + lesson], firsts[base + lesson]
     if values[i] then
-      local known_sum, known_learners = unpack_struct('<I4I4', values[i], 2)
+      local format, known_sum, known_learners = unpack_struct('<BI4I4', values[i], 1)
+      if format ~= FORMAT_BYTE then refuse_format(format, sums_keys[minute], fields[i]) end
       sum, learners = sum + known_sum, learners + known_learners
     end
     sums[2 * i - 1], sums[2 * i] = fields[i], FORMAT .. pack('<I4I4', sum, learners) .. courses[lesson]
@@ -376,7 +397,7 @@ end
 -- A batch of runs of one partition.
 -- KEYS floor, due, ld, then w of each bucket, then d and l of each minute, then t of each learner
 -- ARGV one packed argument; then of each minute its text and when it is due; then of each lesson its head and course
--- -> one answer a run, joined; store/layout.c writes the one and reads the other
+-- -> one answer a run, joined; store/apply.c writes the one and reads the other
 local function apply(keys, args)
   fetch_libraries()
   local floor_value, is_new, waits = open_batch(keys, args)
@@ -431,7 +452,9 @@ local function settle(keys, args)
   if #names > 0 then
     local values = redis.call('HMGET', keys[3], unpack(names))
     for i, name in ipairs(names) do
-      if masks_of(values[i] or FORMAT, slot) == args[2 * i + 1] then settled[#settled + 1] = name end
+      local value = values[i] or FORMAT
+      if byte(value, 1) ~= FORMAT_BYTE then refuse_format(byte(value, 1), keys[3], name) end
+      if masks_of(value, slot) == args[2 * i + 1] then settled[#settled + 1] = name end
     end
   end
   local left = #settled > 0 and redis.call('SREM', keys[2], unpack(settled)) or 0
@@ -444,7 +467,11 @@ end
 local function settle_sums(keys, args)
   fetch_libraries()
   local seconds = 0
-  for _, value in ipairs(redis.call('HVALS', keys[2])) do seconds = seconds + unpack_struct('<I4', value, 2) end
+  for _, value in ipairs(redis.call('HVALS', keys[2])) do
+    local format, sum = unpack_struct('<BI4', value, 1)
+    if format ~= FORMAT_BYTE then refuse_format(format, keys[2]) end
+    seconds = seconds + sum
+  end
   if seconds > tonumber(args[2]) then return 0 end
   return redis.call('SREM', keys[1], args[1])
 end
