@@ -1,39 +1,21 @@
-/*
- * The monitor's thread: look, tell, wait for the next second or for a worker's wish.
- */
+/* The monitor's thread: it looks, tells, and waits for the next second or for a worker's wish. */
 #include "redis/monitor.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "config/config.h"
-#include "redis/check.h"
-#include "redis/client.h"
-#include "redis/discovery.h"
-#include "redis/history.h"
-#include "redis/key.h"
-#include "redis/libraries.h"
-#include "redis/resolver.h"
+#include "redis/survey.h"
 
-enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000, LEAVE_MS = 3000 };
+enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000 };
 #define NEVER_MS (INT64_MIN / 2)
 
-/* What the thread alone uses: a connection to each server of the last look. */
-struct seen_server {
-    struct redis_server where;
-    redisContext *redis;
-    int64_t permitted_ms; /* as check_server() keeps it */
-    int64_t missing_ms;   /* since when the name does not lead here any more, monotonic; 0: it does */
-};
-
 struct monitor {
-    struct check_context context;
+    struct log *log;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -51,163 +33,13 @@ struct monitor {
     _Atomic uint64_t looks;
     _Atomic bool clock_wrong;
     _Atomic int64_t history_losses;
-    /* the thread's own */
-    struct resolver *resolver;
-    struct seen_server connections[SERVERS_MAX];
-    size_t n_connections;
-    struct history history;
-    struct libraries libraries;
+    struct survey *survey; /* the thread's own */
 };
-
-/* ---- a look ---- */
-
-struct look {
-    struct topology *topology; /* NULL when the servers could not be found */
-    enum monitor_state state;
-    char message[512];
-    struct redis_condition servers[SERVERS_MAX];
-};
-
-static void close_connection(struct seen_server *connection)
-{
-    if (connection->redis != NULL)
-        redisFree(connection->redis);
-    connection->redis = NULL;
-    connection->permitted_ms = 0;
-    connection->missing_ms = 0;
-}
-
-static void close_connections(struct monitor *m)
-{
-    for (size_t i = 0; i < m->n_connections; i++)
-        close_connection(&m->connections[i]);
-    m->n_connections = 0;
-}
-
-/*
- * A connection to where the name does not lead any more is one to a server that may be another by now. Name
- * servers that give some of a name's addresses in turn do not count: the address must be missing for a while.
- */
-static void leave_old_address(struct monitor *m, struct seen_server *connection)
-{
-    struct endpoint_addresses found;
-    int64_t now_ms = clock_monotonic_ms();
-    bool there = false;
-    if (connection->redis == NULL || !resolver_find(m->resolver, &connection->where.endpoint, &found))
-        return;
-    for (size_t i = 0; i < found.n; i++)
-        there = there || endpoint_address_equal(&found.items[i], &connection->where.address);
-    if (there || found.n == ENDPOINT_ADDRESSES_MAX)
-        connection->missing_ms = 0;
-    else if (connection->missing_ms == 0)
-        connection->missing_ms = now_ms;
-    else if (now_ms - connection->missing_ms >= LEAVE_MS)
-        close_connection(connection);
-}
-
-/* False with SEEN's problem filled when there is no connection on which the server may be asked. */
-static bool keep_connected(struct monitor *m, struct seen_server *connection, struct redis_condition *seen)
-{
-    char error[CLIENT_ERROR_MAX];
-    leave_old_address(m, connection);
-    if (connection->redis != NULL)
-        return true;
-    connection->redis = client_find(m->resolver, &connection->where, error);
-    seen->away = connection->redis == NULL;
-    if (seen->away)
-        condition_complain(seen, "cannot be reached: %.200s", error);
-    else if (client_login(connection->redis, &connection->where, error))
-        return true;
-    else
-        condition_complain(seen, "%.250s", error);
-    close_connection(connection);
-    return false;
-}
-
-static enum check_result check_one(struct monitor *m, struct look *look, size_t i)
-{
-    struct topology *t = look->topology;
-    struct seen_server *connection = &m->connections[i];
-    struct redis_condition *seen = &look->servers[i];
-    snprintf(seen->name, sizeof(seen->name), "%s", t->servers[i].name);
-    bool connected = keep_connected(m, connection, seen);
-    t->servers[i].address = connection->where.address;
-    if (!connected)
-        return CHECK_PASSING;
-    bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == i;
-    enum check_result result = check_server(
-        &m->context, connection->redis, &t->servers[i], holds_settings, &connection->permitted_ms, seen);
-    int partitions = m->context.config->redis.partitions;
-    if (result == CHECK_GOOD &&
-        !history_look(&m->history, connection->redis, t, i, partitions, m->context.log, seen))
-        result = CHECK_PASSING;
-    atomic_store(&m->history_losses, m->history.losses);
-    seen->away = connection->redis->err != 0;
-    /* A reply that was not understood may have left the connection in any state, even inside a transaction,
-     * where every later question would be answered QUEUED. So the next look asks over a new one. */
-    if (seen->away || result != CHECK_GOOD)
-        close_connection(connection);
-    return result;
-}
-
-static void look_at_libraries(struct monitor *m, const struct topology *t)
-{
-    redisContext *servers[SERVERS_MAX];
-    for (size_t i = 0; i < t->n_servers; i++)
-        servers[i] = t->servers[i].usable ? m->connections[i].redis : NULL;
-    libraries_look(&m->libraries, m->context.library, servers, t->n_servers,
-        topology_server_of_key(t, KEY_SETTINGS), m->context.log);
-    for (size_t i = 0; i < t->n_servers; i++)
-        if (m->connections[i].redis != NULL && m->connections[i].redis->err != 0)
-            close_connection(&m->connections[i]);
-}
-
-static void check_all(struct monitor *m, struct look *look)
-{
-    struct topology *t = look->topology;
-    if (m->topology == NULL || topology_compare(m->topology, t) == TOPOLOGY_SERVERS) {
-        close_connections(m);
-        for (size_t i = 0; i < t->n_servers; i++)
-            m->connections[i] = (struct seen_server){.where = t->servers[i]};
-        m->n_connections = t->n_servers;
-    }
-    look->state = MONITOR_READY;
-    for (size_t i = 0; i < t->n_servers; i++) {
-        enum check_result result = check_one(m, look, i);
-        t->servers[i].usable = result == CHECK_GOOD;
-        if (result == CHECK_GOOD || look->state == MONITOR_WRONG)
-            continue;
-        look->state = result == CHECK_WRONG ? MONITOR_WRONG : MONITOR_UNREACHABLE;
-        snprintf(look->message, sizeof(look->message), "redis server %.200s: %s", look->servers[i].name,
-            look->servers[i].problem);
-    }
-    look_at_libraries(m, t);
-}
-
-/* The servers of the last look stay in force while none can be found: their connections tell how they are. */
-static void look_around(struct monitor *m, struct look *look)
-{
-    struct topology *t = topology_new();
-    *look = (struct look){.topology = t};
-    switch (discovery_find(m->context.config, m->resolver, t, look->message)) {
-    case DISCOVERY_FOUND:
-        check_all(m, look);
-        return;
-    case DISCOVERY_WRONG:
-        look->state = MONITOR_WRONG;
-        break;
-    case DISCOVERY_UNREACHABLE:
-        look->state = MONITOR_UNREACHABLE;
-        break;
-    }
-    topology_unref(t);
-    look->topology = NULL;
-}
 
 /* ---- telling ---- */
 
 /* A server that cannot be asked leaves the verdict as it was. */
-static void tell_clock(struct monitor *m, const struct look *look)
+static void tell_clock(struct monitor *m, const struct survey_findings *look)
 {
     bool asked = false;
     bool wrong = false;
@@ -220,7 +52,7 @@ static void tell_clock(struct monitor *m, const struct look *look)
 }
 
 /* When a server was reached last is kept by its name. */
-static void tell_servers(struct monitor *m, const struct look *look)
+static void tell_servers(struct monitor *m, const struct survey_findings *look)
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t reached_ms[SERVERS_MAX];
@@ -231,8 +63,8 @@ static void tell_servers(struct monitor *m, const struct look *look)
             reached_ms[i] = now_ms;
         m->servers[i] = look->servers[i];
     }
-    memcpy(m->reached_ms, reached_ms, sizeof(reached_ms));
     m->n_servers = look->topology->n_servers;
+    memcpy(m->reached_ms, reached_ms, m->n_servers * sizeof(reached_ms[0]));
 }
 
 static void tell_topology(struct monitor *m, struct topology *t)
@@ -260,11 +92,20 @@ static void tell_unusable(struct monitor *m)
     tell_topology(m, t);
 }
 
-static void tell(struct monitor *m, struct look *look)
+static enum monitor_state state_of(enum check_result result)
+{
+    if (result == CHECK_GOOD)
+        return MONITOR_READY;
+    return result == CHECK_WRONG ? MONITOR_WRONG : MONITOR_UNREACHABLE;
+}
+
+/* The servers of the last look stay in force while none can be found: their connections tell how they are. */
+static void tell(struct monitor *m, struct survey_findings *look)
 {
     pthread_mutex_lock(&m->lock);
-    bool news = look->state != m->state || strcmp(look->message, m->message) != 0;
-    m->state = look->state;
+    enum monitor_state state = state_of(look->result);
+    bool news = state != m->state || strcmp(look->message, m->message) != 0;
+    m->state = state;
     memcpy(m->message, look->message, sizeof(m->message));
     if (look->topology != NULL) {
         tell_clock(m, look);
@@ -276,10 +117,10 @@ static void tell(struct monitor *m, struct look *look)
     bool first = atomic_fetch_add(&m->looks, 1) == 0;
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->lock);
-    if (look->state != MONITOR_READY && (news || first))
-        log_event(m->context.log, LOG_WARN, "redis_not_ready", "problem=%s", LOG_QUOTE(look->message));
+    if (state != MONITOR_READY && (news || first))
+        log_event(m->log, LOG_WARN, "redis_not_ready", "problem=%s", LOG_QUOTE(look->message));
     else if (news || first)
-        log_event(m->context.log, LOG_INFO, "redis_checked", "result=ready");
+        log_event(m->log, LOG_INFO, "redis_checked", "result=ready");
 }
 
 /* ---- the thread ---- */
@@ -301,15 +142,15 @@ static bool wait_for_next(struct monitor *m)
 static void *run(void *ctx)
 {
     struct monitor *m = ctx;
-    struct look *look = mem_alloc(sizeof(*look));
+    struct survey_findings *look = mem_alloc(sizeof(*look));
     do {
-        look_around(m, look);
+        survey_look(m->survey, look);
+        atomic_store(&m->history_losses, survey_history_losses(m->survey));
         tell(m, look);
         /* wishes come in bursts: a short pause lets one look serve them all */
         struct timespec pause = {0, LOOK_PAUSE_MS * 1000000};
         nanosleep(&pause, NULL);
     } while (wait_for_next(m));
-    close_connections(m);
     free(look);
     return NULL;
 }
@@ -320,9 +161,9 @@ struct monitor *monitor_start(
     const struct config *config, const struct redis_library *library, struct log *log)
 {
     struct monitor *m = mem_zalloc(sizeof(*m));
-    m->context = (struct check_context){config, library, log};
+    m->log = log;
+    m->survey = survey_new(&(struct check_context){config, library, log});
     m->state = MONITOR_UNREACHABLE;
-    m->resolver = resolver_new();
     pthread_mutex_init(&m->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -344,7 +185,7 @@ void monitor_stop(struct monitor *m)
     pthread_mutex_unlock(&m->lock);
     pthread_join(m->thread, NULL);
     topology_unref(m->topology);
-    resolver_free(m->resolver);
+    survey_free(m->survey);
     pthread_cond_destroy(&m->changed);
     pthread_mutex_destroy(&m->lock);
     free(m);

@@ -1,0 +1,199 @@
+/* One look at all Redis servers after the other. */
+#include "redis/survey.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "redis/client.h"
+#include "redis/discovery.h"
+#include "redis/history.h"
+#include "redis/key.h"
+#include "redis/libraries.h"
+#include "redis/resolver.h"
+
+enum { LEAVE_MS = 3000 /* so long a name must lead elsewhere before a connection is given up for it */ };
+
+/* A server of the last look, and the connection over which the next one asks it. */
+struct surveyed {
+    struct redis_server where;
+    redisContext *redis;  /* NULL: none */
+    int64_t permitted_ms; /* as permissions_check() keeps it */
+    int64_t missing_ms;   /* since when the name does not lead here any more, monotonic; 0: it does */
+};
+
+struct survey {
+    struct check_context context;
+    struct resolver *resolver;
+    struct topology *last; /* of the last look that found the servers; NULL: none yet */
+    struct surveyed connections[SERVERS_MAX];
+    size_t n_connections;
+    struct history history;
+    struct libraries libraries;
+};
+
+static void close_connection(struct surveyed *connection)
+{
+    if (connection->redis != NULL)
+        redisFree(connection->redis);
+    connection->redis = NULL;
+    connection->permitted_ms = 0;
+    connection->missing_ms = 0;
+}
+
+static void close_connections(struct survey *s)
+{
+    for (size_t i = 0; i < s->n_connections; i++)
+        close_connection(&s->connections[i]);
+    s->n_connections = 0;
+}
+
+/*
+ * A connection to where the name does not lead any more is one to a server that may be another by now. Name
+ * servers that give some of a name's addresses in turn do not count: the address must be missing for a while.
+ */
+static void leave_old_address(struct survey *s, struct surveyed *connection)
+{
+    struct endpoint_addresses found;
+    int64_t now_ms = clock_monotonic_ms();
+    bool there = false;
+    if (connection->redis == NULL || !resolver_find(s->resolver, &connection->where.endpoint, &found))
+        return;
+    for (size_t i = 0; i < found.n; i++)
+        there = there || endpoint_address_equal(&found.items[i], &connection->where.address);
+    if (there || found.n == ENDPOINT_ADDRESSES_MAX)
+        connection->missing_ms = 0;
+    else if (connection->missing_ms == 0)
+        connection->missing_ms = now_ms;
+    else if (now_ms - connection->missing_ms >= LEAVE_MS)
+        close_connection(connection);
+}
+
+/* False with SEEN's problem filled when there is no connection on which the server may be asked. */
+static bool keep_connected(struct survey *s, struct surveyed *connection, struct redis_condition *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    leave_old_address(s, connection);
+    if (connection->redis != NULL)
+        return true;
+    connection->redis = client_find(s->resolver, &connection->where, error);
+    seen->away = connection->redis == NULL;
+    if (seen->away)
+        condition_complain(seen, "cannot be reached: %.200s", error);
+    else if (client_login(connection->redis, &connection->where, error))
+        return true;
+    else
+        condition_complain(seen, "%.250s", error);
+    close_connection(connection);
+    return false;
+}
+
+/* Checks server I of the findings' topology, and whether it still has what it had. */
+static enum check_result check_one(struct survey *s, struct survey_findings *out, size_t i)
+{
+    struct topology *t = out->topology;
+    struct surveyed *connection = &s->connections[i];
+    struct redis_condition *seen = &out->servers[i];
+    snprintf(seen->name, sizeof(seen->name), "%s", t->servers[i].name);
+    bool connected = keep_connected(s, connection, seen);
+    t->servers[i].address = connection->where.address;
+    if (!connected)
+        return CHECK_PASSING;
+    bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == i;
+    enum check_result result = check_server(
+        &s->context, connection->redis, &t->servers[i], holds_settings, &connection->permitted_ms, seen);
+    int partitions = s->context.config->redis.partitions;
+    if (result == CHECK_GOOD &&
+        !history_look(&s->history, connection->redis, t, i, partitions, s->context.log, seen))
+        result = CHECK_PASSING;
+    seen->away = connection->redis->err != 0;
+    /* A reply that was not understood may have left the connection in any state, even inside a transaction,
+     * where every later question would be answered QUEUED. So the next look asks over a new one. */
+    if (seen->away || result != CHECK_GOOD)
+        close_connection(connection);
+    return result;
+}
+
+static void look_at_libraries(struct survey *s, const struct topology *t)
+{
+    redisContext *servers[SERVERS_MAX];
+    for (size_t i = 0; i < t->n_servers; i++)
+        servers[i] = t->servers[i].usable ? s->connections[i].redis : NULL;
+    libraries_look(&s->libraries, s->context.library, servers, t->n_servers,
+        topology_server_of_key(t, KEY_SETTINGS), s->context.log);
+    for (size_t i = 0; i < t->n_servers; i++)
+        if (s->connections[i].redis != NULL && s->connections[i].redis->err != 0)
+            close_connection(&s->connections[i]);
+}
+
+/* Connections are kept as long as the servers have the names that they had. */
+static void follow_servers(struct survey *s, struct topology *t)
+{
+    if (s->last == NULL || topology_compare(s->last, t) == TOPOLOGY_SERVERS) {
+        close_connections(s);
+        for (size_t i = 0; i < t->n_servers; i++)
+            s->connections[i] = (struct surveyed){.where = t->servers[i]};
+        s->n_connections = t->n_servers;
+    }
+    topology_unref(s->last);
+    s->last = topology_ref(t);
+}
+
+static void check_all(struct survey *s, struct survey_findings *out)
+{
+    struct topology *t = out->topology;
+    follow_servers(s, t);
+    assert(s->n_connections == t->n_servers);
+    for (size_t i = 0; i < t->n_servers; i++) {
+        enum check_result result = check_one(s, out, i);
+        t->servers[i].usable = result == CHECK_GOOD;
+        if (result == CHECK_GOOD || out->result == CHECK_WRONG)
+            continue;
+        out->result = result;
+        snprintf(out->message, sizeof(out->message), "redis server %.200s: %s", out->servers[i].name,
+            out->servers[i].problem);
+    }
+    look_at_libraries(s, t);
+}
+
+void survey_look(struct survey *s, struct survey_findings *out)
+{
+    *out = (struct survey_findings){.topology = topology_new(), .result = CHECK_GOOD};
+    switch (discovery_find(s->context.config, s->resolver, out->topology, out->message)) {
+    case DISCOVERY_FOUND:
+        check_all(s, out);
+        return;
+    case DISCOVERY_WRONG:
+        out->result = CHECK_WRONG;
+        break;
+    case DISCOVERY_UNREACHABLE:
+        out->result = CHECK_PASSING;
+        break;
+    }
+    topology_unref(out->topology);
+    out->topology = NULL;
+}
+
+int64_t survey_history_losses(const struct survey *s)
+{
+    return s->history.losses;
+}
+
+struct survey *survey_new(const struct check_context *context)
+{
+    struct survey *s = mem_zalloc(sizeof(*s));
+    s->context = *context;
+    s->resolver = resolver_new();
+    return s;
+}
+
+void survey_free(struct survey *s)
+{
+    close_connections(s);
+    topology_unref(s->last);
+    resolver_free(s->resolver);
+    free(s);
+}
