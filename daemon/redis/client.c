@@ -113,13 +113,6 @@ bool client_login(redisContext *redis, const struct redis_server *server, char e
     return good;
 }
 
-/* Whether something has come that nothing was asked for: no further reply can be told from it then. */
-static bool has_unread(const redisContext *redis)
-{
-    char byte;
-    return reply_unread(redis) || recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 static bool fail(redisContext *redis, const char *why, char error[static CLIENT_ERROR_MAX])
 {
     if (redis->err == 0) {
@@ -143,7 +136,9 @@ static bool fail_unasked(redisContext *redis, char error[static CLIENT_ERROR_MAX
 bool client_send(redisContext *redis, const struct buf *commands, char error[static CLIENT_ERROR_MAX])
 {
     int all_sent = 0;
-    if (has_unread(redis))
+    char byte;
+    /* what nothing was asked for could not be told from the replies to come */
+    if (reply_unread(redis) || recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
         return fail_unasked(redis, error);
     int rc = redisAppendFormattedCommand(redis, commands->data, commands->len);
     while (rc == REDIS_OK && !all_sent)

@@ -55,7 +55,7 @@ static int add_server(const struct asking *a, const struct endpoint *endpoint)
 
 /*
  * Host and port of a node. A node that does not know what it is called by gives a null or empty host: it is
- * the one that was asked. "?" is a node whose name nobody has told it: it cannot be found.
+ * the one that was asked. "?" stands for a node that has not been told its own name: it cannot be found.
  */
 static bool read_node(const struct asking *a, const redisReply *node, struct endpoint *out)
 {
@@ -185,8 +185,8 @@ static enum redis_mode mode_of(const char *info)
     return strncmp(mode, "standalone", strlen("standalone")) == 0 ? REDIS_SINGLE : REDIS_AUTO;
 }
 
-/* False when the server does not say what it is: to take it for a single one would move every partition to
- * it. */
+/* False when the server does not say what it is. It is not taken for a single server then, since every
+ * partition would move to it. */
 static bool find_mode(const struct asking *a, enum redis_mode *mode)
 {
     char why[CLIENT_ERROR_MAX];
@@ -247,20 +247,14 @@ static enum discovery ask(const struct config *config, struct resolver *resolver
     return result;
 }
 
-static void forget(struct topology *t)
-{
-    t->n_servers = 0;
-    memset(t->server_of, 0, sizeof(t->server_of));
-    memset(t->server_of_slot, 0, sizeof(t->server_of_slot));
-}
-
-/* The first configured server that can tell is believed. */
 enum discovery discovery_find(
     const struct config *config, struct resolver *resolver, struct topology *t, char error[static 512])
 {
     enum discovery result = DISCOVERY_UNREACHABLE;
     for (size_t i = 0; i < config->redis.servers.n && result == DISCOVERY_UNREACHABLE; i++) {
-        forget(t);
+        t->n_servers = 0; /* of what the server before it said, nothing stays */
+        memset(t->server_of, 0, sizeof(t->server_of));
+        memset(t->server_of_slot, 0, sizeof(t->server_of_slot));
         result = ask(config, resolver, &config->redis.servers.items[i], t, error);
     }
     return result;

@@ -50,7 +50,7 @@ static void take_mark(void *ctx, size_t index, const redisReply *reply)
     m->n_missing += m->missing[index];
     if (m->missing[index])
         note_gone(m, partition);
-    int64_t since_ms; /* what a mark says; anything else is no mark, and so no other one */
+    int64_t since_ms; /* a mark is a number; anything else says nothing of what was lost */
     if (!reply_number(reply, &since_ms) || strncmp(mark, reply->str, HISTORY_MARK_MAX - 1) == 0)
         return;
     note_gone(m, partition);
@@ -71,7 +71,8 @@ static bool read_marks(
     return good;
 }
 
-/* What came of it is read by the next look; a server without room for a mark takes no heartbeats either. */
+/* The next look reads whether the mark was made. A server without room for a mark takes no heartbeats either.
+ */
 static void ignore(void *ctx, size_t index, const redisReply *reply)
 {
     (void)ctx;
@@ -97,22 +98,14 @@ static bool make_marks(
     return good;
 }
 
-static size_t partitions_of(
-    const struct topology *t, size_t server, int partitions, int out[static PARTITIONS_MAX])
-{
-    size_t n = 0;
-    for (int p = 0; p < partitions; p++)
-        if (topology_server_of_partition(t, p) == server)
-            out[n++] = p;
-    return n;
-}
-
 bool history_look(struct history *h, redisContext *redis, const struct topology *t, size_t server,
     int partitions, struct log *log, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
     struct marks m = {.history = h};
-    m.n = partitions_of(t, server, partitions, m.partition);
+    for (int p = 0; p < partitions; p++)
+        if (topology_server_of_partition(t, p) == server)
+            m.partition[m.n++] = p;
     bool good = read_marks(redis, &m, partitions, error);
     if (good && m.n_missing > 0)
         good = make_marks(redis, &m, partitions, error);

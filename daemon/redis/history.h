@@ -4,7 +4,7 @@
  * are gone with it (a server that came back empty, a flush). The monitor's; its thread alone.
  *
  * A daemon remembers the marks that it has seen, so it can only tell of a loss that happens while it runs.
- * Heartbeats go on: what is accepted from then on is as good as ever, and what Kafka had is still there.
+ * Heartbeats go on: what is accepted from then on is kept as ever, and Kafka still has what was published.
  */
 #pragma once
 

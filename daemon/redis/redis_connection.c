@@ -88,6 +88,7 @@ static void tell_first(struct redis_connection *c, const redisReply *reply)
 static void queue_command(
     struct redis_connection *c, const struct buf *command, redis_reply_fn *callback, void *data)
 {
+    assert(c->redis != NULL && c->n_unsent <= c->n_asked);
     if (redisAppendFormattedCommand(c->redis, command->data, command->len) != REDIS_OK)
         abort(); /* out of memory */
     push_asked(c, callback, data);
@@ -97,20 +98,16 @@ static void queue_command(
 
 /* ---- up and down ---- */
 
-static void close_socket(struct redis_connection *c)
-{
-    event_free(c->readable);
-    event_free(c->writable);
-    redisFree(c->redis);
-    c->redis = NULL;
-}
-
-/* Nothing can be sent any more by the time that the callbacks are told. */
+/* The socket is closed before the callbacks are told, so that none of them can send anything more. */
 static void go_down(struct redis_connection *c)
 {
     bool was_ready = c->state == READY;
-    if (c->redis != NULL)
-        close_socket(c);
+    if (c->redis != NULL) {
+        event_free(c->readable);
+        event_free(c->writable);
+        redisFree(c->redis);
+        c->redis = NULL;
+    }
     c->state = DOWN;
     c->n_unsent = 0;
     while (c->n_asked > 0)
@@ -161,6 +158,7 @@ static void harden_socket(struct redis_connection *c)
 
 static void start_proving(struct redis_connection *c)
 {
+    assert(c->state == CONNECTING || c->state == LOGGING_IN);
     c->state = PROVING;
     c->looks = monitor_looks(c->settings.monitor) + 2;
     prove(c);
@@ -180,6 +178,7 @@ static void on_login(void *data, const redisReply *reply)
 
 static void on_connected(struct redis_connection *c)
 {
+    assert(c->state == CONNECTING && c->n_asked == 0);
     harden_socket(c);
     event_add(c->readable, NULL);
     if (!login_wanted(c->server.login)) {

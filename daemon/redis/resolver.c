@@ -109,11 +109,6 @@ static void start_lookup(struct resolver *r, struct name *name)
         free(lookup); /* no thread can be had: the next time, perhaps */
 }
 
-static bool same_endpoint(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->port == b->port && strcmp(a->host, b->host) == 0;
-}
-
 /* The entry of ENDPOINT, in place of what was wanted least lately; NULL when all of them are being looked up.
  */
 static struct name *find_name(struct resolver *r, const struct endpoint *endpoint)
@@ -121,7 +116,8 @@ static struct name *find_name(struct resolver *r, const struct endpoint *endpoin
     struct name *oldest = NULL;
     for (size_t i = 0; i < NAMES_MAX; i++) {
         struct name *name = &r->names[i];
-        if (name->used && same_endpoint(&name->endpoint, endpoint))
+        if (name->used && name->endpoint.port == endpoint->port &&
+            strcmp(name->endpoint.host, endpoint->host) == 0)
             return name;
         if (!name->under_way && (oldest == NULL || name->wanted_ms < oldest->wanted_ms))
             oldest = name;

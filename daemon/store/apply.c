@@ -12,6 +12,10 @@
 
 enum { RUN_MINUTES_MAX = 16 };
 
+_Static_assert(STORE_APPLY_MAX % 64 == 0, "a bucket has a bit for each learner");
+_Static_assert(STORE_APPLY_MAX < UINT16_MAX, "learners, lessons and pairs are numbered by 16 bits");
+_Static_assert(VALUE_FORMAT == 1, "functions.lua has the same");
+
 void apply_scratch_free(struct apply_scratch *scratch)
 {
     buf_free(&scratch->lists);
@@ -171,7 +175,7 @@ static void encode_keys(struct buf *b, const struct apply_scratch *scratch, cons
         key_append_totals(b, prefix, scratch->learners[i]->portal, scratch->learners[i]->learner);
 }
 
-/* How many learners, and which: not said where they are all of the batch's. */
+/* Appends how many learners have masks in the bucket, and which; only how many, where it is all of them. */
 static void encode_bucket(struct buf *b, const struct bucket *bucket, size_t n_learners)
 {
     size_t n = 0;
@@ -195,7 +199,7 @@ static void encode_lists(struct buf *b, const struct apply_scratch *scratch)
     }
 }
 
-/* What Lua would have to make of the packed numbers, at the price of a conversion each. */
+/* Minutes as texts, for Redis's commands: Lua would pay for the conversion of each packed number. */
 static void encode_texts(struct buf *b, const struct apply_scratch *scratch, int64_t grace_s)
 {
     for (size_t i = 0; i < count_minutes(scratch); i++) {

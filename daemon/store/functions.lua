@@ -153,8 +153,8 @@ local function each_stretch(pieces, visit)
 end
 
 -- What an `apply` works on: its arguments and what it read, changed in memory until all is written at the end. Kept between
--- calls, since in this Lua a new table costs as much as a command: open_batch() clears what the last call left, be it
--- that it failed. Learners, lessons, pairs of both, minutes and buckets are numbered from 1, as the daemon lists them.
+-- calls, since in this Lua a new table costs as much as a command: open_batch() clears what the last call left, also
+-- where that call failed. Learners, lessons, pairs of both, minutes and buckets are numbered from 1, as the daemon lists them.
 local packed, position                      -- the argument, and where the next run begins
 local first_minute                          -- that can be claimed
 local n_learners, n_lessons, n_pairs, n_minutes, n_buckets, n_runs
@@ -195,7 +195,7 @@ local function read_buckets(keys)
 end
 
 local function read_minutes(keys, args)
-  if #seconds > SUMS_KEPT then seconds, firsts = {}, {} end -- the collector would walk through them for ever
+  if #seconds > SUMS_KEPT then seconds, firsts = {}, {} end -- else the collector would walk through them at every call
   for m = 1, n_minutes do
     minutes[m], slots[m], minute_bucket[m], position = unpack_struct('<I4I2I2', packed, position)
     local at = 3 + n_buckets + 2 * m
@@ -359,7 +359,8 @@ end
 local function write_dirty(keys)
   for m = 1, n_minutes do
     if n_dirty[m] > 0 then
-      -- due first, whether it seems needed or not: who is dirty in a minute that is never due would not be published
+      -- `due` first, and also where the minute is due already: a learner who is dirty in a minute that is never due would
+      -- not be published
       redis.call('ZADD', keys[2], 'NX', due_texts[m], minute_texts[m])
       redis.call('SADD', dirty_keys[m], unpack(dirty[m], 1, n_dirty[m]))
       redis.call('SADD', keys[3], minute_texts[m])
@@ -429,7 +430,7 @@ local function take(keys)
   return redis.call('HINCRBY', keys[1], 'taken', 1)
 end
 
--- The masks of SLOT in VALUE that are not empty: length, id, lo, hi of each.
+-- The masks of SLOT in VALUE that are not empty: length, id, lo, hi of each, as the daemon packs what it has published.
 local function masks_of(value, slot)
   local masks, at, size = '', 2, #value
   while at < size do
@@ -476,8 +477,8 @@ local function settle_sums(keys, args)
   return redis.call('SREM', keys[1], args[1])
 end
 
--- Makes the minutes of a bucket due that still have somebody dirty: or they would never be published and the bucket never
--- retired, should `due` have been lost. Returns whether there are any.
+-- Makes the minutes of a bucket due that still have a dirty learner. If `due` was lost, they would never be published
+-- otherwise, and the bucket never retired. Returns whether there are any.
 local function make_dirty_due(keys, first_minute, grace)
   local any = false
   for i = 0, 9 do

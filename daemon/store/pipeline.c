@@ -129,8 +129,7 @@ static void on_loaded(void *data, const redisReply *reply)
             LOG_QUOTE(reply->str));
 }
 
-/* Whoever deleted the functions, the next pipeline finds them again: a connection keeps the order of
- * commands. */
+/* A connection keeps the order of commands, so the next pipeline finds the functions loaded. */
 static void load_functions(struct pipeline *p)
 {
     struct buf *b = &p->context->command;
@@ -184,6 +183,7 @@ static void finish(struct pipeline *p)
 {
     static const struct timeval at_once = {0, 0};
     struct store_run_queue done = STAILQ_HEAD_INITIALIZER(done);
+    assert(p->outstanding == 0);
     for (int i = 0; i < partitions(p); i++)
         STAILQ_CONCAT(&done, &p->lanes[i].sent);
     if (p->replicas_missing)
@@ -201,6 +201,7 @@ static void finish(struct pipeline *p)
     pipeline_launch_when_due(p);
 }
 
+/* Takes note that one of the replies has come, or never will. */
 static void one_reply_less(struct pipeline *p)
 {
     assert(p->outstanding > 0);
@@ -208,7 +209,8 @@ static void one_reply_less(struct pipeline *p)
         finish(p);
 }
 
-/* Said once while it lasts: another error that follows must not drown in the same one's repetitions. */
+/* An error that repeats is logged once in a while, so that its repetitions do not use up the limit of lines
+ * that another error needs. */
 static bool is_news(struct pipeline *p, const char *error)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -287,6 +289,7 @@ static void on_waited(void *data, const redisReply *reply)
 
 static void move_to_sent(struct lane *lane)
 {
+    assert(STAILQ_EMPTY(&lane->sent));
     for (int n = 0; n < STORE_APPLY_MAX && lane->queued > 0; n++) {
         struct store_run *run = STAILQ_FIRST(&lane->queue);
         STAILQ_REMOVE_HEAD(&lane->queue, link);
@@ -329,6 +332,7 @@ static void send_barrier(struct pipeline *p)
 static void launch(struct pipeline *p)
 {
     int64_t horizon = horizon_minute(p->context);
+    assert(p->outstanding == 0 && p->queued > 0);
     event_del(p->linger);
     p->sent_since_us = p->queued_since_us;
     p->launched_us = clock_monotonic_us();
@@ -374,17 +378,13 @@ static void on_linger(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- the interface ---- */
 
-static void take_queued(struct lane *lane, struct store_run_queue *out)
-{
-    STAILQ_CONCAT(out, &lane->queue);
-    lane->queued = 0;
-}
-
 static void fail_queued(struct pipeline *p)
 {
     struct store_run_queue failed = STAILQ_HEAD_INITIALIZER(failed);
-    for (int i = 0; i < partitions(p); i++)
-        take_queued(&p->lanes[i], &failed);
+    for (int i = 0; i < partitions(p); i++) {
+        STAILQ_CONCAT(&failed, &p->lanes[i].queue);
+        p->lanes[i].queued = 0;
+    }
     p->queued = 0;
     mark(&failed, STORE_UNAVAILABLE);
     pipeline_complete(p->context, &failed);
@@ -461,6 +461,7 @@ bool pipeline_admits(const struct pipeline *p, int64_t now_us)
 
 void pipeline_queue(struct pipeline *p, int partition, struct store_run *run, int64_t now_us)
 {
+    assert(partition >= 0 && partition < partitions(p));
     STAILQ_INSERT_TAIL(&p->lanes[partition].queue, run, link);
     p->lanes[partition].queued++;
     if (p->queued++ == 0)

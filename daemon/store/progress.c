@@ -214,13 +214,6 @@ void progress_follow(struct progress *p, struct topology *t, enum topology_chang
         redis_connection_set_usable(p->connections[i], t->servers[i].usable, t->version);
 }
 
-static bool send_command(struct progress *p, struct ask *ask)
-{
-    if (p->n_servers == 0 || p->pending > PENDING_MAX)
-        return false;
-    return redis_connection_send(p->connections[ask->server], &p->command, on_reply, ask);
-}
-
 /* Asks QUESTION with p->command. */
 static void ask_server(struct progress *p, int partition, const struct ask *question)
 {
@@ -230,7 +223,9 @@ static void ask_server(struct progress *p, int partition, const struct ask *ques
     ask->asked_ms = clock_monotonic_ms();
     ask->server = p->topology == NULL ? 0 : topology_server_of_partition(p->topology, partition);
     p->pending++;
-    if (send_command(p, ask)) {
+    bool sent = p->n_servers > 0 && p->pending <= PENDING_MAX &&
+                redis_connection_send(p->connections[ask->server], &p->command, on_reply, ask);
+    if (sent) {
         TAILQ_INSERT_TAIL(&p->asks, ask, link);
     } else {
         TAILQ_INSERT_TAIL(&p->failed, ask, link);

@@ -74,13 +74,6 @@ bool values_decode_sum(struct slice value, struct lesson_sum *out)
     return known && c.ok;
 }
 
-static void add_minute(struct minutes *out, int64_t minute, const struct learner_masks *learner)
-{
-    for (size_t i = 0; i < learner->n_masks; i++)
-        out->items[out->n++] =
-            (struct store_minute){minute, learner->masks[i].lesson, learner->masks[i].mask};
-}
-
 bool values_decode_minutes(struct slice value, int64_t bucket, struct arena *arena, struct minutes *out)
 {
     struct learner_masks learners[BUCKET_MINUTES] = {0};
@@ -93,6 +86,9 @@ bool values_decode_minutes(struct slice value, int64_t bucket, struct arena *are
     }
     out->items = arena_alloc(arena, n * sizeof(*out->items));
     for (int i = 0; i < BUCKET_MINUTES; i++)
-        add_minute(out, bucket * BUCKET_MINUTES + i, &learners[i]);
+        for (size_t k = 0; k < learners[i].n_masks; k++)
+            out->items[out->n++] = (struct store_minute){
+                bucket * BUCKET_MINUTES + i, learners[i].masks[k].lesson, learners[i].masks[k].mask};
+    assert(out->n == n);
     return true;
 }
