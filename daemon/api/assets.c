@@ -71,27 +71,22 @@ static const struct asset *find_asset(struct slice path)
     return NULL;
 }
 
-static const struct form *choose_form(const struct asset *asset, const struct http_exchange *x)
-{
-    bool packed =
-        asset->gzip.bytes.len > 0 && accept_encoding_takes_gzip(http_header(x, HTTP_HEADER_ACCEPT_ENCODING));
-    return packed ? &asset->gzip : &asset->plain;
-}
-
 void assets_handle(struct api *api, struct http_exchange *x)
 {
     struct slice path = http_path(x);
     size_t base = strlen(api->settings.config->http.base_path);
     const struct asset *asset = find_asset((struct slice){path.ptr + base, path.len - base});
     assert(asset != NULL);
-    const struct form *form = choose_form(asset, x);
+    bool packed =
+        asset->gzip.bytes.len > 0 && accept_encoding_takes_gzip(http_header(x, HTTP_HEADER_ACCEPT_ENCODING));
+    const struct form *form = packed ? &asset->gzip : &asset->plain;
     buf_clear(&api->headers);
     buf_printf(&api->headers, "ETag: %s\r\n%s", form->tag, asset->headers);
     if (entity_tag_listed(http_header(x, HTTP_HEADER_IF_NONE_MATCH), form->tag)) {
         answer_with(api, x, &(struct http_response){.status = 304});
         return;
     }
-    if (form == &asset->gzip)
+    if (packed)
         buf_append_string(&api->headers, "Content-Encoding: gzip\r\n");
     answer_with(api, x,
         &(struct http_response){.status = 200, .content_type = asset->content_type, .body = form->bytes});
