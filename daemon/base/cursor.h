@@ -8,8 +8,10 @@
  */
 #pragma once
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/slice.h"
 
@@ -45,27 +47,31 @@ static inline bool cursor_fail(struct cursor *c)
     return false;
 }
 
-/* The next N bytes. Where fewer are left, the cursor fails and the slice is empty. */
+/* Whether N bytes are left. Where they are not, the cursor fails: every read asks this first. */
+static inline bool cursor_has(struct cursor *c, size_t n)
+{
+    return cursor_left(c) >= n || cursor_fail(c);
+}
+
+/* The next N bytes; empty where they are missing. */
 static inline struct slice cursor_take(struct cursor *c, size_t n)
 {
-    if (cursor_left(c) < n) {
-        cursor_fail(c);
+    if (!cursor_has(c, n))
         return (struct slice){"", 0};
-    }
     struct slice taken = {(const char *)c->at, n};
-    if (n > 0)
-        c->at += n;
+    c->at = n == 0 ? c->at : c->at + n;
     return taken;
 }
 
 /* A number of SIZE bytes, at most 8; 0 where they are missing. */
 static inline uint64_t cursor_take_number(struct cursor *c, size_t size)
 {
-    struct slice bytes = cursor_take(c, size);
     uint64_t value = 0;
-    for (size_t i = 0; i < bytes.len; i++)
-        value |= (uint64_t)(unsigned char)bytes.ptr[i] << (8 * i);
-    return value;
+    if (!cursor_has(c, size))
+        return 0;
+    memcpy(&value, c->at, size);
+    c->at += size;
+    return le64toh(value);
 }
 
 static inline uint8_t cursor_take_u8(struct cursor *c)

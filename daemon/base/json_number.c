@@ -1,7 +1,6 @@
 /* The value of a JSON number. */
 #include "base/json_number.h"
 
-#include <ctype.h>
 #include <locale.h>
 #include <stdlib.h>
 
@@ -24,7 +23,7 @@ static void read_integer(const char *digits, bool negative, struct json_number *
 {
     const char *mark = digits;
     const char *point = NULL;
-    for (; isdigit((unsigned char)*mark) || *mark == '.'; mark++)
+    for (; (*mark >= '0' && *mark <= '9') || *mark == '.'; mark++)
         if (*mark == '.')
             point = mark;
     /* digits before the point */

@@ -7,11 +7,11 @@ enum { VARINT_MAX = 10, NUMBER_MAX = (1 << 29) - 1 };
 static bool read_varint(struct cursor *c, uint64_t *out)
 {
     *out = 0;
-    for (int i = 0; i < VARINT_MAX && c->ok; i++) {
+    for (int i = 0; i < VARINT_MAX && cursor_left(c) > 0; i++) {
         uint8_t byte = cursor_take_u8(c);
         *out |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte < 0x80)
-            return c->ok;
+            return true;
     }
     return cursor_fail(c);
 }
