@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "config/civil_rule.h"
 #include "config/civil_zone.h"
 #include "config/yaml_reader.h"
 
@@ -122,21 +123,15 @@ static double number_of(
 
 /* ---- days ---- */
 
-static bool days_of_month_hold(int year, int month, int day)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] + (month == 2 && leap ? 1 : 0);
-}
-
 static bool parse_day(const char *text, int *year, int *month, int *day)
 {
     static const char form[] = "0000-00-00";
     for (size_t i = 0; i < sizeof(form); i++) /* up to the NUL, so that the length is checked too */
         if (form[i] == '0' ? text[i] < '0' || text[i] > '9' : text[i] != form[i])
             return false;
-    return sscanf(text, "%4d-%2d-%2d", year, month, day) == 3 && *year >= 1970 &&
-           days_of_month_hold(*year, *month, *day);
+    return sscanf(text, "%4d-%2d-%2d", year, month, day) == 3 && *year >= 1970 && *month >= 1 &&
+           *month <= 12 && *day >= 1 &&
+           civil_rule_days(*year, *month, *day) < civil_rule_days(*year, *month + 1, 1);
 }
 
 /* Unix ms of the start of the day that KEY names, or of the next one; UNBOUNDED when the key is missing. */

@@ -132,22 +132,19 @@ void config_read_password_file(
 static const char *const issuer_keys[] = {
     "issuer", "audience", "portal", "secret", "secret_file", "public_key_file", "jwks_file"};
 
-enum { N_ISSUER_KEYS = sizeof(issuer_keys) / sizeof(issuer_keys[0]) };
-
-static void free_issuer(struct config_issuer *issuer)
-{
-    free(issuer->issuer);
-    free(issuer->audience);
-    free(issuer->portal);
-    free_secret(&issuer->secret);
-    free(issuer->public_key_file);
-    free(issuer->jwks_file);
-}
+enum { FIRST_KEY_SOURCE = 3, N_ISSUER_KEYS = sizeof(issuer_keys) / sizeof(issuer_keys[0]) };
 
 static void clear_issuers(struct config *config)
 {
-    for (size_t i = 0; i < config->auth.n_issuers; i++)
-        free_issuer(&config->auth.issuers[i]);
+    for (size_t i = 0; i < config->auth.n_issuers; i++) {
+        struct config_issuer *issuer = &config->auth.issuers[i];
+        free(issuer->issuer);
+        free(issuer->audience);
+        free(issuer->portal);
+        free_secret(&issuer->secret);
+        free(issuer->public_key_file);
+        free(issuer->jwks_file);
+    }
     config->auth.n_issuers = 0;
 }
 
@@ -205,16 +202,6 @@ static void read_issuer_secret(
     (void)good; /* where it is not, a problem was added, so that the configuration is refused */
 }
 
-static void check_key_sources(struct config_reading *r, const struct yaml_node *map)
-{
-    int n = 0;
-    for (size_t k = 3; k < N_ISSUER_KEYS; k++)
-        n += yaml_get(map, issuer_keys[k]) != NULL;
-    if (n != 1)
-        config_problem(r, map,
-            "auth.issuers[]: exactly one of secret, secret_file, public_key_file and jwks_file is wanted");
-}
-
 static void add_issuer(struct config_reading *r, const struct yaml_node *map)
 {
     if (map->type != YAML_MAP) {
@@ -223,7 +210,12 @@ static void add_issuer(struct config_reading *r, const struct yaml_node *map)
     }
     struct config_issuer issuer = {.line = r->source->has_lines ? map->line : 0};
     check_issuer_keys(r, map);
-    check_key_sources(r, map);
+    int sources = 0;
+    for (size_t k = FIRST_KEY_SOURCE; k < N_ISSUER_KEYS; k++)
+        sources += yaml_get(map, issuer_keys[k]) != NULL;
+    if (sources != 1)
+        config_problem(r, map,
+            "auth.issuers[]: exactly one of secret, secret_file, public_key_file and jwks_file is wanted");
     issuer.issuer = issuer_text(r, map, "issuer", true);
     issuer.portal = issuer_text(r, map, "portal", true);
     issuer.audience = issuer_text(r, map, "audience", false);

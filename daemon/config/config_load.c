@@ -364,14 +364,6 @@ static void check_loopback(struct loading *l, const char *key, const struct endp
         endpoint_format(endpoint, name));
 }
 
-static void check_dev(struct loading *l)
-{
-    struct config *config = l->config;
-    for (size_t i = 0; i < config->http.listen.n; i++)
-        check_loopback(l, "http.listen", &config->http.listen.items[i]);
-    check_loopback(l, "admin.listen", &config->admin.listen);
-}
-
 static void check_production(struct loading *l)
 {
     if (!is_given(l, "auth.session_key_file"))
@@ -435,8 +427,10 @@ struct config *config_load(const char *file, char *const *environment,
         read_override(&l, &overrides[i]);
     if (l.problems.n == 0) /* a wrong value keeps its default, which says nothing of others */
         check_relations(&l);
+    for (size_t i = 0; dev && i < l.config->http.listen.n; i++)
+        check_loopback(&l, "http.listen", &l.config->http.listen.items[i]);
     if (dev)
-        check_dev(&l);
+        check_loopback(&l, "admin.listen", &l.config->admin.listen);
     else if (complete)
         check_production(&l);
     arena_free(&l.arena);

@@ -29,19 +29,20 @@ static struct slice *jwk_member(struct jwk *jwk, struct slice name)
     return NULL;
 }
 
-static void read_jwk(struct json_reader *r, struct jwk *jwk)
+static bool read_jwk(struct json_reader *r, struct jwk *jwk)
 {
     struct slice name;
     *jwk = (struct jwk){0};
     if (!json_object(r))
-        return;
+        return false;
     while (json_member(r, &name)) {
         struct slice *value = jwk_member(jwk, name);
         bool text = json_next_type(r) == JSON_STRING;
         jwk->broken = jwk->broken || (value != NULL && !text);
         if (!(value != NULL && text ? json_string(r, value) : json_skip(r)))
-            return;
+            return false;
     }
+    return r->error == NULL;
 }
 
 /* ---- keys ---- */
@@ -136,31 +137,21 @@ static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk, const char
         *problem = "more than 64 keys in it";
 }
 
-static void read_keys(struct json_reader *r, struct jwt_key_list *list, const char **problem)
-{
-    struct jwk jwk;
-    if (!json_array(r))
-        return;
-    while (*problem == NULL && json_element(r)) {
-        read_jwk(r, &jwk);
-        if (r->error == NULL)
-            add_jwk(list, &jwk, problem);
-    }
-}
-
 bool jwk_add_set(struct jwt_key_list *list, struct slice json, const char **problem)
 {
     struct arena arena = {0};
     struct json_reader r;
     struct slice name;
+    struct jwk jwk;
     *problem = NULL;
     json_read(&r, json, &arena);
     if (json_object(&r)) {
         while (*problem == NULL && json_member(&r, &name)) {
-            if (slice_is(name, "keys"))
-                read_keys(&r, list, problem);
-            else
+            if (!slice_is(name, "keys"))
                 json_skip(&r);
+            else if (json_array(&r))
+                while (*problem == NULL && json_element(&r) && read_jwk(&r, &jwk))
+                    add_jwk(list, &jwk, problem);
         }
     }
     if (*problem == NULL && !json_end(&r))

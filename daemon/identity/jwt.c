@@ -68,17 +68,6 @@ struct header {
     struct slice kid; /* ptr NULL: none */
 };
 
-static bool read_header_member(struct json_reader *r, struct slice name, struct header *h)
-{
-    if (slice_is(name, "alg"))
-        return read_text(r, &h->alg);
-    if (slice_is(name, "kid"))
-        return read_text(r, &h->kid);
-    if (slice_is(name, "crit")) /* the token names extensions that a verifier must understand: we know none */
-        return false;
-    return json_skip(r);
-}
-
 static bool read_header(struct slice text, struct arena *arena, struct header *h)
 {
     struct json_reader r;
@@ -87,9 +76,17 @@ static bool read_header(struct slice text, struct arena *arena, struct header *h
     json_read(&r, text, arena);
     if (!json_object(&r))
         return false;
-    while (json_member(&r, &name))
-        if (!read_header_member(&r, name, h))
+    while (json_member(&r, &name)) {
+        bool good;
+        if (slice_is(name, "alg"))
+            good = read_text(&r, &h->alg);
+        else if (slice_is(name, "kid"))
+            good = read_text(&r, &h->kid);
+        else /* "crit" names extensions that a verifier must understand: we know none */
+            good = !slice_is(name, "crit") && json_skip(&r);
+        if (!good)
             return false;
+    }
     return json_end(&r) && h->alg.ptr != NULL;
 }
 
@@ -175,14 +172,6 @@ static bool audience_has(struct slice audience, const char *wanted, struct arena
 
 /* ---- judging ---- */
 
-/* Where the token or the key has no name, the key is tried only if it is the issuer's only one. */
-static bool key_chosen(const struct jwt_key_list *list, const struct jwt_key *key, const struct header *h)
-{
-    if (h->kid.ptr != NULL && key->id != NULL)
-        return slice_is(h->kid, key->id);
-    return list->n == 1;
-}
-
 /* NULL when a key of LIST signed the token, else what is wrong. */
 static const char *judge_signature(
     const struct jwt_key_list *list, const struct header *h, const struct parts *parts)
@@ -190,7 +179,9 @@ static const char *judge_signature(
     bool chosen = false;
     for (size_t i = 0; i < list->n; i++) {
         const struct jwt_key *key = &list->keys[i];
-        if (!key_chosen(list, key, h))
+        bool both_named = h->kid.ptr != NULL && key->id != NULL;
+        /* Where the token or the key has no name, the key is tried only if it is the issuer's only one. */
+        if (both_named ? !slice_is(h->kid, key->id) : list->n > 1)
             continue;
         chosen = true;
         if (slice_is(h->alg, jwt_key_algorithm(key)) &&

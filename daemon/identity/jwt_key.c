@@ -28,13 +28,6 @@ void jwt_key_add_secret(struct jwt_key_list *list, struct slice secret)
             .algorithm = JWT_HS256, .secret = mem_strndup(secret.ptr, secret.len), .secret_len = secret.len});
 }
 
-static bool is_p256(EVP_PKEY *key)
-{
-    char group[32];
-    return EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
-           strcmp(group, "prime256v1") == 0;
-}
-
 /* Whether the numbers make a key: a point may lie off the curve, or an exponent be even. */
 static bool is_sound(EVP_PKEY *key)
 {
@@ -44,10 +37,14 @@ static bool is_sound(EVP_PKEY *key)
     return sound;
 }
 
+/* NULL where we verify with such a key, else what is wrong with it. */
 static const char *unusable(EVP_PKEY *key)
 {
+    char curve[32] = "";
     bool rsa = EVP_PKEY_is_a(key, "RSA");
-    if (!rsa && !is_p256(key))
+    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) != 1)
+        curve[0] = '\0';
+    if (!rsa && strcmp(curve, "prime256v1") != 0)
         return "neither an RSA key nor one of the curve P-256";
     if (rsa && EVP_PKEY_get_bits(key) < RSA_BITS_MIN)
         return "the RSA key has fewer than 2048 bits";
