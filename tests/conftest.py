@@ -7,7 +7,9 @@ import uuid
 
 import pytest
 
-from harness import guard
+pytest.register_assert_rewrite("harness")  # before the first of its modules is imported, so that failures show values
+
+from harness import guard  # noqa: E402
 from harness.catalog import CATALOG, NOW_MS
 from harness.daemon import MINUTED, Minuted, run_minuted
 from harness.kafka_broker import KafkaBroker, kafka_jars

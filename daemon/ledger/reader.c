@@ -217,9 +217,12 @@ static bool complain(
     return false;
 }
 
-static bool waits_for_leader(rd_kafka_resp_err_t err)
+/* The partition was counted before, so a broker that does not know it has only not heard of it yet. */
+static bool may_pass(rd_kafka_resp_err_t err)
 {
-    return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+           err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
 }
 
 char *reader_cluster(struct reader *r)
@@ -239,7 +242,7 @@ bool reader_bounds(
     do /* topics just made, or a broker just gone, have a new leader in a moment */
         err = rd_kafka_query_watermark_offsets(
             r->kafka, ledger_topic_names[topic], partition, low, end, ANSWER_MS);
-    while (((waits_for_leader(err) && ++tries < LEADER_TRIES) ||
+    while (((may_pass(err) && ++tries < LEADER_TRIES) ||
                (err == RD_KAFKA_RESP_ERR_NO_ERROR && *end < read && ++tries < END_TRIES)) &&
            rd_kafka_poll(r->kafka, LEADER_WAIT_MS) >= 0);
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || complain(r, topic, partition, "offsets_unknown", err);
