@@ -1,7 +1,7 @@
 """What must come out, kept as plain sets: nothing here knows of masks, minutes or batches."""
 
 from collections import defaultdict
-from math import ceil, floor
+from math import floor
 
 JOIN_MS = 5  # stretches that players' rounding parts are one
 
@@ -63,7 +63,7 @@ def claimed_seconds(anchor_ms, run):
 def played_media(anchor_ms, run, fresh):
     """The media of the FRESH seconds: a second's is a second long at the run's speed, which is the rate's at most."""
     start, length = anchor_ms + run["from_ms"], run["to_ms"] - run["from_ms"]
-    advance = min(run["media_to_ms"] - run["media_from_ms"], ceil(length * run["rate"]))
+    advance = min(run["media_to_ms"] - run["media_from_ms"], floor(length * run["rate"] + 1e-6))
 
     def media(second):
         return run["media_from_ms"] + floor((second * 1000 - start) * (advance / length) + 0.5)
