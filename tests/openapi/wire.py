@@ -7,8 +7,8 @@ SECONDS = 1000
 
 
 def run(dice, played_ms):
-    """A stretch of playing within PLAYED_MS, or a little later; one in three breaks a rule."""
-    from_ms, rate = dice.randrange(played_ms * 11 // 10), dice.choice([1, 1.5, 0.5, 1, 1.5, 0.5, 1, 1.5, 3])
+    """A stretch of playing within PLAYED_MS, or one in four times later; one in three of the others breaks a rule."""
+    from_ms, rate = dice.randrange(played_ms * 4 // 3), dice.choice([1, 1.5, 0.5, 1, 1.5, 0.5, 1, 1.5, 3])
     length = dice.choice([1, 1, 1, 1, 1, 11]) * dice.randrange(1, 120 * SECONDS)
     media_from_ms = dice.randrange(3600 * SECONDS)
     advance = max(1, round(length * rate)) + dice.choice([0, 0, 0, 0, 0, 3600 * SECONDS])
