@@ -189,7 +189,7 @@ def test_a_mark_that_is_not_true(tree):
 
 def test_a_name_of_neither_file_nor_folder(tree):
     tree.append("daemon/base/text.c", "int word_count(void) { return 1; }\n")
-    assert_one(tree.check("names"), "daemon/base/text.c:3:", "word_count", "neither text nor base")
+    assert_one(tree.check("names"), "daemon/base/text.c:3:", "word_count", "none of text, base")
 
 
 @pytest.mark.parametrize("name", ["text_count", "base_count", "text"])
