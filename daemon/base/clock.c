@@ -28,6 +28,12 @@ int64_t clock_monotonic_us(void)
     return read_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_steady_ms(const struct clock *clock)
+{
+    int64_t held_ms = atomic_load(&clock->steady_ms);
+    return held_ms != 0 ? held_ms : clock_monotonic_ms();
+}
+
 struct timespec clock_deadline(int64_t ms)
 {
     int64_t at_us = clock_monotonic_us() + ms * 1000;

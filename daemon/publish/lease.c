@@ -1,26 +1,56 @@
 /* The lease as its holder sees it. */
 #include "publish/lease.h"
 
-#include "base/clock.h"
-#include "publish/outbox.h"
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
 
-/* Asks Redis; without an answer what was ours stays so until its time has passed. */
+#include "publish/outbox_call.h"
+#include "redis/key.h"
+#include "redis/reply.h"
+#include "redis/resp.h"
+#include "store/functions.h"
+
+static_assert(LEASE_RENEW_MS * 3 < LEASE_TTL_MS, "a renewal that fails is tried again in time");
+
+static bool take_owner(void *ctx, size_t index, const redisReply *reply)
+{
+    struct slice owner;
+    (void)index;
+    if (!reply_string(reply, &owner))
+        return false;
+    snprintf(ctx, LEASE_OWNER_MAX, "%s", owner.ptr);
+    return true;
+}
+
+/* Takes the lease for TTL_MS when it is free or ours; 0 gives it up. OWNER gets who has it then. */
+static bool call(struct lease *l, int64_t ttl_ms, char owner[static LEASE_OWNER_MAX])
+{
+    struct buf *b = &l->outbox->command;
+    owner[0] = '\0';
+    resp_fcall(b, STORE_FUNCTION("lease"), 1, 3);
+    resp_arg(b, SLICE_LITERAL(KEY_PUBLISHER));
+    resp_arg(b, slice_of(l->holder));
+    resp_int(b, ttl_ms);
+    return outbox_call_key(l->outbox, KEY_PUBLISHER, "lease", false, take_owner, owner);
+}
+
+/* Without an answer what was ours stays so until its time has passed. */
 static bool ask(struct lease *l)
 {
-    bool held;
-    int64_t now_ms = clock_monotonic_ms(); /* before the question: ours ends no later than in Redis */
-    if (!outbox_lease(l->outbox, l->holder, LEASE_TTL_MS, &held, l->owner)) {
+    int64_t now_ms = clock_steady_ms(l->clock); /* before the question: ours ends no later than in Redis */
+    if (!call(l, LEASE_TTL_MS, l->owner)) {
         l->held = l->held && now_ms - l->asked_ms < LEASE_TTL_MS;
         return false;
     }
-    l->held = held;
+    l->held = strcmp(l->owner, l->holder) == 0;
     l->asked_ms = now_ms;
     return true;
 }
 
 bool lease_keep(struct lease *l)
 {
-    if (!l->held || clock_monotonic_ms() - l->asked_ms >= LEASE_RENEW_MS)
+    if (!l->held || clock_steady_ms(l->clock) - l->asked_ms >= LEASE_RENEW_MS)
         (void)ask(l);
     return l->held;
 }
@@ -33,7 +63,7 @@ bool lease_confirm(struct lease *l)
 void lease_release(struct lease *l)
 {
     if (l->held)
-        outbox_release(l->outbox, l->holder);
+        (void)call(l, 0, l->owner);
     l->held = false;
     l->owner[0] = '\0';
 }

@@ -1,23 +1,26 @@
 /*
- * The lease as its holder sees it: renewed well before it ends, and taken for lost when it has ended without
- * an answer.
+ * The lease `minuted:publisher` as its holder sees it: renewed well before it ends, and taken for lost when
+ * it has ended without an answer.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 struct outbox;
 
-enum { LEASE_TTL_MS = 10000, LEASE_RENEW_MS = 3000 };
+enum { LEASE_TTL_MS = 10000, LEASE_RENEW_MS = 3000, LEASE_OWNER_MAX = 128 };
 
-/* Set `outbox` and `holder`, zero the rest. */
+/* Set the first three, zero the rest. */
 struct lease {
     struct outbox *outbox;
+    const struct clock *clock;
     const char *holder;
     bool held;
-    int64_t asked_ms; /* monotonic; when Redis last said that it is ours */
-    char owner[128];  /* who has it, as Redis said last; "": nobody or not known */
+    int64_t asked_ms;            /* steady; when Redis last said that it is ours */
+    char owner[LEASE_OWNER_MAX]; /* who has it, as Redis said last; "": nobody or not known */
 };
 
 /* Takes the lease where it is free, renews it where that is due. Returns whether it is held. */

@@ -59,7 +59,7 @@ bool outbox_minutes(struct outbox *o, int partition, int64_t now_s, size_t max, 
  * A portion of a minute's dirty learners. Set `partition` and `minute` and zero the rest for the first one;
  * the next goes on where it ended, also after a settling, when what lies before is empty and slow to pass.
  */
-struct outbox_taken {
+struct outbox_portion {
     int64_t minute;
     int partition;
     bool resumed;                   /* the caller's: the first portion was another transaction's */
@@ -78,10 +78,10 @@ struct outbox_taken {
  * the first to the last, together hold every learner who was dirty all the while; one may come twice, with no
  * less the second time. True when all are done.
  */
-bool outbox_take(struct outbox *o, struct outbox_taken *portions, size_t n, struct arena *arena);
+bool outbox_take(struct outbox *o, struct outbox_portion *portions, size_t n, struct arena *arena);
 
 /* After the commit: each learner leaves the dirty set unless one of its masks grew meanwhile. As above. */
-bool outbox_settle(struct outbox *o, struct outbox_taken *portions, size_t n);
+bool outbox_settle(struct outbox *o, struct outbox_portion *portions, size_t n);
 
 /* Minutes of PARTITION whose lesson sums grew since they were published, newest first, up to MAX. */
 bool outbox_grown(struct outbox *o, int partition, size_t max, struct arena *arena,

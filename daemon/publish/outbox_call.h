@@ -1,16 +1,24 @@
 /*
- * The outbox's connections and requests, shared by the files that make it up: outbox.c (minutes, settle),
- * outbox_take.c, outbox_sums.c, outbox_lease.c and outbox_retire.c.
+ * The outbox is what Redis still owes to Kafka. Here are its connections and requests, which
+ * outbox_minutes.c, outbox_sums.c, outbox_retire.c, lease.c and watermark.c share. One thread; calls block,
+ * with a time limit on every command.
  *
  *     write o->command -> outbox_queue -> … -> outbox_flush: one write a server, one wait for them all
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
 #include "base/buf.h"
-#include "publish/outbox.h"
 #include "redis/client.h"
 #include "redis/key.h"
 #include "redis/monitor.h"
+
+struct config;
+struct log;
 
 /* A connection, and what is to be sent on it. */
 struct outbox_link {
@@ -37,6 +45,16 @@ struct outbox {
     int64_t early_from;    /* the floor before such a retirement that is not yet told; 0: there is none */
     int64_t early_bucket;  /* where the search for a bucket that is worth it goes on */
 };
+
+/* Borrows everything until outbox_free(). Connects lazily. */
+struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log);
+void outbox_free(struct outbox *o);
+
+/* Number of partitions, from the configuration. */
+int outbox_partitions(const struct outbox *o);
+
+/* How long, in microseconds since outbox_new(), answers were waited for: the servers' share of the time. */
+int64_t outbox_waited_us(const struct outbox *o);
 
 /* Takes over a reply, which may be an error; false when it is not of the right form. */
 typedef bool take_reply(void *ctx, size_t index, const redisReply *reply);
@@ -75,6 +93,11 @@ const char *outbox_server(const struct outbox *o, int partition);
 
 /* A take_reply for an integer: CTX is an int64_t. */
 take_reply outbox_take_integer;
+
+struct outbox_minutes {
+    int64_t *minutes; /* Unix seconds / 60; in the caller's arena */
+    size_t n;
+};
 
 /* The minutes of an array reply, in its order; what is no number is left out. False when it is malformed. */
 bool outbox_read_minutes(struct arena *arena, const redisReply *reply, struct outbox_minutes *out);

@@ -4,6 +4,8 @@
  * behind the horizon; sooner only if the configuration allows it and a server is short of memory that they
  * hold.
  */
+#include "publish/outbox_retire.h"
+
 #include <string.h>
 
 #include "base/log.h"

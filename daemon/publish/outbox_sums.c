@@ -1,14 +1,14 @@
-/* Lesson minutes: sums over every partition. */
+/* What a lesson's minute comes to over all learners. */
+#include "publish/outbox_sums.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
-#include "publish/outbox_call.h"
 #include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
-#include "store/values.h"
 
 static int newest_first(const void *a, const void *b)
 {

@@ -1,6 +1,7 @@
 /* The transactional producer. */
 #include "publish/producer.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,7 +22,8 @@ enum {
 struct producer {
     const struct config *config;
     const char *brokers;
-    struct patience patience;
+    const struct clock *clock;
+    struct producer_caller caller;
     struct log *log;
     rd_kafka_t *kafka; /* NULL: not connected */
     rd_kafka_topic_t *topics[RECORD_KINDS];
@@ -34,13 +36,14 @@ struct producer {
     char error[512];
 };
 
-struct producer *producer_new(
-    const struct config *config, const char *brokers, struct patience patience, struct log *log)
+struct producer *producer_new(const struct config *config, const struct clock *clock, const char *brokers,
+    struct producer_caller caller, struct log *log)
 {
     struct producer *p = mem_zalloc(sizeof(*p));
     p->config = config;
     p->brokers = brokers;
-    p->patience = patience;
+    p->caller = caller;
+    p->clock = clock;
     p->log = log;
     return p;
 }
@@ -130,14 +133,14 @@ static bool try_again(
     return again;
 }
 
-/* How long the next step may take of a call that began at START_MS; 0: its caller gives up. */
-static int step_ms(struct producer *p, int64_t start_ms)
+/* Gives the caller its turn; returns how long the next step may take of a call that began at START_MS. */
+static int begin_step(struct producer *p, int64_t start_ms)
 {
-    int64_t left_ms = start_ms + CALL_MAX_MS - clock_monotonic_ms();
-    int patience_ms = p->patience.left_ms(p->patience.ctx);
-    if (left_ms <= 0 || patience_ms <= 0)
+    int64_t left_ms = start_ms + CALL_MAX_MS - clock_steady_ms(p->clock);
+    int step_ms = p->caller.renew(p->caller.ctx);
+    if (left_ms <= 0 || step_ms <= 0)
         return 0;
-    return left_ms < patience_ms ? (int)left_ms : patience_ms;
+    return left_ms < step_ms ? (int)left_ms : step_ms;
 }
 
 /* ---- topics ---- */
@@ -172,22 +175,22 @@ static bool topic_is_gone(struct producer *p, int ms)
 /* ---- calls ---- */
 
 /*
- * Makes CALL until it succeeds, fails for good, or patience ends. A retriable call that was given up keeps
+ * Makes CALL until it succeeds, fails for good, or is given up. A retriable call that was given up keeps
  * the reason of its last try.
  */
 static enum producer_status persist(
     struct producer *p, const char *action, rd_kafka_error_t *(*call)(rd_kafka_t *, int))
 {
     enum producer_status status;
-    int64_t start_ms = clock_monotonic_ms();
+    int64_t start_ms = clock_steady_ms(p->clock);
     snprintf(p->error, sizeof(p->error), "%s: given up", action);
     for (;;) {
-        int ms = step_ms(p, start_ms);
+        int ms = begin_step(p, start_ms);
         if (ms == 0)
             return PRODUCER_FAILED;
         if (!try_again(p, action, call(p->kafka, ms), &status))
             return status;
-        if (topic_is_gone(p, step_ms(p, start_ms)))
+        if (topic_is_gone(p, begin_step(p, start_ms)))
             return PRODUCER_FAILED;
     }
 }
@@ -235,9 +238,9 @@ static enum producer_status find_topics(struct producer *p)
 {
     const struct rd_kafka_metadata *found;
     rd_kafka_resp_err_t code;
-    int64_t start_ms = clock_monotonic_ms();
+    int64_t start_ms = clock_steady_ms(p->clock);
     do {
-        int ms = step_ms(p, start_ms);
+        int ms = begin_step(p, start_ms);
         if (ms == 0) {
             snprintf(p->error, sizeof(p->error), "no broker of %s can be reached", p->brokers);
             return PRODUCER_FAILED;
@@ -349,14 +352,14 @@ static enum producer_status say_why_broken(struct producer *p)
 enum producer_status producer_send(struct producer *p, const struct record *record)
 {
     rd_kafka_resp_err_t code;
-    int64_t start_ms = clock_monotonic_ms();
+    int64_t start_ms = clock_steady_ms(p->clock);
     if (!p->open) {
         enum producer_status status = begin(p);
         if (status != PRODUCER_DONE)
             return status;
     }
     while ((code = enqueue(p, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-        int ms = step_ms(p, start_ms);
+        int ms = begin_step(p, start_ms);
         if (ms == 0)
             break;
         rd_kafka_poll(p->kafka, ms);
@@ -365,6 +368,7 @@ enum producer_status producer_send(struct producer *p, const struct record *reco
         return say_why_broken(p);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "produce", code, rd_kafka_err2str(code));
+    assert(p->open);
     p->sent++;
     return PRODUCER_DONE;
 }
@@ -376,6 +380,7 @@ enum producer_status producer_commit(struct producer *p)
     enum producer_status status = persist(p, "commit", rd_kafka_commit_transaction);
     if (status != PRODUCER_DONE)
         return status;
+    assert(p->delivered <= p->sent);
     p->open = false;
     p->batch_max = 0;
     if (p->delivered != p->sent) {

@@ -4,13 +4,14 @@
  *
  *     connect -> [ send … send -> commit ] -> …      any failure: disconnect, connect anew
  *
- * Calls block for as long as their caller has patience. One thread.
+ * Calls block for as long as their caller lets them. One thread.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 struct config;
@@ -23,15 +24,18 @@ enum producer_status {
     PRODUCER_FENCED  /* another one has connected since; disconnect */
 };
 
-/* How many ms the next step of a call may block; 0: give the call up. Asked before each step. */
-struct patience {
-    int (*left_ms)(void *ctx);
+/*
+ * A call that may take long gives its caller a turn before each step that may block: the caller renews what
+ * it has to keep, and returns how many ms the step may take; 0: the call is to be given up.
+ */
+struct producer_caller {
+    int (*renew)(void *ctx);
     void *ctx;
 };
 
 /* Borrows everything. */
-struct producer *producer_new(
-    const struct config *config, const char *brokers, struct patience patience, struct log *log);
+struct producer *producer_new(const struct config *config, const struct clock *clock, const char *brokers,
+    struct producer_caller caller, struct log *log);
 void producer_free(struct producer *p);
 
 /* Reaches the brokers, finds the four topics, fences. */

@@ -7,6 +7,7 @@
  */
 #include "publish/publisher.h"
 
+#include <assert.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -15,13 +16,13 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "publish/cycle.h"
 #include "publish/lease.h"
-#include "publish/outbox.h"
+#include "publish/outbox_call.h"
 #include "publish/producer.h"
+#include "publish/publish_loop.h"
 
 enum {
-    STEP_MAX_MS = 1000, /* the longest that a blocking call goes without looking up */
+    STEP_MAX_MS = 1000, /* the longest that a blocking call goes without a turn of renew() */
     STANDBY_MS = 1000,
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 10000,
@@ -31,22 +32,23 @@ enum {
 };
 
 struct publisher {
+    const struct clock *clock;
     struct log *log;
     char *holder;
     struct outbox *outbox;
     struct producer *producer;
-    struct cycle *cycle;
+    struct publish_loop *loop;
     struct lease lease;
     struct publish_counters counters;
     bool connecting;
     int64_t backoff_ms;
-    int64_t connect_from_ms; /* monotonic; no producer is made before */
-    int64_t lease_from_ms;   /* monotonic; the lease is left to others until then */
-    int64_t good_ms;         /* monotonic; the lease was taken, or a round went well */
+    int64_t connect_from_ms; /* steady; no producer is made before */
+    int64_t lease_from_ms;   /* steady; the lease is left to others until then */
+    int64_t good_ms;         /* steady; the lease was taken, or a round went well */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    _Atomic int64_t deadline_ms; /* monotonic; INT64_MAX: go on. Written under the lock */
+    _Atomic int64_t deadline_ms; /* steady; INT64_MAX: go on. Written under the lock */
     char state[256];             /* under the lock */
 };
 
@@ -67,23 +69,28 @@ static void set_state(struct publisher *p, const char *format, ...)
     va_end(args);
 }
 
-/* Whether the lease is ours; renews it where that is due. */
-static bool hold(struct publisher *p)
+static int64_t now_ms(const struct publisher *p)
 {
-    bool held = clock_monotonic_ms() >= p->lease_from_ms && lease_keep(&p->lease);
+    return clock_steady_ms(p->clock);
+}
+
+/* Renews the lease where that is due, unless it is left to others; returns whether it is ours. */
+static bool keep_lease(struct publisher *p)
+{
+    bool held = now_ms(p) >= p->lease_from_ms && lease_keep(&p->lease);
     if (held && atomic_exchange(&p->counters.holds_lease, 1) == 0) {
-        p->good_ms = clock_monotonic_ms();
+        p->good_ms = now_ms(p);
         log_event(p->log, LOG_INFO, "lease_taken", "holder=%s", p->holder);
     }
     return held;
 }
 
-/* The producer's patience: as long as the lease is ours and the deadline has not come. */
-static int patience_left_ms(void *ctx)
+/* The turn that the producer gives: a call goes on as long as the lease is ours and the deadline is ahead. */
+static int renew(void *ctx)
 {
     struct publisher *p = ctx;
-    int64_t left_ms = atomic_load(&p->deadline_ms) - clock_monotonic_ms() - RELEASE_MS;
-    if ((p->connecting && stopping(p)) || left_ms <= 0 || !hold(p))
+    int64_t left_ms = atomic_load(&p->deadline_ms) - now_ms(p) - RELEASE_MS;
+    if ((p->connecting && stopping(p)) || left_ms <= 0 || !keep_lease(p))
         return 0;
     return left_ms < STEP_MAX_MS ? (int)left_ms : STEP_MAX_MS;
 }
@@ -109,8 +116,8 @@ static void give_up_lease(struct publisher *p)
 
 static void leave_lease_to_others(struct publisher *p, int64_t ms)
 {
+    p->lease_from_ms = now_ms(p) + ms;
     give_up_lease(p);
-    p->lease_from_ms = clock_monotonic_ms() + ms;
 }
 
 static void lose_lease(struct publisher *p)
@@ -118,7 +125,7 @@ static void lose_lease(struct publisher *p)
     close_producer(p);
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
         log_event(p->log, LOG_WARN, "lease_lost", "owner=%s", LOG_QUOTE(p->lease.owner));
-    if (clock_monotonic_ms() < p->lease_from_ms)
+    if (now_ms(p) < p->lease_from_ms)
         return; /* the state says why */
     if (p->lease.owner[0] != '\0')
         set_state(p, "standing by: %.128s publishes", p->lease.owner);
@@ -129,21 +136,23 @@ static void lose_lease(struct publisher *p)
 static void be_fenced(struct publisher *p)
 {
     close_producer(p);
-    set_state(p, "standing by: another daemon has taken over");
     leave_lease_to_others(p, LEASE_TTL_MS);
+    set_state(p, "standing by: another daemon has taken over");
 }
 
-/* Waits longer each time. */
+/* Tries again later, and waits longer each time. */
 static void fail(struct publisher *p)
 {
-    log_event(p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld",
-        LOG_QUOTE(producer_error(p->producer)), (long long)p->backoff_ms);
+    int64_t pause_ms = p->backoff_ms;
+    assert(pause_ms >= BACKOFF_FIRST_MS && pause_ms <= BACKOFF_MAX_MS);
     close_producer(p);
-    set_state(p, "cannot publish: %.200s", producer_error(p->producer));
-    p->connect_from_ms = clock_monotonic_ms() + p->backoff_ms;
-    if (clock_monotonic_ms() - p->good_ms >= FAILING_MAX_MS)
+    p->connect_from_ms = now_ms(p) + pause_ms;
+    p->backoff_ms = pause_ms * 2 < BACKOFF_MAX_MS ? pause_ms * 2 : BACKOFF_MAX_MS;
+    if (now_ms(p) - p->good_ms >= FAILING_MAX_MS)
         leave_lease_to_others(p, LEAVE_MS);
-    p->backoff_ms = p->backoff_ms * 2 < BACKOFF_MAX_MS ? p->backoff_ms * 2 : BACKOFF_MAX_MS;
+    log_event(p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld",
+        LOG_QUOTE(producer_error(p->producer)), (long long)pause_ms);
+    set_state(p, "cannot publish: %.200s", producer_error(p->producer));
 }
 
 /* ---- publishing ---- */
@@ -158,11 +167,11 @@ static void judge_failure(struct publisher *p, bool fenced)
         lose_lease(p);
 }
 
-static bool connect(struct publisher *p)
+static bool connect_producer(struct publisher *p)
 {
     if (producer_connected(p->producer))
         return true;
-    if (clock_monotonic_ms() < p->connect_from_ms)
+    if (now_ms(p) < p->connect_from_ms)
         return false;
     p->connecting = true;
     enum producer_status status = producer_connect(p->producer);
@@ -179,47 +188,48 @@ static bool connect(struct publisher *p)
 static void note_good(struct publisher *p)
 {
     p->backoff_ms = BACKOFF_FIRST_MS;
-    p->good_ms = clock_monotonic_ms();
+    p->good_ms = now_ms(p);
 }
 
-/* Returns how long to wait before the next step. */
+/* Runs a round; returns how long to wait before the next one. */
 static int64_t publish(struct publisher *p, bool last)
 {
     producer_poll(p->producer);
-    enum cycle_status status = cycle_run(p->cycle, last);
+    enum round_status status = publish_loop_round(p->loop, last);
     switch (status) {
-    case CYCLE_MORE:
+    case ROUND_MORE:
         note_good(p);
-        return last ? 0 : cycle_yield_ms(p->cycle);
-    case CYCLE_IDLE:
+        return last ? 0 : publish_loop_yield_ms(p->loop);
+    case ROUND_DONE:
         note_good(p);
-        return cycle_wait_ms(p->cycle);
-    case CYCLE_LEASE_LOST:
+        return publish_loop_wait_ms(p->loop);
+    case ROUND_LEASE_LOST:
         lose_lease(p);
         break;
-    case CYCLE_FAILED:
-    case CYCLE_FENCED:
-        judge_failure(p, status == CYCLE_FENCED);
+    case ROUND_FAILED:
+    case ROUND_FENCED:
+        judge_failure(p, status == ROUND_FENCED);
         break;
     }
     return STANDBY_MS;
 }
 
-static int64_t step(struct publisher *p)
+/* Does what is due; returns how long to wait before the next one. */
+static int64_t run_once(struct publisher *p)
 {
-    if (!hold(p)) {
+    if (!keep_lease(p)) {
         lose_lease(p);
         return STANDBY_MS;
     }
-    cycle_retire(p->cycle);
-    return connect(p) ? publish(p, false) : STANDBY_MS;
+    publish_loop_retire(p->loop);
+    return connect_producer(p) ? publish(p, false) : STANDBY_MS;
 }
 
 /* What is due once more, unless Kafka is away already. */
 static void publish_last(struct publisher *p)
 {
     int64_t wait_ms = 0;
-    while (wait_ms == 0 && producer_connected(p->producer) && patience_left_ms(p) > 0)
+    while (wait_ms == 0 && producer_connected(p->producer) && renew(p) > 0)
         wait_ms = publish(p, true);
 }
 
@@ -238,7 +248,7 @@ static void *run(void *ctx)
 {
     struct publisher *p = ctx;
     while (!stopping(p))
-        wait_for(p, step(p));
+        wait_for(p, run_once(p));
     publish_last(p);
     close_producer(p);
     give_up_lease(p);
@@ -261,6 +271,7 @@ struct publisher *publisher_start(const struct config *config, const char *broke
 {
     struct publisher *p = mem_zalloc(sizeof(*p));
     keep_no_small_pieces();
+    p->clock = clock;
     p->log = log;
     p->holder = mem_strdup(holder);
     p->backoff_ms = BACKOFF_FIRST_MS;
@@ -273,10 +284,10 @@ struct publisher *publisher_start(const struct config *config, const char *broke
     pthread_condattr_destroy(&attributes);
     set_state(p, "starting");
     p->outbox = outbox_new(config, monitor, log);
-    p->lease = (struct lease){.outbox = p->outbox, .holder = p->holder};
-    p->producer = producer_new(config, brokers, (struct patience){patience_left_ms, p}, log);
-    struct cycle_parts parts = {config, clock, log, p->outbox, p->producer, &p->lease, &p->counters};
-    p->cycle = cycle_new(&parts);
+    p->lease = (struct lease){.outbox = p->outbox, .clock = clock, .holder = p->holder};
+    p->producer = producer_new(config, clock, brokers, (struct producer_caller){renew, p}, log);
+    struct publish_loop_parts parts = {config, clock, p->outbox, p->producer, &p->lease, &p->counters};
+    p->loop = publish_loop_new(&parts);
     if (pthread_create(&p->thread, NULL, run, p) != 0)
         abort();
     return p;
@@ -297,11 +308,11 @@ void publisher_describe(struct publisher *p, char text[static 256])
 void publisher_stop(struct publisher *p, int64_t deadline_ms)
 {
     pthread_mutex_lock(&p->lock);
-    atomic_store(&p->deadline_ms, clock_monotonic_ms() + deadline_ms);
+    atomic_store(&p->deadline_ms, now_ms(p) + deadline_ms);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
     pthread_join(p->thread, NULL);
-    cycle_free(p->cycle);
+    publish_loop_free(p->loop);
     producer_free(p->producer);
     outbox_free(p->outbox);
     pthread_cond_destroy(&p->wake);

@@ -7,7 +7,6 @@
 #include "base/json_write.h"
 #include "credit/mask.h"
 #include "proto/records.pb-c.h"
-#include "publish/outbox.h"
 #include "publish/topics.h"
 #include "store/values.h"
 

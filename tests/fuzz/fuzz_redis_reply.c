@@ -16,7 +16,11 @@
 #include "config/config.h"
 #include "config/config_load.h"
 #include "credit/mask.h"
-#include "publish/outbox_call.h"
+#include "publish/lease.h"
+#include "publish/outbox_minutes.h"
+#include "publish/outbox_retire.h"
+#include "publish/outbox_sums.h"
+#include "publish/watermark.h"
 #include "redis/check.h"
 #include "redis/discovery.h"
 #include "redis/history.h"
@@ -171,7 +175,7 @@ static void call_minutes(struct scene *s, struct arena *arena)
 
 static void call_take(struct scene *s, struct arena *arena)
 {
-    struct outbox_taken taken = {.partition = 1, .minute = NOW_S / 60};
+    struct outbox_portion taken = {.partition = 1, .minute = NOW_S / 60};
     if (!outbox_take(s->outbox, &taken, 1, arena))
         return;
     for (size_t i = 0; i < taken.n_learners; i++) {
@@ -212,21 +216,20 @@ static void call_grown(struct scene *s, struct arena *arena)
 
 static void call_lease(struct scene *s, struct arena *arena)
 {
-    char owner[128];
-    bool held = false;
+    static const struct clock clock;
+    struct lease lease = {.outbox = s->outbox, .clock = &clock, .holder = "me"};
     (void)arena;
-    bool good = outbox_lease(s->outbox, "me", 1000, &held, owner);
-    assert(memchr(owner, '\0', sizeof(owner)) != NULL);
-    assert(held == (good && strcmp(owner, "me") == 0));
+    bool held = lease_confirm(&lease);
+    assert(memchr(lease.owner, '\0', sizeof(lease.owner)) != NULL);
+    assert(held == lease.held && (!held || strcmp(lease.owner, "me") == 0));
 }
 
 static void call_watermark(struct scene *s, struct arena *arena)
 {
-    int64_t published = 1;
-    int64_t final = 2;
+    struct watermark w = {.published_through = 1, .final_through = 2};
     (void)arena;
-    if (!outbox_watermark(s->outbox, &published, &final))
-        assert(published == 1 && final == 2);
+    if (!watermark_raise(s->outbox, &w))
+        assert(w.published_through == 1 && w.final_through == 2);
 }
 
 static void call_retire(struct scene *s, struct arena *arena)

@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 #include "credit/mask.h"
+#include "publish/outbox_retire.h"
+#include "publish/outbox_sums.h"
 #include "redis/key.h"
 #include "store/values.h"
 
@@ -123,7 +125,7 @@ void retire_publish_minutes(struct fixture *f, struct retire_model *m, int parti
     int64_t oldest;
     assert_true(outbox_minutes(f->outbox, partition, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
     for (size_t i = 0; i < minutes.n; i++) {
-        struct outbox_taken taken;
+        struct outbox_portion taken;
         fixture_take(f, partition, minutes.minutes[i], &arena, &taken);
         for (size_t k = 0; k < taken.n_learners; k++)
             retire_note_learner(m, &taken.learners[k], minutes.minutes[i]);

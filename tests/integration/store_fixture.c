@@ -146,9 +146,9 @@ int fixture_partition_of(const struct fixture *f, const char *learner)
 }
 
 void fixture_take(
-    struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_taken *out)
+    struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_portion *out)
 {
-    *out = (struct outbox_taken){.partition = partition, .minute = minute};
+    *out = (struct outbox_portion){.partition = partition, .minute = minute};
     assert_true(outbox_take(f->outbox, out, 1, arena));
     assert_int_equal(out->cursor, 0);
 }

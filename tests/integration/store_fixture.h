@@ -7,7 +7,7 @@
 #include <event2/event.h>
 
 #include "config/config.h"
-#include "publish/outbox.h"
+#include "publish/outbox_minutes.h"
 #include "redis/monitor.h"
 #include "redis_process.h"
 #include "store/store.h"
@@ -67,4 +67,4 @@ int fixture_partition_of(const struct fixture *f, const char *learner);
 
 /* Takes a minute of which a portion is all. */
 void fixture_take(
-    struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_taken *out);
+    struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_portion *out);

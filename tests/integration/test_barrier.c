@@ -15,6 +15,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "publish/outbox_retire.h"
+#include "publish/outbox_sums.h"
 #include "redis/key.h"
 #include "store_fixture.h"
 
@@ -123,10 +125,10 @@ static void test_an_answer_that_changes_nothing_waits_too(void **state)
     }
 }
 
-static bool take(struct pair *pair, struct arena *arena, struct outbox_taken *taken)
+static bool take(struct pair *pair, struct arena *arena, struct outbox_portion *taken)
 {
     int partition = fixture_partition_of(pair->second, "anna");
-    *taken = (struct outbox_taken){.partition = partition, .minute = base_s / 60};
+    *taken = (struct outbox_portion){.partition = partition, .minute = base_s / 60};
     return outbox_take(pair->second->outbox, taken, 1, arena);
 }
 
@@ -136,7 +138,7 @@ static void test_nothing_is_taken_before_the_replica_has_it(void **state)
 {
     struct pair *pair = *state;
     struct arena arena = {0};
-    struct outbox_taken taken;
+    struct outbox_portion taken;
     struct outbox_sums sums;
     set_hanging(pair, true);
     assert_int_equal(submit(pair->first, "l1", base_s).status, STORE_UNAVAILABLE);
@@ -192,7 +194,7 @@ static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
     struct key_prefix prefix;
     key_prefix_init(&prefix, bad, PARTITIONS);
     redis_process_command(&pair->first->nodes[0], "SET %sepoch spoiled", prefix.text);
-    struct outbox_taken taken[] = {
+    struct outbox_portion taken[] = {
         {.partition = good, .minute = base_s / 60}, {.partition = bad, .minute = base_s / 60}};
     assert_false(outbox_take(f->outbox, taken, 2, &arena));
     assert_true(taken[0].done);

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "publish/lease.h"
 #include "redis/key.h"
 #include "store_fixture.h"
 
@@ -147,13 +148,13 @@ static void wait_until_written_to(struct fixture *f, struct redis_process *serve
 /* Whether the publisher's connections lead to SERVER, too. */
 static bool leases_at(struct fixture *f, struct redis_process *server, const char *who)
 {
-    bool held;
-    char owner[128];
+    struct lease lease = {.outbox = f->outbox, .clock = &f->clock, .holder = who};
     for (int i = 0; i < 100; i++) {
-        if (outbox_lease(f->outbox, who, 1000, &held, owner) && held) {
+        if (lease_confirm(&lease)) {
             redisReply *reply = redisCommand(server->client, "GET " KEY_PUBLISHER);
             bool there = reply->type == REDIS_REPLY_STRING && strcmp(reply->str, who) == 0;
             freeReplyObject(reply);
+            lease_release(&lease);
             return there;
         }
         fixture_turn(f, 50000);

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "publish/outbox_retire.h"
+#include "publish/outbox_sums.h"
 #include "redis/key.h"
 #include "retire_model.h"
 #include "store/apply.h"

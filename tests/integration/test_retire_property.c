@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <time.h>
 
+#include "publish/outbox_sums.h"
 #include "retire_model.h"
 #include "store/values.h"
 
@@ -148,7 +149,7 @@ static void step_between(struct world *w, int learner, int64_t minute)
 static void publish_slowly(struct world *w, struct fixture *f, int partition, int64_t minute)
 {
     struct arena arena = {0};
-    struct outbox_taken taken;
+    struct outbox_portion taken;
     struct outbox_sums sums;
     fixture_take(f, partition, minute, &arena, &taken);
     assert_true(outbox_sums(f->outbox, minute, &arena, &sums));

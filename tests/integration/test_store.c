@@ -13,6 +13,10 @@
 #include <time.h>
 
 #include "credit/mask.h"
+#include "publish/lease.h"
+#include "publish/outbox_retire.h"
+#include "publish/outbox_sums.h"
+#include "publish/watermark.h"
 #include "redis/key.h"
 #include "store/values.h"
 #include "store_fixture.h"
@@ -239,7 +243,7 @@ static void test_settle_compares(void **state)
     assert_int_equal(count_dirty(f, base_s + 60 + 70), 1); /* end of the minute + grace */
     assert_int_equal(count_dirty(f, INT64_MAX), 1);
 
-    struct outbox_taken taken;
+    struct outbox_portion taken;
     int p = fixture_partition_of(f, learner_names[2]);
     fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_learners, 1);
@@ -280,7 +284,7 @@ static void test_an_unreadable_learner_is_left_out(void **state)
 {
     struct fixture *f = *state;
     struct arena arena = {0};
-    struct outbox_taken taken;
+    struct outbox_portion taken;
     struct key_prefix prefix;
     char name[16];
     int p = fixture_partition_of(f, learner_names[0]);
@@ -363,7 +367,7 @@ static void settle_everything(struct fixture *f)
         int64_t oldest;
         assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++) {
-            struct outbox_taken taken;
+            struct outbox_portion taken;
             fixture_take(f, p, minutes.minutes[i], &arena, &taken);
             assert_true(outbox_settle(f->outbox, &taken, 1));
         }
@@ -416,32 +420,27 @@ static void test_retire_raises_the_floor(void **state)
 static void test_lease(void **state)
 {
     struct fixture *f = *state;
-    bool held;
-    char owner[128];
-    assert_true(outbox_lease(f->outbox, "a", 60000, &held, owner));
-    assert_true(held);
-    assert_true(outbox_lease(f->outbox, "b", 60000, &held, owner));
-    assert_false(held);
-    assert_string_equal(owner, "a");
-    assert_true(outbox_release(f->outbox, "b"));
-    assert_true(outbox_lease(f->outbox, "a", 60000, &held, owner));
-    assert_true(held);
-    assert_true(outbox_release(f->outbox, "a"));
-    assert_true(outbox_lease(f->outbox, "b", 60000, &held, owner));
-    assert_true(held);
+    struct lease a = {.outbox = f->outbox, .clock = &f->clock, .holder = "a"};
+    struct lease b = {.outbox = f->outbox, .clock = &f->clock, .holder = "b"};
+    assert_true(lease_confirm(&a));
+    assert_false(lease_confirm(&b));
+    assert_string_equal(b.owner, "a");
+    b.held = true; /* as it believes */
+    lease_release(&b);
+    assert_true(lease_confirm(&a));
+    lease_release(&a);
+    assert_true(lease_confirm(&b));
 }
 
 static void test_watermarks_never_fall(void **state)
 {
     struct fixture *f = *state;
-    int64_t published = 100;
-    int64_t final = 50;
-    assert_true(outbox_watermark(f->outbox, &published, &final));
-    published = 90;
-    final = 60;
-    assert_true(outbox_watermark(f->outbox, &published, &final));
-    assert_int_equal(published, 100);
-    assert_int_equal(final, 60);
+    struct watermark w = {.published_through = 100, .final_through = 50};
+    assert_true(watermark_raise(f->outbox, &w));
+    w = (struct watermark){.published_through = 90, .final_through = 60};
+    assert_true(watermark_raise(f->outbox, &w));
+    assert_int_equal(w.published_through, 100);
+    assert_int_equal(w.final_through, 60);
 }
 
 /* ---- the property ---- */
@@ -583,7 +582,7 @@ static void consume_partition(
     int64_t oldest;
     assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 1000, arena, &minutes, &oldest));
     for (size_t i = 0; i < minutes.n; i++) {
-        struct outbox_taken taken;
+        struct outbox_portion taken;
         fixture_take(f, p, minutes.minutes[i], arena, &taken);
         for (size_t k = 0; k < taken.n_learners; k++)
             note_masks(m, c, &taken.learners[k], minutes.minutes[i]);

@@ -14,7 +14,9 @@
 
 #include "base/mem.h"
 #include "config/config.h"
-#include "publish/outbox.h"
+#include "embedded/functions_lua.h"
+#include "publish/outbox_minutes.h"
+#include "publish/outbox_sums.h"
 #include "redis/key.h"
 #include "redis/monitor.h"
 #include "redis_process.h"
@@ -172,7 +174,7 @@ static void test_masks_and_totals_are_of_one_server(void **state)
     struct monitor *m = *state;
     int good = 0;
     for (int at = 1; at < QUESTIONS_MAX; at++) {
-        struct outbox_taken taken = {.partition = 0, .minute = one_minute};
+        struct outbox_portion taken = {.partition = 0, .minute = one_minute};
         begin(m, at, NEVER);
         bool done = outbox_take(m->outbox, &taken, 1, &m->arena);
         assert_int_equal(done, taken.done);
@@ -191,7 +193,7 @@ static void test_a_broken_connection_undoes_all_its_portions(void **state)
     struct monitor *m = *state;
     int good = 0;
     for (int at = 1; at < QUESTIONS_MAX; at++) {
-        struct outbox_taken taken[] = {
+        struct outbox_portion taken[] = {
             {.partition = 0, .minute = one_minute}, {.partition = 1, .minute = full_minute}};
         begin(m, NEVER, at);
         bool done = outbox_take(m->outbox, taken, 2, &m->arena);
@@ -209,7 +211,7 @@ struct seen {
     size_t n;
 };
 
-static void see(struct seen *seen, const struct outbox_taken *taken)
+static void see(struct seen *seen, const struct outbox_portion *taken)
 {
     for (size_t i = 0; i < taken->n_learners; i++) {
         assert_true(slice_is(taken->learners[i].portal, "s0"));
@@ -220,7 +222,7 @@ static void see(struct seen *seen, const struct outbox_taken *taken)
 }
 
 /* Goes on as long as all is well; nobody may be missing who was dirty on the first server. */
-static bool take_whole(struct monitor *m, struct outbox_taken *taken, struct seen *seen)
+static bool take_whole(struct monitor *m, struct outbox_portion *taken, struct seen *seen)
 {
     do {
         (void)outbox_take(m->outbox, taken, 1, &m->arena);
@@ -232,7 +234,7 @@ static bool take_whole(struct monitor *m, struct outbox_taken *taken, struct see
 static void test_a_cursor_is_its_connections(void **state)
 {
     struct monitor *m = *state;
-    struct outbox_taken taken = {.partition = 1, .minute = full_minute};
+    struct outbox_portion taken = {.partition = 1, .minute = full_minute};
     struct outbox_minutes minutes;
     struct seen seen = {.n = 0};
     int64_t oldest;
@@ -243,7 +245,7 @@ static void test_a_cursor_is_its_connections(void **state)
     while (!outbox_minutes(m->outbox, 1, INT64_MAX, 1, &m->arena, &minutes, &oldest))
         ; /* connects anew */
     assert_false(outbox_take(m->outbox, &taken, 1, &m->arena));
-    taken = (struct outbox_taken){.partition = 1, .minute = full_minute};
+    taken = (struct outbox_portion){.partition = 1, .minute = full_minute};
     assert_true(take_whole(m, &taken, &seen));
     assert_int_equal(seen.n, LEARNERS);
 }
@@ -252,7 +254,7 @@ static void test_a_cursor_goes_to_no_other_server(void **state)
 {
     struct monitor *m = *state;
     for (int at = 1; at < QUESTIONS_MAX; at++) {
-        struct outbox_taken taken[] = {
+        struct outbox_portion taken[] = {
             {.partition = 0, .minute = full_minute}, {.partition = 1, .minute = full_minute}};
         struct seen seen[2] = {{.n = 0}, {.n = 0}};
         begin(m, at, NEVER);
@@ -269,7 +271,7 @@ static void test_a_cursor_goes_to_no_other_server(void **state)
 static void test_the_servers_time_is_counted(void **state)
 {
     struct monitor *m = *state;
-    struct outbox_taken taken = {.partition = 0, .minute = one_minute};
+    struct outbox_portion taken = {.partition = 0, .minute = one_minute};
     struct outbox_minutes minutes;
     struct outbox_sums sums;
     int64_t oldest;

@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "patience.h"
+#include "publish/lease.h"
+#include "publish/outbox_retire.h"
 #include "redis/partition.h"
 #include "store_fixture.h"
 
@@ -78,7 +80,7 @@ static size_t count_owed(struct fixture *f)
     size_t n = 0;
     for (int p = 0; p < f->config.redis.partitions; p++) {
         struct outbox_minutes minutes;
-        struct outbox_taken taken;
+        struct outbox_portion taken;
         int64_t oldest;
         assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 10, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++) {
@@ -100,10 +102,8 @@ static void test_a_cluster_holds_partitions_by_slot(void **state)
     fixture_start_ready(f, &f->nodes[1]);
     submit_until(f, all);
     assert_int_equal(count_owed(f), LEARNERS);
-    bool held;
-    char owner[128];
-    assert_true(outbox_lease(f->outbox, "me", 1000, &held, owner));
-    assert_true(held);
+    struct lease lease = {.outbox = f->outbox, .clock = &f->clock, .holder = "me"};
+    assert_true(lease_confirm(&lease));
     for (int i = 0; i < SHARDS; i++) {
         redisReply *keys = redisCommand(f->nodes[i].client, "KEYS minuted:*:t:*");
         assert_true(keys->elements > 0);
@@ -212,9 +212,8 @@ static void test_a_daemon_whose_clock_is_wrong_stands_by(void **state)
     assert_false(store_clock_trusted(f->store));
     fixture_wait_for_look(f);
     assert_false(store_admits(f->store));
-    bool held;
-    char owner[128];
-    assert_false(outbox_lease(f->outbox, "me", 1000, &held, owner));
+    struct lease lease = {.outbox = f->outbox, .clock = &f->clock, .holder = "me"};
+    assert_false(lease_confirm(&lease));
     int64_t floor;
     assert_false(outbox_retire(f->outbox, clock_now_ms(&f->clock), &floor));
 }

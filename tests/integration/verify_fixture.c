@@ -84,7 +84,7 @@ static void flush(struct scene *s)
     assert_int_equal(rd_kafka_flush(s->producer, PATIENCE_MS), RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
-static void produce_taken(struct scene *s, const struct outbox_taken *taken)
+static void produce_taken(struct scene *s, const struct outbox_portion *taken)
 {
     char withheld[NAME_MAX_LEN + 1] = "";
     if (s->withheld != NOBODY)
@@ -101,7 +101,7 @@ static void produce_taken(struct scene *s, const struct outbox_taken *taken)
 
 static void publish_minute(struct scene *s, int partition, int64_t minute, struct arena *arena)
 {
-    struct outbox_taken taken = {.partition = partition, .minute = minute};
+    struct outbox_portion taken = {.partition = partition, .minute = minute};
     do {
         assert_true(outbox_take(s->redis->outbox, &taken, 1, arena));
         produce_taken(s, &taken);

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 
-#include "publish/outbox.h"
 #include "publish/records.h"
 #include "store/values.h"
 

@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "publish/outbox.h"
 #include "publish/records.h"
 #include "store/values.h"
 

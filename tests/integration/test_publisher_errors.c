@@ -32,7 +32,7 @@ struct row {
 
 #define KEY "1674187200/higher/a/t-1"
 
-static void push(struct fixture *f, const struct row *row)
+static void push(struct publisher_fixture *f, const struct row *row)
 {
     rd_kafka_resp_err_t errors[TIMES_MAX];
     for (size_t i = 0; i < row->times; i++)
@@ -46,11 +46,11 @@ static bool is_of_connecting(const struct row *row)
 }
 
 /* Ends the publisher; then everything is in Kafka and settled. */
-static void check_published(struct fixture *f, const char *mask)
+static void check_published(struct publisher_fixture *f, const char *mask)
 {
-    fixture_stop(f);
-    assert_true(fake_is_settled(&f->redis, INT64_MAX));
-    assert_true(fake_is_owner(&f->redis, ""));
+    publisher_fixture_stop(f);
+    assert_true(all_settled(f));
+    assert_true(is_owner(f, ""));
     assert_non_null(strstr(last_of(f, read_topic(f, TOPIC_LEARNER_MINUTES), KEY)->value, mask));
 }
 
@@ -59,7 +59,7 @@ static void check_published(struct fixture *f, const char *mask)
 struct play {
     const struct row *rows;
     size_t n;
-    struct fixture *fixtures[ROWS_MAX];
+    struct publisher_fixture *fixtures[ROWS_MAX];
 };
 
 /* A mock cluster takes a second to do anything at all, so all of them do it at once. */
@@ -74,13 +74,13 @@ static void play_call(struct play *play, void *(*call)(void *fixture))
 
 static void *make_cluster(void *fixture)
 {
-    fixture_make_cluster(fixture, NULL);
+    publisher_fixture_make_cluster(fixture, NULL);
     return NULL;
 }
 
 static void *end(void *fixture)
 {
-    fixture_end(&fixture);
+    publisher_fixture_end(&fixture);
     return NULL;
 }
 
@@ -91,33 +91,34 @@ static void play_begin(struct play *play, const struct row *rows, size_t n)
     *play = (struct play){.rows = rows, .n = n};
     for (size_t i = 0; i < n; i++) {
         void *fixture;
-        assert_int_equal(fixture_begin(&fixture), 0);
+        assert_int_equal(publisher_fixture_begin(&fixture), 0);
         play->fixtures[i] = fixture;
+        hold_clock(fixture);
     }
     play_call(play, make_cluster);
     for (size_t i = 0; i < n; i++)
         if (!is_of_connecting(&rows[i]))
-            fixture_start(play->fixtures[i]);
+            publisher_fixture_start(play->fixtures[i]);
     for (size_t i = 0; i < n; i++)
         WAIT_UNTIL(is_of_connecting(&rows[i]) || counters(play->fixtures[i])->transactions == 1);
     for (size_t i = 0; i < n; i++) {
         push(play->fixtures[i], &rows[i]);
-        fake_watch(&play->fixtures[i]->redis, 0, MINUTE, "t-1", "a", 0x7);
+        watch(play->fixtures[i], MINUTE, "t-1", "a", 0, 3);
         if (is_of_connecting(&rows[i]))
-            fixture_start(play->fixtures[i]);
+            publisher_fixture_start(play->fixtures[i]);
     }
 }
 
 /* Waits until every row has REACHED something, which may be for a moment only, and does THEN at once. */
-static void play_each(struct play *play, bool (*reached)(struct fixture *f, const struct row *row),
-    void (*then)(struct fixture *f, const struct row *row))
+static void play_each(struct play *play, bool (*reached)(struct publisher_fixture *f, const struct row *row),
+    void (*then)(struct publisher_fixture *f, const struct row *row))
 {
     bool done[ROWS_MAX] = {false};
     size_t left = play->n;
-    int64_t until_ms = monotonic_ms() + PATIENCE_MS;
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
     while (left > 0) {
         for (size_t i = 0; i < play->n; i++) {
-            if (!done[i] && monotonic_ms() > until_ms)
+            if (!done[i] && clock_monotonic_ms() > until_ms)
                 fail_msg("%s: in vain", play->rows[i].name);
             if (done[i] || !reached(play->fixtures[i], &play->rows[i]))
                 continue;
@@ -129,13 +130,13 @@ static void play_each(struct play *play, bool (*reached)(struct fixture *f, cons
     }
 }
 
-static bool is_settled(struct fixture *f, const struct row *row)
+static bool is_settled(struct publisher_fixture *f, const struct row *row)
 {
     (void)row;
     return settled(f);
 }
 
-static bool has_said(struct fixture *f, const struct row *row)
+static bool has_said(struct publisher_fixture *f, const struct row *row)
 {
     return describes(f, "cannot publish: ") && describes(f, row->says);
 }
@@ -172,13 +173,13 @@ static const struct row passing[] = {
     ROW(FIND_COORDINATOR, _TRANSPORT, 1, NULL),
 };
 
-static void check_passed(struct fixture *f, const struct row *row)
+static void check_passed(struct publisher_fixture *f, const struct row *row)
 {
     (void)row;
     assert_true(describes(f, "publishing"));
     assert_int_equal(counters(f)->aborts, 0);
     assert_int_equal(counters(f)->fenced, 0);
-    assert_int_equal(f->redis.takes, 1);
+    assert_int_equal(count_taken(f), 1);
     check_published(f, "000000000000007");
 }
 
@@ -226,19 +227,20 @@ static const struct row breaking[] = {
 };
 
 /* Nothing is re-sent from memory: what has grown in the meantime is in what is sent again. */
-static void check_broken(struct fixture *f, const struct row *row)
+static void check_broken(struct publisher_fixture *f, const struct row *row)
 {
     assert_int_equal(counters(f)->aborts, is_of_connecting(row) ? 0 : 1);
-    assert_int_equal(fake_settles(&f->redis), 0);
-    assert_false(fake_is_owner(&f->redis, "")); /* it tries again soon */
-    fake_watch(&f->redis, 0, MINUTE, "t-1", "a", 0x8);
+    assert_int_equal(count_dirty(f), 1);
+    assert_int_equal(counters(f)->holds_lease, 1); /* it tries again soon */
+    watch(f, MINUTE, "t-1", "a", 3, 4);
+    move_clock(f, 1000);
 }
 
-static void check_taken_again(struct fixture *f, const struct row *row)
+static void check_taken_again(struct publisher_fixture *f, const struct row *row)
 {
     assert_int_equal(counters(f)->aborts, is_of_connecting(row) ? 0 : 1);
     assert_int_equal(counters(f)->fenced, 0);
-    assert_int_equal(f->redis.takes, is_of_connecting(row) ? 1 : 2);
+    assert_int_equal(count_taken(f), is_of_connecting(row) ? 1 : 2);
     check_published(f, "00000000000000f");
 }
 
@@ -265,25 +267,25 @@ static const struct row fencing[] = {
     ROW(INIT_PRODUCER_ID, PRODUCER_FENCED, 1, NULL),
 };
 
-static bool is_standing_by(struct fixture *f, const struct row *row)
+static bool is_standing_by(struct publisher_fixture *f, const struct row *row)
 {
     (void)row;
     return counters(f)->fenced > 0 && counters(f)->holds_lease == 0 && describes(f, "taken over");
 }
 
 /* Another daemon publishes next; here it is a new one of the same name. */
-static void check_fenced(struct fixture *f, const struct row *row)
+static void check_fenced(struct publisher_fixture *f, const struct row *row)
 {
     assert_int_equal(counters(f)->fenced, 1);
     assert_int_equal(counters(f)->aborts, is_of_connecting(row) ? 0 : 1);
-    assert_int_equal(fake_settles(&f->redis), 0);
-    assert_true(fake_is_owner(&f->redis, ""));
-    fixture_stop(f);
-    fake_watch(&f->redis, 0, MINUTE, "t-1", "a", 0x8);
-    fixture_start(f);
+    assert_int_equal(count_dirty(f), 1);
+    assert_true(is_owner(f, ""));
+    publisher_fixture_stop(f);
+    watch(f, MINUTE, "t-1", "a", 3, 4);
+    publisher_fixture_start(f);
 }
 
-static void check_taken_over(struct fixture *f, const struct row *row)
+static void check_taken_over(struct publisher_fixture *f, const struct row *row)
 {
     (void)row;
     assert_int_equal(counters(f)->fenced, 0);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { READER_RECORDS_MAX = 1024, READER_TEXT_MAX = 512 };
+enum { READER_RECORDS_MAX = 4096, READER_TEXT_MAX = 512 };
 
 struct read_record {
     const char *topic; /* the reader's argument */

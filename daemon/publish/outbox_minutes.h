@@ -1,0 +1,82 @@
+/*
+ * Dirty minutes: which there are, what their learners' masks and totals are, and that they are settled once a
+ * transaction has committed.
+ *
+ *     outbox_minutes -> outbox_take -> (send, commit) -> outbox_settle
+ *
+ * Every function that returns false could not reach a server or was refused by it: the failure is logged, and
+ * a broken connection is made anew at the next call. Nothing is lost by giving up half-way.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "publish/outbox_call.h"
+#include "store/values.h"
+
+enum {
+    OUTBOX_TAKE_MAX = 500,   /* learners of a portion, as a rule */
+    OUTBOX_PORTIONS_MAX = 16 /* in one call */
+};
+
+/*
+ * Up to MAX dirty minutes of PARTITION that are due at NOW_S (Unix seconds) or before; all dirty ones when
+ * NOW_S is INT64_MAX. *OLDEST is the oldest of all those, INT64_MAX when there is none.
+ */
+bool outbox_minutes(struct outbox *o, int partition, int64_t now_s, size_t max, struct arena *arena,
+    struct outbox_minutes *out, int64_t *oldest) __attribute__((warn_unused_result));
+
+/*
+ * A portion of a minute's dirty learners. Set `partition` and `minute` and zero the rest for the first one;
+ * the next goes on where it ended, also after a settling, when what lies before is empty and slow to pass.
+ */
+struct outbox_portion {
+    int64_t minute;
+    int partition;
+    bool resumed;                   /* the caller's: the portion before it was another round's */
+    bool done;                      /* the last call for it went well */
+    uint64_t cursor;                /* where the next portion begins; 0: this was the last */
+    uint64_t connection;            /* the outbox's: over which the names and the cursor came */
+    struct learner_masks *learners; /* in the arena */
+    size_t n_learners;
+    size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */
+};
+
+/*
+ * Takes N portions, at most OUTBOX_PORTIONS_MAX. Where `done` is set the values are durable at the configured
+ * level: the barrier between take and send is within. It is not set where the server was lost or replaced on
+ * the way, also since the portion before: that minute is to be begun anew. The portions of a minute, from the
+ * first to the last, together hold every learner who was dirty all the while; one may come twice, with no
+ * less the second time. True when all are done.
+ */
+bool outbox_take(struct outbox *o, struct outbox_portion *portions, size_t n, struct arena *arena);
+
+/* After the commit: each learner leaves the dirty set unless one of its masks grew meanwhile. As above. */
+bool outbox_settle(struct outbox *o, struct outbox_portion *portions, size_t n);
+
+/* ---- the minutes of all partitions, newest first: the order in which publishing catches up ---- */
+
+struct outbox_minute {
+    int64_t minute; /* Unix seconds / 60 */
+    int partition;
+};
+
+struct outbox_list {
+    struct outbox_minute *items;
+    size_t n;
+};
+
+/* Whether A comes before B in a list. */
+bool outbox_minute_precedes(const struct outbox_minute *a, const struct outbox_minute *b);
+
+/* Joins what was found in each of PARTITIONS partitions, in the arena. */
+struct outbox_list outbox_list_join(struct arena *arena, const struct outbox_minutes *found, int partitions);
+
+/* Whether item I is the first of its minute. */
+bool outbox_list_is_first(const struct outbox_list *list, size_t i);
+
+/* The first item that is START or comes after it; the list's length where there is none. */
+size_t outbox_list_find(const struct outbox_list *list, const struct outbox_minute *start);

@@ -1,0 +1,20 @@
+/* Retiring old buckets: the floor rises, and Redis gets its memory back. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct outbox;
+
+/*
+ * Retires what is older than the horizon at NOW_MS: oldest bucket first, in every partition before the next
+ * bucket, only where nothing is dirty. At most a bounded number of buckets a call. With redis.early_retire,
+ * while a server is above its memory's high-water mark, also the oldest younger bucket that frees enough
+ * memory on that server, and all buckets before it; none younger than early_retire. *FLOOR gets the lowest
+ * floor of all partitions (Unix seconds / 60): no second before it can be claimed any more; 0 when a
+ * partition has none yet. False as in outbox_minutes.h.
+ */
+bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor) __attribute__((warn_unused_result));
+
+/* Minutes that this outbox has retired although the horizon still let them be claimed. */
+int64_t outbox_early_minutes(const struct outbox *o);

@@ -1,0 +1,37 @@
+/*
+ * What a lesson's minute comes to over all learners, for the minutes whose sums grew.
+ *
+ *     outbox_grown -> outbox_sums -> (send, commit) -> outbox_settle_sums
+ *
+ * False as in outbox_minutes.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "publish/outbox_call.h"
+#include "store/values.h"
+
+/* Minutes of PARTITION whose lesson sums grew since they were published, newest first, up to MAX. */
+bool outbox_grown(struct outbox *o, int partition, size_t max, struct arena *arena,
+    struct outbox_minutes *out) __attribute__((warn_unused_result));
+
+/*
+ * A minute's sums over every partition. `partition_seconds[p]` is what settle compares. In the arena. Empty
+ * where the minute is no longer listed as grown: another daemon has published all of it since.
+ */
+struct outbox_sums {
+    int64_t minute;
+    struct lesson_sum *sums;
+    size_t n;
+    int64_t *partition_seconds;
+};
+
+bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
+    __attribute__((warn_unused_result));
+
+/* After the commit: the minute leaves `ld` of each partition whose sums did not grow meanwhile. */
+bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums) __attribute__((warn_unused_result));

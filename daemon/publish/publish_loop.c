@@ -1,0 +1,323 @@
+/* The publish loop. */
+#include "publish/publish_loop.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "credit/mask.h"
+#include "publish/counters.h"
+#include "publish/learner_minutes.h"
+#include "publish/lease.h"
+#include "publish/outbox_retire.h"
+#include "publish/outbox_sums.h"
+#include "publish/records.h"
+#include "publish/round.h"
+#include "publish/watermark.h"
+
+enum {
+    RECORDS_MAX = 30000, /* in a transaction */
+    SMALLER_BY = 4,      /* is a transaction after one that failed */
+    SUMS_MAX = 64,       /* lesson minutes in a transaction: each is read from every partition */
+    YIELD_SHARE = 4,     /* of the time that Redis was at work it rests */
+    LOOK_EVERY_MS = 1000,
+    RETIRE_EVERY_MS = 5000,
+    WATERMARK_EVERY_MS = 60000 /* also when nothing moves: readers see that all is well */
+};
+
+struct publish_loop {
+    struct publish_loop_parts with;
+    struct learner_rest rest; /* of the last round */
+    struct arena arena;
+    struct record_writer writer;
+    size_t records_most; /* in a transaction, as long as all goes well */
+    size_t records_max;  /* now */
+    int64_t round_us;    /* how long the last round took */
+    int64_t redis_us;    /* and of that, with Redis at work for it */
+    /* steady ms */
+    int64_t paced_until_ms;
+    int64_t running_due_ms; /* when minutes that still run are published next */
+    int64_t retire_due_ms;
+    int64_t watermark_sent_ms;
+    struct watermark watermark; /* as it was sent last */
+    int64_t final_through;      /* Unix seconds, as Redis says */
+};
+
+struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts)
+{
+    struct publish_loop *l = mem_zalloc(sizeof(*l));
+    int64_t rate = parts->config->publish.max_rate;
+    l->with = *parts;
+    l->writer.format = parts->config->kafka.format;
+    l->records_most = rate > 0 && rate < RECORDS_MAX ? (size_t)rate : RECORDS_MAX;
+    l->records_max = l->records_most;
+    return l;
+}
+
+void publish_loop_free(struct publish_loop *l)
+{
+    record_writer_free(&l->writer);
+    arena_free(&l->arena);
+    free(l);
+}
+
+static int64_t now_ms(const struct publish_loop *l)
+{
+    return clock_steady_ms(l->with.clock);
+}
+
+/* ---- committing ---- */
+
+static void count_commit(struct publish_loop *l, size_t records)
+{
+    struct publish_counters *counters = l->with.counters;
+    int64_t rate = l->with.config->publish.max_rate;
+    atomic_fetch_add(&counters->records, records);
+    atomic_fetch_add(&counters->transactions, 1);
+    atomic_store(&counters->last_commit_ms, clock_now_ms(l->with.clock));
+    if (rate > 0) {
+        int64_t from_ms = l->paced_until_ms > now_ms(l) ? l->paced_until_ms : now_ms(l);
+        l->paced_until_ms = from_ms + (int64_t)records * 1000 / rate;
+    }
+}
+
+/* Confirms the lease, then commits what was SENT. DONE when all of it is in Kafka, also when it is nothing.
+ */
+static enum round_status commit(struct publish_loop *l, enum producer_status sent)
+{
+    size_t records = producer_pending(l->with.producer);
+    if (sent == PRODUCER_DONE && records == 0)
+        return ROUND_DONE;
+    if (sent == PRODUCER_DONE && !lease_confirm(l->with.lease))
+        return ROUND_LEASE_LOST;
+    if (sent == PRODUCER_DONE)
+        sent = producer_commit(l->with.producer);
+    if (sent != PRODUCER_DONE)
+        return sent == PRODUCER_FENCED ? ROUND_FENCED : ROUND_FAILED;
+    assert(producer_pending(l->with.producer) == 0);
+    count_commit(l, records);
+    return ROUND_DONE;
+}
+
+/* ---- learners' minutes ---- */
+
+static enum round_status publish_learner_minutes(struct publish_loop *l, struct round *r)
+{
+    struct learner_minutes m = {.round = r, .rest = &l->rest};
+    enum round_status status = commit(l, learner_minutes_send(&m));
+    if (status == ROUND_DONE)
+        learner_minutes_settle(&m);
+    l->rest = status == ROUND_DONE ? m.left : (struct learner_rest){.n = 0};
+    return status;
+}
+
+/* ---- lesson minutes ---- */
+
+/* What a transaction holds of them. */
+struct sums_list {
+    struct outbox_sums items[SUMS_MAX];
+    size_t n;
+};
+
+static struct outbox_list list_grown(struct round *r)
+{
+    int partitions = outbox_partitions(r->outbox);
+    struct outbox_minutes *found = arena_alloc(r->arena, (size_t)partitions * sizeof(*found));
+    for (int p = 0; p < partitions; p++)
+        if (!outbox_grown(r->outbox, p, SIZE_MAX, r->arena, &found[p])) {
+            r->complete = false;
+            found[p].n = 0;
+        }
+    return outbox_list_join(r->arena, found, partitions);
+}
+
+static enum producer_status send_sums(struct round *r, const struct outbox_sums *sums)
+{
+    enum producer_status status = PRODUCER_DONE;
+    for (size_t i = 0; i < sums->n && status == PRODUCER_DONE; i++) {
+        struct record record = record_lesson_minute(r->writer, sums->minute, &sums->sums[i]);
+        status = producer_send(r->producer, &record);
+    }
+    return status;
+}
+
+static enum producer_status send_lesson_minutes(struct round *r, struct sums_list *list)
+{
+    enum producer_status status = PRODUCER_DONE;
+    struct outbox_list grown = list_grown(r);
+    /* Minutes that still run come once in their interval, however many rounds the learners' minutes take. */
+    bool running = r->running && !r->more;
+    for (size_t i = 0; i < grown.n && status == PRODUCER_DONE; i++) {
+        int64_t minute = grown.items[i].minute;
+        /* A minute that has grown in several partitions is listed for each, and published once. */
+        if (!outbox_list_is_first(&grown, i) || !(running || minute < r->due_before))
+            continue;
+        if (list->n == SUMS_MAX || producer_pending(r->producer) >= r->records_max)
+            round_leave(r, minute);
+        else if (outbox_sums(r->outbox, minute, r->arena, &list->items[list->n]))
+            status = send_sums(r, &list->items[list->n++]);
+        else
+            r->complete = false;
+    }
+    return status;
+}
+
+static enum round_status publish_lesson_minutes(struct publish_loop *l, struct round *r)
+{
+    struct sums_list list = {.n = 0};
+    enum round_status status = commit(l, send_lesson_minutes(r, &list));
+    for (size_t i = 0; status == ROUND_DONE && i < list.n; i++)
+        if (!outbox_settle_sums(l->with.outbox, &list.items[i]))
+            r->complete = false; /* It is published once more. */
+    return status;
+}
+
+/* ---- the watermark ---- */
+
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/*
+ * Up to where this round has published all that was accepted before its first look; 0 when it does not know.
+ * What the round has left counts, not what has grown since: while late runs come in, something always has.
+ */
+static struct watermark watermark_after(const struct publish_loop *l, const struct round *r)
+{
+    struct watermark w = {0};
+    if (r->complete)
+        w.published_through = lesser(r->due_before, r->oldest_left) * MINUTE_SECONDS;
+    /* Never beyond what is published: a retired bucket's sums may still be on their way. */
+    w.final_through = lesser(l->final_through, w.published_through);
+    /* A Redis that came back empty knows of no watermark and of no floor. */
+    w.published_through = greater(w.published_through, l->watermark.published_through);
+    w.final_through = greater(w.final_through, l->watermark.final_through);
+    return w;
+}
+
+static bool is_news(const struct publish_loop *l, const struct watermark *w)
+{
+    return l->watermark_sent_ms == 0 || w->published_through > l->watermark.published_through ||
+           w->final_through > l->watermark.final_through ||
+           now_ms(l) - l->watermark_sent_ms >= WATERMARK_EVERY_MS;
+}
+
+static enum round_status publish_watermark(struct publish_loop *l, const struct round *r)
+{
+    struct watermark w = watermark_after(l, r);
+    /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. */
+    if (!is_news(l, &w) || !watermark_raise(l->with.outbox, &w))
+        return ROUND_DONE;
+    if (w.published_through == 0)
+        return ROUND_DONE; /* Nothing is known yet, here or elsewhere. */
+    struct record record = record_watermark(&l->writer, l->with.config->kafka.deployment, w.published_through,
+        w.final_through, clock_now_ms(l->with.clock));
+    enum round_status status = commit(l, producer_send(l->with.producer, &record));
+    if (status == ROUND_DONE) {
+        assert(w.published_through >= l->watermark.published_through);
+        l->watermark = w;
+        l->watermark_sent_ms = now_ms(l);
+        atomic_store(&l->with.counters->published_through, w.published_through);
+        atomic_store(&l->with.counters->final_through, w.final_through);
+    }
+    return status;
+}
+
+/* ---- the round ---- */
+
+static struct round begin_round(struct publish_loop *l, bool last)
+{
+    const struct config *config = l->with.config;
+    int64_t now_s = clock_now_ms(l->with.clock) / 1000;
+    return (struct round){
+        .outbox = l->with.outbox,
+        .producer = l->with.producer,
+        .counters = l->with.counters,
+        .writer = &l->writer,
+        .arena = &l->arena,
+        .records_max = l->records_max,
+        .due_before = (now_s - config->publish.grace_ms / 1000) / MINUTE_SECONDS,
+        .running = config->publish.running_minutes_ms > 0 && (last || now_ms(l) >= l->running_due_ms),
+        .complete = true,
+        .oldest_left = INT64_MAX,
+    };
+}
+
+/* What Kafka does not take in time, for a quota or a slow way there, it may take in smaller transactions. */
+static void size_transactions(struct publish_loop *l, enum round_status status)
+{
+    size_t sent = producer_pending(l->with.producer);
+    if (status == ROUND_DONE)
+        l->records_max = l->records_max > l->records_most / 2 ? l->records_most : 2 * l->records_max;
+    else if (status == ROUND_FAILED && sent > 0 && sent / SMALLER_BY < l->records_max)
+        l->records_max = sent > SMALLER_BY ? sent / SMALLER_BY : 1;
+    assert(l->records_max > 0 && l->records_max <= l->records_most);
+}
+
+static enum round_status publish(struct publish_loop *l, struct round *r)
+{
+    int64_t began_us = clock_monotonic_us();
+    int64_t waited_us = outbox_waited_us(l->with.outbox);
+    enum round_status status = publish_learner_minutes(l, r);
+    if (status == ROUND_DONE)
+        status = publish_lesson_minutes(l, r);
+    if (status == ROUND_DONE)
+        status = publish_watermark(l, r);
+    l->round_us = clock_monotonic_us() - began_us;
+    l->redis_us = outbox_waited_us(l->with.outbox) - waited_us;
+    return status;
+}
+
+enum round_status publish_loop_round(struct publish_loop *l, bool last)
+{
+    struct round r = begin_round(l, last);
+    if (!last && now_ms(l) < l->paced_until_ms) {
+        r.complete = false; /* It has not looked at all. */
+        return publish_watermark(l, &r);
+    }
+    enum round_status status = publish(l, &r);
+    size_transactions(l, status);
+    arena_reset(&l->arena);
+    if (status != ROUND_DONE)
+        return status;
+    /* Where a server is away, what is left may be the same again and again: no hurry. */
+    if (r.more && r.complete)
+        return ROUND_MORE;
+    if (r.running)
+        l->running_due_ms = now_ms(l) + l->with.config->publish.running_minutes_ms;
+    return ROUND_DONE;
+}
+
+int64_t publish_loop_wait_ms(const struct publish_loop *l)
+{
+    bool running = l->with.config->publish.running_minutes_ms > 0;
+    int64_t next_ms = running ? l->running_due_ms : now_ms(l) + LOOK_EVERY_MS;
+    int64_t wait_ms = greater(next_ms, l->paced_until_ms) - now_ms(l);
+    return wait_ms < 0 ? 0 : lesser(wait_ms, LOOK_EVERY_MS);
+}
+
+int64_t publish_loop_yield_ms(const struct publish_loop *l)
+{
+    int64_t rested_us = l->round_us - l->redis_us;
+    int64_t yield_us = l->redis_us / YIELD_SHARE - rested_us;
+    return yield_us > 0 ? yield_us / 1000 : 0;
+}
+
+void publish_loop_retire(struct publish_loop *l)
+{
+    int64_t floor;
+    if (now_ms(l) < l->retire_due_ms)
+        return;
+    if (outbox_retire(l->with.outbox, clock_now_ms(l->with.clock), &floor))
+        l->final_through = floor * MINUTE_SECONDS;
+    atomic_store(&l->with.counters->early_minutes, (uint64_t)outbox_early_minutes(l->with.outbox));
+    l->retire_due_ms = now_ms(l) + RETIRE_EVERY_MS;
+}

@@ -1,0 +1,58 @@
+/*
+ * The publish loop, run by the holder of the lease with a connected producer, round by round. A round is at
+ * most three transactions, and nothing is settled before its transaction has committed:
+ *
+ *     learners' minutes and totals:  due -> take -> send -> commit -> settle; what has no room is left
+ *     lesson minutes:                grown -> sum up -> send -> commit -> settle
+ *     watermark:                     how far everything is published now
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+struct config;
+struct lease;
+struct outbox;
+struct producer;
+struct publish_counters;
+struct publish_loop;
+
+enum round_status {
+    ROUND_DONE,   /* all that was due is published, or the pace asks for a pause */
+    ROUND_MORE,   /* go on at once */
+    ROUND_FAILED, /* as PRODUCER_FAILED: disconnect the producer and connect anew */
+    ROUND_FENCED, /* as PRODUCER_FENCED */
+    ROUND_LEASE_LOST
+};
+
+/* Borrowed. */
+struct publish_loop_parts {
+    const struct config *config;
+    const struct clock *clock;
+    struct outbox *outbox;
+    struct producer *producer;
+    struct lease *lease;
+    struct publish_counters *counters;
+};
+
+struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts);
+void publish_loop_free(struct publish_loop *l);
+
+/* One round. LAST: before the daemon ends. Minutes still running are published too, if they ever are; no pace
+ * is kept. */
+enum round_status publish_loop_round(struct publish_loop *l, bool last) __attribute__((warn_unused_result));
+
+/* How long to wait before the next round, after ROUND_DONE. */
+int64_t publish_loop_wait_ms(const struct publish_loop *l);
+
+/*
+ * The same after ROUND_MORE: catching up leaves Redis to heartbeats for a share of the time, and the busier
+ * Redis is, the longer. While Kafka is at work Redis rests already.
+ */
+int64_t publish_loop_yield_ms(const struct publish_loop *l);
+
+/* Gives memory back in Redis, every few seconds. Needs the lease but no Kafka. */
+void publish_loop_retire(struct publish_loop *l);

@@ -1,0 +1,210 @@
+/* What the publisher makes visible in Kafka, when, and in which order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "publisher_fixture.h"
+
+static int partition_of(const char *route)
+{
+    return rd_kafka_msg_partitioner_murmur2(NULL, route, strlen(route), PARTITIONS, NULL, NULL);
+}
+
+static void check_record(struct publisher_fixture *f, const char *topic, const char *schema,
+    const char *route, const char *key, const char *value)
+{
+    const struct read_record *r = last_of(f, read_topic(f, topic), key);
+    assert_string_equal(r->value, value);
+    assert_string_equal(r->content_type, "application/json");
+    assert_string_equal(r->schema, schema);
+    assert_int_equal(r->partition, partition_of(route));
+    if (strcmp(topic, TOPIC_WATERMARKS) != 0)
+        assert_int_equal(r->time_ms, MINUTE_START * INT64_C(1000));
+}
+
+#define LEARNER_HEAD                                                                                         \
+    "{\"portal\":\"higher\",\"learner_id\":\"t-2\",\"course_id\":\"live\",\"lesson_id\":\"b\","
+
+static void check_exact_records(struct publisher_fixture *f)
+{
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), 3);
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_LESSONS), 3);
+    assert_int_equal(read_topic(f, TOPIC_LESSON_MINUTES), 2);
+    check_record(f, TOPIC_LEARNER_MINUTES, "minuted.v1.LearnerMinute", "higher/t-2",
+        "1674187200/higher/b/t-2",
+        LEARNER_HEAD
+        "\"minute_start\":1674187200,\"seconds_mask\":\"00000000000000f\",\"watched_seconds\":4}");
+    check_record(f, TOPIC_LEARNER_LESSONS, "minuted.v1.LearnerLesson", "higher/t-2", "higher/b/t-2",
+        LEARNER_HEAD "\"watched_seconds\":4,\"covered_seconds\":2,\"last_minute_start\":1674187200}");
+    check_record(f, TOPIC_LESSON_MINUTES, "minuted.v1.LessonMinute", "1674187200/a", "1674187200/a",
+        "{\"course_id\":\"live\",\"lesson_id\":\"a\",\"minute_start\":1674187200,"
+        "\"watched_seconds\":5,\"learners\":2}");
+    check_record(f, TOPIC_WATERMARKS, "minuted.v1.Watermark", "winter", "winter",
+        "{\"published_through\":1674187260,\"final_through\":1674100800}");
+}
+
+static void publishes_what_is_due(void **state)
+{
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    watch(f, MINUTE, "t-1", "a", 0, 3);
+    watch(f, MINUTE, "t-2", "a", 4, 6);
+    watch(f, MINUTE, "t-2", "b", 0, 4);
+    watch(f, MINUTE + 1, "t-4", "a", 0, 1); /* not due */
+    publisher_fixture_start(f);
+    WAIT_UNTIL(settled(f) && counters(f)->published_through > 0);
+    assert_int_equal(counters(f)->records, 3 + 3 + 2 + 1);
+    assert_int_equal(counters(f)->learner_masks, 3);
+    assert_int_equal(counters(f)->holds_lease, 1);
+    assert_int_equal(counters(f)->published_through, MINUTE_START + 60);
+    assert_int_equal(counters(f)->final_through, MINUTE_START - 86400);
+    assert_true(describes(f, "publishing"));
+    publisher_fixture_stop(f);
+    assert_int_equal(count_dirty(f), 1);
+    assert_true(is_owner(f, ""));
+    check_exact_records(f);
+}
+
+static void the_embedded_broker_serves(void **state)
+{
+    struct publisher_fixture *f = *state;
+    char *error = NULL;
+    struct embedded_kafka *k = embedded_kafka_start(f->redis->log, &error);
+    assert_non_null(k);
+    f->brokers = embedded_kafka_brokers(k);
+    watch(f, MINUTE, "t-1", "a", 0, 3);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(settled(f));
+    publisher_fixture_stop(f);
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_LESSONS), 1);
+    embedded_kafka_stop(k);
+}
+
+/* N learners of partition 0 watch the first second of a minute. */
+static void watch_crowd(struct publisher_fixture *f, int64_t minute, int n)
+{
+    enum { AT_ONCE = 100 };
+    static char names[AT_ONCE][16];
+    struct store_run runs[AT_ONCE];
+    size_t queued = 0;
+    for (int i = 1; n > 0; i++) {
+        char *name = names[queued];
+        snprintf(name, sizeof(names[0]), "c-%d", i);
+        if (partition_of_hash(learner_hash(SLICE_LITERAL("higher"), slice_of(name)), 2) != 0)
+            continue;
+        runs[queued] = fixture_run(name, "a", minute * 60000, 1000, 0, 1000);
+        runs[queued].portal = SLICE_LITERAL("higher");
+        runs[queued++].course = SLICE_LITERAL("live");
+        n--;
+        if (queued == AT_ONCE || n == 0) {
+            fixture_submit(f->redis, runs, queued);
+            queued = 0;
+        }
+    }
+}
+
+/* What the first watermark said. */
+static int64_t first_published_through(struct publisher_fixture *f)
+{
+    static const char head[] = "{\"published_through\":";
+    assert_true(read_topic(f, TOPIC_WATERMARKS) > 0);
+    assert_true(strncmp(f->records[0].value, head, sizeof(head) - 1) == 0);
+    return atoll(f->records[0].value + sizeof(head) - 1);
+}
+
+enum { CROWD = 1200 }; /* three portions */
+
+static void a_minute_is_taken_in_portions(void **state)
+{
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    watch_crowd(f, MINUTE, CROWD);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(settled(f) && counters(f)->published_through == MINUTE_START + 60);
+    assert_int_equal(count_taken(f), 3);
+    publisher_fixture_stop(f);
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), CROWD);
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_LESSONS), CROWD);
+    assert_int_equal(first_published_through(f), MINUTE_START + 60);
+}
+
+/* One portion a transaction: the minute goes on in the next one, after a pause, and no record comes twice. */
+static void pace_is_kept_between_transactions(void **state)
+{
+    enum { RATE = 1000 }; /* two records each: a portion fills a transaction */
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    f->redis->config.publish.max_rate = RATE;
+    watch_crowd(f, MINUTE, CROWD);
+    hold_clock(f);
+    publisher_fixture_start(f);
+    uint64_t paid = 0;
+    for (size_t portion = 1; portion < 3; portion++) {
+        WAIT_UNTIL(count_taken(f) == portion && counters(f)->published_through == MINUTE_START);
+        WAIT_UNTIL(counters(f)->records >= paid + RATE + (portion == 1 ? 2 : 0));
+        int64_t pause = (int64_t)(counters(f)->records - paid) * 1000 / RATE;
+        paid = counters(f)->records;
+        move_clock(f, pause - 1);
+        pause_ms(1200); /* longer than the publisher sleeps */
+        assert_int_equal(count_taken(f), portion);
+        move_clock(f, 1);
+    }
+    WAIT_UNTIL(settled(f));
+    move_clock(f, 1000); /* the next round finds that the minute is done with */
+    WAIT_UNTIL(counters(f)->published_through == MINUTE_START + 60);
+    publisher_fixture_stop(f);
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), CROWD);
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_LESSONS), CROWD);
+    /* while something of the minute was left, the watermark could not pass it */
+    assert_int_equal(first_published_through(f), MINUTE_START);
+}
+
+/* ---- order ---- */
+
+static void check_growing(struct publisher_fixture *f, const char *topic, const char *field, const char *last)
+{
+    char before[READER_TEXT_MAX] = "";
+    size_t n = read_topic(f, topic);
+    assert_true(n > 1);
+    for (size_t i = 0; i < n; i++) {
+        const char *at = strstr(f->records[i].value, field);
+        assert_non_null(at);
+        at += strlen(field);
+        assert_true(strlen(at) > strlen(before) || (strlen(at) == strlen(before) && strcmp(at, before) >= 0));
+        snprintf(before, sizeof(before), "%s", at);
+    }
+    assert_string_equal(before, last);
+}
+
+/* One learner whose minute grows while it is published. */
+static void the_last_record_of_a_key_is_the_greatest(void **state)
+{
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    f->redis->config.publish.running_minutes_ms = 10;
+    watch(f, MINUTE + 2, "t-1", "a", 0, 1);
+    publisher_fixture_start(f);
+    for (int second = 1; second < 60; second++) {
+        watch(f, MINUTE + 2, "t-1", "a", second, second + 1);
+        pause_ms(10);
+    }
+    publisher_fixture_stop(f); /* what is left is published while the daemon ends */
+    assert_true(all_settled(f));
+    check_growing(
+        f, TOPIC_LEARNER_MINUTES, "\"seconds_mask\":\"", "fffffffffffffff\",\"watched_seconds\":60}");
+    check_growing(f, TOPIC_LESSON_MINUTES, "\"watched_seconds\":", "60,\"learners\":1}");
+    check_growing(f, TOPIC_LEARNER_LESSONS,
+        "\"watched_seconds\":", "60,\"covered_seconds\":30,\"last_minute_start\":1674187320}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PUBLISHER_TEST(publishes_what_is_due),
+        PUBLISHER_TEST(the_embedded_broker_serves),
+        PUBLISHER_TEST(a_minute_is_taken_in_portions),
+        PUBLISHER_TEST(pace_is_kept_between_transactions),
+        PUBLISHER_TEST(the_last_record_of_a_key_is_the_greatest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,73 @@
+/* The producer against librdkafka's mock cluster, where the test itself decides when a record follows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <string.h>
+#include <time.h>
+
+#include "config/config.h"
+#include "patience.h"
+#include "publish/producer.h"
+#include "publish/records.h"
+#include "publish/topics.h"
+
+enum { ADD_PARTITIONS = 24 }; /* a request of Kafka's protocol */
+
+static int renew(void *ctx)
+{
+    (void)ctx;
+    return 1000;
+}
+
+/* The first record is refused before the second one is sent, so that sending it says what is wrong. */
+static void what_is_refused_early_is_named_all_the_same(void **state)
+{
+    static const char *const topics[] = {
+        TOPIC_LEARNER_LESSONS, TOPIC_LEARNER_MINUTES, TOPIC_LESSON_MINUTES, TOPIC_WATERMARKS};
+    struct config config = {.kafka.deployment = (char[]){"winter"}};
+    struct clock clock = {0};
+    struct log *log = log_new(LOG_ERROR);
+    (void)state;
+    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), NULL, 0);
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(handle, 1);
+    for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
+        assert_int_equal(rd_kafka_mock_topic_create(cluster, topics[i], 1, 1), 0);
+    struct producer *p = producer_new(&config, &clock, rd_kafka_mock_cluster_bootstraps(cluster),
+        (struct producer_caller){renew, NULL}, log);
+    assert_int_equal(producer_connect(p), PRODUCER_DONE);
+    rd_kafka_mock_push_request_errors(
+        cluster, ADD_PARTITIONS, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+
+    struct record_writer writer = {.format = FORMAT_JSON};
+    struct record record = record_watermark(&writer, "winter", 60, 0, 0);
+    enum producer_status status = PRODUCER_DONE;
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (status == PRODUCER_DONE && clock_monotonic_ms() < until_ms) {
+        status = producer_send(p, &record);
+        nanosleep(&(struct timespec){0, 5000000}, NULL);
+    }
+    assert_int_equal(status, PRODUCER_FAILED);
+    assert_ptr_equal(strstr(producer_error(p), "produce: "), producer_error(p));
+    assert_non_null(strstr(producer_error(p), "Topic authorization failed"));
+    assert_true(producer_pending(p) > 0);
+    assert_false(producer_disconnect(p));
+    assert_int_equal(producer_pending(p), 0);
+
+    record_writer_free(&writer);
+    producer_free(p);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(handle);
+    log_free(log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_refused_early_is_named_all_the_same)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
