@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "publisher_fixture.h"
+#include "redis/partition.h"
 
 static int partition_of(const char *route)
 {
@@ -90,7 +91,7 @@ static void watch_crowd(struct publisher_fixture *f, int64_t minute, int n)
     for (int i = 1; n > 0; i++) {
         char *name = names[queued];
         snprintf(name, sizeof(names[0]), "c-%d", i);
-        if (partition_of_hash(learner_hash(SLICE_LITERAL("higher"), slice_of(name)), 2) != 0)
+        if (partition_of_hash(partition_hash(SLICE_LITERAL("higher"), slice_of(name)), 2) != 0)
             continue;
         runs[queued] = fixture_run(name, "a", minute * 60000, 1000, 0, 1000);
         runs[queued].portal = SLICE_LITERAL("higher");
