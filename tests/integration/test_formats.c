@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "publish/outbox_sums.h"
 #include "redis/key.h"
 #include "store_fixture.h"
 
@@ -181,7 +182,7 @@ static void test_settle_refuses(void **state)
 {
     struct fixture *f = *state;
     struct arena arena = {0};
-    struct outbox_taken taken;
+    struct outbox_portion taken;
     submit_first(f);
     fixture_take(f, 0, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_learners, 1);
