@@ -21,7 +21,8 @@ static int fail(char *error)
     return EXIT_FAILED;
 }
 
-/* --dev makes a secret at its start; to check the rest, any will do. */
+/* A daemon with --dev makes its secret when it starts; to check the rest of the policy, any secret will do.
+ */
 static struct slice stand_in_secret(bool dev)
 {
     static const char secret[32];
@@ -44,13 +45,14 @@ static int create_topics(const struct config *config)
 {
     char *error = NULL;
     if (strcmp(config->kafka.brokers, "embedded") == 0) {
-        fputs("minuted: kafka.brokers is 'embedded', which makes its topics itself\n", stderr);
+        fputs("minuted: kafka.brokers is 'embedded', and the embedded broker makes its topics itself\n",
+            stderr);
         return EXIT_FAILED;
     }
     return topics_create(config, config->kafka.brokers, &error) ? EXIT_GOOD : fail(error);
 }
 
-/* Whatever is done, nothing is begun with properties that cannot work. */
+/* No action begins with properties of librdkafka that cannot work. */
 static bool check_kafka(const struct config *config, bool tell_notes, char **error)
 {
     struct problems problems = {0};

@@ -1,6 +1,7 @@
 /* Collecting the metrics' values. */
 #include "ops/metrics.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <math.h>
 #include <stdio.h>
@@ -97,6 +98,7 @@ static void collect_daemon(struct metrics *m, const struct ops_sources *sources)
 
 void metrics_collect_servers(struct metrics *m)
 {
+    assert(m->n_servers <= METRIC_SERIES_MAX);
     for (size_t i = 0; i < m->n_servers; i++) {
         const struct redis_condition *server = &m->servers[i];
         m->value[METRIC_server_reached][i] = server->reached;

@@ -22,8 +22,9 @@ static const struct family families[METRIC_COUNT] = {
 };
 
 static const char *const label_names[] = {"", "reason", "server", "version"};
+_Static_assert(sizeof(label_names) / sizeof(label_names[0]) == LABEL_version + 1, "every label has a name");
 
-/* The label's value of series I; NULL where there is no such series. */
+/* The value of LABEL for series I; NULL if there is no such series. */
 static const char *label_value(const struct metrics *m, enum label label, size_t i)
 {
     switch (label) {

@@ -1,6 +1,7 @@
 /* File descriptors. */
 #include "run/descriptors.h"
 
+#include <assert.h>
 #include <sys/resource.h>
 
 enum {
@@ -24,6 +25,7 @@ int64_t descriptors_raise_limit(void)
 
 int descriptors_for_players(int64_t limit, int wanted, int workers)
 {
+    assert(limit >= 0 && wanted >= 0 && workers > 0);
     int64_t kept = KEPT + (int64_t)KEPT_A_WORKER * workers;
     int64_t left = kept < limit / 2 ? limit - kept : limit / 2;
     return left < wanted ? (int)left : wanted;

@@ -1,17 +1,16 @@
 /*
- * File descriptors, divided before anybody asks: players may fill all places but never take those that
- * Redis, Kafka and the operators' port need, or a daemon that lost Redis under a full house would wait for it
- * for ever.
+ * File descriptors, divided at the start: players never get those that Redis, Kafka and the operators' port
+ * need. Otherwise a daemon that is full of players and loses Redis could never connect to it again.
  */
 #pragma once
 
 #include <stdint.h>
 
-/* Raises the process's limit as far as it may be; returns it. */
+/* Raises the process's limit as far as the system allows, and returns it. */
 int64_t descriptors_raise_limit(void);
 
 /*
- * How many of WANTED connections there can be with LIMIT descriptors and WORKERS workers: those that are kept
- * back for everything else, half of a small limit at most, are not given to players.
+ * How many of WANTED players' connections there can be with LIMIT descriptors and WORKERS workers. The others
+ * are kept back for everything else, but never more than half of LIMIT.
  */
 int descriptors_for_players(int64_t limit, int wanted, int workers);

@@ -1,6 +1,7 @@
 /* A worker. */
 #include "run/worker.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ struct worker {
     _Atomic bool ended;
     pthread_mutex_t lock;
     struct policy *next_policy; /* under the lock; NULL: none */
-    int64_t drain_deadline_ms;  /* under the lock; 0: go on */
+    int64_t drain_deadline_ms;  /* under the lock; 0: do not drain */
 };
 
 static void on_drain_check(evutil_socket_t fd, short what, void *ctx)
@@ -70,7 +71,8 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
 static void wake(struct worker *w)
 {
     uint64_t one = 1;
-    ssize_t ignored = write(w->wake_fd, &one, sizeof(one)); /* full means that it will wake anyway */
+    ssize_t ignored =
+        write(w->wake_fd, &one, sizeof(one)); /* if the counter is full, the thread wakes anyway */
     (void)ignored;
 }
 
@@ -147,6 +149,7 @@ void worker_set_policy(struct worker *w, struct policy *policy)
 
 void worker_drain(struct worker *w, int64_t deadline_ms)
 {
+    assert(deadline_ms > 0);
     pthread_mutex_lock(&w->lock);
     w->drain_deadline_ms = deadline_ms;
     pthread_mutex_unlock(&w->lock);

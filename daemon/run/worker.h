@@ -1,6 +1,6 @@
 /*
  * A worker: one thread with an event loop, listeners, Redis connections and an api of its own. Workers share
- * nothing but what is immutable, and the places for connections.
+ * only what is immutable, and the places for connections.
  */
 #pragma once
 
@@ -28,8 +28,10 @@ struct worker *worker_start(
 /* Puts a new policy in force, soon. Any thread. */
 void worker_set_policy(struct worker *w, struct policy *policy);
 
-/* Stop accepting, answer what is under way; the thread ends when all is answered, at the latest after
- * DEADLINE_MS. */
+/*
+ * Makes the worker stop accepting and answer what is under way. Its thread ends when all is answered, and
+ * after DEADLINE_MS (more than 0) at the latest. Any thread.
+ */
 void worker_drain(struct worker *w, int64_t deadline_ms);
 
 /* Whether the thread has ended, or is about to. Any thread. */

@@ -16,7 +16,7 @@ enum { INTERVAL_MS = 15000, HORIZON_MS = 86400000 };
 static const struct claim_rules rules = {.max_run_ms = 600000, .clock_slack_ms = 5000, .max_rate = 2.0};
 
 /* A run on its way to Redis, with the token's strings that it points to. */
-struct crediting {
+struct peer_crediting {
     struct peer *peer;
     struct evhttp_request *request;
     struct store_run run;
@@ -62,7 +62,7 @@ static void send_reason(struct peer *peer, struct evhttp_request *request, enum 
 
 static void on_credited(struct store_run *run, void *ctx)
 {
-    struct crediting *c = ctx;
+    struct peer_crediting *c = ctx;
     struct run_result result = {.status = RUN_ACCEPTED,
         .credited_seconds = run->credited_seconds,
         .duplicate_seconds = run->duplicate_seconds,
@@ -79,7 +79,8 @@ static void on_credited(struct store_run *run, void *ctx)
 /* ---- judging ---- */
 
 /* Takes C over. */
-static void judge(struct crediting *c, const struct session *session, const struct run *given, int64_t now_ms)
+static void judge(
+    struct peer_crediting *c, const struct session *session, const struct run *given, int64_t now_ms)
 {
     const struct lesson *lesson = catalog_find_lesson(c->peer->catalog, session->lesson);
     struct run_result nothing = {.status = RUN_ACCEPTED};
@@ -105,7 +106,7 @@ static void credit(struct peer *peer, struct evhttp_request *request, const stru
 {
     struct session session;
     int64_t now_ms = clock_system_ms();
-    struct crediting *c = mem_zalloc(sizeof(*c));
+    struct peer_crediting *c = mem_zalloc(sizeof(*c));
     c->peer = peer;
     c->request = request;
     bool known = heartbeat->token.len <= TOKEN_MAX &&
