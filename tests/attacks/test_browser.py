@@ -111,7 +111,7 @@ def counters(new_minuted, redis):
 def test_hurried_page(counters, new_viewer, keep_row):
     honest = new_viewer(counters, HONEST)
     cheat = new_viewer(counters, CHEAT, HURRY)
-    time.sleep(SECONDS)
+    time.sleep(SECONDS)  # sleeps: the film plays
     for viewer in (cheat, honest):
         viewer.stop()
     wait_until(lambda: abs(honest.credited()[0] - honest.media_s()) <= 1, "the honest learner is credited all of it")

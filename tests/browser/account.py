@@ -74,14 +74,14 @@ class Account:
         contested, refused = (now - before for now, before in zip(self.counted(), self.before))
         return Row(scenario, played, self.credited(), contested, refused)
 
-    def check(self, row, stretches, refused=0):
+    def check(self, row, stretches, refused=0, lost=0.0):
         """The row itself, that every source says so, and that no second stands twice or has not passed yet."""
         assert self.totals() == self.progress()
         if not self.retired:
             self.check_seconds(row)
         assert row.credited <= time.monotonic() - self.began + 1, "more is credited than time has passed"
         assert row.refused == refused, f"{row.refused} runs were refused"
-        assert abs(row.played - row.credited) <= stretches + PROBE_S, (
+        assert abs(row.played - lost - row.credited) <= stretches + PROBE_S, (
             f"{row.played:.1f} s were really played in {stretches} stretches, and {row.credited} s are credited")
 
     def check_seconds(self, row):

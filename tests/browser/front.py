@@ -161,5 +161,5 @@ class Handler(BaseHTTPRequestHandler):
         first = at_once if bytes_per_second else len(content)
         self.wfile.write(content[:first])
         for at in range(first, len(content), BLOCK):
-            time.sleep(BLOCK / bytes_per_second)
+            time.sleep(BLOCK / bytes_per_second)  # sleeps: a network that is so slow
             self.wfile.write(content[at:at + BLOCK])

@@ -99,17 +99,18 @@ class Stage:
     def page(self, lesson_id="open-1"):
         return LessonPage(self.browser, self.front, self.learner, lesson_id)
 
-    def settle(self, *pages, stretches=1, refused=0):
+    def settle(self, *pages, stretches=1, refused=0, lost=0.0):
         """Nothing is in the way any more: what PAGES played must come to be credited, and does not grow after that."""
-        return self.account_for(sum(page.played() for page in pages), stretches, refused)
+        return self.account_for(sum(page.played() for page in pages), stretches, refused, lost)
 
-    def account_for(self, played, stretches=1, refused=0):
-        """States PLAYED against what is credited, once that no longer changes, and judges it."""
-        self.account.await_credited(played - stretches)
-        time.sleep(0.5)                  # what is too much would still be on its way
+    def account_for(self, played, stretches=1, refused=0, lost=0.0):
+        """States PLAYED, of which so many seconds must be LOST, against what is credited, once that no longer changes, and
+        judges it."""
+        self.account.await_credited(played - lost - stretches)
+        time.sleep(0.5)  # sleeps: what is too much would still be on its way from a page that may be gone
         row = self.account.row(self.scenario, played)
         self.rows.append(row)
-        self.account.check(row, stretches, refused)
+        self.account.check(row, stretches, refused, lost)
         return row
 
     def clear(self):

@@ -32,7 +32,7 @@ def test_unavailable(own_stage):
     stopped = time.monotonic()
     lesson.play(4)
     wait_until(lambda: any(sent.status == 503 for sent in own_stage.front.heartbeats()), "minuted answers 503")
-    time.sleep(max(0, stopped + 10 - time.monotonic()))
+    time.sleep(max(0, stopped + 10 - time.monotonic()))  # sleeps: Redis stands still for 10 s while a film plays
     own_stage.house.redis.signal(signal.SIGCONT)
     lesson.finish()
     own_stage.settle(lesson)

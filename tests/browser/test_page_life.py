@@ -15,7 +15,7 @@ def test_hidden_tab(lesson, stage):
     """In a hidden tab, whose timers are slowed down"""
     lesson.open().play(3)
     stage.browser.hide()
-    time.sleep(6)
+    time.sleep(6)  # sleeps: the film plays on, and a hidden tab cannot be asked
     stage.browser.show(lesson.tab)
     ticks = lesson.run("return probe.hidden_ticks")[-5:]
     assert len(ticks) > 3 and all(b - a > 900 for a, b in zip(ticks, ticks[1:])), f"timers were not slowed down: {ticks}"
@@ -103,7 +103,7 @@ def test_frozen(stage):
     lesson = stage.set_up(LONG).open().play(3)
     stage.browser.cdp("Page.setWebLifecycleState", state="frozen")
     stage.account.wait_credited(2)   # sent before it froze
-    time.sleep(4)
+    time.sleep(4)  # sleeps: the page stays frozen for so long
     stage.browser.cdp("Page.setWebLifecycleState", state="active")
     stage.browser.hide()
     stage.browser.show(lesson.tab)

@@ -17,7 +17,7 @@ def test_play(lesson, stage):
 def test_pause(lesson, stage):
     """Pause for 3 s and go on"""
     lesson.open().play(4).pause()
-    time.sleep(3)
+    time.sleep(3)  # sleeps: the learner pauses for so long
     lesson.play(4).finish()
     stage.settle(lesson, stretches=2)
 

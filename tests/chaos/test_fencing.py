@@ -2,7 +2,6 @@
 itself refuses; by an answer that is lost, a coordinator that is killed, a network that lets nothing through."""
 
 import signal
-import time
 
 import pytest
 
@@ -14,7 +13,7 @@ from harness.kafka_gate import ADD_PARTITIONS, END_TXN, PRODUCE, Gate
 from harness.model import Model
 from harness.player import Player, accepted, run
 from harness.proxy import ProxyThread
-from harness.records import end_offsets
+from harness.records import end_offsets, read_topics
 from harness.redis_truth import is_settled
 from harness.service import wait_until
 
@@ -146,12 +145,13 @@ def test_a_publisher_cut_off_from_kafka_makes_room(pair):
 
 
 def test_a_commit_whose_answer_is_lost(pair):
+    before = len(read_topics(pair.kafka.brokers))
     pair.gate.hold(END_TXN)
     pair.watch(0, 20)
     pair.gate.wait_caught()
     pair.gate.lose_answers()
     pair.gate.release()
-    time.sleep(1)
+    wait_until(lambda: len(read_topics(pair.kafka.brokers)) > before, "Kafka has committed, and has answered")
     pair.gate.heal()
     check_published(pair.model, pair.redis, pair.kafka.brokers)
     assert pair.first.metric("minuted_publish_holds_lease") == 1

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -26,6 +25,13 @@ def open_sessions(minuted, n, hours=3):
 def full_load(minuted):
     sessions = open_sessions(minuted, CONNECTIONS)
     return Load(minuted.port, [Client(s, 4 if i < PIPELINED else 1) for i, s in enumerate(sessions)]).start()
+
+
+def hang_up_under(minuted, load):
+    """SIGHUP, and some answers more before whatever comes next."""
+    answered = load.statuses().total()
+    minuted.signal(signal.SIGHUP)
+    wait_until(lambda: load.statuses().total() > answered + 50, "the load goes on", every=0.01)
 
 
 def resend(player, load, model):
@@ -115,8 +121,7 @@ def test_sighup_under_full_load(new_minuted, redis):
     for i in range(40):
         if i % 10 == 5:
             ring.rotate()
-        minuted.signal(signal.SIGHUP)
-        time.sleep(0.05)
+        hang_up_under(minuted, load)
         if i % 10 == 9:
             sessions.append(player.open("open-2", f"phone-{i}"))
     load.stop()
@@ -147,8 +152,7 @@ def test_a_reload_that_fails_changes_nothing_under_load(new_minuted, redis, brok
     load = full_load(minuted)
     minuted.config_path.write_text(broken)
     for _ in range(10):
-        minuted.signal(signal.SIGHUP)
-        time.sleep(0.05)
+        hang_up_under(minuted, load)
     minuted.wait_log("event=reload_failed")
     load.stop()
     assert load.statuses().keys() <= {200, 503} and not load.torn()

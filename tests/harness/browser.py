@@ -145,7 +145,7 @@ class Browser:
         held = self.processes()
         for pid in held:
             os.kill(pid, signal.SIGSTOP)
-        time.sleep(seconds)
+        time.sleep(seconds)  # sleeps: the lid stays closed for so long, on real clocks
         for pid in held:
             os.kill(pid, signal.SIGCONT)
 

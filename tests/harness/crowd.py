@@ -105,13 +105,13 @@ class Crowd:
                     if watcher.at_ms < WATCHED_MAX_MS:
                         watcher.watch()
                     watcher.send()
-                    time.sleep(every)
+                    time.sleep(every)  # sleeps: the pace at which watchers send
             except Exception as e:  # noqa: BLE001 - told below
                 problems.append(f"{watcher.session.name}: {e!r}")
         threads = [threading.Thread(target=go_on, args=(w,), daemon=True) for w in self.watchers]
         for thread in threads:
             thread.start()
-        time.sleep(seconds)
+        time.sleep(seconds)  # sleeps: the weather lasts at least so long; what must come of it, UNTIL says
         try:
             wait_until(lambda: problems or until(), "what the crowd plays for")
         finally:
@@ -140,7 +140,7 @@ class Crowd:
         while not all([w.send() for w in watchers]):
             owed = [r for w in watchers for r in w.owed]
             assert time.monotonic() < until, f"after {PATIENCE_S} s still owed: {owed[:5]}"
-            time.sleep(0.05)
+            time.sleep(0.05)  # sleeps: it sends again and again
 
     def promised(self):
         """(learner, lesson) -> the seconds that were answered `accepted`."""

@@ -4,7 +4,6 @@ import copy
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import yaml
@@ -147,11 +146,10 @@ class Minuted(Service):
         return self.client.get(f"{self.base}/dev/kafka").json()["brokers"]
 
     def reload(self):
-        """SIGHUP; waits until the log says what came of it."""
+        """SIGHUP; waits until the log says what came of it. By then every worker's loop has it before any later request."""
         before = self.log_text().count("event=reload")
         self.signal(signal.SIGHUP)
         wait_until(lambda: self.log_text().count("event=reload") > before, "minuted has reloaded")
-        time.sleep(0.2)  # each worker takes it up in its own loop
 
     def stop(self):
         """Drains it and says whether all was well."""

@@ -108,7 +108,7 @@ def end_family(mark, kept):
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 pass  # it has just ended, or is not ours
-        time.sleep(PAUSE_S)
+        time.sleep(PAUSE_S)  # sleeps: it looks again and again
 
 
 def main():

@@ -23,7 +23,7 @@ def cpu_seconds(pid):
 def cpu_share(pid, seconds=1.0):
     """Processor time over the next SECONDS, as a share of one processor."""
     before, began = cpu_seconds(pid), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # sleeps: the window that is measured
     return (cpu_seconds(pid) - before) / (time.monotonic() - began)
 
 

@@ -1,6 +1,7 @@
 """A real redis-server, set up as minuted asks for it."""
 
 import os
+from collections import Counter
 
 import redis
 
@@ -39,6 +40,16 @@ class RedisServer(Service):
     def times_asked(self):
         """How often anybody asked for its time, which daemons do whenever they look at it."""
         return self.client.info("commandstats").get("cmdstat_time", {"calls": 0})["calls"]
+
+    def wait_asked(self, text, times):
+        """Waits until one and the same command, in which TEXT stands, has come so many TIMES from now on."""
+        asked = Counter()
+        with self.client.monitor() as monitor:
+            for command in monitor.listen():
+                words = command["command"]
+                asked[words] += text in words
+                if asked[words] >= times:
+                    return
 
     def restart(self):
         """Ends it at once, as a crash would, and starts it again on its append-only file."""

@@ -45,7 +45,7 @@ def wait_until(condition, what, seconds=PATIENCE_S, every=0.05):
             problem = f"last value {value!r}"
         except Exception as e:  # noqa: BLE001 - told below
             problem = repr(e)
-        time.sleep(every)
+        time.sleep(every)  # sleeps: it looks again and again
     raise AssertionError(f"not within {seconds} s: {what} ({problem})")
 
 

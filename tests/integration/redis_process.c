@@ -33,6 +33,7 @@ static const char *server_program(void)
 
 static void pause_a_little(void)
 {
+    /* sleeps: whoever calls this looks again and again */
     nanosleep(&(struct timespec){0, PAUSE_MS * 1000000}, NULL);
 }
 

@@ -222,7 +222,7 @@ def test_latency_counts_from_when_a_request_was_due(bench, target):
     bench.begin(*PLAIN, "--load", "300:2s", "--players", 2000, "--drain", "20s")
     wait_loaded(bench, target)
     with standing_still(target):
-        time.sleep(0.8)  # no longer: after a second it would rather refuse what waits
+        time.sleep(0.8)  # sleeps: it stands still; after a second it would rather refuse what waits
     found = bench.end()
     assert found.total("offered") == found.total("answered") == 600
     assert found.result["latency_us"]["max"] >= 0.75 * SECOND_US
@@ -233,7 +233,7 @@ def test_a_redis_that_pauses_is_told(bench, target, shared_redis):
     bench.begin(*PLAIN, "--load", "200:3s", "--players", 2000, "--connections", 300, "--drain", "500ms")
     wait_loaded(bench, target)
     with standing_still(shared_redis):
-        time.sleep(2)
+        time.sleep(2)  # sleeps: Redis pauses for so long while the load goes on
     found = bench.end()
     assert found.counts["refused"] > 0 or found.result["metrics"]["p99"] >= SECOND_US
     assert found.counts["rejected"] == 0
@@ -255,7 +255,7 @@ def test_nothing_is_lost_when_the_daemon_is_killed(new_bench, new_minuted, kafka
     wait_loaded(bench, minuted)
     minuted.kill()
     redis.client.delete("minuted:publisher")  # the lease of the dead, which would be waited for
-    time.sleep(0.3)
+    time.sleep(0.3)  # sleeps: the daemon stays away for so long while the load goes on
     minuted.start()
     found = bench.end()
     assert found.good, found.said

@@ -1,7 +1,6 @@
 """The topics as other services see them, and what an absent or broken Kafka does: nothing is lost, players notice nothing."""
 
 import subprocess
-import time
 
 import pytest
 
@@ -131,7 +130,7 @@ def test_a_minute_is_due_by_the_clock_and_a_late_run_again(kafka, new_minuted, r
     minuted = new_minuted(redis, kafka.brokers).start()
     model = Model()
     player, session = watch(minuted, model, seconds=40)
-    time.sleep(3)
+    redis.wait_asked(":due", times=3)  # three looks of the publisher
     assert not is_settled(redis.client), "published before its grace had passed"
     minuted.advance(GRACE_PASSED_MS)
     check_published(model, redis.client, kafka.brokers)

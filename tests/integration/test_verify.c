@@ -55,6 +55,7 @@ static void test_others_do_not_matter(void **state)
 
 static void *publish_later(void *ctx)
 {
+    /* sleeps: the verification has begun by then, and waits; where it has not, it finds all at once */
     nanosleep(&(struct timespec){0, 700000000}, NULL);
     scene_publish(ctx);
     return NULL;

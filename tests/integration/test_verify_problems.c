@@ -152,6 +152,7 @@ static void test_topic_may_not_be_read(void **state)
 static void *take_broker_away(void *ctx)
 {
     struct scene *s = ctx;
+    /* sleeps: so that the verification is likely to be in the midst of reading */
     nanosleep(&(struct timespec){0, 600000000}, NULL);
     rd_kafka_mock_broker_set_down(s->cluster, 1);
     return NULL;

@@ -241,7 +241,7 @@ static inline void client_abort(struct client *c)
 static inline void fixture_turn(struct fixture *f)
 {
     event_base_loop(f->base, EVLOOP_NONBLOCK);
-    usleep(200);
+    usleep(200); /* sleeps: whoever calls this looks again and again */
 }
 
 /* Everything that has arrived. */

@@ -95,7 +95,7 @@ class Theatre:
             if self.holder() is not daemon:
                 return False
             daemon.signal(signal.SIGSTOP)
-            time.sleep(LEASE_S + seconds)
+            time.sleep(LEASE_S + seconds)  # sleeps: the publisher stands still for so long
             daemon.signal(signal.SIGCONT)
         finally:
             daemon.busy.release()
