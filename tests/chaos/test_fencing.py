@@ -23,8 +23,7 @@ LEASE = "minuted:publisher"
 @pytest.fixture(scope="module")
 def gate():
     thread = ProxyThread()
-    gate = thread.call(Gate.open(0, latency=0))
-    thread.proxies.append(gate)
+    gate = thread.open(Gate, 0)
     yield gate
     gate.release()
     thread.stop()

@@ -24,9 +24,12 @@ class ProxyThread:
 
     def proxy(self, target, latency=0.0):
         """Each way always takes LATENCY seconds."""
-        proxy = self.call(Proxy.open(target, latency))
-        self.proxies.append(proxy)
-        return proxy
+        return self.open(Proxy, target, latency)
+
+    def open(self, kind, *arguments):
+        """A KIND of Relay."""
+        self.proxies.append(self.call(kind.open(*arguments)))
+        return self.proxies[-1]
 
     def call(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(PATIENCE_S)
@@ -39,30 +42,64 @@ class ProxyThread:
         self.thread.join(PATIENCE_S)
 
 
-class Proxy:
-    """Methods may be called from any thread."""
+class Relay:
+    """Listens on a port of its own, and connects to TARGET for every connection; what passes between the two, converse()
+    says. Methods may be called from any thread."""
 
-    def __init__(self, target, latency):
+    def __init__(self, target):
         self.loop = asyncio.get_running_loop()
         self.target, self.port, self.server = target, None, None
-        self.forwards, self.answers = True, True  # what reaches the target, what comes back
-        self.latency, self.slowness = latency, 0.0
         self.writers, self.tasks = set(), set()
 
     @classmethod
-    async def open(cls, target, latency):
-        proxy = cls(target, latency)
-        proxy.server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
-        proxy.port = proxy.server.sockets[0].getsockname()[1]
-        return proxy
+    async def open(cls, *arguments):
+        relay = cls(*arguments)
+        relay.server = await asyncio.start_server(relay._serve, "127.0.0.1", 0)
+        relay.port = relay.server.sockets[0].getsockname()[1]
+        return relay
 
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
 
+    async def converse(self, reader, writer, target_reader, target):
+        """Until either side ends."""
+        raise NotImplementedError
+
     def reset(self):
         """Every connection ends at once with a reset, on both sides."""
-        self.loop.call_soon_threadsafe(self._reset)
+        self.loop.call_soon_threadsafe(lambda: [reset(writer) for writer in self.writers])
+
+    async def close(self):
+        self.server.close()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def _serve(self, reader, writer):
+        self.tasks.add(asyncio.current_task())
+        target = None
+        try:
+            self.writers.add(writer)
+            target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
+            self.writers.add(target)
+            await self.converse(reader, writer, target_reader, target)
+        except (OSError, EOFError, ValueError, asyncio.CancelledError):
+            pass
+        finally:
+            for end in filter(None, (writer, target)):
+                reset(end)
+                self.writers.discard(end)
+            self.tasks.discard(asyncio.current_task())
+
+
+class Proxy(Relay):
+    """Lets everything through, until it is told otherwise."""
+
+    def __init__(self, target, latency=0.0):
+        super().__init__(target)
+        self.forwards, self.answers = True, True  # what reaches the target, what comes back
+        self.latency, self.slowness = latency, 0.0
 
     def silence(self):
         """Half-open: connections stay, and nothing passes either way until heal(), which resets them."""
@@ -82,32 +119,8 @@ class Proxy:
         self.slowness = 0.0
         self.reset()
 
-    async def close(self):
-        self.server.close()
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-    def _reset(self):
-        for writer in self.writers:
-            reset(writer)
-
-    async def _serve(self, reader, writer):
-        self.tasks.add(asyncio.current_task())
-        target = None
-        try:
-            self.writers.add(writer)
-            target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
-            self.writers.add(target)
-            await asyncio.gather(self._forward(reader, target),
-                                 self._pass(target_reader, writer, lambda: self.answers))
-        except (OSError, EOFError, asyncio.CancelledError):
-            pass
-        finally:
-            for end in filter(None, (writer, target)):
-                reset(end)
-                self.writers.discard(end)
-            self.tasks.discard(asyncio.current_task())
+    async def converse(self, reader, writer, target_reader, target):
+        await asyncio.gather(self._forward(reader, target), self._pass(target_reader, writer, lambda: self.answers))
 
     async def _forward(self, reader, writer):
         """From the client to the target."""

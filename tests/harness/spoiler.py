@@ -6,37 +6,15 @@ behind are the client's to give up.
 
 import asyncio
 
-from .proxy import ProxyThread, reset
+from .proxy import Relay
 
 CHUNK = 1 << 20
 
 
-class SpoilerThread(ProxyThread):
-    def spoiler(self, target):
-        spoiler = self.call(Spoiler.open(target))
-        self.proxies.append(spoiler)
-        return spoiler
-
-
-class Spoiler:
-    """Methods may be called from any thread."""
-
+class Spoiler(Relay):
     def __init__(self, target):
-        self.loop = asyncio.get_running_loop()
-        self.target, self.port, self.server = target, None, None
+        super().__init__(target)
         self.spoil, self.kinds = None, set()
-        self.writers, self.tasks = set(), set()
-
-    @classmethod
-    async def open(cls, target):
-        spoiler = cls(target)
-        spoiler.server = await asyncio.start_server(spoiler._serve, "127.0.0.1", 0)
-        spoiler.port = spoiler.server.sockets[0].getsockname()[1]
-        return spoiler
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
 
     def begin(self, spoil, kinds):
         """Spoils the next reply to each of KINDS. SPOIL takes it and gives what is sent in its place, piece by piece."""
@@ -45,34 +23,9 @@ class Spoiler:
     def end(self):
         self.kinds = set()
 
-    def reset(self):
-        self.loop.call_soon_threadsafe(lambda: [reset(writer) for writer in self.writers])
-
-    async def close(self):
-        self.server.close()
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
-
-    async def _serve(self, reader, writer):
-        self.tasks.add(asyncio.current_task())
-        target = None
-        try:
-            self.writers.add(writer)
-            target_reader, target = await asyncio.open_connection("127.0.0.1", self.target)
-            self.writers.add(target)
-            asked = asyncio.Queue()
-            forward = asyncio.create_task(self._forward(reader, target, asked))
-            self.tasks.add(forward)
-            forward.add_done_callback(self.tasks.discard)
-            await self._answer(target_reader, writer, asked)
-        except (OSError, EOFError, ValueError, asyncio.CancelledError):
-            pass
-        finally:
-            for end in filter(None, (writer, target)):
-                reset(end)
-                self.writers.discard(end)
-            self.tasks.discard(asyncio.current_task())
+    async def converse(self, reader, writer, target_reader, target):
+        asked = asyncio.Queue()
+        await asyncio.gather(self._forward(reader, target, asked), self._answer(target_reader, writer, asked))
 
     @staticmethod
     async def _forward(reader, target, asked):

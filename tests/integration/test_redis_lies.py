@@ -11,9 +11,10 @@ from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import SANITIZED
 from harness.model import Model
 from harness.player import Player, run
+from harness.proxy import ProxyThread
 from harness.redis_truth import Truth, is_settled
 from harness.service import wait_until
-from harness.spoiler import LIES, SpoilerThread
+from harness.spoiler import LIES, Spoiler
 
 # On the workers' pipelines and on the connections that read progress. The publisher and the monitor ask one thing after
 # the other, and a lie ends that, so that each lie is told of another one.
@@ -27,8 +28,8 @@ RUNS_MAX = 100  # that wait to be sent again
 
 @pytest.fixture(scope="module")
 def liar(shared_redis):
-    thread = SpoilerThread()
-    yield thread.spoiler(shared_redis.port)
+    thread = ProxyThread()
+    yield thread.open(Spoiler, shared_redis.port)
     thread.stop()
 
 
