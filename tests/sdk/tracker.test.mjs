@@ -825,6 +825,184 @@ test('a callback that throws breaks nothing', async () => {
   assert.ok(said.includes('callback failed') && !said.includes('waiting'), String(said));
 });
 
+/* --- what is sent, when, and what is kept meanwhile ------------------------------------------------ */
+
+const heartbeatsSince = (world, at) => world.requests.filter(request => request.url.endsWith('heartbeats') && request.at >= at);
+
+for (const [what, go] of Object.entries({
+  'a pause': world => world.video.pause(),
+  'the end of the film': world => { world.video.paused = true; world.video.ended = true; world.video.say('ended'); },
+  'hiding the page': world => { world.document.visibilityState = 'hidden'; world.document.dispatchEvent(new Event('visibilitychange')); },
+}))
+  test(`${what} sends what was played at once`, async () => {
+    const {world} = await started();
+    await world.pass(6000);
+    const at = world.time;
+    go(world);
+    await world.pass(500);
+    assert.equal(heartbeatsSince(world, at).length, 1);
+    agree(world);
+  });
+
+test('what is in a request whose page crashes is delivered by the next page', async () => {
+  const {world} = await started();
+  await world.pass(3000);
+  world.network = 'hung';
+  world.video.pause();
+  await world.pass(300);
+  await world.closePage(true);
+  world.network = 'good';
+  openPage(world);
+  await world.pass(5000);
+  agree(world);
+});
+
+test('what is delivered is not delivered again by the next page', async () => {
+  const {world} = await started();
+  await world.pass(6000);
+  world.video.pause();
+  await world.pass(500);
+  await world.closePage(true);
+  const at = world.time;
+  openPage(world);
+  await world.pass(5000);
+  assert.deepEqual(heartbeatsSince(world, at), []);
+});
+
+test('what failed is sent again without anything that happens in the page', async () => {
+  const {world} = await started();
+  await world.pass(6000);
+  world.network = 'down';
+  world.video.pause();
+  await world.pass(40000);
+  world.network = 'good';
+  await world.pass(70000);
+  agree(world);
+});
+
+test('a short sleep claims no sleep either', async () => {
+  const {world} = await started();
+  await world.pass(20000);
+  await world.sleep(20000);
+  await world.pass(40000);
+  await settle(world);
+  agree(world);
+});
+
+test('an answer on a session condemns no runs of several sessions', async () => {
+  const {world, tracker, results} = await started();
+  const answer = world.daemon.answer.bind(world.daemon);
+  world.network = 'down';
+  await world.pass(10000);
+  tracker.changeLesson('lesson-2');
+  world.network = 'good';
+  world.daemon.answer = (path, body) => (/"heartbeats":/.test(body) ? {status: 410, body: {}} : answer(path, body));
+  await world.pass(60000);
+  world.daemon.answer = answer;
+  await settle(world);
+  assert.ok(results.every(result => result.status !== 'rejected'));
+  agree(world, 3);
+});
+
+test('requests that became small become large again', async () => {
+  const {world} = await started();
+  const answer = world.daemon.answer.bind(world.daemon);
+  const culprit = /"from_ms":[1-9]\d{4},/; // all of the first hundred seconds but their beginning
+  world.network = 'down';
+  await world.pass(600000);
+  world.network = 'good';
+  world.daemon.answer = (path, body) => (culprit.test(body) ? {status: 403, body: {}, headers: ON_THE_WAY} : answer(path, body));
+  await settle(world);
+  world.daemon.answer = answer;
+  await settle(world);
+  world.network = 'down';
+  world.video.play();
+  await world.pass(1200000);
+  const at = world.time;
+  await settle(world);
+  agree(world);
+  assert.ok(heartbeatsSince(world, at).length <= 8, `${heartbeatsSince(world, at).length} requests for twenty minutes`);
+});
+
+/* Sessions are answered so until letIn() is called; in between, when they were asked for. */
+function closedDoor(world, status, headers) {
+  const answer = world.daemon.answer.bind(world.daemon), asked = [];
+  world.daemon.answer = (path, body) => {
+    if (!path.endsWith('sessions')) return answer(path, body);
+    asked.push(world.time);
+    return {status, body: {}, headers};
+  };
+  return {asked, letIn: () => { world.daemon.answer = answer; }};
+}
+
+test('Retry-After of a session is obeyed', async () => {
+  const world = new World(16), {asked} = closedDoor(world, 503, {'Retry-After': '30'});
+  openPage(world);
+  await world.pass(200000);
+  assert.ok(asked.length >= 3 && asked.slice(1).every((at, i) => at - asked[i] >= 30000), String(asked));
+});
+
+test('a session that came ends the waiting for the next one', async () => {
+  const world = new World(17), first = closedDoor(world, 503);
+  openPage(world);
+  world.video.play();
+  await world.pass(200000);
+  first.letIn();
+  await world.pass(70000);
+  assert.equal(world.daemon.sessions.size, 1);
+  const second = closedDoor(world, 503);
+  await world.sleep(600000); // after which another session is asked for
+  await world.pass(8000);
+  assert.ok(second.asked.length >= 3, `it was asked for ${second.asked.length} times in eight seconds`);
+});
+
+test('the return of the network opens a session at once', async () => {
+  const world = new World(18);
+  world.network = 'down';
+  openPage(world);
+  await world.pass(600000);
+  world.network = 'good';
+  world.window.dispatchEvent(new Event('online'));
+  await world.pass(1000);
+  assert.equal(world.daemon.sessions.size, 1);
+});
+
+test('a crowd whose network returns does not come in the same moment', async () => {
+  const moments = new Set();
+  for (let seed = 1; seed <= 12; seed++) {
+    const {world} = await started(seed);
+    await world.pass(3000);
+    world.network = 'down';
+    world.video.pause();
+    await world.pass(20000);
+    world.network = 'good';
+    const at = world.time;
+    world.window.dispatchEvent(new Event('online'));
+    await world.pass(1500);
+    moments.add(heartbeatsSince(world, at)[0].at - at);
+  }
+  assert.ok(moments.size > 6, [...moments].join(' '));
+});
+
+test('a destroyed tracker leaves no listener behind', async () => {
+  const world = new World(19), {addEventListener, removeEventListener} = EventTarget.prototype, left = new Set();
+  world.newPage();
+  const minuted = createMinuted('https://daemon.example/v1/minuted.js'), options = {lessonId: 'lesson-1', getToken: () => 'jwt'};
+  minuted.track(world.video, options); // the page's outbox listens from here on
+  Object.assign(EventTarget.prototype, {
+    addEventListener(type, ...rest) { left.add(type); return addEventListener.call(this, type, ...rest); },
+    removeEventListener(type, ...rest) { left.delete(type); return removeEventListener.call(this, type, ...rest); },
+  });
+  try {
+    const tracker = minuted.track(world.video, options);
+    assert.ok(left.has('pagehide') && left.has('timeupdate'));
+    tracker.destroy();
+  } finally {
+    Object.assign(EventTarget.prototype, {addEventListener, removeEventListener});
+  }
+  assert.deepEqual([...left], []);
+});
+
 /* --- random lives ------------------------------------------------------------------------------------- */
 
 const RATES = [0.5, 1, 1.25, 1.5, 2];
