@@ -152,6 +152,7 @@ void move_clock(struct publisher_fixture *f, int64_t ms)
 
 void pause_ms(int64_t ms)
 {
+    /* sleeps: the caller looks again and again, or says why */
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
