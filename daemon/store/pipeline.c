@@ -381,10 +381,10 @@ static void on_linger(evutil_socket_t fd, short what, void *ctx)
 static void fail_queued(struct pipeline *p)
 {
     struct store_run_queue failed = STAILQ_HEAD_INITIALIZER(failed);
-    for (int i = 0; i < partitions(p); i++) {
+    for (int i = 0; i < partitions(p); i++)
         STAILQ_CONCAT(&failed, &p->lanes[i].queue);
+    for (int i = 0; i < partitions(p); i++)
         p->lanes[i].queued = 0;
-    }
     p->queued = 0;
     mark(&failed, STORE_UNAVAILABLE);
     pipeline_complete(p->context, &failed);
