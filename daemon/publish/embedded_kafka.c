@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "publish/kafka_client.h"
-#include "publish/records.h"
+#include "publish/record.h"
 
 enum { EMBEDDED_PARTITIONS = 4 };
 

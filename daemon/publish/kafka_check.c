@@ -24,10 +24,9 @@ struct check {
     char topic_problem[WHY_MAX];
 };
 
-/* ---- whom a message is about ---- */
+/* ---- which property a message is about ---- */
 
-/* The property whose name TEXT holds, the longest one; else the first whose name begins with a word in `…`.
- */
+/* The property with the longest name that TEXT holds; else the first whose name begins with a word in `…`. */
 static const struct config_property *find_named(const struct config *config, const char *text)
 {
     const struct config_property *found = NULL;
@@ -80,11 +79,11 @@ static bool is_number(const char *text)
     char *end;
     if (text[0] == '\0')
         return false;
-    strtod(text, &end); /* hexadecimal ones too, as librdkafka has them */
+    strtod(text, &end); /* librdkafka takes hexadecimal numbers too. */
     return *end == '\0';
 }
 
-/* librdkafka reads the number that a value begins with, and heeds nothing behind it: 60s would be 60 ms. */
+/* librdkafka reads the number that a value begins with and ignores the rest: 60s would be 60 ms. */
 static bool is_cut_number(rd_kafka_conf_t *conf, const struct config_property *property)
 {
     char read[VALUE_MAX] = "";
@@ -138,7 +137,7 @@ static void get(rd_kafka_conf_t *conf, const char *name, char value[static VALUE
         value[0] = '\0'; /* a library that was built without it */
 }
 
-/* What librdkafka finds nothing wrong with, and what would nevertheless never publish. */
+/* What librdkafka accepts although nothing could ever be published with it. */
 static void check_sense(struct check *c, rd_kafka_conf_t *conf)
 {
     char protocol[VALUE_MAX], mechanism[VALUE_MAX], method[VALUE_MAX], unsecured[VALUE_MAX],
@@ -201,7 +200,7 @@ static void try_client(struct check *c, const char *protocol)
     rd_kafka_destroy(kafka);
 }
 
-/* Certificates and keys are read only where the protocol needs them: who names them means that it does. */
+/* librdkafka reads certificates and keys only if the protocol needs them; whoever names them expects that. */
 static bool has_tls_files(const struct config *config)
 {
     for (size_t i = 0; i < config->kafka.n_properties; i++)

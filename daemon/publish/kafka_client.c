@@ -69,8 +69,8 @@ rd_kafka_conf_t *kafka_client_conf(
     char why[ERROR_MAX];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     kafka_client_set(conf, "client.id", "minuted");
-    kafka_client_set(conf, "reconnect.backoff.max.ms", "2000"); /* there is one of us: nobody is overrun */
-    kafka_client_set(conf, "compression.type", "lz4");          /* a seventh of the bytes, no more work */
+    kafka_client_set(conf, "reconnect.backoff.max.ms", "2000"); /* One publisher overruns no broker. */
+    kafka_client_set(conf, "compression.type", "lz4");          /* A seventh of the bytes for no more work. */
     rd_kafka_conf_set_opaque(conf, log);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);

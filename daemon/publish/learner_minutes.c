@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "publish/counters.h"
-#include "publish/records.h"
+#include "publish/record.h"
 
 enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longest horizon has */
 

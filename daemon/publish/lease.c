@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "publish/outbox_call.h"
+#include "publish/outbox.h"
 #include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"

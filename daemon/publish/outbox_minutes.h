@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "publish/outbox_call.h"
+#include "publish/outbox.h"
 #include "store/values.h"
 
 enum {

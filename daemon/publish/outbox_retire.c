@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "credit/mask.h"
-#include "publish/outbox_call.h"
+#include "publish/outbox.h"
 #include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
@@ -139,12 +139,12 @@ static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
         if (!read_floors(o, &f, false))
             return false;
         int64_t bucket = f.lowest / BUCKET_MINUTES;
-        /* a sum of an older bucket that is not published yet still needs every partition's part */
+        /* The sum of an older bucket that is not published yet still needs every partition's part. */
         if (f.lowest == NO_FLOOR || (bucket + 1) * BUCKET_MINUTES > keep ||
             f.oldest_grown < bucket * BUCKET_MINUTES)
             break;
-        /* a partition that was never used closes first what the others have closed: else it could let a run
-         * into a minute whose sums they are about to give back */
+        /* A partition that was never used first closes what the others have closed. Otherwise it could accept
+         * a run for a minute whose sums the others are about to give back. */
         if (final_floor(o, &f) == 0)
             bucket--;
         if (!retire_bucket(o, &f, bucket, &ready))
@@ -215,9 +215,8 @@ static void find_short(struct outbox *o, struct short_servers *s)
 }
 
 /*
- * Whether giving the bucket up frees memory that matters, on a server that is short of it. Where even the
- * fullest bucket is a trifle, it is something else that fills the server, and nobody's minutes would mend
- * that.
+ * Whether giving the bucket up frees memory that matters, on a server that is short of it. If even the
+ * fullest bucket is small, something else fills the server, and giving up minutes would not help.
  */
 static bool is_worth(const struct outbox *o, const struct short_servers *s,
     const struct content contents[static PARTITIONS_MAX])
@@ -235,10 +234,10 @@ static bool is_worth(const struct outbox *o, const struct short_servers *s,
 
 /*
  * *END gets the end of the oldest bucket from F's lowest floor to the minute KEEP that is worth giving up;
- * the lowest floor itself where none is found. The buckets before it are trifles, and are closed with it,
- * since there is but one floor; so none is closed for nothing. A bucket that is still dirty cannot be
- * retired: nothing from there on is worth it. A call looks at a day's buckets at most, and the next one goes
- * on behind them, so that the lease outlasts every call.
+ * the lowest floor itself where none is found. The buckets before it are small, and are closed with it, since
+ * a partition has only one floor. A bucket that is still dirty cannot be retired, so the search ends there. A
+ * call looks at a day's buckets at most, and the next call goes on after them: so the lease outlasts each
+ * call.
  */
 static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, int64_t *end)
 {
@@ -268,7 +267,7 @@ static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, i
     return true;
 }
 
-/* Tells what a retirement before the horizon has closed, be it that of an earlier call which then failed. */
+/* Tells what a retirement before the horizon has closed, even if the call that began it has failed since. */
 static void tell_early(struct outbox *o, int64_t lowest)
 {
     int64_t minutes = lowest - o->early_from;
@@ -280,8 +279,8 @@ static void tell_early(struct outbox *o, int64_t lowest)
     o->early_from = 0;
 }
 
-/* One bucket that is worth it a call: the next call sees whether that was enough. What is behind the horizon
- * goes first. */
+/* Gives up one bucket a call, so that the next call can see whether that was enough. Buckets older than the
+ * horizon go first. */
 static bool retire_early(struct outbox *o, int64_t now_ms, int64_t horizon_minute)
 {
     struct floors f;

@@ -128,8 +128,8 @@ static void join_parts(
 }
 
 /*
- * Whether MINUTE is listed as grown in any partition now. As long as it is, nobody gives back a part of its
- * sums: so what was read before this is whole. Once it is not, another daemon has published it.
+ * Whether MINUTE is listed as grown in any partition now. As long as it is listed, no daemon gives back a
+ * part of its sums, so what was read before this is whole. Once it is not, another daemon has published it.
  */
 static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
 {

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
-#include "publish/outbox_call.h"
+#include "publish/outbox.h"
 #include "store/values.h"
 
 /* Minutes of PARTITION whose lesson sums grew since they were published, newest first, up to MAX. */

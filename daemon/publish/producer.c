@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "publish/kafka_client.h"
-#include "publish/records.h"
+#include "publish/record.h"
 
 enum {
     CALL_MAX_MS = 20000, /* the longest that connecting or committing is tried */

@@ -13,7 +13,7 @@
 #include "publish/lease.h"
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
-#include "publish/records.h"
+#include "publish/record.h"
 #include "publish/round.h"
 #include "publish/watermark.h"
 

@@ -17,7 +17,7 @@
 
 #include "base/mem.h"
 #include "publish/lease.h"
-#include "publish/outbox_call.h"
+#include "publish/outbox.h"
 #include "publish/producer.h"
 #include "publish/publish_loop.h"
 

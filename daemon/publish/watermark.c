@@ -1,7 +1,7 @@
 /* The watermarks of the deployment. */
 #include "publish/watermark.h"
 
-#include "publish/outbox_call.h"
+#include "publish/outbox.h"
 #include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"

@@ -152,7 +152,7 @@ void move_clock(struct publisher_fixture *f, int64_t ms)
 
 void pause_ms(int64_t ms)
 {
-    /* sleeps: the caller looks again and again, or says why */
+    /* sleeps: between two looks, or to see that nothing happens while the clock is held */
     nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 

@@ -16,7 +16,7 @@
 
 #include "load/verify.h"
 #include "patience.h"
-#include "publish/records.h"
+#include "publish/record.h"
 #include "publish/topics.h"
 #include "store_fixture.h"
 

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-#include "publish/records.h"
+#include "publish/record.h"
 #include "store/values.h"
 
 static struct slice keep_bytes(char *room, size_t size, struct slice s)

@@ -14,7 +14,7 @@
 #include "config/config.h"
 #include "patience.h"
 #include "publish/producer.h"
-#include "publish/records.h"
+#include "publish/record.h"
 #include "publish/topics.h"
 
 enum { ADD_PARTITIONS = 24 }; /* a request of Kafka's protocol */
@@ -50,7 +50,7 @@ static void what_is_refused_early_is_named_all_the_same(void **state)
     int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
     while (status == PRODUCER_DONE && clock_monotonic_ms() < until_ms) {
         status = producer_send(p, &record);
-        /* sleeps: it sends again and again */
+        /* sleeps: the refusal comes to librdkafka, which tells nobody until something is sent */
         nanosleep(&(struct timespec){0, 5000000}, NULL);
     }
     assert_int_equal(status, PRODUCER_FAILED);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "publish/records.h"
+#include "publish/record.h"
 #include "store/values.h"
 
 enum { MINUTE = 27903120, MINUTE_START = MINUTE * 60 }; /* 2023-01-20 03:20 UTC */

@@ -1,5 +1,5 @@
 /* The outbox's connections and requests. */
-#include "publish/outbox_call.h"
+#include "publish/outbox.h"
 
 #include <stdio.h>
 #include <stdlib.h>

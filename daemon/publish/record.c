@@ -1,5 +1,5 @@
 /* The four kinds of records. */
-#include "publish/records.h"
+#include "publish/record.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -9,6 +9,8 @@
 #include "proto/records.pb-c.h"
 #include "publish/topics.h"
 #include "store/values.h"
+
+static_assert(RECORD_KINDS == 4, "each kind of record has a topic");
 
 const char *record_content_type(enum record_format format)
 {
@@ -140,6 +142,7 @@ struct record record_learner_minute(struct record_writer *w, int64_t minute,
     m.course_id = bytes_of(mask->course);
     m.lesson_id = bytes_of(mask->lesson);
     m.minute_start = minute * MINUTE_SECONDS;
+    assert((mask->mask & ~MASK_FULL) == 0); /* 15 hexadecimal digits in JSON */
     m.seconds_mask = mask->mask;
     m.watched_seconds = mask_count(mask->mask);
     begin(w);
