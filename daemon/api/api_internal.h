@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/pace.h"
 #include "base/buf.h"
+#include "http/exchange.h"
 
 struct api {
     struct api_settings settings;

@@ -5,15 +5,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "http/field.h"
+#include "http/head.h"
 
 static const struct codec *codec_of_media_type(struct slice text)
 {
     struct slice parameters;
-    struct slice name = field_part(text, ';', &parameters);
-    if (field_is(name, "application/json") || field_is(name, "text/plain"))
+    struct slice name = http_field_part(text, ';', &parameters);
+    if (http_field_is(name, "application/json") || http_field_is(name, "text/plain"))
         return &codec_json;
-    if (field_is(name, "application/protobuf") || field_is(name, "application/x-protobuf"))
+    if (http_field_is(name, "application/protobuf") || http_field_is(name, "application/x-protobuf"))
         return &codec_protobuf;
     return NULL;
 }
@@ -28,7 +28,7 @@ const struct codec *codec_of_request(struct slice content_type, struct slice bod
 const struct codec *codec_of_accept(struct slice accept)
 {
     while (accept.len > 0)
-        if (codec_of_media_type(field_part(accept, ',', &accept)) == &codec_protobuf)
+        if (codec_of_media_type(http_field_part(accept, ',', &accept)) == &codec_protobuf)
             return &codec_protobuf;
     return &codec_json;
 }

@@ -13,7 +13,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/json_write.h"
-#include "http/field.h"
+#include "http/head.h"
 #include "identity/jwt.h"
 
 #include <arpa/inet.h>
@@ -29,9 +29,9 @@ static bool is_this_machine(struct slice host)
     struct in6_addr parsed;
     struct slice rest;
     bool bracketed = host.len > 0 && host.ptr[0] == '[';
-    struct slice name = bracketed ? field_part((struct slice){host.ptr + 1, host.len - 1}, ']', &rest)
-                                  : field_part(host, ':', &rest);
-    if (field_is(name, "localhost"))
+    struct slice name = bracketed ? http_field_part((struct slice){host.ptr + 1, host.len - 1}, ']', &rest)
+                                  : http_field_part(host, ':', &rest);
+    if (http_field_is(name, "localhost"))
         return !bracketed;
     if (name.len >= sizeof(address))
         return false;
@@ -59,8 +59,8 @@ static bool sent_by_browser(const struct http_exchange *x)
 static bool is_json(const struct http_exchange *x)
 {
     struct slice parameters;
-    return field_is(
-        field_part(http_header(x, HTTP_HEADER_CONTENT_TYPE), ';', &parameters), "application/json");
+    return http_field_is(
+        http_field_part(http_header(x, HTTP_HEADER_CONTENT_TYPE), ';', &parameters), "application/json");
 }
 
 /* ---- tokens ---- */

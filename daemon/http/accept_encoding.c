@@ -1,7 +1,7 @@
 /* The Accept-Encoding header. */
 #include "http/accept_encoding.h"
 
-#include "http/field.h"
+#include "http/head.h"
 
 /* Whether a coding's weight (`q=0.5`; empty when it has none) is more than 0. What is no weight takes
  * nothing. */
@@ -10,7 +10,7 @@ static bool is_positive(struct slice weight)
     bool positive = false;
     if (weight.len == 0)
         return true;
-    if (weight.len < 3 || !field_is((struct slice){weight.ptr, 2}, "q="))
+    if (weight.len < 3 || !http_field_is((struct slice){weight.ptr, 2}, "q="))
         return false;
     for (size_t i = 2; i < weight.len; i++) {
         char c = weight.ptr[i];
@@ -26,11 +26,11 @@ bool accept_encoding_takes_gzip(struct slice header)
     bool any = false;
     while (header.len > 0) {
         struct slice weight;
-        struct slice coding = field_part(field_part(header, ',', &header), ';', &weight);
-        bool taken = is_positive(field_trim(weight));
-        if (field_is(coding, "gzip") || field_is(coding, "x-gzip"))
+        struct slice coding = http_field_part(http_field_part(header, ',', &header), ';', &weight);
+        bool taken = is_positive(http_field_trim(weight));
+        if (http_field_is(coding, "gzip") || http_field_is(coding, "x-gzip"))
             return taken;
-        if (field_is(coding, "*"))
+        if (http_field_is(coding, "*"))
             any = taken;
     }
     return any;

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "http/server_state.h"
 
 enum phase { RECEIVING, ANSWERING, SENDING, LINGERING };
 
@@ -125,27 +126,11 @@ static struct connection *connection_new(struct http_server *server, int fd)
     return c;
 }
 
-static void unlink_connection(struct connection *c)
-{
-    struct http_server *server = c->server;
-    if (c->previous != NULL)
-        c->previous->next = c->next;
-    else
-        server->connections = c->next;
-    if (c->next != NULL)
-        c->next->previous = c->previous;
-    server->open--;
-    if (c->refused)
-        server->refused--;
-    else
-        atomic_fetch_sub(&server->places->taken, 1);
-    atomic_fetch_sub_explicit(&server->counters.open_connections, 1, memory_order_relaxed);
-}
-
 void connection_destroy(struct connection *c)
 {
+    struct http_server *server = c->server;
     struct http_exchange *x = c->exchange;
-    assert(!c->resumed && c != c->server->serving);
+    assert(!c->resumed && c != server->serving);
     if (x != NULL && x->handed)
         x->connection = NULL; /* its answer will go nowhere */
     else if (x != NULL)
@@ -154,7 +139,19 @@ void connection_destroy(struct connection *c)
     event_del(&c->timer);
     leave_queue(c);
     close(event_get_fd(&c->socket));
-    unlink_connection(c);
+    if (c->previous != NULL)
+        c->previous->next = c->next;
+    else
+        server->connections = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
+    assert(server->open > 0);
+    server->open--;
+    if (c->refused)
+        server->refused--;
+    else
+        atomic_fetch_sub(&server->places->taken, 1);
+    atomic_fetch_sub_explicit(&server->counters.open_connections, 1, memory_order_relaxed);
     buf_free(&c->input);
     buf_free(&c->output);
     free(c);
@@ -256,13 +253,6 @@ static void send_rest(struct connection *c)
         answer_written(c);
 }
 
-static struct response_frame frame_of(const struct connection *c, const struct head *head)
-{
-    enum response_connection kept = head->http_1_0 ? RESPONSE_KEEP_1_0 : RESPONSE_KEEP;
-    return (struct response_frame){
-        .connection = c->closing ? RESPONSE_CLOSE : kept, .without_body = head->method == HTTP_METHOD_HEAD};
-}
-
 static void answer(struct connection *c, const struct http_response *response)
 {
     static const struct head none = {0};
@@ -270,10 +260,12 @@ static void answer(struct connection *c, const struct http_response *response)
     const struct head *head = c->exchange == NULL ? &none : &c->exchange->request.head;
     bool last = c->eof && c->input.len == 0 && server->serving != c;
     c->closing = c->closing || response->close || !head->keep_alive || server->draining || last;
-    struct response_frame frame = frame_of(c, head);
+    enum http_keeping kept = head->http_1_0 ? HTTP_KEEP_1_0 : HTTP_KEEP;
+    struct http_frame frame = {
+        .connection = c->closing ? HTTP_CLOSE : kept, .without_body = head->method == HTTP_METHOD_HEAD};
     leave_queue(c);
     buf_clear(&server->answer);
-    response_write(&server->answer, response, &frame, &server->date);
+    http_response_write(&server->answer, response, &frame, &server->date);
     c->exchange = NULL;
     send_answer(c, buf_slice(&server->answer));
 }
@@ -294,11 +286,28 @@ static void fail(struct connection *c, int status, const char *detail)
 
 /* --- receiving --------------------------------------------------------------------------------------- */
 
+static void resume(struct connection *c);
+
+/* The exchange's http_responder. */
+static void respond(struct http_exchange *x, const struct http_response *response)
+{
+    struct http_server *server = x->server;
+    struct connection *c = x->connection;
+    assert(server->unanswered > 0);
+    server->unanswered--;
+    if (c != NULL)
+        answer(c, response);
+    exchange_give(&server->exchanges, x);
+    if (c != NULL)
+        resume(c);
+}
+
 static void begin_request(struct connection *c)
 {
     struct http_exchange *x = exchange_take(&c->server->exchanges);
     x->server = c->server;
     x->connection = c;
+    x->respond = respond;
     c->exchange = x;
     c->began_ms = 0;
 }
@@ -324,7 +333,7 @@ static bool has_begun(const struct connection *c)
 static void await_rest(struct connection *c)
 {
     const int64_t *timeouts = c->server->timeouts_ms;
-    const struct request *r = &c->exchange->request;
+    const struct http_request *r = &c->exchange->request;
     if (c->began_ms == 0) {
         c->began_ms = clock_monotonic_ms();
         if (c->proven)
@@ -357,8 +366,8 @@ static void receive(struct connection *c, struct slice *input)
 {
     if (c->exchange == NULL)
         begin_request(c);
-    struct request *r = &c->exchange->request;
-    switch (request_feed(r, c->server->limits, input)) {
+    struct http_request *r = &c->exchange->request;
+    switch (http_request_feed(r, c->server->limits, input)) {
     case REQUEST_MORE:
         await_rest(c);
         break;
@@ -378,24 +387,13 @@ static void receive_all(struct connection *c, struct slice *input)
         receive(c, input);
 }
 
-static bool has_ended(const struct connection *c)
-{
-    return c->phase == RECEIVING && (c->eof || (c->server->draining && c->exchange == NULL));
-}
-
 static void settle(struct connection *c)
 {
-    if (c->dead || has_ended(c))
+    bool ended = c->phase == RECEIVING && (c->eof || (c->server->draining && c->exchange == NULL));
+    if (c->dead || ended)
         connection_destroy(c);
     else
         watch_socket(c);
-}
-
-static void serve_waiting(struct connection *c)
-{
-    struct slice waiting = buf_slice(&c->input);
-    receive_all(c, &waiting);
-    buf_consume(&c->input, c->input.len - waiting.len);
 }
 
 static void keep_waiting(struct connection *c, struct slice fresh)
@@ -411,8 +409,11 @@ static void keep_waiting(struct connection *c, struct slice fresh)
 /* Hands out requests from what waited, then from FRESH input; the rest waits. May end the connection. */
 static void serve(struct connection *c, struct slice fresh)
 {
+    struct slice waiting = buf_slice(&c->input);
+    assert(c->server->serving == NULL);
     c->server->serving = c;
-    serve_waiting(c);
+    receive_all(c, &waiting);
+    buf_consume(&c->input, c->input.len - waiting.len);
     if (c->input.len == 0)
         receive_all(c, &fresh);
     keep_waiting(c, fresh);
@@ -445,27 +446,7 @@ static void resume(struct connection *c)
     }
 }
 
-void http_respond(struct http_exchange *x, const struct http_response *response)
-{
-    struct http_server *server = x->server;
-    struct connection *c = x->connection;
-    assert(x->handed);
-    server->unanswered--;
-    if (c != NULL)
-        answer(c, response);
-    exchange_give(&server->exchanges, x);
-    if (c != NULL)
-        resume(c);
-}
-
 /* --- events --------------------------------------------------------------------------------------------- */
-
-static void drop_input(struct connection *c, size_t n)
-{
-    c->lingered += n;
-    if (c->lingered > HTTP_LINGER_BYTES)
-        c->dead = true;
-}
 
 static struct slice read_socket(struct connection *c)
 {
@@ -474,12 +455,14 @@ static struct slice read_socket(struct connection *c)
     ssize_t n = recv(event_get_fd(&c->socket), server->input, room, 0);
     if (n > 0 && c->phase != LINGERING)
         return (struct slice){server->input, (size_t)n};
-    if (n > 0)
-        drop_input(c, (size_t)n);
-    else if (n == 0 && c->phase != LINGERING)
+    if (n > 0) {
+        c->lingered += (size_t)n;
+        c->dead = c->dead || c->lingered > HTTP_LINGER_BYTES;
+    } else if (n == 0 && c->phase != LINGERING) {
         c->eof = true;
-    else if (n == 0 || !would_block())
+    } else if (n == 0 || !would_block()) {
         c->dead = true;
+    }
     return (struct slice){0};
 }
 

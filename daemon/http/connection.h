@@ -12,14 +12,17 @@
  */
 #pragma once
 
-#include "http/server.h"
+#include <stdbool.h>
+
+struct connection;
+struct http_server;
 
 /* Takes FD, an accepted non-blocking socket. */
 void connection_accept(struct http_server *server, int fd);
 /* Answers 503 and closes FD. */
 void connection_refuse(struct http_server *server, int fd);
 /*
- * Closes the first connection that may make room for another, as http.h says; false when there is none.
+ * Closes the first connection that may make room for another, as server.h says; false when there is none.
  * DESCRIPTOR: room is wanted for a file descriptor, which is then closed at once.
  */
 bool connection_make_room(struct http_server *server, bool descriptor);

@@ -1,4 +1,6 @@
 /* A listening socket, on TCP or on a path. */
+#include "http/listen.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -6,7 +8,6 @@
 #include <unistd.h>
 
 #include "base/endpoint.h"
-#include "http/http.h"
 
 enum { BACKLOG = 4096 }; /* cut by net.core.somaxconn */
 

@@ -1,5 +1,5 @@
 /* One event loop's listeners and the table of its connections. */
-#include "http/http.h"
+#include "http/server.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "http/connection.h"
+#include "http/server_state.h"
 
 enum {
     ACCEPT_PAUSE_MS = 100,

@@ -1,68 +1,58 @@
 /*
- * What one event loop's server is made of; for connection.c and server.c only.
+ * The players' port: HTTP/1.1 on raw libevent events.
+ *
+ *     socket -> connection (read once, frame strictly) -> exchange -> the handler -> http_respond() -> socket
+ *
+ * One server belongs to one event loop and one thread. A connection carries one exchange at a time;
+ * pipelined requests wait in its buffer. The handler answers now or later, exactly once; when the client
+ * goes away meanwhile the exchange stays valid until it is answered, and the answer goes nowhere.
+ *
+ * Framing is strict (RFC 9112): one Host, digits only in one Content-Length, `chunked` as the only
+ * Transfer-Encoding and never beside a Content-Length, no obs-fold, no bare CR or NUL; anything else is
+ * answered with 400 and closed.
  */
 #pragma once
 
-#include <sys/queue.h>
-
-#include "http/exchange.h"
+#include "base/log.h"
 #include "http/http.h"
-#include "http/response.h"
 
-enum {
-    HTTP_READ_BUFFER = 64 * 1024,
-    HTTP_LINGER_MS = 2000, /* how long a closed client may go on sending before it is cut off */
-    HTTP_LINGER_BYTES = 4 * 1024 * 1024,
-    HTTP_REFUSALS_MAX = 64 /* refused connections that are closed with care at a time; the rest abruptly */
-};
+struct event_base;
 
-/* Connections that may make room for another, in the order in which they are asked; see http.h. */
-enum http_queue {
-    HTTP_QUEUE_SILENT,
-    HTTP_QUEUE_BEGUN, /* the older of the first ones of these two goes first */
-    HTTP_QUEUE_LINGERING,
-    HTTP_QUEUE_IDLE,
-    HTTP_QUEUES,
-    HTTP_QUEUE_NONE = HTTP_QUEUES
-};
+/*
+ * Where all places are taken, the first of these makes room for a new connection, each kind oldest first:
+ *
+ *     1. one that has not completed a request: one that has sent nothing is closed, one that has begun is
+ *        answered 503
+ *     2. one that has had its last answer and only waits for the client to close
+ *     3. one that has been idle for idle_yields_ms since its last answer
+ *
+ * The first two are left alone for half a second, so that a few new clients do not push each other out before
+ * they have spoken. Where a quarter of all connections have not completed a request, these yield at once: the
+ * oldest of so many have had their time. A connection with bytes that are still to be read stays. So does one
+ * whose request is being answered, that is receiving its answer, or that is sending a further request: those
+ * have deadlines of their own. Choosing takes the same time however many connections there are. Addresses are
+ * not looked at: behind a proxy all players have one.
+ */
+struct http_server;
 
-enum http_timeout {
-    HTTP_TIMEOUT_IDLE,
-    HTTP_TIMEOUT_HEADER,
-    HTTP_TIMEOUT_REQUEST,
-    HTTP_TIMEOUT_LINGER,
-    HTTP_TIMEOUTS
-};
+/* Borrows everything it is given until http_server_free(). */
+struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
+    http_handler *handler, http_error_writer *error_writer, void *ctx, struct log *log);
 
-struct listener;
+/*
+ * Accepts connections from FD, a listening non-blocking socket; takes it. Without a file descriptor to
+ * accept with (EMFILE) a connection makes room, as above; where none may, accepting pauses for 100 ms instead
+ * of spinning.
+ */
+void http_server_listen(struct http_server *server, int fd);
 
-TAILQ_HEAD(connection_queue, connection);
+const struct http_counters *http_server_counters(const struct http_server *server);
 
-struct http_server {
-    struct event_base *base;
-    const struct http_limits *limits;
-    http_handler *handler;
-    http_error_writer *error_writer;
-    void *ctx;
-    struct log *log;
-    struct http_counters counters;
-    struct listener *listeners;
-    struct connection *connections;
-    struct connection_queue queues[HTTP_QUEUES]; /* each in the order in which they came to it */
-    size_t queued[HTTP_QUEUES];
-    size_t open;
-    struct http_places own_places;
-    struct http_places *places; /* limits->places or own_places */
-    struct event *room;         /* where places are shared: looks whether another server wants some */
-    size_t refused;             /* of those open, those that only get their 503 and take no place */
-    size_t unanswered;          /* exchanges that the handler owes an answer */
-    struct exchange_pool exchanges;
-    int64_t timeouts_ms[HTTP_TIMEOUTS];
-    const struct timeval *timeouts[HTTP_TIMEOUTS]; /* the same, as the loop's common timeouts */
-    struct connection *serving;                    /* the one whose requests are being handed out right now */
-    struct connection *resumed;                    /* answered meanwhile by its handler: next in turn */
-    bool draining;
-    struct response_date date;
-    struct buf answer; /* the one being written */
-    char input[HTTP_READ_BUFFER];
-};
+/* Stops accepting, closes idle connections; the others close with their next answer. */
+void http_server_drain(struct http_server *server);
+
+/* Connections still open. */
+size_t http_server_open(const struct http_server *server);
+
+/* Closes what is left; exchanges must all have been answered. */
+void http_server_free(struct http_server *server);

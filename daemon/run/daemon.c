@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "config/config_load.h"
 #include "config/config_schema.h"
+#include "http/listen.h"
 #include "ops/admin.h"
 #include "publish/embedded_kafka.h"
 #include "publish/publisher.h"

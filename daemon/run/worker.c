@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "http/server.h"
 
 enum { MAX_HEADERS = 16384, DRAIN_CHECK_MS = 20 };
 

@@ -12,7 +12,7 @@
 #include "budget.h"
 #include "http/accept_encoding.h"
 #include "http/entity_tag.h"
-#include "http/request.h"
+#include "http/exchange.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,11 +24,11 @@ static const struct budget budget = {96 * 1024, 8, 50000, 20};
 /* ---- reading in pieces ---- */
 
 /* Feeds the next LEN bytes of INPUT; what the request leaves of them stays there. */
-static enum request_status feed(struct request *r, struct slice *input, size_t len)
+static enum request_status feed(struct http_request *r, struct slice *input, size_t len)
 {
     struct slice piece = {input->ptr, len < input->len ? len : input->len};
     size_t given = piece.len;
-    enum request_status status = request_feed(r, &limits, &piece);
+    enum request_status status = http_request_feed(r, &limits, &piece);
     size_t taken = given - piece.len;
     assert(piece.ptr == input->ptr + taken);
     assert(status != REQUEST_MORE || taken == given);
@@ -38,7 +38,8 @@ static enum request_status feed(struct request *r, struct slice *input, size_t l
 }
 
 /* CUTS holds N lengths of pieces, used in turn; none: all at once. */
-static enum request_status read_request(struct request *r, struct slice *input, const uint8_t *cuts, size_t n)
+static enum request_status read_request(
+    struct http_request *r, struct slice *input, const uint8_t *cuts, size_t n)
 {
     enum request_status status = REQUEST_MORE;
     for (size_t i = 0; status == REQUEST_MORE && input->len > 0; i++)
@@ -58,7 +59,7 @@ static bool same_heads(const struct head *a, const struct head *b)
            a->http_1_0 == b->http_1_0;
 }
 
-static void check_same(const struct request *a, const struct request *b)
+static void check_same(const struct http_request *a, const struct http_request *b)
 {
     assert(a->status == b->status && a->detail == b->detail);
     assert(slice_equal(buf_slice(&a->head_bytes), buf_slice(&b->head_bytes)));
@@ -69,14 +70,14 @@ static void check_same(const struct request *a, const struct request *b)
         assert(same_heads(&a->head, &b->head));
 }
 
-static void check_pieces(struct slice input, const struct request *whole, enum request_status status,
+static void check_pieces(struct slice input, const struct http_request *whole, enum request_status status,
     size_t rest, const uint8_t *cuts, size_t n)
 {
-    struct request parts = {0};
+    struct http_request parts = {0};
     enum request_status parts_status = read_request(&parts, &input, cuts, n);
     assert(parts_status == status && input.len == rest);
     check_same(whole, &parts);
-    request_free(&parts);
+    http_request_free(&parts);
 }
 
 /* ---- the framing rules once more ---- */
@@ -110,7 +111,7 @@ static struct slice take_line(struct slice *rest)
     return line;
 }
 
-static void check_framing(const struct request *r)
+static void check_framing(const struct http_request *r)
 {
     struct framing f = {0};
     struct slice rest = buf_slice(&r->head_bytes);
@@ -139,7 +140,7 @@ static void write_field(struct buf *b, const char *name, struct slice value)
     buf_append_string(b, "\r\n");
 }
 
-static void write_request(struct buf *b, const struct request *r)
+static void write_request(struct buf *b, const struct http_request *r)
 {
     static const char *const methods[] = {"GET ", "HEAD ", "POST ", "OPTIONS ", "PUT "};
     static const char *const names[HTTP_HEADER_COUNT] = {"Authorization:", "content-type: ", "ACCEPT:\t",
@@ -160,25 +161,25 @@ static void write_request(struct buf *b, const struct request *r)
     buf_append_slice(b, buf_slice(&r->body));
 }
 
-static void check_rewritten(const struct request *r)
+static void check_rewritten(const struct http_request *r)
 {
     struct buf text = {0};
-    struct request again = {0};
+    struct http_request again = {0};
     write_request(&text, r);
     if (text.len - r->body.len <= limits.max_headers) {
         struct slice input = buf_slice(&text);
-        enum request_status status = request_feed(&again, &limits, &input);
+        enum request_status status = http_request_feed(&again, &limits, &input);
         assert(status == REQUEST_DONE && input.len == 0);
         assert(same_heads(&r->head, &again.head));
         assert(slice_equal(buf_slice(&r->body), buf_slice(&again.body)));
     }
-    request_free(&again);
+    http_request_free(&again);
     buf_free(&text);
 }
 
 /* ---- its conditions ---- */
 
-static void check_conditions(const struct request *r)
+static void check_conditions(const struct http_request *r)
 {
     bool listed = entity_tag_listed(r->head.headers[HTTP_HEADER_IF_NONE_MATCH], "\"x\"");
     bool packed = accept_encoding_takes_gzip(r->head.headers[HTTP_HEADER_ACCEPT_ENCODING]);
@@ -188,7 +189,7 @@ static void check_conditions(const struct request *r)
 
 /* ---- one request after the other, as on a connection ---- */
 
-static bool check_next(struct request *r, struct slice *input, const uint8_t *cuts, size_t n)
+static bool check_next(struct http_request *r, struct slice *input, const uint8_t *cuts, size_t n)
 {
     uint8_t small = input->len <= SINGLE_MAX ? 0 : 60;
     struct slice start = *input;
@@ -210,11 +211,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < n + 2)
         return 0;
     struct slice input = {(const char *)data + 1 + n, size - 1 - n};
-    struct request r = {0};
+    struct http_request r = {0};
     budget_begin();
     for (int i = 0; i < REQUESTS_MAX && check_next(&r, &input, data + 1, n); i++)
-        request_reset(&r);
-    request_free(&r);
+        http_request_reset(&r);
+    http_request_free(&r);
     budget_end(&budget, size);
     return 0;
 }

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "http/exchange.h"
 #include "identity/jwt.h"
 #include "store/values.h"
 
@@ -65,14 +66,9 @@ int64_t clock_monotonic_ms(void)
 
 /* ---- the server ---- */
 
-struct http_exchange {
-    enum http_method method;
-    struct slice path;
-    struct slice query;
-    struct slice body;
-    struct slice headers[HTTP_HEADER_COUNT];
-    struct arena arena;
-    /* the answer */
+/* A request and what was answered to it. */
+struct asked {
+    struct http_exchange http; /* the first member: the responder finds the rest by it */
     int answers;
     int status;
     const char *content_type; /* a literal */
@@ -80,45 +76,10 @@ struct http_exchange {
     struct buf out_body;      /* NUL-terminated, the NUL not counted */
 };
 
-enum http_method http_method(const struct http_exchange *x)
+/* Keeps the answer. The arena's memory goes, so that a use after the answer is seen. */
+static inline void fixture_respond(struct http_exchange *http, const struct http_response *response)
 {
-    return x->method;
-}
-
-struct slice http_path(const struct http_exchange *x)
-{
-    return x->path;
-}
-
-struct slice http_query(const struct http_exchange *x)
-{
-    return x->query;
-}
-
-struct slice http_header(const struct http_exchange *x, enum http_header header)
-{
-    return x->headers[header];
-}
-
-struct slice http_body(const struct http_exchange *x)
-{
-    return x->body;
-}
-
-struct arena *http_arena(struct http_exchange *x)
-{
-    return &x->arena;
-}
-
-/* What the test sent goes on existing, but nothing of it may be looked at again. */
-void http_release_body(struct http_exchange *x)
-{
-    x->body = (struct slice){NULL, 0};
-}
-
-/* The arena's memory goes, so that a use after the answer is seen. */
-void http_respond(struct http_exchange *x, const struct http_response *response)
-{
+    struct asked *x = (struct asked *)http;
     x->answers++;
     x->status = response->status;
     x->content_type = response->content_type;
@@ -127,7 +88,7 @@ void http_respond(struct http_exchange *x, const struct http_response *response)
     buf_append_slice(&x->out_body, response->body);
     buf_append_char(&x->out_body, '\0');
     x->out_body.len--;
-    arena_free(&x->arena);
+    arena_free(&http->arena);
 }
 
 /* ---- the store ---- */
@@ -207,8 +168,8 @@ struct fixture {
     struct store store;
     struct api_dev dev;
     struct api *api;
-    struct http_exchange x; /* the newest */
-    struct buf body;        /* of the request, where a test writes it piece by piece */
+    struct asked x;  /* the newest */
+    struct buf body; /* of the request, where a test writes it piece by piece */
     char jwt[JWT_MAX];
     char header[JWT_MAX + 16]; /* `Bearer …` */
 };
@@ -305,10 +266,11 @@ static inline int fixture_start(void **state)
 
 static inline void fixture_forget(struct fixture *f)
 {
-    arena_free(&f->x.arena);
+    arena_free(&f->x.http.arena);
+    http_request_free(&f->x.http.request);
     buf_free(&f->x.out_headers);
     buf_free(&f->x.out_body);
-    f->x = (struct http_exchange){0};
+    f->x = (struct asked){.http = {.respond = fixture_respond, .handed = true}};
 }
 
 static inline int fixture_stop(void **state)
@@ -324,7 +286,7 @@ static inline int fixture_stop(void **state)
 
 #define API_TEST(function) cmocka_unit_test_setup_teardown(function, fixture_start, fixture_stop)
 
-/* A request to be handled; BODY and what headers name must live until it is answered. */
+/* A request to be handled; what its headers name must live until it is answered. */
 struct request {
     enum http_method method;
     const char *path;
@@ -336,7 +298,7 @@ struct request {
     const char *if_none_match;
     const char *host;
     const char *sec_fetch_site;
-    struct slice body;
+    struct slice body; /* is copied */
 };
 
 static inline struct slice header_of(const char *value)
@@ -348,23 +310,24 @@ static inline struct slice header_of(const char *value)
 static inline void fixture_ask(struct fixture *f, const struct request *request)
 {
     fixture_forget(f);
-    f->x.method = request->method;
-    f->x.path = slice_of(request->path);
+    struct head *head = &f->x.http.request.head;
+    head->method = request->method;
+    head->path = slice_of(request->path);
     char *query = strchr(request->path, '?');
     if (query != NULL) {
-        f->x.path.len = (size_t)(query - request->path);
-        f->x.query = slice_of(query + 1);
+        head->path.len = (size_t)(query - request->path);
+        head->query = slice_of(query + 1);
     }
-    f->x.body = request->body;
-    f->x.headers[HTTP_HEADER_CONTENT_TYPE] = header_of(request->content_type);
-    f->x.headers[HTTP_HEADER_AUTHORIZATION] = header_of(request->authorization);
-    f->x.headers[HTTP_HEADER_ACCEPT] = header_of(request->accept);
-    f->x.headers[HTTP_HEADER_ORIGIN] = header_of(request->origin);
-    f->x.headers[HTTP_HEADER_ACCEPT_ENCODING] = header_of(request->accept_encoding);
-    f->x.headers[HTTP_HEADER_IF_NONE_MATCH] = header_of(request->if_none_match);
-    f->x.headers[HTTP_HEADER_HOST] = header_of(request->host);
-    f->x.headers[HTTP_HEADER_SEC_FETCH_SITE] = header_of(request->sec_fetch_site);
-    api_handle(f->api, &f->x);
+    buf_append_slice(&f->x.http.request.body, request->body);
+    head->headers[HTTP_HEADER_CONTENT_TYPE] = header_of(request->content_type);
+    head->headers[HTTP_HEADER_AUTHORIZATION] = header_of(request->authorization);
+    head->headers[HTTP_HEADER_ACCEPT] = header_of(request->accept);
+    head->headers[HTTP_HEADER_ORIGIN] = header_of(request->origin);
+    head->headers[HTTP_HEADER_ACCEPT_ENCODING] = header_of(request->accept_encoding);
+    head->headers[HTTP_HEADER_IF_NONE_MATCH] = header_of(request->if_none_match);
+    head->headers[HTTP_HEADER_HOST] = header_of(request->host);
+    head->headers[HTTP_HEADER_SEC_FETCH_SITE] = header_of(request->sec_fetch_site);
+    api_handle(f->api, &f->x.http);
 }
 
 static inline void fixture_post(

@@ -32,7 +32,9 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/mem.h"
-#include "http/http.h"
+#include "http/exchange.h"
+#include "http/listen.h"
+#include "http/server.h"
 #include "patience.h"
 
 #define HOST "Host: tv.example\r\n"

@@ -12,8 +12,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "http/parser.h"
-#include "http/request.h"
+#include "http/exchange.h"
 
 enum { MAX_BODY = 32, MAX_HEADERS = 400 };
 
@@ -42,18 +41,18 @@ struct outcome {
 };
 
 /* A copy of exactly N bytes, so that reading beyond them is seen. */
-static enum request_status feed_piece(struct request *r, const char *bytes, size_t n, size_t *used)
+static enum request_status feed_piece(struct http_request *r, const char *bytes, size_t n, size_t *used)
 {
     char *copy = mem_alloc(n);
     memcpy(copy, bytes, n);
     struct slice input = {copy, n};
-    enum request_status status = request_feed(r, &limits, &input);
+    enum request_status status = http_request_feed(r, &limits, &input);
     *used += n - input.len;
     free(copy);
     return status;
 }
 
-static struct outcome feed(struct request *r, struct slice bytes, size_t first, size_t step)
+static struct outcome feed(struct http_request *r, struct slice bytes, size_t first, size_t step)
 {
     struct outcome outcome = {.status = REQUEST_MORE};
     size_t at = 0;
@@ -69,19 +68,19 @@ static struct outcome feed(struct request *r, struct slice bytes, size_t first, 
     return outcome;
 }
 
-typedef void check_request(const struct request *r, struct outcome outcome, const void *expected);
+typedef void check_request(const struct http_request *r, struct outcome outcome, const void *expected);
 
 static void feed_in_every_way(struct slice bytes, check_request *check, const void *expected)
 {
-    struct request r = {0};
+    struct http_request r = {0};
     check(&r, feed(&r, bytes, bytes.len, 1), expected);
-    request_reset(&r);
+    http_request_reset(&r);
     check(&r, feed(&r, bytes, 1, 1), expected);
     for (size_t cut = 1; cut < bytes.len; cut++) {
-        request_reset(&r);
+        http_request_reset(&r);
         check(&r, feed(&r, bytes, cut, bytes.len), expected);
     }
-    request_free(&r);
+    http_request_free(&r);
 }
 
 /* --- what must be taken --------------------------------------------------------------------------- */
@@ -182,7 +181,7 @@ static const struct good good[] = {
         "", false, ""},
 };
 
-static void check_good(const struct request *r, struct outcome outcome, const void *expected)
+static void check_good(const struct http_request *r, struct outcome outcome, const void *expected)
 {
     const struct good *want = expected;
     if (outcome.status != REQUEST_DONE)
@@ -371,7 +370,7 @@ static const struct bad bad[] = {
         431},
 };
 
-static void check_bad(const struct request *r, struct outcome outcome, const void *expected)
+static void check_bad(const struct http_request *r, struct outcome outcome, const void *expected)
 {
     const struct bad *want = expected;
     (void)r;
@@ -396,21 +395,21 @@ static void test_every_beginning_is_incomplete(void **state)
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct slice bytes = {good[i].bytes.ptr, good[i].bytes.len - (size_t)good[i].following};
         for (size_t len = 1; len < bytes.len; len++) {
-            struct request r = {0};
+            struct http_request r = {0};
             struct outcome outcome = feed(&r, (struct slice){bytes.ptr, len}, len, 1);
             if (outcome.status != REQUEST_MORE || outcome.used != len)
                 fail_msg("%s: %zu bytes: status=%d", good[i].name, len, (int)outcome.status);
-            request_free(&r);
+            http_request_free(&r);
         }
     }
 }
 
 static bool wants_continue(struct slice bytes)
 {
-    struct request r = {0};
+    struct http_request r = {0};
     assert_int_equal(feed(&r, bytes, bytes.len, 1).status == REQUEST_REFUSED, false);
     bool wanted = r.wants_continue;
-    request_free(&r);
+    http_request_free(&r);
     return wanted;
 }
 
@@ -440,21 +439,21 @@ static void test_origin_is_known_when_the_body_is_refused(void **state)
 {
     (void)state;
     struct slice bytes = BYTES(POST "Origin: https://a.example\r\nContent-Length: 33\r\n\r\n");
-    struct request r = {0};
+    struct http_request r = {0};
     assert_int_equal(feed(&r, bytes, bytes.len, 1).refusal, 413);
     assert_true(slice_is(r.head.headers[HTTP_HEADER_ORIGIN], "https://a.example"));
-    request_free(&r);
+    http_request_free(&r);
 }
 
 static void test_headers_that_are_kept(void **state)
 {
     (void)state;
     struct slice bytes = BYTES("GET / HTTP/1.1\r\nhOST: a.example:80 \r\nSec-Fetch-Site: cross-site\r\n\r\n");
-    struct request r = {0};
+    struct http_request r = {0};
     assert_int_equal(feed(&r, bytes, bytes.len, 1).status, REQUEST_DONE);
     assert_true(slice_is(r.head.headers[HTTP_HEADER_HOST], "a.example:80"));
     assert_true(slice_is(r.head.headers[HTTP_HEADER_SEC_FETCH_SITE], "cross-site"));
-    request_free(&r);
+    http_request_free(&r);
 }
 
 /* --- the library behind
@@ -470,10 +469,10 @@ static const char *collect(void *ctx, struct slice name, struct slice value)
 static void test_parser_reports_fields_in_order(void **state)
 {
     (void)state;
-    struct parser_line line;
+    struct head_line line;
     struct buf fields = {0};
     struct slice head = BYTES("PUT /x?y HTTP/1.0\r\nA: 1\r\nB:\r\nA:  2 \r\n\r\n");
-    assert_null(parser_read_head(head, &line, collect, &fields));
+    assert_null(head_parse(head, &line, collect, &fields));
     assert_true(slice_is(line.method, "PUT"));
     assert_true(slice_is(line.target, "/x?y"));
     assert_int_equal(line.minor, 0);
@@ -484,10 +483,10 @@ static void test_parser_reports_fields_in_order(void **state)
 static void test_parser_stops_at_a_refused_field(void **state)
 {
     (void)state;
-    struct parser_line line;
+    struct head_line line;
     struct buf fields = {0};
     struct slice head = BYTES("GET / HTTP/1.1\r\nA: 1\r\nStop: 2\r\nB: 3\r\n\r\n");
-    assert_string_equal(parser_read_head(head, &line, collect, &fields), "stopped");
+    assert_string_equal(head_parse(head, &line, collect, &fields), "stopped");
     assert_true(slice_is(buf_slice(&fields), "A=1;Stop=2;"));
     buf_free(&fields);
 }
