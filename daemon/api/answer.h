@@ -1,10 +1,23 @@
 /*
- * Answering an exchange: the headers that every answer carries, and problems. Each function releases the
- * exchange, and with it everything in its arena.
+ * Answering an exchange: the headers that every answer carries, problems, and when players come again. A
+ * function that answers releases the exchange, and with it everything in its arena.
+ *
+ * Players may be on other origins (the Fetch standard's CORS protocol): an answer names the request's origin
+ * where the configuration allows it. None of this is about cookies: every request is authorized by a token
+ * that it carries.
  */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/api_state.h"
+
+/* The part of the request's path below http.base_path; without a pointer when the path is not below it. */
+struct slice answer_path(const struct api *api, const struct http_exchange *x);
+
+/* How often players are asked to send now. */
+int64_t answer_interval_ms(const struct api *api);
+
+/* Redis has answered: an outage is over if nothing was refused for a second. */
+void answer_served(struct api *api);
 
 /* Answers with api->body in TYPE. */
 void answer_body(struct api *api, struct http_exchange *x, int status, const char *type);
@@ -33,3 +46,10 @@ void answer_shed(struct api *api, struct http_exchange *x, const char *detail);
 
 /* Answers 503 because Redis is away or too slow. */
 void answer_unavailable(struct api *api, struct http_exchange *x);
+
+/*
+ * Fills *RESPONSE with an error that the server found before there was a request to handle; ORIGIN is empty
+ * when none was read. What *RESPONSE points to lives until the next call.
+ */
+void answer_error(
+    struct api *api, int status, const char *detail, struct slice origin, struct http_response *response);

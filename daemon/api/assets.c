@@ -73,9 +73,7 @@ static const struct asset *find_asset(struct slice path)
 
 void assets_handle(struct api *api, struct http_exchange *x)
 {
-    struct slice path = http_path(x);
-    size_t base = strlen(api->settings.config->http.base_path);
-    const struct asset *asset = find_asset((struct slice){path.ptr + base, path.len - base});
+    const struct asset *asset = find_asset(answer_path(api, x));
     assert(asset != NULL);
     bool packed =
         asset->gzip.bytes.len > 0 && accept_encoding_takes_gzip(http_header(x, HTTP_HEADER_ACCEPT_ENCODING));

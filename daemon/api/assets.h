@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "api/api_internal.h"
+#include "api/api_state.h"
 
 /* Serves what the request's path names below http.base_path; the routes lead only such paths here. */
 api_route_handler assets_handle;

@@ -1,12 +1,13 @@
 /*
  * Requests and answers as plain structs, whichever way they are written: JSON or protobuf. A codec knows no
- * sessions and no store; it tells what could not be read, and where.
+ * sessions and no store; it tells what could not be read, and where. Types alone.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -103,24 +104,5 @@ struct codec {
     void (*encode_progress)(struct buf *b, const struct progress_answer *answer);
 };
 
-extern const struct codec codec_json;
-extern const struct codec codec_protobuf;
-
-/*
- * Of a request with the header Content-Type, whose parameters are left aside; NULL when there is none for it.
- * text/plain is JSON: a browser's beacon sends it without a preflight. An empty body needs no header: it is
- * JSON's to refuse.
- */
-const struct codec *codec_of_request(struct slice content_type, struct slice body);
-
-/* Of an answer, by the header Accept: protobuf where it is named, else JSON. */
-const struct codec *codec_of_accept(struct slice accept);
-
-/* ---- for the codecs ---- */
-
-/* Fills DETAIL and returns STATUS. */
-int codec_refuse(char detail[static DETAIL_MAX], int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-/* RUN, or one that is only `malformed` where it is that already or has a field out of its range. */
-struct run codec_check_run(struct run run);
+/* For the codecs: fills DETAIL like printf() and is STATUS. */
+#define CODEC_REFUSE(detail, status, ...) (snprintf((detail), DETAIL_MAX, __VA_ARGS__), (status))

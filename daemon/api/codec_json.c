@@ -1,5 +1,6 @@
 /* The JSON codec. */
-#include "api/codec.h"
+#include "api/codec_json.h"
+
 #include "base/json.h"
 #include "base/json_write.h"
 
@@ -9,7 +10,7 @@ enum { ROOM_FIRST = 4, HOURS_DECIMALS = 10, RATIO_DECIMALS = 4 };
 /* ---- decoding ---- */
 
 /* What reading a body gathers. `status` is set when the request is refused though it is JSON. */
-struct reading {
+struct json_reading {
     struct json_reader r;
     struct arena *arena;
     struct heartbeat_request *out; /* NULL for a session */
@@ -20,21 +21,21 @@ struct reading {
 /* Where a member stands: at the top, or in heartbeats[i]. */
 #define AT_TOP SIZE_MAX
 
-static bool refuse_member(struct reading *g, size_t at, const char *name, const char *what)
+static bool refuse_member(struct json_reading *g, size_t at, const char *name, const char *what)
 {
-    g->status = at == AT_TOP ? codec_refuse(g->detail, 400, "%s %s", name, what)
-                             : codec_refuse(g->detail, 400, "heartbeats[%zu].%s %s", at, name, what);
+    g->status = at == AT_TOP ? CODEC_REFUSE(g->detail, 400, "%s %s", name, what)
+                             : CODEC_REFUSE(g->detail, 400, "heartbeats[%zu].%s %s", at, name, what);
     return false;
 }
 
-static bool refuse_size(struct reading *g, const char *what)
+static bool refuse_size(struct json_reading *g, const char *what)
 {
-    g->status = codec_refuse(g->detail, 413, "more than 256 %s in a request", what);
+    g->status = CODEC_REFUSE(g->detail, 413, "more than 256 %s in a request", what);
     return false;
 }
 
 /* Marks BIT of *SEEN; false when it was already. */
-static bool mark(struct reading *g, size_t at, const char *name, int bit, int *seen)
+static bool mark(struct json_reading *g, size_t at, const char *name, int bit, int *seen)
 {
     if ((*seen & bit) != 0)
         return refuse_member(g, at, name, "is given twice");
@@ -43,13 +44,13 @@ static bool mark(struct reading *g, size_t at, const char *name, int bit, int *s
 }
 
 /* How reading ended: DONE says that no reader stopped before the end. */
-static int status_of(struct reading *g, bool done)
+static int status_of(struct json_reading *g, bool done)
 {
     if (g->status != 0)
         return g->status;
     if (done && json_end(&g->r))
         return 0;
-    return codec_refuse(g->detail, 400, "the body is not the JSON that is expected: %s at byte %zu",
+    return CODEC_REFUSE(g->detail, 400, "the body is not the JSON that is expected: %s at byte %zu",
         g->r.error, g->r.error_offset);
 }
 
@@ -72,7 +73,7 @@ static bool read_text(struct json_reader *r, struct slice *out)
     return json_next_type(r) == JSON_STRING ? json_string(r, out) : json_skip(r);
 }
 
-static bool read_session(struct reading *g, struct session_request *out)
+static bool read_session(struct json_reading *g, struct session_request *out)
 {
     struct slice name;
     int seen = 0;
@@ -93,7 +94,7 @@ static bool read_session(struct reading *g, struct session_request *out)
 static int decode_session(
     struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
 {
-    struct reading g = {.arena = arena, .detail = detail};
+    struct json_reading g = {.arena = arena, .detail = detail};
     *out = (struct session_request){0};
     json_read(&g.r, body, arena);
     return status_of(&g, read_session(&g, out));
@@ -116,7 +117,7 @@ static enum run_field field_of(struct slice name)
  */
 static struct run run_of(const struct json_number numbers[static RUN_FIELDS])
 {
-    return codec_check_run((struct run){
+    struct run run = {
         .from_ms = numbers[FROM].integer,
         .to_ms = numbers[TO].integer,
         .media_from_ms = numbers[MEDIA_FROM].integer,
@@ -124,7 +125,8 @@ static struct run run_of(const struct json_number numbers[static RUN_FIELDS])
         .rate = numbers[RATE].value,
         .malformed =
             numbers[TO].value <= numbers[FROM].value || numbers[MEDIA_TO].value <= numbers[MEDIA_FROM].value,
-    });
+    };
+    return claim_run_well_formed(&run) ? run : (struct run){.malformed = true};
 }
 
 /* A run that cannot be understood is malformed and spoils no other; only bad JSON ends the reading. */
@@ -169,7 +171,7 @@ static void *make_room(struct arena *arena, void *items, size_t n, size_t *room,
     return larger;
 }
 
-static bool read_runs(struct reading *g, size_t at, struct heartbeat *h)
+static bool read_runs(struct json_reading *g, size_t at, struct heartbeat *h)
 {
     size_t room = 0;
     if (json_next_type(&g->r) != JSON_ARRAY)
@@ -191,7 +193,7 @@ enum { MEMBER_TOKEN = 1, MEMBER_RUNS = 2, MEMBER_HEARTBEATS = 4 };
 
 /* The token or the runs of the heartbeat AT; *OURS tells whether the member was one of them. */
 static bool read_heartbeat_member(
-    struct reading *g, size_t at, struct slice name, struct heartbeat *h, int *seen, bool *ours)
+    struct json_reading *g, size_t at, struct slice name, struct heartbeat *h, int *seen, bool *ours)
 {
     *ours = true;
     if (slice_is(name, "session_token"))
@@ -202,13 +204,13 @@ static bool read_heartbeat_member(
     return true;
 }
 
-static bool read_heartbeat(struct reading *g, size_t at, struct heartbeat *h)
+static bool read_heartbeat(struct json_reading *g, size_t at, struct heartbeat *h)
 {
     struct slice name;
     int seen = 0;
     bool ours;
     if (json_next_type(&g->r) != JSON_OBJECT) {
-        g->status = codec_refuse(g->detail, 400, "heartbeats[%zu] is not an object", at);
+        g->status = CODEC_REFUSE(g->detail, 400, "heartbeats[%zu] is not an object", at);
         return false;
     }
     bool good = json_object(&g->r);
@@ -219,7 +221,7 @@ static bool read_heartbeat(struct reading *g, size_t at, struct heartbeat *h)
     return (seen & MEMBER_RUNS) != 0 || refuse_member(g, at, "runs", "is missing");
 }
 
-static bool read_heartbeats(struct reading *g)
+static bool read_heartbeats(struct json_reading *g)
 {
     struct heartbeat_request *out = g->out;
     size_t room = 0;
@@ -239,7 +241,7 @@ static bool read_heartbeats(struct reading *g)
 }
 
 /* The members at the top, in any order; *SEEN tells which there were. */
-static bool read_top(struct reading *g, struct heartbeat *single, int *seen)
+static bool read_top(struct json_reading *g, struct heartbeat *single, int *seen)
 {
     struct slice name;
     bool ours;
@@ -264,12 +266,12 @@ static int choose_form(struct heartbeat_request *out, struct heartbeat *single, 
 {
     bool at_top = single->n_runs > 0 || single->token.len > 0;
     if (at_top && out->n > 0)
-        return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
+        return CODEC_REFUSE(detail, 400, "%s and heartbeats are both given: send one of them",
             single->n_runs > 0 ? "runs" : "session_token");
     if (out->n > 0 || ((seen & MEMBER_HEARTBEATS) != 0 && !at_top))
         return 0;
     if ((seen & MEMBER_RUNS) == 0)
-        return codec_refuse(detail, 400, "runs is missing, and %s",
+        return CODEC_REFUSE(detail, 400, "runs is missing, and %s",
             (seen & MEMBER_HEARTBEATS) != 0 ? "heartbeats is empty" : "so is heartbeats");
     *out = (struct heartbeat_request){true, single, 1, single->n_runs};
     return 0;
@@ -278,7 +280,7 @@ static int choose_form(struct heartbeat_request *out, struct heartbeat *single, 
 static int decode_heartbeats(
     struct slice body, struct arena *arena, struct heartbeat_request *out, char detail[static DETAIL_MAX])
 {
-    struct reading g = {.arena = arena, .out = out, .detail = detail};
+    struct json_reading g = {.arena = arena, .out = out, .detail = detail};
     struct heartbeat *single = arena_alloc(arena, sizeof(*single));
     int seen = 0;
     *out = (struct heartbeat_request){0};

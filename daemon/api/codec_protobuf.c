@@ -2,7 +2,10 @@
  * The protobuf codec. Requests are read in place from the wire, since the library would keep every field that
  * it does not know; answers, which are our own, are packed by the library.
  */
-#include "api/codec.h"
+#include "api/codec_protobuf.h"
+
+#include <assert.h>
+
 #include "base/wire.h"
 #include "proto/player.pb-c.h"
 
@@ -24,7 +27,7 @@ static struct slice text_of(const struct wire_field *field)
 
 static int refuse_message(char detail[static DETAIL_MAX], const char *name)
 {
-    return codec_refuse(detail, 400, "the body is not a protobuf message %s", name);
+    return CODEC_REFUSE(detail, 400, "the body is not a protobuf message %s", name);
 }
 
 static int decode_session(
@@ -63,7 +66,7 @@ static bool read_run(struct slice message, struct run *out)
         seen |= 1 << (field.number - 1);
     }
     run.malformed = seen != RUN_FIELDS || run.to_ms <= run.from_ms || run.media_to_ms <= run.media_from_ms;
-    *out = codec_check_run(run);
+    *out = claim_run_well_formed(&run) ? run : (struct run){.malformed = true};
     return c.ok;
 }
 
@@ -99,7 +102,7 @@ static struct slice next_message(struct cursor *c, uint32_t number)
 
 static int refuse_size(char detail[static DETAIL_MAX], const char *what)
 {
-    return codec_refuse(detail, 413, "more than 256 %s in a request", what);
+    return CODEC_REFUSE(detail, 413, "more than 256 %s in a request", what);
 }
 
 /* MESSAGE, whose OUTLINE was read, as the next heartbeat of OUT. */
@@ -129,10 +132,10 @@ static int decode_heartbeats(
     if (!read_outline(body, &top))
         return refuse_message(detail, "minuted.v1.HeartbeatRequest");
     if (top.n_heartbeats > 0 && (top.n_runs > 0 || top.token.len > 0))
-        return codec_refuse(detail, 400, "%s and heartbeats are both given: send one of them",
+        return CODEC_REFUSE(detail, 400, "%s and heartbeats are both given: send one of them",
             top.n_runs > 0 ? "runs" : "session_token");
     if (top.n_heartbeats == 0 && top.n_runs == 0 && top.token.ptr == NULL)
-        return codec_refuse(detail, 400, "runs is missing, and so is heartbeats");
+        return CODEC_REFUSE(detail, 400, "runs is missing, and so is heartbeats");
     if (top.n_heartbeats > HEARTBEATS_MAX)
         return refuse_size(detail, "heartbeats");
     out->single = top.n_heartbeats == 0;
@@ -178,12 +181,35 @@ static void encode_session(struct buf *b, const struct session_answer *answer)
     pack(b, &message.base);
 }
 
-/* On the wire a status is one more than ours, which begin at 0; reasons are the same. */
+/* Reasons have the same numbers in C and on the wire. */
+#define SAME_NUMBER(reason)                                                                                  \
+    static_assert((int)REASON_##reason == (int)MINUTED__V1__REASON__##reason, #reason " differs")
+SAME_NUMBER(MALFORMED);
+SAME_NUMBER(TOKEN_INVALID);
+SAME_NUMBER(SESSION_EXPIRED);
+SAME_NUMBER(TOO_LONG);
+SAME_NUMBER(RATE_TOO_HIGH);
+SAME_NUMBER(MEDIA_MISMATCH);
+SAME_NUMBER(OUTSIDE_LESSON);
+SAME_NUMBER(LESSON_UNKNOWN);
+SAME_NUMBER(LESSON_CLOSED);
+SAME_NUMBER(AHEAD_OF_CLOCK);
+SAME_NUMBER(TOO_LATE);
+SAME_NUMBER(UNAVAILABLE);
+SAME_NUMBER(TOKEN_UNKNOWN);
+static_assert(REASON_COUNT == 14, "a reason is missing here, and perhaps in player.proto");
+
+static const Minuted__V1__Status wire_statuses[] = {
+    [RUN_ACCEPTED] = MINUTED__V1__STATUS__ACCEPTED,
+    [RUN_RETRY] = MINUTED__V1__STATUS__RETRY,
+    [RUN_REJECTED] = MINUTED__V1__STATUS__REJECTED,
+};
+
 static Minuted__V1__Result result_message(const struct run_result *result)
 {
     Minuted__V1__Result message = MINUTED__V1__RESULT__INIT;
     bool accepted = result->status == RUN_ACCEPTED;
-    message.status = (Minuted__V1__Status)(result->status + 1);
+    message.status = wire_statuses[result->status];
     message.has_reason = !accepted;
     message.reason = accepted ? MINUTED__V1__REASON__MALFORMED : (Minuted__V1__Reason)result->reason;
     message.has_credited_seconds = message.has_duplicate_seconds = message.has_contested_seconds = accepted;
@@ -198,6 +224,7 @@ static void encode_heartbeats(struct buf *b, const struct heartbeat_answer *answ
     Minuted__V1__Result results[RUNS_MAX];
     Minuted__V1__Result *pointers[RUNS_MAX];
     Minuted__V1__HeartbeatResponse message = MINUTED__V1__HEARTBEAT_RESPONSE__INIT;
+    assert(answer->n <= RUNS_MAX);
     for (size_t i = 0; i < answer->n; i++) {
         results[i] = result_message(&answer->results[i]);
         pointers[i] = &results[i];

@@ -8,6 +8,8 @@
  *     127.0.0.1 (DNS rebinding)
  *     any page                             cannot move the clock: whatever a browser sends is refused
  */
+#include "api/dev.h"
+
 #include "api/answer.h"
 #include "api/query.h"
 #include "base/id.h"
@@ -138,13 +140,14 @@ static bool read_move(struct http_exchange *x, struct move *move)
 static bool move_clock(struct clock *clock, const struct move *move)
 {
     int64_t offset_ms = atomic_load(&clock->offset_ms);
-    int64_t system_ms = clock_system_ms();
+    int64_t now_ms;
     int64_t wanted_ms;
-    do {
-        wanted_ms = move->relative ? system_ms + offset_ms + move->ms : move->ms;
+    do { /* where another worker moved the clock since OFFSET_MS was read, both are read again */
+        now_ms = clock_now_ms(clock);
+        wanted_ms = move->relative ? now_ms + move->ms : move->ms;
         if (wanted_ms < CLOCK_MIN_MS || wanted_ms > CLOCK_MAX_MS)
             return false;
-    } while (!atomic_compare_exchange_weak(&clock->offset_ms, &offset_ms, wanted_ms - system_ms));
+    } while (!atomic_compare_exchange_weak(&clock->offset_ms, &offset_ms, offset_ms + wanted_ms - now_ms));
     return true;
 }
 

@@ -1,7 +1,6 @@
-/*
- * GET /dev/minutes: which seconds Redis holds of a learner, in the ten minutes of now and in those before
- * them, so that a page can show what is credited instead of what it hopes.
- */
+/* GET /dev/minutes. */
+#include "api/dev_minutes.h"
+
 #include <inttypes.h>
 
 #include "api/answer.h"
@@ -14,7 +13,7 @@
 enum { BUCKET_MS = BUCKET_MINUTES * MINUTE_SECONDS * 1000 };
 
 /* A question on its way to Redis. Lives in the exchange's arena. */
-struct question {
+struct minutes_question {
     struct api *api;
     struct http_exchange *x;
     struct slice portal;
@@ -40,7 +39,7 @@ static void drop_last_comma(struct buf *b)
 
 static void on_current(void *ctx, bool ok, const struct store_minute *minutes, size_t n)
 {
-    struct question *q = ctx;
+    struct minutes_question *q = ctx;
     struct buf *body = &q->api->body;
     if (!ok) {
         answer_unavailable(q->api, q->x);
@@ -55,14 +54,14 @@ static void on_current(void *ctx, bool ok, const struct store_minute *minutes, s
     answer_body(q->api, q->x, 200, "application/json");
 }
 
-static void ask(struct question *q, int64_t bucket, store_minutes_done *done)
+static void ask(struct minutes_question *q, int64_t bucket, store_minutes_done *done)
 {
-    store_minutes(q->api->settings.store, q->portal, q->learner, bucket, done, q);
+    q->api->settings.calls->minutes(q->api->settings.store, q->portal, q->learner, bucket, done, q);
 }
 
 static void on_earlier(void *ctx, bool ok, const struct store_minute *minutes, size_t n)
 {
-    struct question *q = ctx;
+    struct minutes_question *q = ctx;
     struct buf *body = &q->api->body;
     if (!ok) {
         answer_unavailable(q->api, q->x);
@@ -76,13 +75,13 @@ static void on_earlier(void *ctx, bool ok, const struct store_minute *minutes, s
 
 void dev_minutes_handle(struct api *api, struct http_exchange *x)
 {
-    struct question *q = arena_alloc(http_arena(x), sizeof(*q));
-    *q = (struct question){.api = api, .x = x, .now_ms = clock_now_ms(api->settings.clock)};
+    struct minutes_question *q = arena_alloc(http_arena(x), sizeof(*q));
+    *q = (struct minutes_question){.api = api, .x = x, .now_ms = clock_now_ms(api->settings.clock)};
     q->portal = query_value(http_query(x), "portal", http_arena(x));
     q->learner = query_value(http_query(x), "sub", http_arena(x));
     if (!id_name_valid(q->learner) || !id_valid(q->portal))
         answer_problem(api, x, 400, "sub and portal are wanted: /dev/minutes?sub=alice&portal=demo", NULL);
-    else if (!store_admits(api->settings.store))
+    else if (!api->settings.calls->admits(api->settings.store))
         answer_unavailable(api, x);
     else
         ask(q, q->now_ms / BUCKET_MS - 1, on_earlier);

@@ -1,10 +1,13 @@
 /*
- * POST /v1/heartbeats: every run is judged alone, credited in one batch, and answered in its place.
+ * POST /v1/heartbeats.
  *
  *     decode -> verify each token once -> judge each run -> submit what claims a second -> answer
  */
+#include "api/heartbeats.h"
+
+#include <assert.h>
+
 #include "api/answer.h"
-#include "api/bearer.h"
 #include "api/codec.h"
 
 /* One request. Lives in the exchange's arena until it is answered. */
@@ -65,7 +68,7 @@ static void answer_results(struct crediting *c)
         .results = c->results,
         .n = c->n,
         .server_time_ms = clock_now_ms(api->settings.clock),
-        .heartbeat_interval_ms = api_interval_ms(api),
+        .heartbeat_interval_ms = answer_interval_ms(api),
     };
     buf_clear(&api->body);
     c->codec->encode_heartbeats(&api->body, &answer);
@@ -103,7 +106,7 @@ static void on_credited(struct store_batch *batch, void *ctx)
         unavailable += c->runs[i].status == STORE_UNAVAILABLE;
     }
     if (written > 0)
-        pace_served(&c->api->pace, clock_monotonic_ms());
+        answer_served(c->api);
     /* nothing is lost by sending all of it again, and Retry-After says when */
     if (written == 0 && unavailable > 0)
         answer_unavailable(c->api, c->x);
@@ -135,16 +138,18 @@ static void find_lesson(struct crediting *c, struct speaker *speaker)
 static struct speaker identify(struct crediting *c, struct slice token)
 {
     static const enum run_reason reasons[] = {
-        [BEARER_GOOD] = REASON_NONE,
-        [BEARER_INVALID] = REASON_TOKEN_INVALID,
-        [BEARER_EXPIRED] = REASON_SESSION_EXPIRED,
-        [BEARER_UNKNOWN] = REASON_TOKEN_UNKNOWN,
+        [TOKEN_GOOD] = REASON_NONE,
+        [TOKEN_INVALID] = REASON_TOKEN_INVALID,
+        [TOKEN_EXPIRED] = REASON_SESSION_EXPIRED,
+        [TOKEN_UNKNOWN] = REASON_TOKEN_UNKNOWN,
     };
     struct speaker speaker = {0};
     struct session session;
-    enum bearer_verdict verdict = bearer_verify_session(c->api, c->x, token, c->now_ms, &session);
+    char *storage = arena_alloc(http_arena(c->x), token.len <= TOKEN_MAX ? token.len : 0);
+    enum token_verdict verdict = token_judge(
+        c->api->signer, token, c->now_ms, c->api->settings.config->heartbeats.horizon_ms, &session, storage);
     speaker.reason = reasons[verdict];
-    if (verdict == BEARER_GOOD) {
+    if (verdict == TOKEN_GOOD) {
         speaker.session = session;
         find_lesson(c, &speaker);
     }
@@ -232,15 +237,15 @@ static void credit(struct crediting *c, const struct heartbeat_request *request)
         return;
     }
     http_release_body(c->x); /* what the answer needs was copied to the arena */
-    store_submit(c->api->settings.store, &c->batch, c->runs, c->n_runs);
+    assert(c->n_runs <= c->n);
+    c->api->settings.calls->submit(c->api->settings.store, &c->batch, c->runs, c->n_runs);
 }
 
-void heartbeats_handle(struct api *api, struct http_exchange *x)
+void heartbeats_handle(struct api *api, struct http_exchange *x, const struct codec *codec)
 {
-    const struct codec *codec = codec_of_request(http_header(x, HTTP_HEADER_CONTENT_TYPE), http_body(x));
     struct heartbeat_request request;
     char detail[DETAIL_MAX];
-    if (!store_admits(api->settings.store)) {
+    if (!api->settings.calls->admits(api->settings.store)) {
         answer_unavailable(api, x);
         return;
     }

@@ -1,4 +1,6 @@
-/* GET /v1/progress: what a learner has watched, live, and what that makes in hours. */
+/* GET /v1/progress. */
+#include "api/progress.h"
+
 #include <math.h>
 
 #include "api/answer.h"
@@ -8,9 +10,10 @@
 #include "store/values.h"
 
 /* A question on its way to Redis. Lives in the exchange's arena. */
-struct question {
+struct progress_question {
     struct api *api;
     struct http_exchange *x;
+    const struct codec *codec; /* of the answer */
 };
 
 static double hours(const struct catalog *catalog, int64_t seconds)
@@ -78,11 +81,11 @@ static void sum_up(const struct catalog *catalog, struct progress_course *course
     answer->hours_learned = hours(catalog, answer->watched_seconds);
 }
 
-static void answer_progress(struct question *q, const struct store_lesson *totals, size_t n)
+static void answer_progress(struct progress_question *q, const struct store_lesson *totals, size_t n)
 {
     struct api *api = q->api;
     const struct catalog *catalog = api->policy->catalog;
-    const struct codec *codec = codec_of_accept(http_header(q->x, HTTP_HEADER_ACCEPT));
+    const struct codec *codec = q->codec;
     struct arena *arena = http_arena(q->x);
     struct progress_lesson *lessons = arena_alloc(arena, n * sizeof(*lessons));
     struct progress_course *courses = arena_alloc(arena, catalog->n_courses * sizeof(*courses));
@@ -104,12 +107,12 @@ static void answer_progress(struct question *q, const struct store_lesson *total
 
 static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, size_t n)
 {
-    struct question *q = ctx;
+    struct progress_question *q = ctx;
     if (!ok) {
         answer_unavailable(q->api, q->x);
         return;
     }
-    pace_served(&q->api->pace, clock_monotonic_ms());
+    answer_served(q->api);
     answer_progress(q, totals, n);
 }
 
@@ -126,15 +129,17 @@ static bool identify(struct api *api, struct http_exchange *x, struct jwt_claims
         answer_unauthorized(api, x, token.len > 0, problem);
         return false;
     }
-    switch (bearer_verify_session(api, x, token, now_ms, &session)) {
-    case BEARER_GOOD:
+    char *storage = arena_alloc(http_arena(x), token.len <= TOKEN_MAX ? token.len : 0);
+    int64_t horizon_ms = api->settings.config->heartbeats.horizon_ms;
+    switch (token_judge(api->signer, token, now_ms, horizon_ms, &session, storage)) {
+    case TOKEN_GOOD:
         *claims = (struct jwt_claims){session.portal, session.learner};
         return true;
-    case BEARER_UNKNOWN:
+    case TOKEN_UNKNOWN:
         answer_problem(
             api, x, 503, "the session token's key is not known to this daemon: ask again later", NULL);
         return false;
-    case BEARER_EXPIRED:
+    case TOKEN_EXPIRED:
         answer_unauthorized(api, x, true, "the session token has expired");
         return false;
     default:
@@ -143,17 +148,17 @@ static bool identify(struct api *api, struct http_exchange *x, struct jwt_claims
     }
 }
 
-void progress_handle(struct api *api, struct http_exchange *x)
+void progress_handle(struct api *api, struct http_exchange *x, const struct codec *codec)
 {
     struct jwt_claims claims;
     if (!identify(api, x, &claims))
         return;
-    if (!store_admits(api->settings.store)) {
+    if (!api->settings.calls->admits(api->settings.store)) {
         answer_unavailable(api, x);
         return;
     }
-    struct question *q = arena_alloc(http_arena(x), sizeof(*q));
-    *q = (struct question){api, x};
+    struct progress_question *q = arena_alloc(http_arena(x), sizeof(*q));
+    *q = (struct progress_question){api, x, codec};
     http_release_body(x);
-    store_progress(api->settings.store, claims.portal, claims.subject, on_totals, q);
+    api->settings.calls->progress(api->settings.store, claims.portal, claims.subject, on_totals, q);
 }

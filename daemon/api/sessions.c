@@ -1,4 +1,6 @@
-/* POST /v1/sessions: a platform's token becomes a session of one lesson on one device. */
+/* POST /v1/sessions. */
+#include "api/sessions.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -20,7 +22,7 @@ static void answer_session(
         .session_token = {token, token_sign(api->signer, session, token)},
         .server_time_ms = session->time.anchor_ms,
         .expires_at_ms = session->time.expiry_ms,
-        .heartbeat_interval_ms = api_interval_ms(api),
+        .heartbeat_interval_ms = answer_interval_ms(api),
     };
     atomic_fetch_add_explicit(&api->counters.sessions, 1, memory_order_relaxed);
     buf_clear(&api->body);
@@ -88,9 +90,8 @@ static bool decode(
     return bad == NULL;
 }
 
-void sessions_handle(struct api *api, struct http_exchange *x)
+void sessions_handle(struct api *api, struct http_exchange *x, const struct codec *codec)
 {
-    const struct codec *codec = codec_of_request(http_header(x, HTTP_HEADER_CONTENT_TYPE), http_body(x));
     int64_t now_ms = clock_now_ms(api->settings.clock);
     struct session_request request;
     struct jwt_claims claims;
@@ -99,7 +100,7 @@ void sessions_handle(struct api *api, struct http_exchange *x)
     const struct lesson *lesson = catalog_find_lesson(api->policy->catalog, request.lesson_id);
     if (lesson == NULL)
         answer_problem(api, x, 404, "there is no such lesson", NULL);
-    else if (!store_clock_trusted(api->settings.store))
+    else if (!api->settings.calls->clock_trusted(api->settings.store))
         answer_shed(api, x, "this server's clock is wrong: try another one, or later");
     else if (now_ms < lesson->allows.opens_ms || now_ms >= lesson->allows.closes_ms)
         answer_closed(api, x, lesson->course);

@@ -10,7 +10,9 @@ static int64_t read_us(clockid_t id)
 
 int64_t clock_now_ms(const struct clock *clock)
 {
-    return clock_system_ms() + atomic_load_explicit(&clock->offset_ms, memory_order_relaxed);
+    int64_t held_ms = atomic_load_explicit(&clock->system_ms, memory_order_relaxed);
+    int64_t system_ms = held_ms != 0 ? held_ms : clock_system_ms();
+    return system_ms + atomic_load_explicit(&clock->offset_ms, memory_order_relaxed);
 }
 
 int64_t clock_system_ms(void)

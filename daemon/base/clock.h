@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <time.h>
 
+/* A zeroed struct is the machine's clock. */
 struct clock {
     _Atomic int64_t offset_ms; /* added to the system's clock; 0 outside tests */
+    _Atomic int64_t system_ms; /* where tests hold the system's clock; 0: it goes */
     _Atomic int64_t steady_ms; /* where tests hold clock_steady_ms(); 0: it goes with the monotonic clock */
 };
 

@@ -45,6 +45,12 @@ static bool ms_valid(int64_t from, int64_t to)
     return from >= 0 && to >= from && to <= RUN_MS_MAX;
 }
 
+bool claim_run_well_formed(const struct run *run)
+{
+    return !run->malformed && ms_valid(run->from_ms, run->to_ms) &&
+           ms_valid(run->media_from_ms, run->media_to_ms) && isfinite(run->rate);
+}
+
 /* Rate times time is rounded. A run that is exactly at a limit stays within it by this much. */
 #define ROUNDING_MS 1e-6
 
@@ -94,8 +100,7 @@ static int64_t media_at(const struct run *run, int64_t player_ms)
 enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_session *session,
     const struct claim_lesson *lesson, int64_t now_ms, const struct run *run, struct claim *claim)
 {
-    if (run->malformed || !ms_valid(run->from_ms, run->to_ms) ||
-        !ms_valid(run->media_from_ms, run->media_to_ms) || !isfinite(run->rate))
+    if (!claim_run_well_formed(run))
         return REASON_MALFORMED;
     int64_t start_ms = session->anchor_ms + run->from_ms;
     int64_t end_ms = session->anchor_ms + run->to_ms;

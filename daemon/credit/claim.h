@@ -66,6 +66,9 @@ struct run {
     bool malformed;
 };
 
+/* Whether RUN is not marked `malformed` and has ends in order and within their limits, and a finite rate. */
+bool claim_run_well_formed(const struct run *run);
+
 /* The deployment's rules, from the section `heartbeats` of the configuration. */
 struct claim_rules {
     int64_t max_run_ms;

@@ -16,6 +16,9 @@
 
 enum { KEY_ID_BYTES = 4, MAC_BYTES = 32, KEY_MIN = 32 };
 
+/* At most so much do the clocks of daemons differ, where a token cannot be verified here. */
+enum { CLOCKS_DIFFER_MS = 3600 * 1000 };
+
 #define PREFIX "m1."
 
 enum {
@@ -225,4 +228,16 @@ enum token_verdict token_verify(
     if (!decode_payload(&c, session))
         return TOKEN_INVALID;
     return mac != NULL ? TOKEN_GOOD : TOKEN_UNKNOWN;
+}
+
+enum token_verdict token_judge(struct token_signer *signer, struct slice token, int64_t now_ms,
+    int64_t horizon_ms, struct session *session, char *storage)
+{
+    enum token_verdict verdict = token_verify(signer, token, session, storage);
+    if (verdict == TOKEN_INVALID)
+        return TOKEN_INVALID;
+    int64_t expiry_ms = session->time.expiry_ms;
+    if (verdict == TOKEN_UNKNOWN && expiry_ms > now_ms + SESSION_MS + CLOCKS_DIFFER_MS)
+        return TOKEN_INVALID;
+    return now_ms > expiry_ms + horizon_ms ? TOKEN_EXPIRED : verdict;
 }

@@ -54,7 +54,8 @@ size_t token_sign(struct token_signer *signer, const struct session *session, ch
 enum token_verdict {
     TOKEN_GOOD,
     TOKEN_INVALID, /* no token, altered, or signed by no key that has its key id */
-    TOKEN_UNKNOWN  /* of a key or a version that is not known here: another daemon may know it */
+    TOKEN_UNKNOWN, /* of a key or a version that is not known here: another daemon may know it */
+    TOKEN_EXPIRED  /* judged by token_judge() alone */
 };
 
 /*
@@ -64,6 +65,15 @@ enum token_verdict {
  */
 enum token_verdict token_verify(struct token_signer *signer, struct slice token, struct session *session,
     char *storage) __attribute__((warn_unused_result));
+
+/*
+ * Verifies TOKEN and judges its time at NOW_MS: it is good until its expiry and HORIZON_MS after it, so that
+ * what was played offline can be delivered. The expiry of an unknown token is read unverified: HORIZON_MS
+ * after it the token is expired, and a genuine one is at most SESSION_MS + 1 h away, so that a token with a
+ * later one is invalid.
+ */
+enum token_verdict token_judge(struct token_signer *signer, struct slice token, int64_t now_ms,
+    int64_t horizon_ms, struct session *session, char *storage) __attribute__((warn_unused_result));
 
 /* Whether TOKEN begins as a session token of any version does, which no JWT does. */
 bool token_is_session(struct slice token);

@@ -46,8 +46,10 @@ struct http_request {
 enum request_status http_request_feed(struct http_request *r, const struct http_limits *limits,
     struct slice *input) __attribute__((warn_unused_result));
 
-/* Ready for the next one; small buffers are kept. */
+/* For tests: they read requests that belong to no exchange. The next request may be read; small buffers are
+ * kept. */
 void http_request_reset(struct http_request *r);
+/* For tests, as above. */
 void http_request_free(struct http_request *r);
 
 /* --- what a handler asks and answers ---------------------------------------------------------------------

@@ -45,7 +45,7 @@ bool http_field_is(struct slice s, const char *name)
 #define VERSION "HTTP/1."
 enum { VERSION_LINE = sizeof(" " VERSION "x\r\n") - 1 };
 
-struct reading {
+struct head_reading {
     struct slice head;
     head_field *field;
     void *ctx;
@@ -56,7 +56,7 @@ struct reading {
     bool complete;
 };
 
-static struct reading *reading_of(library_parser *p)
+static struct head_reading *reading_of(library_parser *p)
 {
     return p->data;
 }
@@ -84,7 +84,7 @@ static const char *value_end(const char *begin, const char *line_end)
 }
 
 /* Only the name's place is the library's; the value is the rest of the line. */
-static const char *emit_field(struct reading *r)
+static const char *emit_field(struct head_reading *r)
 {
     struct slice name = r->name;
     r->name = (struct slice){0};
@@ -99,7 +99,7 @@ static const char *emit_field(struct reading *r)
     return r->field(r->ctx, name, value);
 }
 
-static const char *read_line(struct reading *r)
+static const char *read_line(struct head_reading *r)
 {
     const char *end = r->head.ptr + r->head.len;
     const char *version = r->line.target.ptr + r->line.target.len;
@@ -115,7 +115,7 @@ static const char *read_line(struct reading *r)
     return NULL;
 }
 
-static int flush_field(struct reading *r)
+static int flush_field(struct head_reading *r)
 {
     if (r->at == NULL && r->error == NULL) {
         r->error = read_line(r);
@@ -134,7 +134,7 @@ static int on_url(library_parser *p, const char *at, size_t len)
 
 static int on_header_field(library_parser *p, const char *at, size_t len)
 {
-    struct reading *r = reading_of(p);
+    struct head_reading *r = reading_of(p);
     bool continued = r->name.ptr != NULL && r->name.ptr + r->name.len == at;
     if (!continued && flush_field(r) != 0)
         return -1;
@@ -144,7 +144,7 @@ static int on_header_field(library_parser *p, const char *at, size_t len)
 
 static int on_headers_complete(library_parser *p)
 {
-    struct reading *r = reading_of(p);
+    struct head_reading *r = reading_of(p);
     r->complete = flush_field(r) == 0;
     return r->complete ? 0 : -1;
 }
@@ -153,7 +153,7 @@ static const library_settings settings = {
     .on_url = on_url, .on_header_field = on_header_field, .on_headers_complete = on_headers_complete};
 
 /* What the library makes of the end of the head (a body to come, an upgrade) is not asked for. */
-static const char *run_library(struct reading *r)
+static const char *run_library(struct head_reading *r)
 {
     library_parser p;
 #ifdef MINUTED_HAVE_LLHTTP
@@ -177,7 +177,7 @@ static const char *run_library(struct reading *r)
 
 const char *head_parse(struct slice head, struct head_line *line, head_field *field, void *ctx)
 {
-    struct reading r = {.head = head, .field = field, .ctx = ctx};
+    struct head_reading r = {.head = head, .field = field, .ctx = ctx};
     const char *error = run_library(&r);
     *line = r.line;
     if (error == NULL && r.at != head.ptr + head.len - 2)

@@ -51,6 +51,8 @@ struct head_line {
 typedef const char *head_field(void *ctx, struct slice name, struct slice value);
 
 /*
+ * For tests: they look at lines and fields before the rules do.
+ *
  * HEAD runs from the method to the first empty line, included. FIELD's slices and *LINE's point into it.
  * Returns NULL, or what is wrong in a few words; then *LINE is undefined.
  */

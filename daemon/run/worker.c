@@ -120,7 +120,11 @@ struct worker *worker_start(
     pthread_mutex_init(&w->lock, NULL);
     w->base = new_base();
     w->store = store_new(w->base, settings->config, settings->monitor, settings->clock, settings->log);
-    struct api_settings api = {settings->config, settings->clock, w->store, settings->dev, settings->log};
+    struct api_settings api = {.config = settings->config,
+        .clock = settings->clock,
+        .store = w->store,
+        .dev = settings->dev,
+        .log = settings->log};
     w->api = api_new(&api, policy);
     w->limits = limits_of(settings);
     w->http = http_server_new(w->base, &w->limits, api_handle, api_write_error, w->api, settings->log);

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "api/codec.h"
+#include "api/codec_json.h"
+#include "api/codec_protobuf.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
 #include "budget.h"

@@ -1,10 +1,12 @@
 /*
- * An api between a server and a store that the tests make up, under a clock that stands still. What is
- * defined here comes before the libraries when linking, so neither sockets nor Redis are near.
+ * An api between a server and a store that the tests make up, under a clock that stands still: the api is
+ * given a clock that is held, the store's functions and the exchange's responder, so neither sockets nor
+ * Redis are near.
  *
- *     fixture_ask() -> api_handle() -> http_respond(): what was answered
- *                            |-> store_submit(), store_progress(), store_minutes(): kept until
- *                                fixture_store_answer(), …_progress_answer() or …_minutes_answer()
+ *     fixture_ask() -> api_handle() -> fixture_respond(): what was answered
+ *                            |-> fixture_store_submit(), …_progress(), …_minutes(): kept until
+ *                                fixture_store_answer(), fixture_progress_answer() or
+ * fixture_minutes_answer()
  */
 #pragma once
 
@@ -38,31 +40,6 @@
 #define SECRET "a secret of at least thirty-two bytes"
 #define OTHER_SECRET SLICE_LITERAL("a key that only another daemon has so far")
 #define PROBLEM "application/problem+json"
-
-/* ---- the clock ---- */
-
-int64_t clock_system_ms(void)
-{
-    return NOW_MS;
-}
-
-int64_t clock_now_ms(const struct clock *clock)
-{
-    return NOW_MS + clock->offset_ms;
-}
-
-/* It stands still where no test moves it. */
-static int64_t fixture_monotonic_ms = 1;
-
-int64_t clock_monotonic_us(void)
-{
-    return fixture_monotonic_ms * 1000;
-}
-
-int64_t clock_monotonic_ms(void)
-{
-    return fixture_monotonic_ms;
-}
 
 /* ---- the server ---- */
 
@@ -110,22 +87,23 @@ struct store {
     char learner[ID_NAME_MAX + 1];
 };
 
-bool store_admits(struct store *s)
+static inline bool fixture_store_admits(struct store *s)
 {
     return s->admits;
 }
 
-bool store_clock_trusted(const struct store *s)
+static inline bool fixture_store_clock_trusted(const struct store *s)
 {
     return !s->clock_wrong;
 }
 
-int64_t store_age_ms(struct store *s)
+static inline int64_t fixture_store_age_ms(struct store *s)
 {
     return s->age_ms;
 }
 
-void store_submit(struct store *s, struct store_batch *batch, struct store_run *runs, size_t n)
+static inline void fixture_store_submit(
+    struct store *s, struct store_batch *batch, struct store_run *runs, size_t n)
 {
     assert_null(s->batch);
     assert_true(n > 0);
@@ -137,7 +115,7 @@ void store_submit(struct store *s, struct store_batch *batch, struct store_run *
     s->submitted += n;
 }
 
-void store_progress(
+static inline void fixture_store_progress(
     struct store *s, struct slice portal, struct slice learner, store_progress_done *done, void *ctx)
 {
     memcpy(s->portal, portal.ptr, portal.len);
@@ -146,8 +124,8 @@ void store_progress(
     s->ask_ctx = ctx;
 }
 
-void store_minutes(struct store *s, struct slice portal, struct slice learner, int64_t bucket,
-    store_minutes_done *done, void *ctx)
+static inline void fixture_store_minutes(struct store *s, struct slice portal, struct slice learner,
+    int64_t bucket, store_minutes_done *done, void *ctx)
 {
     memcpy(s->portal, portal.ptr, portal.len);
     memcpy(s->learner, learner.ptr, learner.len);
@@ -156,6 +134,15 @@ void store_minutes(struct store *s, struct slice portal, struct slice learner, i
     s->minutes_unanswered++;
     s->ask_ctx = ctx;
 }
+
+static const struct api_store_calls fixture_store_calls = {
+    .admits = fixture_store_admits,
+    .clock_trusted = fixture_store_clock_trusted,
+    .age_ms = fixture_store_age_ms,
+    .submit = fixture_store_submit,
+    .progress = fixture_store_progress,
+    .minutes = fixture_store_minutes,
+};
 
 /* ---- all of it ---- */
 
@@ -256,7 +243,13 @@ static inline int fixture_start(void **state)
     f->config.heartbeats.max_rate = 16;
     f->store.admits = true;
     f->dev = (struct api_dev){&f->clock, TEXT(SECRET), "127.0.0.1:9092"};
-    struct api_settings settings = {&f->config, &f->clock, &f->store, &f->dev, NULL};
+    f->clock.system_ms = NOW_MS;
+    f->clock.steady_ms = 1;
+    struct api_settings settings = {.config = &f->config,
+        .clock = &f->clock,
+        .store = &f->store,
+        .calls = &fixture_store_calls,
+        .dev = &f->dev};
     struct policy *policy = fixture_policy(&f->config, "");
     f->api = api_new(&settings, policy);
     policy_unref(policy);

@@ -158,7 +158,10 @@ static void test_without_dev(void **state)
     struct fixture *f = *state;
     struct policy *policy = fixture_policy(&f->config, "");
     api_free(f->api);
-    f->api = api_new(&(struct api_settings){&f->config, &f->clock, &f->store, NULL, NULL}, policy);
+    f->api = api_new(
+        &(struct api_settings){
+            .config = &f->config, .clock = &f->clock, .store = &f->store, .calls = &fixture_store_calls},
+        policy);
     policy_unref(policy);
     for (size_t i = 0; i < COUNT(rows); i++) {
         fixture_ask(f, &(struct request){.path = rows[i].path});

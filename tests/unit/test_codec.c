@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/codec.h"
+#include "api/codec_json.h"
+#include "api/codec_protobuf.h"
 #include "proto/player.pb-c.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))

@@ -7,7 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "api/codec.h"
+#include "api/codec_json.h"
+#include "api/codec_protobuf.h"
 #include "proto/player.pb-c.h"
 
 #define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
@@ -50,27 +51,6 @@ static void test_sessions(void **state)
         }
         arena_free(&arena);
     }
-}
-
-/* ---- which codec ---- */
-
-static void test_accept(void **state)
-{
-    static const struct {
-        const char *accept;
-        const struct codec *expected;
-    } rows[] = {
-        {"", &codec_json},
-        {"*/*", &codec_json},
-        {"application/json", &codec_json},
-        {"application/protobuf", &codec_protobuf},
-        {"application/x-protobuf;q=0.9", &codec_protobuf},
-        {"text/html, application/protobuf", &codec_protobuf},
-        {",,", &codec_json},
-    };
-    (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++)
-        assert_ptr_equal(codec_of_accept(slice_of(rows[i].accept)), rows[i].expected);
 }
 
 /* ---- answers ---- */
@@ -152,7 +132,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sessions),
-        cmocka_unit_test(test_accept),
         cmocka_unit_test(test_json_answers),
         cmocka_unit_test(test_protobuf_answers),
         cmocka_unit_test(test_reasons_have_one_name),

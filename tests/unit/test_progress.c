@@ -181,6 +181,31 @@ static void test_reload_while_redis_is_asked(void **state)
         strstr(f->x.out_body.data, "{\"course_id\":\"new\",\"title\":\"\",\"watched_seconds\":2700,"));
 }
 
+/* Protobuf is answered where Accept names it, JSON else. */
+static void test_accept(void **state)
+{
+    static const struct {
+        const char *accept;
+        const char *type;
+    } rows[] = {
+        {"", "application/json"},
+        {"*/*", "application/json"},
+        {"application/json", "application/json"},
+        {"application/protobuf", "application/protobuf"},
+        {"application/x-protobuf;q=0.9", "application/protobuf"},
+        {"text/html, application/protobuf", "application/protobuf"},
+        {",,", "application/json"},
+    };
+    struct fixture *f = *state;
+    fixture_jwt(f, "teacher-1", HOUR_MS);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        ask(f, f->header, rows[i].accept);
+        fixture_progress_answer(f, true, NULL, 0);
+        assert_answered(f, 200);
+        assert_string_equal(f->x.content_type, rows[i].type);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +214,7 @@ int main(void)
         API_TEST(test_redis_away),
         API_TEST(test_answers),
         API_TEST(test_protobuf),
+        API_TEST(test_accept),
         API_TEST(test_reload_while_redis_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

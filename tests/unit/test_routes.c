@@ -139,7 +139,7 @@ static int greatest_retry_after(struct fixture *f, int n, int64_t every_ms)
     int greatest = 0;
     f->store.admits = false;
     for (int i = 0; i < n; i++) {
-        fixture_monotonic_ms += every_ms;
+        f->clock.steady_ms += every_ms;
         fixture_post(f, HEARTBEATS, NULL, "{not even read");
         assert_problem(f, 503, "later");
         int seconds = retry_after(f);
@@ -155,9 +155,9 @@ static void test_retry_after_grows_and_falls_back(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(greatest_retry_after(f, 20, 10), 3);
-    fixture_monotonic_ms += 5000;
+    f->clock.steady_ms += 5000;
     assert_int_equal(greatest_retry_after(f, 50, 20), 9);
-    fixture_monotonic_ms += 60000;
+    f->clock.steady_ms += 60000;
     assert_int_equal(greatest_retry_after(f, 200, 100), 15); /* the interval */
     assert_int_equal(greatest_retry_after(f, 4000, 1), 60);  /* the interval, stretched */
     assert_int_equal(api_counters(f->api)->requests_shed, 4270);
@@ -168,7 +168,7 @@ static void test_retry_after_grows_and_falls_back(void **state)
     char token[TOKEN_MAX + 1];
     char body[TOKEN_MAX + 200];
     f->store.admits = true;
-    fixture_monotonic_ms += 5000;
+    f->clock.steady_ms += 5000;
     snprintf(body, sizeof(body),
         "{\"session_token\":\"%s\",\"runs\":[{\"from_ms\":0,\"to_ms\":1000,\"media_from_ms\":0,"
         "\"media_to_ms\":1000,\"rate\":1}]}",
@@ -187,7 +187,7 @@ static void test_connections_refused_slow_down_nobody_else(void **state)
     struct http_response response;
     int greatest = 0;
     for (int i = 0; i < 2000; i++) {
-        fixture_monotonic_ms++;
+        f->clock.steady_ms++;
         api_write_error(f->api, 503, "too many connections", (struct slice){"", 0}, &response);
         int seconds = atoi(strstr(response.headers, "Retry-After: ") + strlen("Retry-After: "));
         greatest = seconds > greatest ? seconds : greatest;
@@ -405,7 +405,10 @@ static void test_nothing_of_dev_without_it(void **state)
     struct fixture *f = *state;
     struct policy *policy = fixture_policy(&f->config, "");
     api_free(f->api);
-    f->api = api_new(&(struct api_settings){&f->config, &f->clock, &f->store, NULL, NULL}, policy);
+    f->api = api_new(
+        &(struct api_settings){
+            .config = &f->config, .clock = &f->clock, .store = &f->store, .calls = &fixture_store_calls},
+        policy);
     policy_unref(policy);
     for (size_t i = 0; i < COUNT(paths); i++) {
         fixture_ask(f, &(struct request){.path = paths[i]});

@@ -5,7 +5,7 @@
 #include <event2/http.h>
 #include <stdlib.h>
 
-#include "api/codec.h"
+#include "api/codec_json.h"
 #include "api/problem.h"
 #include "base/clock.h"
 #include "base/mem.h"
