@@ -3,14 +3,15 @@
 
 #include "http/head.h"
 
-/* Whether a coding's weight (`q=0.5`; empty when it has none) is more than 0. What is no weight takes
- * nothing. */
+/* Whether a coding's weight (`q=0.5`; empty when it has none) is more than 0. A malformed weight counts as
+ * q=0.
+ */
 static bool is_positive(struct slice weight)
 {
     bool positive = false;
     if (weight.len == 0)
         return true;
-    if (weight.len < 3 || !http_field_is((struct slice){weight.ptr, 2}, "q="))
+    if (weight.len < 2 || !http_field_is((struct slice){weight.ptr, 2}, "q="))
         return false;
     for (size_t i = 2; i < weight.len; i++) {
         char c = weight.ptr[i];
