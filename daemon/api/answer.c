@@ -22,7 +22,7 @@ static void count(_Atomic uint64_t *counter)
 struct slice answer_path(const struct api *api, const struct http_exchange *x)
 {
     const char *base = api->settings.config->http.base_path;
-    struct slice path = http_path(x);
+    struct slice path = x->request.head.path;
     size_t len = strlen(base);
     if (path.len < len || memcmp(path.ptr, base, len) != 0)
         return (struct slice){NULL, 0};
@@ -36,7 +36,7 @@ static struct slice foreign_origin(const struct api *api, const struct http_exch
     struct slice path = answer_path(api, x);
     if (path.len >= dev.len && memcmp(path.ptr, dev.ptr, dev.len) == 0)
         return (struct slice){"", 0};
-    return http_header(x, HTTP_HEADER_ORIGIN);
+    return x->request.head.headers[HTTP_HEADER_ORIGIN];
 }
 
 /* Whether a page of ORIGIN may read answers; ALLOWED holds origins, or "*" for all. */

@@ -186,18 +186,18 @@ static void answer_media_type(struct api *api, struct http_exchange *x)
 static void follow(struct api *api, struct http_exchange *x, const struct route *rows, size_t n)
 {
     char methods[METHODS_MAX];
-    const struct route *route = find_method(rows, n, http_method(x));
-    if (http_method(x) == HTTP_METHOD_OPTIONS) {
+    const struct route *route = find_method(rows, n, x->request.head.method);
+    if (x->request.head.method == HTTP_METHOD_OPTIONS) {
         answer_options(api, x, name_methods(rows, n, methods));
     } else if (route == NULL) {
         answer_method(api, x, name_methods(rows, n, methods));
     } else if (route->handle != NULL) {
         route->handle(api, x);
     } else {
-        const struct codec *codec =
-            route->method == HTTP_METHOD_POST
-                ? codec_of_request(http_header(x, HTTP_HEADER_CONTENT_TYPE), http_body(x))
-                : codec_of_accept(http_header(x, HTTP_HEADER_ACCEPT));
+        const struct codec *codec = route->method == HTTP_METHOD_POST
+                                        ? codec_of_request(x->request.head.headers[HTTP_HEADER_CONTENT_TYPE],
+                                              buf_slice(&x->request.body))
+                                        : codec_of_accept(x->request.head.headers[HTTP_HEADER_ACCEPT]);
         if (codec != NULL)
             route->coded(api, x, codec);
         else

@@ -75,12 +75,12 @@ void assets_handle(struct api *api, struct http_exchange *x)
 {
     const struct asset *asset = find_asset(answer_path(api, x));
     assert(asset != NULL);
-    bool packed =
-        asset->gzip.bytes.len > 0 && accept_encoding_takes_gzip(http_header(x, HTTP_HEADER_ACCEPT_ENCODING));
+    bool packed = asset->gzip.bytes.len > 0 &&
+                  accept_encoding_takes_gzip(x->request.head.headers[HTTP_HEADER_ACCEPT_ENCODING]);
     const struct form *form = packed ? &asset->gzip : &asset->plain;
     buf_clear(&api->headers);
     buf_printf(&api->headers, "ETag: %s\r\n%s", form->tag, asset->headers);
-    if (entity_tag_listed(http_header(x, HTTP_HEADER_IF_NONE_MATCH), form->tag)) {
+    if (entity_tag_listed(x->request.head.headers[HTTP_HEADER_IF_NONE_MATCH], form->tag)) {
         answer_with(api, x, &(struct http_response){.status = 304});
         return;
     }

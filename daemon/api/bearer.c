@@ -8,7 +8,7 @@
 struct slice bearer_token(const struct http_exchange *x)
 {
     static const char scheme[] = "Bearer ";
-    struct slice value = http_header(x, HTTP_HEADER_AUTHORIZATION);
+    struct slice value = x->request.head.headers[HTTP_HEADER_AUTHORIZATION];
     size_t n = sizeof(scheme) - 1;
     if (value.len <= n || strncasecmp(value.ptr, scheme, n) != 0)
         return (struct slice){"", 0};

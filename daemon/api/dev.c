@@ -44,7 +44,7 @@ static bool is_this_machine(struct slice host)
 
 bool dev_admits(struct api *api, struct http_exchange *x)
 {
-    struct slice host = http_header(x, HTTP_HEADER_HOST);
+    struct slice host = x->request.head.headers[HTTP_HEADER_HOST];
     if (host.len == 0 || is_this_machine(host)) /* no browser leaves Host out */
         return true;
     answer_problem(api, x, 403, "below /dev/ the host must be an address or localhost", NULL);
@@ -54,15 +54,16 @@ bool dev_admits(struct api *api, struct http_exchange *x)
 /* Every browser says where a POST comes from, in one of the two headers or in both. */
 static bool sent_by_browser(const struct http_exchange *x)
 {
-    return http_header(x, HTTP_HEADER_ORIGIN).len > 0 || http_header(x, HTTP_HEADER_SEC_FETCH_SITE).len > 0;
+    return x->request.head.headers[HTTP_HEADER_ORIGIN].len > 0 ||
+           x->request.head.headers[HTTP_HEADER_SEC_FETCH_SITE].len > 0;
 }
 
 /* No form can say so, and a script of another origin has to ask first, which is not allowed. */
 static bool is_json(const struct http_exchange *x)
 {
     struct slice parameters;
-    return http_field_is(
-        http_field_part(http_header(x, HTTP_HEADER_CONTENT_TYPE), ';', &parameters), "application/json");
+    return http_field_is(http_field_part(x->request.head.headers[HTTP_HEADER_CONTENT_TYPE], ';', &parameters),
+        "application/json");
 }
 
 /* ---- tokens ---- */
@@ -74,13 +75,13 @@ static void answer_json(struct api *api, struct http_exchange *x)
 
 void dev_token_handle(struct api *api, struct http_exchange *x)
 {
-    struct slice subject = query_value(http_query(x), "sub", http_arena(x));
-    struct slice portal = query_value(http_query(x), "portal", http_arena(x));
+    struct slice subject = query_value(x->request.head.query, "sub", &x->arena);
+    struct slice portal = query_value(x->request.head.query, "portal", &x->arena);
     if (!id_name_valid(subject) || !id_valid(portal)) {
         answer_problem(api, x, 400, "sub and portal are wanted: /dev/token?sub=alice&portal=demo", NULL);
         return;
     }
-    char *token = arena_alloc(http_arena(x), JWT_MAX);
+    char *token = arena_alloc(&x->arena, JWT_MAX);
     int64_t expires_ms = clock_now_ms(api->settings.clock) + TOKEN_LIFE_MS;
     size_t len = jwt_sign_dev(api->settings.dev->secret, portal, subject, expires_ms, token);
     buf_clear(&api->body);
@@ -121,7 +122,7 @@ static bool read_move(struct http_exchange *x, struct move *move)
     struct slice name;
     struct json_number number;
     size_t n = 0;
-    json_read(&r, http_body(x), http_arena(x));
+    json_read(&r, buf_slice(&x->request.body), &x->arena);
     if (!json_object(&r))
         return false;
     for (; json_member(&r, &name); n++) {

@@ -69,16 +69,16 @@ static void on_earlier(void *ctx, bool ok, const struct store_minute *minutes, s
     }
     buf_clear(body);
     write_minutes(body, minutes, n);
-    q->earlier = (struct slice){arena_strndup(http_arena(q->x), body->data, body->len), body->len};
+    q->earlier = (struct slice){arena_strndup(&q->x->arena, body->data, body->len), body->len};
     ask(q, q->now_ms / BUCKET_MS, on_current);
 }
 
 void dev_minutes_handle(struct api *api, struct http_exchange *x)
 {
-    struct minutes_question *q = arena_alloc(http_arena(x), sizeof(*q));
+    struct minutes_question *q = arena_alloc(&x->arena, sizeof(*q));
     *q = (struct minutes_question){.api = api, .x = x, .now_ms = clock_now_ms(api->settings.clock)};
-    q->portal = query_value(http_query(x), "portal", http_arena(x));
-    q->learner = query_value(http_query(x), "sub", http_arena(x));
+    q->portal = query_value(x->request.head.query, "portal", &x->arena);
+    q->learner = query_value(x->request.head.query, "sub", &x->arena);
     if (!id_name_valid(q->learner) || !id_valid(q->portal))
         answer_problem(api, x, 400, "sub and portal are wanted: /dev/minutes?sub=alice&portal=demo", NULL);
     else if (!api->settings.calls->admits(api->settings.store))

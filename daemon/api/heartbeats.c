@@ -132,7 +132,7 @@ static void find_lesson(struct crediting *c, struct speaker *speaker)
         return;
     struct slice course = slice_of(lesson->course->id);
     speaker->lesson = &lesson->allows;
-    speaker->course = (struct slice){arena_strndup(http_arena(c->x), course.ptr, course.len), course.len};
+    speaker->course = (struct slice){arena_strndup(&c->x->arena, course.ptr, course.len), course.len};
 }
 
 static struct speaker identify(struct crediting *c, struct slice token)
@@ -145,7 +145,7 @@ static struct speaker identify(struct crediting *c, struct slice token)
     };
     struct speaker speaker = {0};
     struct session session;
-    char *storage = arena_alloc(http_arena(c->x), token.len <= TOKEN_MAX ? token.len : 0);
+    char *storage = arena_alloc(&c->x->arena, token.len <= TOKEN_MAX ? token.len : 0);
     enum token_verdict verdict = token_judge(
         c->api->signer, token, c->now_ms, c->api->settings.config->heartbeats.horizon_ms, &session, storage);
     speaker.reason = reasons[verdict];
@@ -187,7 +187,7 @@ static void judge(struct crediting *c, const struct speaker *speaker, const stru
  */
 static bool refuse_single(struct crediting *c, const struct speaker *speaker, const struct heartbeat *h)
 {
-    if (!c->single || claim_reason_status(speaker->reason) != RUN_REJECTED)
+    if (!c->single || speaker->reason == REASON_NONE || claim_reason_status(speaker->reason) != RUN_REJECTED)
         return false;
     count_refused(c->api, speaker->reason, h->n_runs);
     if (speaker->reason == REASON_SESSION_EXPIRED)
@@ -203,7 +203,7 @@ static struct crediting *new_crediting(struct api *api, struct http_exchange *x,
     const struct heartbeat_request *request)
 {
     const struct config *config = api->settings.config;
-    struct arena *arena = http_arena(x);
+    struct arena *arena = &x->arena;
     struct crediting *c = arena_alloc(arena, sizeof(*c));
     *c = (struct crediting){
         .api = api,
@@ -249,7 +249,7 @@ void heartbeats_handle(struct api *api, struct http_exchange *x, const struct co
         answer_unavailable(api, x);
         return;
     }
-    int status = codec->decode_heartbeats(http_body(x), http_arena(x), &request, detail);
+    int status = codec->decode_heartbeats(buf_slice(&x->request.body), &x->arena, &request, detail);
     if (status != 0) {
         answer_problem(api, x, status, detail, NULL);
         return;

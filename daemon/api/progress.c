@@ -86,7 +86,7 @@ static void answer_progress(struct progress_question *q, const struct store_less
     struct api *api = q->api;
     const struct catalog *catalog = api->policy->catalog;
     const struct codec *codec = q->codec;
-    struct arena *arena = http_arena(q->x);
+    struct arena *arena = &q->x->arena;
     struct progress_lesson *lessons = arena_alloc(arena, n * sizeof(*lessons));
     struct progress_course *courses = arena_alloc(arena, catalog->n_courses * sizeof(*courses));
     for (size_t i = 0; i < catalog->n_courses; i++)
@@ -124,12 +124,12 @@ static bool identify(struct api *api, struct http_exchange *x, struct jwt_claims
     const char *problem = "a platform or session token is wanted: Authorization: Bearer <token>";
     struct session session;
     if (!token_is_session(token)) {
-        if (token.len > 0 && jwt_verify(api->policy->issuers, token, now_ms, http_arena(x), claims, &problem))
+        if (token.len > 0 && jwt_verify(api->policy->issuers, token, now_ms, &x->arena, claims, &problem))
             return true;
         answer_unauthorized(api, x, token.len > 0, problem);
         return false;
     }
-    char *storage = arena_alloc(http_arena(x), token.len <= TOKEN_MAX ? token.len : 0);
+    char *storage = arena_alloc(&x->arena, token.len <= TOKEN_MAX ? token.len : 0);
     int64_t horizon_ms = api->settings.config->heartbeats.horizon_ms;
     switch (token_judge(api->signer, token, now_ms, horizon_ms, &session, storage)) {
     case TOKEN_GOOD:
@@ -157,7 +157,7 @@ void progress_handle(struct api *api, struct http_exchange *x, const struct code
         answer_unavailable(api, x);
         return;
     }
-    struct progress_question *q = arena_alloc(http_arena(x), sizeof(*q));
+    struct progress_question *q = arena_alloc(&x->arena, sizeof(*q));
     *q = (struct progress_question){api, x, codec};
     http_release_body(x);
     api->settings.calls->progress(api->settings.store, claims.portal, claims.subject, on_totals, q);

@@ -73,7 +73,7 @@ static bool authenticate(struct api *api, struct http_exchange *x, int64_t now_m
 {
     const char *problem = "a platform token is wanted: Authorization: Bearer <token>";
     struct slice token = bearer_token(x);
-    if (token.len > 0 && jwt_verify(api->policy->issuers, token, now_ms, http_arena(x), claims, &problem))
+    if (token.len > 0 && jwt_verify(api->policy->issuers, token, now_ms, &x->arena, claims, &problem))
         return true;
     answer_unauthorized(api, x, token.len > 0, problem);
     return false;
@@ -83,7 +83,7 @@ static bool decode(
     struct api *api, struct http_exchange *x, const struct codec *codec, struct session_request *request)
 {
     char detail[DETAIL_MAX];
-    int status = codec->decode_session(http_body(x), http_arena(x), request, detail);
+    int status = codec->decode_session(buf_slice(&x->request.body), &x->arena, request, detail);
     const char *bad = status != 0 ? detail : bad_id(request);
     if (bad != NULL)
         answer_problem(api, x, status != 0 ? status : 400, bad, NULL);

@@ -154,36 +154,6 @@ void http_request_free(struct http_request *r)
 /* --- what a handler asks and answers ---------------------------------------------------------------------
  */
 
-enum http_method http_method(const struct http_exchange *x)
-{
-    return x->request.head.method;
-}
-
-struct slice http_path(const struct http_exchange *x)
-{
-    return x->request.head.path;
-}
-
-struct slice http_query(const struct http_exchange *x)
-{
-    return x->request.head.query;
-}
-
-struct slice http_header(const struct http_exchange *x, enum http_header header)
-{
-    return x->request.head.headers[header];
-}
-
-struct slice http_body(const struct http_exchange *x)
-{
-    return buf_slice(&x->request.body);
-}
-
-struct arena *http_arena(struct http_exchange *x)
-{
-    return &x->arena;
-}
-
 void http_release_body(struct http_exchange *x)
 {
     assert(x->handed);

@@ -1,8 +1,7 @@
 /*
  * A request and the answer owed to it.
  *
- *     bytes -> http_request_feed() -> the handler asks http_path() and others -> http_respond()
- *                                                 the connection -> http_response_write() -> bytes
+ *     bytes -> http_request_feed() -> the handler -> http_respond() -> http_response_write() -> bytes
  *
  * A request is read from however many pieces it arrives in: its head gathered line by line, checked whole,
  * then its body. Nothing here knows a socket, so that tests need none.
@@ -58,7 +57,11 @@ void http_request_free(struct http_request *r);
 /* Takes the answer to X, which nobody may use afterwards; RESPONSE lives only during the call. */
 typedef void http_responder(struct http_exchange *x, const struct http_response *response);
 
-/* Lives until http_respond() has been called; between two requests it is kept with its memory. */
+/*
+ * Lives until http_respond() has been called; between two requests it is kept with its memory. A handler
+ * reads the request's head and body, allocates from the arena what it needs until it answers, and leaves the
+ * rest alone.
+ */
 struct http_exchange {
     struct http_server *server;
     struct connection *connection; /* NULL once the client is gone */
@@ -69,15 +72,6 @@ struct http_exchange {
     bool handed; /* to the handler, which now owes an answer */
 };
 
-enum http_method http_method(const struct http_exchange *x);
-/* The path without query, not decoded; and the query without '?', empty when there is none. */
-struct slice http_path(const struct http_exchange *x);
-struct slice http_query(const struct http_exchange *x);
-/* Empty when the header is missing; the first one's value when it is repeated. */
-struct slice http_header(const struct http_exchange *x, enum http_header header);
-struct slice http_body(const struct http_exchange *x);
-/* Memory of the exchange, given back when it is answered. */
-struct arena *http_arena(struct http_exchange *x);
 /*
  * Says that the body was read: its memory is given back, and nothing may point into it any more. A handler
  * that answers later calls it, so that what a client sent beyond what was asked for does not wait with the

@@ -22,10 +22,10 @@
 
 struct head {
     enum http_method method;
-    struct slice path;
-    struct slice query;
-    struct slice headers[HTTP_HEADER_COUNT];
-    uint64_t content_length; /* 0 when there is none */
+    struct slice path;                       /* without query, not decoded */
+    struct slice query;                      /* without '?', empty when there is none */
+    struct slice headers[HTTP_HEADER_COUNT]; /* empty when missing; a repeated one's first value */
+    uint64_t content_length;                 /* 0 when there is none */
     bool chunked;
     bool expects_continue;
     bool keep_alive; /* the client's wish, HTTP/1.0's default heeded */

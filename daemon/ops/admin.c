@@ -59,7 +59,7 @@ static void serve_live(const struct admin *admin, struct http_exchange *x)
 static void serve_ready(const struct admin *admin, struct http_exchange *x)
 {
     struct buf text = {0};
-    bool verbose = slice_is(http_query(x), "verbose");
+    bool verbose = slice_is(x->request.head.query, "verbose");
     bool ready = readiness_check(admin->sources, verbose, &text);
     buf_append_string(&text, ready ? "ready\n" : "not ready\n");
     respond_text(x, ready ? 200 : 503, buf_slice(&text));
@@ -98,11 +98,11 @@ static const struct {
 static void handle(void *ctx, struct http_exchange *x)
 {
     const struct admin *admin = ctx;
-    struct slice path = http_path(x);
+    struct slice path = x->request.head.path;
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (!slice_is(path, routes[i].path))
             continue;
-        if (http_method(x) == HTTP_METHOD_GET || http_method(x) == HTTP_METHOD_HEAD)
+        if (x->request.head.method == HTTP_METHOD_GET || x->request.head.method == HTTP_METHOD_HEAD)
             routes[i].serve(admin, x);
         else
             respond(x, 405, "text/plain; charset=utf-8", "Allow: GET, HEAD\r\n",

@@ -106,7 +106,7 @@ static inline void fixture_answer_pending(struct fixture *f, const char *body)
 
 static inline void fixture_answer_by_path(struct fixture *f, struct http_exchange *x)
 {
-    struct slice path = http_path(x);
+    struct slice path = x->request.head.path;
     if (slice_is(path, "/number")) {
         char number[24];
         snprintf(number, sizeof(number), "<%zu>", f->handled - 1);
@@ -120,7 +120,7 @@ static inline void fixture_answer_by_path(struct fixture *f, struct http_exchang
     } else if (slice_is(path, "/nothing")) {
         http_respond(x, &(struct http_response){.status = 204, .headers = "X-Extra: 1\r\n"});
     } else {
-        fixture_answer(x, http_body(x)); /* an echo */
+        fixture_answer(x, buf_slice(&x->request.body)); /* an echo */
     }
 }
 
@@ -129,11 +129,11 @@ static inline void http_fixture_handle(void *ctx, struct http_exchange *x)
     struct fixture *f = ctx;
     assert_int_equal(f->depth++, 0);
     f->handled++;
-    if (slice_is(http_path(x), "/later")) {
+    if (slice_is(x->request.head.path, "/later")) {
         assert_true(f->pending_count < FIXTURE_PENDING);
         f->pending[f->pending_count++] = x;
     } else {
-        while (slice_is(http_path(x), "/others") && f->pending_count > 0)
+        while (slice_is(x->request.head.path, "/others") && f->pending_count > 0)
             fixture_answer_pending(f, "by another");
         fixture_answer_by_path(f, x);
     }
