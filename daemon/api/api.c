@@ -82,6 +82,8 @@ size_t api_pending(const struct api *api)
 
 static const struct codec *codec_of_media_type(struct slice text)
 {
+    if (slice_is(text, codec_json.content_type)) /* as nearly every player writes it */
+        return &codec_json;
     struct slice parameters;
     struct slice name = http_field_part(text, ';', &parameters);
     if (http_field_is(name, "application/json") || http_field_is(name, "text/plain"))

@@ -177,8 +177,10 @@ static void judge(struct crediting *c, const struct speaker *speaker, const stru
     if (speaker->reason != REASON_NONE && reason != REASON_MALFORMED)
         reason = speaker->reason;
     if (reason == REASON_NONE && claim.first_second < claim.end_second)
-        credit_later(c, speaker, &claim);
-    c->results[c->n++] = result_of(reason);
+        credit_later(c, speaker, &claim); /* its result follows when the store has answered */
+    else
+        c->results[c->n] = result_of(reason);
+    c->n++;
 }
 
 /*
