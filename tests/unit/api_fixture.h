@@ -5,8 +5,7 @@
  *
  *     fixture_ask() -> api_handle() -> fixture_respond(): what was answered
  *                            |-> fixture_store_submit(), …_progress(), …_minutes(): kept until
- *                                fixture_store_answer(), fixture_progress_answer() or
- * fixture_minutes_answer()
+ *                                fixture_store_answer(), …_progress_answer() or …_minutes_answer()
  */
 #pragma once
 
