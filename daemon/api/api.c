@@ -41,7 +41,7 @@ struct api *api_new(const struct api_settings *settings, struct policy *policy)
         api->settings.calls = &store_calls;
     api->policy = policy_ref(policy);
     api->signer = token_signer_new(policy->keys);
-    api->jitter = (unsigned)clock_monotonic_us();
+    api->jitter = settings->jitter;
     return api;
 }
 

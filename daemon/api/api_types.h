@@ -50,4 +50,5 @@ struct api_settings {
     const struct api_store_calls *calls; /* NULL: those of store.h */
     const struct api_dev *dev;           /* NULL without --dev */
     struct log *log;
+    unsigned jitter; /* seed of what spreads Retry-After; another one for each worker */
 };

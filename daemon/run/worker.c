@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/server.h"
 
@@ -124,7 +125,8 @@ struct worker *worker_start(
         .clock = settings->clock,
         .store = w->store,
         .dev = settings->dev,
-        .log = settings->log};
+        .log = settings->log,
+        .jitter = (unsigned)clock_monotonic_us()};
     w->api = api_new(&api, policy);
     w->limits = limits_of(settings);
     w->http = http_server_new(w->base, &w->limits, api_handle, api_write_error, w->api, settings->log);

@@ -248,7 +248,8 @@ static inline int fixture_start(void **state)
         .clock = &f->clock,
         .store = &f->store,
         .calls = &fixture_store_calls,
-        .dev = &f->dev};
+        .dev = &f->dev,
+        .jitter = 1000};
     struct policy *policy = fixture_policy(&f->config, "");
     f->api = api_new(&settings, policy);
     policy_unref(policy);
