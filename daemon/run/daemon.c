@@ -19,7 +19,6 @@
 #include "base/mem.h"
 #include "config/config_load.h"
 #include "config/config_schema.h"
-#include "http/listen.h"
 #include "ops/admin.h"
 #include "publish/embedded_kafka.h"
 #include "publish/publisher.h"

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/http.h"
+#include "http/listen.h"
 
 /* Asks the kernel which port it chose, if it was left to choose. */
 static void learn_port(int fd, struct endpoint *endpoint)
