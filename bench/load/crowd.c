@@ -47,12 +47,6 @@ struct crowd {
 
 static const float speeds[] = {1.25F, 1.5F, 2.0F, 0.75F};
 
-static float choose_speed(struct dice *dice, const struct playing *playing)
-{
-    float speed = dice_happens(dice, playing->speeds) ? speeds[dice_below(dice, 4)] : 1.0F;
-    return (double)speed <= playing->rate_max ? speed : 1.0F;
-}
-
 struct crowd *crowd_new(
     const struct playing *playing, struct evidence *evidence, uint32_t first, uint32_t n, uint64_t seed)
 {
@@ -65,8 +59,11 @@ struct crowd *crowd_new(
     c->head = c->tail = NONE;
     c->players = mem_zalloc(n * sizeof(*c->players));
     for (uint32_t i = 0; i < n; i++) {
-        c->players[i].media_ms = dice_below(&c->dice, MEDIA_START_MAX_MS);
-        c->players[i].speed = choose_speed(&c->dice, playing);
+        struct player *p = &c->players[i];
+        p->media_ms = dice_below(&c->dice, MEDIA_START_MAX_MS);
+        p->speed = dice_happens(&c->dice, playing->speeds) ? speeds[dice_below(&c->dice, 4)] : 1.0F;
+        if ((double)p->speed > playing->rate_max)
+            p->speed = 1.0F;
     }
     return c;
 }
@@ -108,7 +105,7 @@ static int64_t session_ms(const struct player *p, int64_t now_us)
     return (now_us - p->opened_us) / 1000;
 }
 
-/* Sets where the player begins: with an interval behind it, as one who is met in the middle of playing. */
+/* Sets where the player begins: an interval ago, as if the load met it in the middle of playing. */
 static void begin(struct crowd *c, uint32_t player, int64_t now_us)
 {
     struct player *p = &c->players[player];
@@ -212,13 +209,6 @@ static void play(struct crowd *c, uint32_t player, uint32_t to_ms)
     }
 }
 
-static void seek(struct crowd *c, uint32_t player)
-{
-    int64_t length_ms = lesson_length_ms(c, player);
-    c->players[player].media_ms =
-        dice_below(&c->dice, length_ms > 0 ? (uint32_t)length_ms : MEDIA_START_MAX_MS);
-}
-
 /* A stretch up to TO_MS, with a pause or a jump somewhere in it. */
 static void play_lively(struct crowd *c, uint32_t player, uint32_t to_ms)
 {
@@ -230,8 +220,10 @@ static void play_lively(struct crowd *c, uint32_t player, uint32_t to_ms)
         play(c, player, p->played_ms + RUN_MIN_MS + dice_below(&c->dice, third_ms));
         if (pauses && p->n_queue < PLAYER_RUNS_MAX)
             p->played_ms += 1 + dice_below(&c->dice, third_ms);
-        if (seeks)
-            seek(c, player);
+        if (seeks) {
+            int64_t length_ms = lesson_length_ms(c, player);
+            p->media_ms = dice_below(&c->dice, length_ms > 0 ? (uint32_t)length_ms : MEDIA_START_MAX_MS);
+        }
     }
     play(c, player, to_ms);
 }
@@ -256,7 +248,8 @@ size_t crowd_claim(struct crowd *c, uint32_t player, int64_t now_us, struct run 
     uint32_t to_ms = play_until_ms(c, p, now_us);
     if (p->n_queue < PLAYER_RUNS_MAX && to_ms > p->played_ms)
         play_lively(c, player, to_ms);
-    if (p->n_queue == 0) { /* nothing since its last turn: the last millisecond once more */
+    if (p->n_queue ==
+        0) { /* it has played nothing since its last turn, and claims the last millisecond again */
         assert(p->played_ms > 0);
         p->queue[p->n_queue++] = (struct stretch){p->played_ms - 1, p->played_ms, 0};
     }
@@ -283,7 +276,7 @@ static void keep_evidence(struct crowd *c, uint32_t player, const struct stretch
     uint64_t *masks = &e->masks[(size_t)(c->first + player) * e->n_minutes];
     for (size_t i = 0; i < n; i++) {
         uint64_t at = (uint64_t)(minutes[i].minute - e->first_minute);
-        if (at < e->n_minutes) /* a server whose clock is elsewhere is found out by the verification */
+        if (at < e->n_minutes) /* a minute outside shows in the verification: the server's clock is wrong */
             masks[at] |= minutes[i].mask;
     }
 }
@@ -292,6 +285,7 @@ void crowd_answered(struct crowd *c, uint32_t player, const struct run_answer *a
 {
     struct player *p = &c->players[player];
     uint8_t kept = 0;
+    assert(p->n_queue <= PLAYER_RUNS_MAX);
     for (size_t i = 0; i < p->n_queue; i++) {
         bool again = answers[i].status == RUN_RETRY;
         if (answers[i].status == RUN_ACCEPTED) {

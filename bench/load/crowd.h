@@ -64,14 +64,16 @@ struct slice crowd_token(const struct crowd *c, uint32_t player);
  */
 bool crowd_take(struct crowd *c, int64_t now_us, uint32_t *player) __attribute__((warn_unused_result));
 
-/* The next of those who wait and whose last claim was not answered as a whole; the others are dropped from
- * the line. */
+/*
+ * The next player in the line whose last claim was not answered as a whole. Players before it in the line are
+ * dropped from it.
+ */
 bool crowd_take_unanswered(struct crowd *c, uint32_t *player) __attribute__((warn_unused_result));
 
-/* What the player claims at NOW_US into RUNS (PLAYER_RUNS_MAX); returns how many, at least 1. */
+/* Writes what the player claims at NOW_US into RUNS (PLAYER_RUNS_MAX); returns how many runs, at least 1. */
 size_t crowd_claim(struct crowd *c, uint32_t player, int64_t now_us, struct run *runs);
 
-/* How many runs that were. */
+/* How many runs the player's last claim had. */
 size_t crowd_claimed(const struct crowd *c, uint32_t player);
 
 struct run_answer {
@@ -79,12 +81,14 @@ struct run_answer {
     uint32_t credited;
 };
 
-/* What became of the runs of the player's claim: an answer for each, in order. */
+/* Tells the player what became of its claim: ANSWERS has one for each run, in order. */
 void crowd_answered(struct crowd *c, uint32_t player, const struct run_answer *answers);
 
-/* The player's turn is over; whatever its queue still holds is claimed at its next one. */
+/* Ends the player's turn. What its queue still holds is claimed at its next turn. */
 void crowd_done(struct crowd *c, uint32_t player, int64_t now_us);
 
-/* Players whose queue is not empty: they have claimed something that was never answered, or that is to be
- * tried again. */
+/*
+ * How many players have a queue that is not empty: they have claimed something that was never answered, or
+ * that is to be tried again.
+ */
 uint32_t crowd_unanswered(const struct crowd *c);

@@ -109,14 +109,15 @@ static struct load_counts *count_at(struct generator *g, int64_t now_us)
 
 /* ---- answers ---- */
 
-/* In AFTER_S seconds, or what players wait for without being told, give or take a half. Returns when. */
+/* When to try again: in AFTER_S seconds, or in BACKOFF_US if the server named no time, give or take a half.
+ */
 static int64_t later_us(struct generator *g, int64_t now_us, int64_t after_s)
 {
     int64_t wait_us = after_s > 0 ? after_s * 1000000 : BACKOFF_US;
     return now_us + wait_us / 2 + dice_below(&g->dice, (uint32_t)wait_us);
 }
 
-/* What is left of a claim that was answered, where no turn will come to claim it with. */
+/* Claims what is left of an answered claim by itself, because the player has no turn any more. */
 static void claim_rest(struct generator *g, uint32_t player, int64_t now_us)
 {
     int64_t due_us = later_us(g, now_us, -1);
@@ -213,7 +214,7 @@ static void add_player(struct generator *g, struct load_request *r, uint32_t pla
     r->runs += n;
 }
 
-/* For one player more, whatever it claims. */
+/* Whether the request has room for one player more, whatever that player claims. */
 static bool has_room(const struct generator *g, const struct load_request *r)
 {
     return r->n < g->plan->batch && r->runs + PLAYER_RUNS_MAX <= MESSAGE_RUNS_MAX && g->body.len <= BODY_ROOM;
@@ -301,31 +302,17 @@ static int64_t send_due(struct generator *g)
 
 /* ---- the loop ---- */
 
-/* Those whose turns are over, but not all they claimed is answered. */
-static void end_arrivals(struct generator *g, int64_t now_us)
-{
-    uint32_t player;
-    g->ended = true;
-    while (crowd_take_unanswered(g->crowd, &player))
-        claim_rest(g, player, now_us);
-}
-
 static bool finished(struct generator *g, int64_t now_us, const atomic_bool *stop)
 {
     if (atomic_load(stop) || now_us >= g->end_us + g->plan->drain_us)
         return true;
-    if (!g->ended && next_due_us(g, now_us) == INT64_MAX)
-        end_arrivals(g, now_us);
+    if (!g->ended && next_due_us(g, now_us) == INT64_MAX) {
+        uint32_t player;
+        g->ended = true;
+        while (crowd_take_unanswered(g->crowd, &player)) /* their turns are over, but not all is answered */
+            claim_rest(g, player, now_us);
+    }
     return g->ended && g->retries.n == 0 && pool_busy(g->pool) == 0;
-}
-
-/* What was never sent or is still under way has failed. */
-static void give_up(struct generator *g, int64_t now_us)
-{
-    struct load_counts *counts = count_at(g, now_us);
-    counts->failed += pool_busy(g->pool);
-    if (g->offered > g->next)
-        counts->failed += (g->offered - g->next) / g->plan->threads;
 }
 
 void generator_run(struct generator *g, int64_t start_us, const atomic_bool *stop)
@@ -339,6 +326,10 @@ void generator_run(struct generator *g, int64_t start_us, const atomic_bool *sto
             due_us = now_us + WAIT_MAX_US;
         pool_wait(g->pool, now_us, due_us);
     }
-    give_up(g, now_us);
+    /* What was never sent or is still under way has failed. */
+    struct load_counts *counts = count_at(g, now_us);
+    counts->failed += pool_busy(g->pool);
+    if (g->offered > g->next)
+        counts->failed += (g->offered - g->next) / g->plan->threads;
     tally_close(g->tally);
 }

@@ -7,8 +7,10 @@
 #include "load/message.h"
 #include "load/pool.h"
 
-/* Opens N, each with one answered request behind it, until one cannot be opened. FDS gets them; returns how
- * many. */
+/*
+ * Opens N connections, each with one answered request behind it, and stops at the first that cannot be
+ * opened. Writes them into FDS; returns how many.
+ */
 size_t idle_open(const struct pool_plan *plan, const struct message_place *place, int *fds, size_t n);
-/* Closes them; returns how many the server had closed before. */
+/* Closes the connections; returns how many of them the server had closed before. */
 size_t idle_close(int *fds, size_t n);

@@ -32,7 +32,7 @@ bool link_open(struct link *link, const struct link_address *to, const struct li
 void link_close(struct link *link);
 void link_free(struct link *link);
 
-/* Writes what `out` still holds. */
+/* Writes what `out` still holds; asks EPOLL for writability if not all could be written. */
 enum link_status link_flush(struct link *link, int epoll, uint64_t data);
-/* Reads what there is, behind what `in` holds. LINK_DONE where something came. */
+/* Appends to `in` what there is to read. LINK_DONE if something came. */
 enum link_status link_read(struct link *link);

@@ -19,7 +19,7 @@
 #include "load/verdict.h"
 #include "load/verify.h"
 
-/* Set by the signal's handler, which has no other way. */
+/* A signal's handler can reach nothing but a global variable. */
 static atomic_bool interrupted;
 
 static void interrupt(int signal)
@@ -136,7 +136,7 @@ static bool write_reports(const struct load_options *o, const struct result *r)
     return good;
 }
 
-/* The screen is left to a report that was asked for on standard output. */
+/* If a report goes to standard output, the text goes to standard error. */
 static bool writes_to_stdout(const struct load_options *o)
 {
     const char *const paths[] = {o->json_file, o->hgrm_file, o->html_file};
@@ -208,7 +208,8 @@ int main(int argc, char **argv)
     struct load_options options;
     enum exit_status status;
     char command[2048];
-    join_arguments(argc, argv, command, sizeof(command)); /* before --set values are cut in two */
+    join_arguments(argc, argv, command,
+        sizeof(command)); /* before load_options_parse() cuts the values of --set in two */
     if (!load_options_parse(argc, argv, &options, &status))
         return (int)status;
     take_signals();

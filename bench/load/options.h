@@ -22,7 +22,7 @@ struct load_options {
     size_t n_places;
     const char *base_path; /* NULL: http.base_path */
     /* the load */
-    const char *schedule_text;
+    const char *schedule_text; /* as given */
     struct schedule schedule;
     double players;      /* 0: as many as the greatest rate takes */
     int64_t interval_us; /* 0: heartbeats.interval */

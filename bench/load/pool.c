@@ -1,6 +1,7 @@
 /* A thread's connections. */
 #include "load/pool.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -89,6 +90,7 @@ const struct link_address *pool_choose(
 
 static void complete(struct pool *p, struct pool_slot *s, const struct reply *reply, int64_t now_us)
 {
+    assert(s->busy && p->n_idle < p->plan->size);
     s->busy = false;
     TAILQ_REMOVE(&p->busy, s, busy_slots);
     p->answer(p->ctx, s->index, reply, now_us);
@@ -103,6 +105,7 @@ static void complete(struct pool *p, struct pool_slot *s, const struct reply *re
 
 struct buf *pool_begin(struct pool *p, uint32_t *slot)
 {
+    assert(p->n_idle > 0);
     *slot = p->idle[--p->n_idle];
     return &p->slots[*slot].link.out;
 }
@@ -131,7 +134,7 @@ static void read_reply(struct pool *p, struct pool_slot *s, int64_t now_us)
     switch (message_read_reply(buf_slice(&s->link.in), &reply)) {
     case REPLY_PARTIAL:
         break;
-    case REPLY_WHOLE: /* with another one behind it that nobody asked for, it is none */
+    case REPLY_WHOLE: /* bytes behind it, which nobody asked for, make it no reply */
         complete(p, s, reply.len == s->link.in.len ? &reply : NULL, now_us);
         break;
     case REPLY_BROKEN:
@@ -159,28 +162,18 @@ static void handle(struct pool *p, struct pool_slot *s, uint32_t events)
         link_close(&s->link); /* the server closes what was idle for long */
 }
 
-static void expire(struct pool *p, int64_t now_us)
-{
-    struct pool_slot *s;
-    while ((s = TAILQ_FIRST(&p->busy)) != NULL && now_us - s->sent_us >= p->plan->timeout_us)
-        complete(p, s, NULL, now_us);
-}
-
-static struct timespec timeout_of(int64_t us)
-{
-    us = us > 0 ? us : 0;
-    return (struct timespec){us / 1000000, us % 1000000 * 1000};
-}
-
 void pool_wait(struct pool *p, int64_t now_us, int64_t until_us)
 {
     struct epoll_event events[EVENTS_MAX];
-    struct pool_slot *first = TAILQ_FIRST(&p->busy);
-    if (first != NULL && first->sent_us + p->plan->timeout_us < until_us)
-        until_us = first->sent_us + p->plan->timeout_us;
-    struct timespec timeout = timeout_of(until_us - now_us);
+    struct pool_slot *oldest = TAILQ_FIRST(&p->busy);
+    if (oldest != NULL && oldest->sent_us + p->plan->timeout_us < until_us)
+        until_us = oldest->sent_us + p->plan->timeout_us;
+    int64_t wait_us = until_us > now_us ? until_us - now_us : 0;
+    struct timespec timeout = {wait_us / 1000000, wait_us % 1000000 * 1000};
     int n = epoll_pwait2(p->epoll, events, EVENTS_MAX, &timeout, NULL);
     for (int i = 0; i < n; i++)
         handle(p, &p->slots[events[i].data.u64], events[i].events);
-    expire(p, clock_monotonic_us());
+    now_us = clock_monotonic_us();
+    while ((oldest = TAILQ_FIRST(&p->busy)) != NULL && now_us - oldest->sent_us >= p->plan->timeout_us)
+        complete(p, oldest, NULL, now_us);
 }

@@ -22,11 +22,13 @@ struct pool_plan {
     int64_t timeout_us;
 };
 
-/* REPLY is NULL where there was none. Its bytes are the callback's only until it returns. */
+/* REPLY is NULL if there was none. Its bytes live until the callback returns. */
 typedef void pool_answer(void *ctx, uint32_t slot, const struct reply *reply, int64_t now_us);
 
-/* Where connection I goes to and comes from: each place from each source in turn. *SOURCE is NULL where it is
- * free. */
+/*
+ * Which place connection I goes to: each place from each source in turn. *SOURCE is the address that it comes
+ * from, or NULL if the system may choose.
+ */
 const struct link_address *pool_choose(
     const struct pool_plan *plan, size_t i, const struct link_address **source);
 
@@ -40,9 +42,12 @@ bool pool_has_idle(const struct pool *p);
 int64_t pool_blocked_until_us(const struct pool *p);
 uint32_t pool_busy(const struct pool *p);
 
-/* Takes an idle connection: the request is to be appended to what is returned, then pool_send() is due. */
+/*
+ * Takes an idle connection, which there must be. The caller appends the request to the result and then calls
+ * pool_send().
+ */
 struct buf *pool_begin(struct pool *p, uint32_t *slot);
-/* May call `answer` at once, where no connection can be made. */
+/* Sends the request. If no connection can be made, `answer` is called before this returns. */
 void pool_send(struct pool *p, uint32_t slot, int64_t now_us);
 
 /* Waits for replies until UNTIL_US at the latest, and handles them and what timed out. */

@@ -17,7 +17,7 @@
 
 enum { SETTLE_US = 200000, LOOK_US = 50000 };
 
-/* One thread: opens its sessions, waits for the others and the start, and runs. */
+/* One thread: it opens its sessions, waits until the others have and the load starts, and runs. */
 struct load_thread {
     struct bench *bench;
     struct generator *generator;
@@ -30,7 +30,7 @@ struct bench {
     struct setup *setup;
     struct result *result;
     const atomic_bool *stop;
-    struct load_thread *workers;
+    struct load_thread *threads;
     struct sampler *sampler;
     struct sample *samples; /* at the start of each second, and one more */
     size_t n_samples;
@@ -92,40 +92,33 @@ static void make_all_sessions(struct bench *bench)
         s->playing.backdate_ms > 0 ? s->playing.backdate_ms : s->playing.interval_ms + HEAD_START_MS;
     for (unsigned i = 0; i < s->plan.threads; i++)
         signing_make_sessions(
-            generator_crowd(bench->workers[i].generator), &s->evidence, s->courses, s->config, ago_ms);
+            generator_crowd(bench->threads[i].generator), &s->evidence, s->courses, s->config, ago_ms);
 }
 
-static void start_workers(struct bench *bench)
+static void start_threads(struct bench *bench)
 {
     unsigned n = bench->setup->plan.threads;
-    bench->workers = mem_zalloc(n * sizeof(*bench->workers));
+    bench->threads = mem_zalloc(n * sizeof(*bench->threads));
     for (unsigned i = 0; i < n; i++) {
-        bench->workers[i].bench = bench;
-        bench->workers[i].generator = generator_new(&bench->setup->plan, i);
+        bench->threads[i].bench = bench;
+        bench->threads[i].generator = generator_new(&bench->setup->plan, i);
     }
     if (bench->setup->options->make_sessions)
         make_all_sessions(bench);
     for (unsigned i = 0; i < n; i++)
-        if (pthread_create(&bench->workers[i].thread, NULL, work, &bench->workers[i]) != 0)
+        if (pthread_create(&bench->threads[i].thread, NULL, work, &bench->threads[i]) != 0)
             abort();
 }
 
 static bool all_opened(const struct bench *bench, char problem[static PROBLEM_MAX])
 {
     for (unsigned i = 0; i < bench->setup->plan.threads; i++) {
-        if (!bench->workers[i].opened) {
-            snprintf(problem, PROBLEM_MAX, "%s", bench->workers[i].problem);
+        if (!bench->threads[i].opened) {
+            snprintf(problem, PROBLEM_MAX, "%s", bench->threads[i].problem);
             return false;
         }
     }
     return true;
-}
-
-/* Players who have just opened their sessions have something to claim then. */
-static void let_them_play(const struct bench *bench)
-{
-    if (!bench->setup->options->make_sessions)
-        usleep(HEAD_START_MS * 1000);
 }
 
 /* ---- meanwhile ---- */
@@ -133,7 +126,7 @@ static void let_them_play(const struct bench *bench)
 static bool all_finished(const struct bench *bench, size_t second)
 {
     for (unsigned i = 0; i < bench->setup->plan.threads; i++)
-        if (tally_finished(generator_tally(bench->workers[i].generator)) <= second)
+        if (tally_finished(generator_tally(bench->threads[i].generator)) <= second)
             return false;
     return true;
 }
@@ -144,7 +137,7 @@ static void gather(struct bench *bench, size_t i, struct second *second)
     struct tally_sum *sum = mem_zalloc(sizeof(*sum));
     *second = (struct second){.offered_rate = schedule_rate(bench->setup->plan.schedule, (double)i + 0.5)};
     for (unsigned t = 0; t < bench->setup->plan.threads; t++)
-        tally_add(sum, second, generator_tally(bench->workers[t].generator), i);
+        tally_add(sum, second, generator_tally(bench->threads[t].generator), i);
     tally_marks(sum, second->latency_us);
     free(sum);
 }
@@ -175,7 +168,7 @@ static void wait_for_second(const struct bench *bench, size_t i, size_t n_second
 static void watch(struct bench *bench)
 {
     struct result *r = bench->result;
-    size_t n_seconds = generator_tally(bench->workers[0].generator)->n_seconds;
+    size_t n_seconds = generator_tally(bench->threads[0].generator)->n_seconds;
     size_t i;
     r->seconds = mem_zalloc(n_seconds * sizeof(*r->seconds));
     bench->samples = mem_zalloc((n_seconds + 1) * sizeof(*bench->samples));
@@ -208,7 +201,7 @@ static void sum_seconds(struct bench *bench)
         if ((double)r->seconds[i].generator_cpu_us / 1e6 > r->generator_cpu)
             r->generator_cpu = (double)r->seconds[i].generator_cpu_us / 1e6;
     }
-    /* what went wrong with them later */
+    /* what went wrong after the measured time with requests that were due in it */
     for (size_t i = end; i < r->n_seconds; i++) {
         r->counts.refused += r->seconds[i].counts.refused;
         r->counts.failed += r->seconds[i].counts.failed;
@@ -231,13 +224,13 @@ static void sum_seconds(struct bench *bench)
 static void sum_up(struct bench *bench)
 {
     struct result *r = bench->result;
-    /* whole seconds, as they are counted */
+    /* whole seconds, since counts are kept by the second */
     int64_t warmup_s = bench->setup->options->warmup_us / 1000000;
     r->warmup_s = (double)warmup_s;
     r->measured_s = (double)((int64_t)schedule_seconds(bench->setup->plan.schedule) - warmup_s);
     for (unsigned i = 0; i < bench->setup->plan.threads; i++) {
-        histogram_merge(&r->latency, &generator_tally(bench->workers[i].generator)->latency);
-        histogram_merge(&r->lateness, &generator_tally(bench->workers[i].generator)->lateness);
+        histogram_merge(&r->latency, &generator_tally(bench->threads[i].generator)->latency);
+        histogram_merge(&r->lateness, &generator_tally(bench->threads[i].generator)->lateness);
     }
     sum_seconds(bench);
 }
@@ -246,18 +239,18 @@ static uint64_t count_unanswered(const struct bench *bench)
 {
     uint64_t n = 0;
     for (unsigned i = 0; i < bench->setup->plan.threads; i++)
-        n += crowd_unanswered(generator_crowd(bench->workers[i].generator));
+        n += crowd_unanswered(generator_crowd(bench->threads[i].generator));
     return n;
 }
 
 static void free_run(struct bench *bench)
 {
-    for (unsigned i = 0; bench->workers != NULL && i < bench->setup->plan.threads; i++)
-        generator_free(bench->workers[i].generator);
+    for (unsigned i = 0; bench->threads != NULL && i < bench->setup->plan.threads; i++)
+        generator_free(bench->threads[i].generator);
     sampler_free(bench->sampler);
     pthread_barrier_destroy(&bench->opened);
     pthread_barrier_destroy(&bench->started);
-    free(bench->workers);
+    free(bench->threads);
     free(bench->samples);
     free(bench->idle);
 }
@@ -266,7 +259,7 @@ static void measure(struct bench *bench)
 {
     watch(bench);
     for (unsigned i = 0; i < bench->setup->plan.threads; i++)
-        pthread_join(bench->workers[i].thread, NULL);
+        pthread_join(bench->threads[i].thread, NULL);
     sum_up(bench);
     bench->result->unanswered = count_unanswered(bench);
     bench->result->idle_closed = idle_close(bench->idle, bench->n_idle);
@@ -282,18 +275,18 @@ bool run_load(struct setup *s, struct result *r, const atomic_bool *stop, char p
     note_memory_before(&bench);
     bool good = open_idle(&bench, problem);
     if (good) {
-        start_workers(&bench);
+        start_threads(&bench);
         pthread_barrier_wait(&bench.opened);
         good = all_opened(&bench, problem) && setup_make_evidence(s, problem);
-        if (good)
-            let_them_play(&bench);
+        if (good && !s->options->make_sessions)
+            usleep(HEAD_START_MS * 1000); /* players who have just opened sessions need something to claim */
         bench.start_us = good ? clock_monotonic_us() : 0;
         pthread_barrier_wait(&bench.started);
         if (good)
             measure(&bench);
         else
             for (unsigned i = 0; i < s->plan.threads; i++)
-                pthread_join(bench.workers[i].thread, NULL);
+                pthread_join(bench.threads[i].thread, NULL);
     }
     free_run(&bench);
     return good;

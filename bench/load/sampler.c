@@ -73,13 +73,6 @@ static uint64_t cpu_of(const char *stat)
     return (ticks[0] + ticks[1] + ticks[2] + ticks[3]) * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-/* What is its own: not the pages of files that it shares. */
-static uint64_t memory_of(const char *status)
-{
-    const char *at = strstr(status, "RssAnon:");
-    return at != NULL ? strtoull(at + strlen("RssAnon:"), NULL, 10) * 1024 : 0;
-}
-
 static size_t children_of(pid_t pid, pid_t children[static CHILDREN_MAX])
 {
     char name[64];
@@ -105,8 +98,10 @@ static bool add_process(pid_t pid, int depth, struct usage *usage)
     if (!read_file(pid, "stat", text))
         return false;
     usage->cpu_us += cpu_of(text);
-    if (read_file(pid, "status", text))
-        usage->memory += memory_of(text);
+    /* Only anonymous memory is the process's own; the pages of files may be shared. */
+    const char *memory = read_file(pid, "status", text) ? strstr(text, "RssAnon:") : NULL;
+    if (memory != NULL)
+        usage->memory += strtoull(memory + strlen("RssAnon:"), NULL, 10) * 1024;
     size_t n = depth < 4 ? children_of(pid, children) : 0;
     for (size_t i = 0; i < n; i++)
         (void)!add_process(children[i], depth + 1, usage);

@@ -29,5 +29,5 @@ struct sampler *sampler_new(const struct watched *processes, size_t n_processes,
     const struct endpoint_list *servers, const struct redis_login *login);
 void sampler_free(struct sampler *s);
 
-/* A process that has ended, or a server that does not answer, is as it was at the last sample. */
+/* For a process that has ended, and a server that does not answer, repeats the last sample. */
 void sampler_read(struct sampler *s, struct sample *sample);

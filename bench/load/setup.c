@@ -48,14 +48,10 @@ static bool load_files(struct setup *s, char problem[static PROBLEM_MAX])
 
 /* ---- lessons and learners ---- */
 
-static bool is_open(const struct course *course, int64_t now_ms)
-{
-    return course->opens_ms <= now_ms && now_ms < course->closes_ms;
-}
-
 static bool list_lessons(struct setup *s, char problem[static PROBLEM_MAX])
 {
     const struct catalog *catalog = s->catalog;
+    int64_t now_ms = clock_system_ms();
     size_t n = 0;
     for (size_t i = 0; i < catalog->n_courses; i++)
         n += catalog->courses[i].n_lessons;
@@ -64,7 +60,9 @@ static bool list_lessons(struct setup *s, char problem[static PROBLEM_MAX])
     s->lesson_lengths_ms = mem_zalloc((n + 1) * sizeof(*s->lesson_lengths_ms));
     for (size_t i = 0; i < catalog->n_courses; i++) {
         const struct course *course = &catalog->courses[i];
-        for (size_t k = 0; k < course->n_lessons && is_open(course, clock_system_ms()); k++) {
+        if (now_ms < course->opens_ms || now_ms >= course->closes_ms)
+            continue;
+        for (size_t k = 0; k < course->n_lessons; k++) {
             s->lessons[s->n_lessons] = course->lessons[k].id;
             s->courses[s->n_lessons] = course->id;
             s->lesson_lengths_ms[s->n_lessons++] = course->lessons[k].allows.length_ms;
@@ -73,7 +71,7 @@ static bool list_lessons(struct setup *s, char problem[static PROBLEM_MAX])
     return s->n_lessons > 0 || fail(problem, "%s: no course is open now", s->config->catalog);
 }
 
-/* The platform that vouches for the players, or any portal where sessions are made. */
+/* Chooses the platform that vouches for the players; if sessions are made here, any portal will do. */
 static bool choose_portal(struct setup *s, char problem[static PROBLEM_MAX])
 {
     const struct config *config = s->config;

@@ -10,8 +10,7 @@
 
 enum {
     PROBLEM_MAX = 1024,
-    HEAD_START_MS =
-        2000 /* of players who have just opened their sessions: then they have something to claim */
+    HEAD_START_MS = 2000 /* that players play after opening their sessions, to have something to claim */
 };
 
 struct setup {
@@ -31,10 +30,13 @@ struct setup {
     struct load_plan plan;
 };
 
-/* OPTIONS are borrowed. False with PROBLEM, and nothing to be freed. */
+/* Borrows OPTIONS. False with PROBLEM, and nothing to be freed, when there can be no load. */
 bool setup_init(struct setup *s, const struct load_options *options, char problem[static PROBLEM_MAX])
     __attribute__((warn_unused_result));
-/* Makes room for what is accepted from now on, when the sessions are open. False with PROBLEM. */
+/*
+ * Makes room in the evidence for what will be accepted. To be called when the sessions are open, since the
+ * minutes are counted from then. False with PROBLEM when there is no memory.
+ */
 bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX])
     __attribute__((warn_unused_result));
 void setup_free(struct setup *s);

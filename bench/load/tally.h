@@ -33,25 +33,30 @@ struct tally {
     uint64_t cpu_seen_us;
 };
 
-/* What happens later than SECONDS counts in the last one. */
+/* What happens after SECONDS seconds counts in the last of them. */
 struct tally *tally_new(int64_t warmup_us, size_t seconds);
 void tally_free(struct tally *t);
 
-/* The second that NOW_US lies in, to count in; finishes those before it. A finished one never changes. */
+/*
+ * The second that NOW_US lies in, for counting. The seconds before it are finished, and a finished second
+ * never changes: what comes too late for it counts in the one returned.
+ */
 struct tally_second *tally_at(struct tally *t, int64_t now_us);
-/* Seconds that will not change any more. */
+/* How many seconds are finished. */
 size_t tally_finished(const struct tally *t);
-/* Nothing comes after. */
+/* Finishes all seconds. */
 void tally_close(struct tally *t);
 
 void tally_sent(struct tally *t, int64_t now_us, int64_t due_us, int64_t lateness_us);
 void tally_answered(struct tally *t, int64_t now_us, int64_t due_us);
 
-/* Adds second I of a thread to what several threads make of it; LATENCIES gathers for tally_marks(). */
+/* The latencies of one second of several threads. */
 struct tally_sum {
     uint64_t max_us;
     uint64_t n;
     uint64_t latencies[TALLY_BUCKETS];
 };
+/* Adds second I of a thread to SECOND, and its latencies to SUM. */
 void tally_add(struct tally_sum *sum, struct second *second, const struct tally *t, size_t i);
+/* Writes the marks of struct second: p50, p90, p99, p99.9 and the greatest. */
 void tally_marks(const struct tally_sum *sum, uint64_t marks[static LATENCY_MARKS]);

@@ -68,6 +68,6 @@ void verify(
     *v = (struct verification){.asked = true, .expected_s = evidence_seconds_of_all(evidence)};
     if (judge(config, evidence, wait_ms, v))
         return;
-    v->lost_s = 0; /* of what was read until then: no verdict */
+    v->lost_s = 0; /* what was read until then is no verdict */
     v->extra_s = 0;
 }

@@ -15,9 +15,9 @@
  * for WAIT_MS and some seconds at most beside the time that Redis takes to be read (some 5 s for a million
  * learners).
  *
- * What could not be read (a broker or server away, an embedded broker, a value that makes no sense) is named
- * in V's `problem`, and there is no verdict then. That something is missing, even everything, is no problem
- * but a loss.
+ * If something could not be read (a broker or server is away, the broker is embedded, a value makes no
+ * sense), V's `problem` names it and there is no verdict. Missing seconds, even all of them, are a loss and
+ * no problem.
  */
 void verify(
     const struct config *config, const struct evidence *evidence, int64_t wait_ms, struct verification *v);

@@ -183,12 +183,6 @@ static bool ask_offsets(struct kafka_reading *r, rd_kafka_topic_partition_list_t
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || refuse_brokers(r, "offsets", err);
 }
 
-static bool assign(struct kafka_reading *r, const rd_kafka_topic_partition_list_t *list)
-{
-    rd_kafka_resp_err_t err = rd_kafka_assign(r->kafka, list);
-    return err == RD_KAFKA_RESP_ERR_NO_ERROR || refuse_brokers(r, "assign", err);
-}
-
 /*
  * From the first record of the evidence's minutes on: record time is the start of the minute. A partition
  * that has none yet is read from its beginning, since the first may come at any moment.
@@ -200,7 +194,9 @@ static bool start(struct kafka_reading *r)
     for (int i = 0; good && i < list->cnt; i++)
         if (list->elems[i].offset < 0)
             list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
-    good = good && assign(r, list);
+    rd_kafka_resp_err_t err = good ? rd_kafka_assign(r->kafka, list) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        good = refuse_brokers(r, "assign", err);
     rd_kafka_topic_partition_list_destroy(list);
     return good;
 }

@@ -10,10 +10,10 @@
 #include "embedded/schema_sql.h"
 #include "embedded/upserts_sql.h"
 
-/* "mntL" in the file's header says whose it is; user_version, which tables it has. */
+/* "mntL" in the file's header says that it is a ledger; user_version says which tables it has. */
 enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 2, BUSY_MS = 10000, SQL_MAX = 2048 };
 
-/* From version 1, which reports can read as it is. */
+/* Brings a ledger of version 1 up to date. Reports can read version 1 as it is. */
 static const char upgrade_sql[] = "ALTER TABLE offsets ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;"
                                   "CREATE TABLE kafka (cluster_id TEXT NOT NULL);";
 
@@ -87,7 +87,7 @@ static bool check_header(struct database *db, int64_t application, int64_t versi
     return complain(db, text);
 }
 
-/* Within a transaction: two that start at once must not both find it empty. */
+/* To be called within a transaction, or two programs that start at once might both find the file empty. */
 static bool check_schema(struct database *db, bool writing)
 {
     int64_t application = 0;
@@ -104,7 +104,7 @@ static bool check_schema(struct database *db, bool writing)
                    : complain(db, "is empty: 'minuted-ledger follow' fills it");
 }
 
-/* One statement a topic. */
+/* Prepares the statements in SQL, one for each topic in the order of the enum. */
 static bool prepare_topics(
     struct database *db, const unsigned char *sql, sqlite3_stmt *statements[TOPIC_COUNT])
 {
@@ -129,7 +129,7 @@ static bool prepare_all(struct database *db)
                &db->read_offset, NULL);
 }
 
-/* The file is touched only when it is known to be ours. */
+/* Changes the file only after it is known to be a ledger. */
 static bool open_writing(struct database *db)
 {
     return (sqlite3_db_readonly(db->sqlite, "main") == 0 || complain(db, "cannot be written")) &&
@@ -213,7 +213,7 @@ static bool write_offset(struct database *db, enum topic topic, int partition, i
     return run(db, db->write_offset);
 }
 
-/* A statement names the parameters that its topic has; the others have index 0, which binds nothing. */
+/* A statement names only the parameters that its topic has. The others have index 0, which binds nothing. */
 static void bind_record(sqlite3_stmt *s, const struct ledger_record *r, bool fresh)
 {
     const struct {

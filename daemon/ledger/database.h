@@ -19,7 +19,7 @@ struct database;
  * database, not a ledger's, or has another schema version.
  */
 struct database *database_open(const char *path, bool writing, char **error);
-/* What was not committed is gone. */
+/* What was not committed is lost. DB may be NULL. */
 void database_close(struct database *db);
 
 /* ---- writing ---- */
@@ -27,14 +27,14 @@ void database_close(struct database *db);
 bool database_begin(struct database *db) __attribute__((warn_unused_result));
 bool database_commit(struct database *db) __attribute__((warn_unused_result));
 
-/* Stores a record and that it was read. One that was read before changes nothing. */
+/* Stores a record, and that it was read. A record that was read before changes nothing. */
 bool database_store(struct database *db, const struct ledger_record *r) __attribute__((warn_unused_result));
 
-/* The record at OFFSET was read and is none that can be stored. */
+/* Notes that the record at OFFSET was read and cannot be stored. */
 bool database_pass(struct database *db, enum topic topic, int partition, int64_t offset)
     __attribute__((warn_unused_result));
 
-/* Everything before NEXT was read. */
+/* Notes that everything before NEXT was read. */
 bool database_reach(struct database *db, enum topic topic, int partition, int64_t next)
     __attribute__((warn_unused_result));
 
@@ -69,11 +69,11 @@ bool database_compare(struct database *db, const struct ledger_record *r, int64_
 char *database_cluster(struct database *db);
 bool database_set_cluster(struct database *db, const char *id) __attribute__((warn_unused_result));
 
-/* The partition begins at LOW now: what lay before and was not read is missed. */
+/* Notes that the partition begins at LOW now, so that what lay before it and was not read is missed. */
 bool database_miss(struct database *db, enum topic topic, int partition, int64_t low)
     __attribute__((warn_unused_result));
 
-/* The topic was made anew: its offsets count from the beginning again, and so do last records. */
+/* Forgets all offsets of a topic that was made anew, and where the last record of each key stood. */
 bool database_forget_offsets(struct database *db, enum topic topic) __attribute__((warn_unused_result));
 
 /* ---- reading ---- */
@@ -81,13 +81,13 @@ bool database_forget_offsets(struct database *db, enum topic topic) __attribute_
 /* A statement, finalized by the caller. SQL may use popcount(mask). */
 sqlite3_stmt *database_query(struct database *db, const char *sql);
 
-/* Which learners a report is about; NULL: all. */
+/* Which learners a report is about. NULL means all portals, or all learners. */
 struct learner_filter {
     const char *portal;
     const char *learner;
 };
 
-/* A statement too; each of at most two `%s` in SQL becomes a condition on portal and learner_id by FILTER. */
+/* As database_query(). Each `%s` in SQL, of which there may be two, becomes FILTER as an SQL condition. */
 sqlite3_stmt *database_query_learners(struct database *db, const char *sql, struct learner_filter filter);
 
 /* True with the next row. False at the end, and with *FAILED set after printing an error. */
@@ -98,5 +98,5 @@ bool database_next_row(struct database *db, sqlite3_stmt *statement, bool *faile
 bool database_number(struct database *db, const char *sql, int64_t *number)
     __attribute__((warn_unused_result));
 
-/* Column I of the row as text, "" for NULL. Lives until the next row. */
+/* Column I of the row as text, "" for NULL. The text lives until the next row. */
 struct slice database_text(sqlite3_stmt *statement, int i);

@@ -48,7 +48,10 @@ static bool store_record(struct follow *f, const rd_kafka_message_t *message)
     return database_pass(f->db, r.topic, r.partition, r.offset);
 }
 
-/* What librdkafka does not get over by itself ends the following, or makes it look at the topics again. */
+/*
+ * Takes an error that librdkafka reports in place of a record. If the offset is gone, `follow` looks at the
+ * topics again; if the topic or partition is unknown, it ends. From every other error librdkafka recovers.
+ */
 static bool take_error(struct follow *f, const rd_kafka_message_t *message)
 {
     enum topic topic = reader_topic_of(f->reader, message);
@@ -73,9 +76,9 @@ static bool is_end(const rd_kafka_message_t *message)
 }
 
 /*
- * The end that was reached is stored as well. Behind the last record stand the marks of its transaction, and
- * once the topic has deleted both by age, what it begins with would seem to come after something that was
- * never read.
+ * The end of a partition is stored as well as its records. Behind the last record stand the marks of its
+ * transaction. If only the record's offset were stored and the topic deleted both by age, it would seem to
+ * begin after records that were never read.
  */
 static bool store_message(struct follow *f, const rd_kafka_message_t *message)
 {
@@ -95,8 +98,10 @@ static bool store_batch(struct follow *f, rd_kafka_message_t **messages, size_t 
     return stored == 0 || database_commit(f->db);
 }
 
-/* Errors wait until the batch's records are stored: looking at the topics again begins with the stored
- * offsets. */
+/*
+ * Errors are taken after the batch's records are stored, because looking at the topics again begins with the
+ * stored offsets.
+ */
 static bool take_batch(struct follow *f)
 {
     rd_kafka_message_t *messages[BATCH_RECORDS];
@@ -112,7 +117,7 @@ static bool take_batch(struct follow *f)
 
 /* ---- following ---- */
 
-/* Blocked, so that they are looked for between two batches. */
+/* Blocks the signals that end `follow`, which looks for them between two batches. */
 static void block_signals(sigset_t *set)
 {
     sigemptyset(set);
@@ -135,8 +140,8 @@ static bool is_idle(const struct follow *f)
 }
 
 /*
- * Waits for a Kafka that is away, as it does when Kafka goes away later; but not where the end is wanted.
- * Without a reader after true, a signal ended the waiting.
+ * Waits until Kafka is there, unless --until-idle asks for an end. True without a reader means that a signal
+ * ended the waiting.
  */
 static bool open_reader(struct follow *f, const sigset_t *signals)
 {

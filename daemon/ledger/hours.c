@@ -13,8 +13,8 @@ enum { SECONDS_PER_MINUTE = 60, LESSONS_AT_FIRST = 32 };
 /* ---- which seconds count ---- */
 
 /*
- * A ledger may hold totals that older versions took from malformed records: their sum stays at the greatest
- * number instead of overflowing.
+ * Sums that would overflow stay at the greatest number: a ledger may hold totals that older versions took
+ * from malformed records.
  */
 static int64_t add(int64_t a, int64_t b)
 {
@@ -78,7 +78,7 @@ void hours_tally_free(struct hours_tally *t)
     *t = (struct hours_tally){0};
 }
 
-/* ---- what they give ---- */
+/* ---- what the seconds give ---- */
 
 static struct hours_course judge_course(const struct catalog *catalog, const struct portal *portal,
     const struct course *course, struct hours_input input)

@@ -1,19 +1,21 @@
 /*
  * From seconds to hours, by the catalog's rules. Pure.
  *
- * Which seconds count. A lesson's published total outlives its evidence, which Kafka keeps for 90 days; its
- * evidence, where there is all of it, is never less than the total, and more where a failover of Redis lost
- * a write that had been published. Both are seconds that were really credited, so the greater counts. A
- * second that the evidence shows in two lessons, which only such a failover can do, is paid once, to the
- * lesson that comes first by id, also when the lessons are of different courses.
+ * Which seconds count. A lesson's published total outlives its evidence, which Kafka deletes by age. As long
+ * as all of the evidence is there, it is never less than the total, and it is more if a failover of Redis
+ * lost a write that had been published. Both are seconds that were really credited, so the greater counts. A
+ * second that the evidence shows in two lessons, which only such a failover can cause, is paid once, to the
+ * lesson that comes first by id, even if the lessons are of different courses.
  *
- * What they give: three figures, each of its own.
+ * What the seconds give. These are three different figures:
  *
  *     hours learned    the time that was watched, in hours, without a maximum
- *     hours certified  a course's hours come whole, when all its minutes were watched and, where the portal
- * asks for it, its test was passed; or not at all. All courses together give at most the catalog's maximum.
- *     certificate      by the portal's rule: `by_course`, who has certified hours gets one for them;
- * `all_hours`, only who has the hours of every course. Certified hours do not depend on this rule.
+ *     hours certified  the hours of the courses that are complete. A course gives its hours whole or not at
+ *                      all: when all its minutes were watched and, if the portal asks for it, its test was
+ *                      passed. All courses together give at most the catalog's maximum.
+ *     certificate      whether the learner gets one, by the portal's rule: with `by_course` everybody who has
+ *                      certified hours, with `all_hours` only those who have the hours of every course.
+ *                      Certified hours do not depend on this rule.
  */
 #pragma once
 
@@ -37,20 +39,20 @@ struct hours_tally {
     struct hours_tally_lesson *lessons;
     size_t n;
     size_t cap;
-    int64_t minute; /* of the evidence added last, and what lessons hold of it so far */
-    uint64_t taken;
+    int64_t minute; /* whose evidence was added last */
+    uint64_t taken; /* seconds of that minute that a lesson already has */
 };
 
 void hours_tally_add_total(struct hours_tally *t, const struct lesson *lesson, int64_t seconds);
-/* A minute's rows come one after the other, in the order of their lessons' ids. */
+/* The rows of a minute must come one after the other, in the order of their lessons' ids. */
 void hours_tally_add_evidence(
     struct hours_tally *t, const struct lesson *lesson, int64_t minute_start, uint64_t mask);
-/* Seconds that count, of each of the catalog's courses, into SECONDS. */
+/* Writes into SECONDS the seconds that count for each of the catalog's courses, in its order. */
 void hours_tally_courses(const struct hours_tally *t, const struct catalog *catalog, int64_t *seconds);
 void hours_tally_clear(struct hours_tally *t);
 void hours_tally_free(struct hours_tally *t);
 
-/* ---- what they give ---- */
+/* ---- what the seconds give ---- */
 
 struct hours_input {
     int64_t seconds;
@@ -66,7 +68,7 @@ struct hours_course {
     double certified; /* the course's hours, or 0 */
 };
 
-/* Whether the course gave its hours. */
+/* Whether the learner watched all minutes that the course asks for and passed its test, if it has one. */
 bool hours_course_complete(const struct hours_course *course);
 
 struct hours_result {
@@ -76,6 +78,6 @@ struct hours_result {
     bool certificate; /* the learner gets one, by the portal's rule */
 };
 
-/* INPUTS and COURSES have one for each of the catalog's courses; fills the latter. */
+/* INPUTS and COURSES have an element for each of the catalog's courses; fills COURSES. */
 struct hours_result hours_judge(const struct catalog *catalog, const struct portal *portal,
     const struct hours_input *inputs, struct hours_course *courses);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* Beyond the year 9999 nobody asks, and the calendar's functions stay well within their range. */
+/* The end of the year 9999: nobody asks beyond it, and the calendar's functions stay within their range. */
 #define MOMENT_MAX INT64_C(253402300799)
 
-/* N digits at *AT, which moves past them; -1 when there are fewer. */
+/* Reads N digits at *AT, which moves past them; -1 if there are fewer. */
 static int digits(const char **at, int n)
 {
     int value = 0;
@@ -72,7 +72,7 @@ static bool parse_civil(const char *at, struct tm *t, int64_t *offset_s)
     return parse_fraction(&at) && parse_zone(&at, offset_s);
 }
 
-/* timegm() moves what is out of range, a 31st of April, to where it belongs: then it is no date. */
+/* timegm() turns a 31st of April into the 1st of May. If it changed anything, TEXT was no date. */
 static bool parse_rfc3339(const char *text, int64_t *unix_seconds)
 {
     struct tm given;

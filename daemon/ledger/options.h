@@ -16,7 +16,7 @@ enum format { FORMAT_AS_TEXT, FORMAT_AS_JSON, FORMAT_AS_CSV };
 
 enum { PROPERTIES_MAX = 64 };
 
-/* What was not given is NULL, zero or as said. */
+/* Options that were not given are NULL or zero, unless a comment says otherwise. */
 struct ledger_options {
     enum command command;
     const char *brokers;

@@ -94,18 +94,6 @@ static bool is_one_of(struct slice s, const char *const *words)
     return *words != NULL;
 }
 
-static bool says_yes(struct slice s)
-{
-    static const char *const words[] = {"1", "true", "yes", "passed", NULL};
-    return is_one_of(s, words);
-}
-
-static bool says_no(struct slice s)
-{
-    static const char *const words[] = {"", "0", "false", "no", "failed", NULL};
-    return is_one_of(s, words);
-}
-
 /* ---- the file ---- */
 
 static void add(struct passes *p, struct pass pass)
@@ -117,10 +105,12 @@ static void add(struct passes *p, struct pass pass)
     p->rows[p->n++] = pass;
 }
 
-/* What is wrong with a line, NULL when it is good. */
+/* Takes a line; returns what is wrong with it, or NULL. */
 static const char *take(
     struct passes *p, char *at, const char *end, bool first, const struct catalog *catalog)
 {
+    static const char *const yes[] = {"1", "true", "yes", "passed", NULL};
+    static const char *const no[] = {"", "0", "false", "no", "failed", NULL};
     struct line line;
     if (trim((struct slice){at, (size_t)(end - at)}).len == 0)
         return NULL;
@@ -135,15 +125,15 @@ static const char *take(
         return "the learner is missing";
     if (catalog_find_course(catalog, pass.course) == NULL)
         return "the catalog has no such course";
-    bool passed = line.n == FIELDS_NEEDED || says_yes(line.fields[3]);
-    if (!passed && !says_no(line.fields[3]))
+    bool passed = line.n == FIELDS_NEEDED || is_one_of(line.fields[3], yes);
+    if (!passed && !is_one_of(line.fields[3], no))
         return "'passed' is none of 1, true, yes, passed, 0, false, no, failed";
     if (passed)
         add(p, pass);
     return NULL;
 }
 
-/* Any order will do. */
+/* Shorter slices first: any order will do for searching, and this one is fast. */
 static int compare_slices(struct slice a, struct slice b)
 {
     if (a.len != b.len)
@@ -161,7 +151,7 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : compare_slices(x->portal, y->portal);
 }
 
-/* LINE is shown as it was before it was read, which moves its quoted fields. */
+/* LINE is a copy of the line from before it was read, since reading moves quoted fields. */
 static char *describe(const char *path, int number, const char *what, struct slice line)
 {
     struct buf text = {0};
@@ -175,7 +165,7 @@ static char *take_all(struct passes *p, const char *path, const struct catalog *
     char shown[SHOWN_MAX];
     char *at = p->text.data;
     const char *end = at + p->text.len;
-    if (p->text.len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) /* as spreadsheets write it */
+    if (p->text.len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) /* a byte order mark, as spreadsheets write */
         at += 3;
     for (int number = 1; at < end; number++) {
         char *stop = memchr(at, '\n', (size_t)(end - at));

@@ -17,9 +17,9 @@ enum {
 };
 
 static const char from_its_beginning[] = "reading it from its beginning";
-static const char how_to_go_on[] = "read into a new database, or go on with --from-start: it keeps what the "
-                                   "ledger has and reads the topic from its "
-                                   "beginning";
+static const char how_to_go_on[] =
+    "read into a new database, or go on with --from-start: it keeps what the ledger has and reads the topic "
+    "from its beginning";
 
 struct partition {
     bool started;
@@ -132,7 +132,7 @@ static bool look_at_all(struct places *p)
     return true;
 }
 
-/* The ids of the cluster that was read and of the one that is there; "" where unknown. */
+/* Whether the cluster that is there is another than was read, and its id into *NOW ("" if it tells none). */
 static bool look_at_cluster(struct places *p, bool *another, char **now)
 {
     char *read = database_cluster(p->db);
@@ -150,7 +150,7 @@ static bool look_at_cluster(struct places *p, bool *another, char **now)
 
 /* ---- comparing ---- */
 
-/* A partition that is being read is left alone until it is at its end. */
+/* Starts to compare a partition, unless it is being read and has not come to its end yet. */
 static bool start_comparing(struct places *p, enum topic topic, int i, size_t *comparing)
 {
     struct partition *q = &p->topics[topic].partitions[i];
@@ -174,8 +174,8 @@ static bool start_comparing(struct places *p, enum topic topic, int i, size_t *c
 }
 
 /*
- * What cannot be decoded tells nothing: it was passed over, and is not in the ledger. Later records replace
- * earlier ones here, so that the newest decides.
+ * A record that cannot be decoded tells nothing, since `follow` passed over it and the ledger does not have
+ * it. Each record replaces the result of the one before, so that the newest decides.
  */
 static bool compare_record(struct places *p, const rd_kafka_message_t *message, struct partition *q)
 {
@@ -226,8 +226,10 @@ static bool take_compared(struct places *p, size_t *comparing)
     return good;
 }
 
-/* A partition that is being read may be compared a minute later; one that was not started yet must be
- * compared. */
+/*
+ * Ends the comparison of a partition. If its records did not come in time, a partition that is being read can
+ * be compared a minute later, but one that is not read yet must not be started: then the result is false.
+ */
 static bool end_comparing(struct places *p, enum topic topic, int i)
 {
     struct topic_places *t = &p->topics[topic];
@@ -266,7 +268,7 @@ static bool compare_all(struct places *p)
 
 /* ---- deciding ---- */
 
-/* The offsets of another topic are forgotten where the user asks for that; else following must end. */
+/* If the topic is another one, forgets its offsets if the user asked for that; else following must end. */
 static bool decide_topic(struct places *p, enum topic topic, bool from_start)
 {
     struct topic_places *t = &p->topics[topic];
@@ -308,7 +310,7 @@ static bool decide_partition(struct places *p, enum topic topic, int i)
     return database_check(p->db, topic, i, q->low);
 }
 
-/* Says everything that is wrong before it fails. */
+/* Logs everything that is wrong, not only the first fault, before it fails. */
 static bool decide_all(struct places *p, bool from_start)
 {
     bool good = true;
@@ -338,9 +340,9 @@ static bool start_all(struct places *p, bool from_start)
 }
 
 /*
- * All is found out first: once there are fetches, a broker answers other questions only after each. And
- * nothing is read before all topics are known to be the same: what was read of another one cannot be taken
- * out again.
+ * Asks everything before the first partition is read. Once a broker is being fetched from, it answers other
+ * questions only after each fetch; and what was read of another topic could not be taken out of the ledger
+ * again.
  */
 static bool look_and_start(struct places *p, bool from_start)
 {

@@ -1,12 +1,12 @@
 /*
  * Where reading goes on in each topic partition, and whether Kafka still has the topics that were read.
  *
- * An offset alone does not tell: a topic that was deleted and made again counts from 0, and soon has as many
- * records as the old one had. So the newest record that Kafka has before the stored offset must be the one
- * that the ledger holds as the last of its key. Of a topic that is only appended to and compacted this is
- * always true: compaction never removes the newest record of a key. The comparison looks at the last
- * COMPARED_OFFSETS offsets; if Kafka has none of them any more, because all were compacted or deleted by age,
- * nothing can be told from records.
+ * An offset alone does not tell whether a topic is the same: a topic that was deleted and made again counts
+ * from 0, and soon has as many records as the old one had. So the newest record that Kafka has before the
+ * stored offset must be the one that the ledger holds as the last of its key. Of a topic that is only
+ * appended to and compacted this is always true: compaction never removes the newest record of a key. The
+ * comparison looks at the last COMPARED_OFFSETS offsets; if Kafka has none of them any more, because all were
+ * compacted or deleted by age, nothing can be told from records.
  *
  * A topic is another one, too, when it ends before the stored offset, has fewer partitions than were read, or
  * belongs to a cluster with another id.
@@ -31,13 +31,16 @@ struct places *places_new(
     struct database *db, struct reader *reader, struct log *log, const struct ledger_options *options);
 void places_free(struct places *p);
 
-/* These return false, having logged why, when following must end. None may be called within a transaction. */
+/*
+ * The next three functions return false, after logging why, when following must end. None of them may be
+ * called within a transaction.
+ */
 
 /* Looks where every partition stands and starts to read it. */
 bool places_start(struct places *p) __attribute__((warn_unused_result));
-/* To be called often: every `look_every_s`, starts partitions that were added, and compares. */
+/* To be called often: once in `look_every_s` it starts partitions that were added, and compares. */
 bool places_look_again(struct places *p) __attribute__((warn_unused_result));
-/* Kafka does not have the offset that was to be read next in TOPIC. */
+/* Looks at TOPIC again, because Kafka does not have the offset that was to be read next. */
 bool places_restart(struct places *p, enum topic topic) __attribute__((warn_unused_result));
 
 /* A record of the partition came, or its end was reached. */

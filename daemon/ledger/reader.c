@@ -238,13 +238,15 @@ bool reader_bounds(
     struct reader *r, enum topic topic, int partition, int64_t read, int64_t *low, int64_t *end)
 {
     rd_kafka_resp_err_t err;
-    int tries = 0;
-    do /* topics just made, or a broker just gone, have a new leader in a moment */
+    for (int tries = 1;; tries++) {
         err = rd_kafka_query_watermark_offsets(
             r->kafka, ledger_topic_names[topic], partition, low, end, ANSWER_MS);
-    while (((may_pass(err) && ++tries < LEADER_TRIES) ||
-               (err == RD_KAFKA_RESP_ERR_NO_ERROR && *end < read && ++tries < END_TRIES)) &&
-           rd_kafka_poll(r->kafka, LEADER_WAIT_MS) >= 0);
+        /* The partitions of a topic just made, or of a broker just gone, have a new leader in a moment. */
+        bool behind = err == RD_KAFKA_RESP_ERR_NO_ERROR && *end < read;
+        if (!(may_pass(err) && tries < LEADER_TRIES) && !(behind && tries < END_TRIES))
+            break;
+        rd_kafka_poll(r->kafka, LEADER_WAIT_MS);
+    }
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || complain(r, topic, partition, "offsets_unknown", err);
 }
 

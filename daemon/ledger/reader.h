@@ -28,7 +28,7 @@ void reader_close(struct reader *r);
 /* Partitions of TOPIC, as of the last look. */
 int reader_partitions(const struct reader *r, enum topic topic);
 
-/* Looks for partitions that were added; what cannot be found out now stays as it is. */
+/* Looks for partitions that were added. Topics that Kafka tells nothing about stay as they are. */
 void reader_look_again(struct reader *r);
 
 /* The cluster's id, to be freed; "" when it tells none. */
@@ -45,13 +45,14 @@ bool reader_bounds(struct reader *r, enum topic topic, int partition, int64_t re
 /* Where a partition's messages go: to be stored, or to be compared with what was stored. */
 enum reader_queue { QUEUE_RECORDS, QUEUE_COMPARED, QUEUE_COUNT };
 
-/* Reads the partition from OFFSET on into QUEUE. What an earlier start still has to bring never comes. */
+/* Reads the partition from OFFSET on into QUEUE. Messages that an earlier start has not brought never come.
+ */
 bool reader_start(struct reader *r, enum topic topic, int partition, int64_t offset, enum reader_queue queue)
     __attribute__((warn_unused_result));
 
 /*
- * Up to MAX messages of QUEUE, waiting at most WAIT_MS for them all; each to be destroyed by the caller. Some
- * are errors, RD_KAFKA_RESP_ERR__PARTITION_EOF among them.
+ * Takes up to MAX messages of QUEUE, waiting at most WAIT_MS for them all; the caller destroys each. Some are
+ * errors, and the end of a partition is one (RD_KAFKA_RESP_ERR__PARTITION_EOF).
  */
 size_t reader_take(
     struct reader *r, enum reader_queue queue, rd_kafka_message_t **messages, size_t max, int wait_ms);

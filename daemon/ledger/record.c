@@ -1,4 +1,4 @@
-/* Decoding minuted's records. */
+/* minuted's records as plain structs. */
 #include "ledger/record.h"
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 enum { MASK_DIGITS = 15, SHORT_ID_MAX = 64, LEARNER_MAX = 128, DEPLOYMENT_MAX = 255, KEY_MAX = 512 };
 
-/* More than there are people. */
+/* More than there are people, as a bound for sums. */
 #define LEARNERS_MAX INT64_C(10000000000)
 
 const char *const ledger_topic_names[TOPIC_COUNT] = {
@@ -101,7 +101,7 @@ static bool decode_protobuf(struct slice value, struct arena *arena, struct ledg
 
 /* ---- JSON ---- */
 
-/* A field of a JSON record: one of TEXT, NUMBER and MASK is where its value goes. */
+/* A field of a JSON record. One of TEXT, NUMBER and MASK is not NULL, and the value goes there. */
 struct member {
     const char *name;
     struct slice *text;
@@ -111,7 +111,7 @@ struct member {
 
 enum { MEMBERS_MAX = 8 };
 
-/* The fields of the record's topic, each of which it must have; ended by a NULL name. */
+/* Lists the fields of the record's topic, each of which it must have. A NULL name ends the list. */
 static void list_members(struct ledger_record *r, struct member list[MEMBERS_MAX])
 {
     const struct member portal = {"portal", .text = &r->portal},
@@ -225,12 +225,7 @@ bool ledger_record_has_key(const struct ledger_record *r, struct slice key)
     return slice_equal(key, (struct slice){text, (size_t)len});
 }
 
-static bool is_minute(int64_t start)
-{
-    return start >= RECORD_TIME_MIN && start < RECORD_TIME_MAX && start % MINUTE_SECONDS == 0;
-}
-
-/* NULL, or what no honest record says. */
+/* NULL, or what the record says that no honest one does. */
 static const char *find_problem(const struct ledger_record *r)
 {
     if (!has_names(r))
@@ -240,7 +235,8 @@ static const char *find_problem(const struct ledger_record *r)
                     r->final_through >= 0 && r->final_through < RECORD_TIME_MAX;
         return good ? NULL : "it names no time";
     }
-    if (!is_minute(r->minute_start))
+    if (r->minute_start < RECORD_TIME_MIN || r->minute_start >= RECORD_TIME_MAX ||
+        r->minute_start % MINUTE_SECONDS != 0)
         return "it names no minute";
     if (r->watched_seconds < 0 || r->covered_seconds < 0 || r->learners < 0)
         return "a sum is negative";
@@ -258,16 +254,12 @@ static const char *find_problem(const struct ledger_record *r)
                : "it has more seconds than its learners can watch in a minute";
 }
 
-static struct slice without_parameters(struct slice content_type)
-{
-    const char *end = content_type.len == 0 ? NULL : memchr(content_type.ptr, ';', content_type.len);
-    return end == NULL ? content_type : (struct slice){content_type.ptr, (size_t)(end - content_type.ptr)};
-}
-
 bool ledger_record_decode(struct slice content_type, struct slice key, struct slice value,
     struct arena *arena, struct ledger_record *r)
 {
-    struct slice type = without_parameters(content_type);
+    const char *parameters = content_type.len == 0 ? NULL : memchr(content_type.ptr, ';', content_type.len);
+    struct slice type = {
+        content_type.ptr, parameters == NULL ? content_type.len : (size_t)(parameters - content_type.ptr)};
     bool json = slice_is(type, "application/json");
     r->deployment = key;
     if (!json && type.len > 0 && !slice_is(type, "application/protobuf") &&

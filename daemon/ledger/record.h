@@ -22,8 +22,8 @@ enum topic {
 extern const char *const ledger_topic_names[TOPIC_COUNT];
 
 /*
- * A record's times are Unix seconds within these years, 2000 to 2999, and its sums are no more than can be
- * watched between them. So sums over many records stay within 64 bits.
+ * A record's times are Unix seconds of the years 2000 to 2999, and its sums are no more than can be watched
+ * in them. So sums over many records stay within 64 bits.
  */
 #define RECORD_TIME_MIN INT64_C(946684800)
 #define RECORD_TIME_MAX INT64_C(32503680000)
@@ -51,13 +51,13 @@ struct ledger_record {
 /*
  * Decodes VALUE by its `content-type` header (empty: protobuf) into *R, whose topic, partition and offset are
  * set; strings live in ARENA, KEY or VALUE. False with `problem` set when it is no record of the topic, or
- * says what none does, such as a mask and a sum that differ, or more seconds than have passed.
+ * contradicts itself, such as by a mask and a sum that differ or by more seconds than have passed.
  */
 bool ledger_record_decode(struct slice content_type, struct slice key, struct slice value,
     struct arena *arena, struct ledger_record *r) __attribute__((warn_unused_result));
 
 /*
- * Whether KEY is the one that the record's values make. Kafka compacts by key, and so do readers that upsert:
- * under another's key a record would take its place.
+ * Whether KEY is the key that the record's values make. Kafka compacts by key, and consumers upsert by key: a
+ * record under another record's key would take that record's place.
  */
 bool ledger_record_has_key(const struct ledger_record *r, struct slice key);

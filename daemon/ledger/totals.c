@@ -1,7 +1,7 @@
 /*
  * minuted-ledger totals: seconds by the last record, by the greatest and by the merged evidence, and whether
- * they agree. They do wherever the publisher keeps its word: an upsert, a reader of the greatest and an OR
- * of the masks end at the same number.
+ * they agree. They agree as long as the publisher keeps its promises: a consumer that upserts, one that takes
+ * the greatest and one that merges masks with OR then end at the same number.
  */
 #include "ledger/totals.h"
 
@@ -14,8 +14,8 @@
 #include "ledger/database.h"
 
 /*
- * Both tables' rows are put together and grouped by key: one sort, so that the time grows with the rows. A
- * FULL JOIN of the two would look through all of the evidence again for each total.
+ * The rows of both tables are put together and grouped by key, which takes one sort. A FULL JOIN of the two
+ * would look through all of the evidence again for each total.
  */
 static const char query[] =
     "SELECT portal, learner_id, lesson_id, coalesce(max(lesson_course), max(minute_course)), sum(watched),"
@@ -27,10 +27,11 @@ static const char query[] =
     " popcount(seconds_mask), popcount(last_mask), falls FROM learner_minutes WHERE %s) "
     "GROUP BY portal, learner_id, lesson_id ORDER BY portal, learner_id, lesson_id";
 
-/* Offsets of the evidence that Kafka had deleted before they were read. */
+/* How many records of the evidence Kafka had deleted before they were read. */
 static const char missed_query[] = "SELECT sum(missed) FROM offsets WHERE topic = 'minuted.learner-minutes'";
 
-/* Records, of no learner, that said less than the one before. */
+/* How many records of lesson minutes and watermarks, which are no learner's, said less than the one before.
+ */
 static const char falls_query[] = "SELECT (SELECT coalesce(sum(falls), 0) FROM lesson_minutes) + "
                                   "(SELECT coalesce(sum(falls), 0) FROM watermarks)";
 

@@ -23,7 +23,7 @@ static const char query[] =
 /* The highest of all deployments: they share no learner. */
 static const char final_query[] = "SELECT max(final_through) FROM watermarks";
 
-/* A record's place. */
+/* Where a record stands in its topic. */
 struct place {
     int partition; /* negative: there is no such record */
     int64_t offset;
@@ -34,7 +34,7 @@ struct why_row {
     uint64_t mask;
     uint64_t last_mask;
     struct place evidence;
-    int64_t watched; /* all time, as are the covered ones */
+    int64_t watched; /* in all minutes */
     int64_t covered;
     struct place total;
 };
@@ -44,7 +44,7 @@ struct minute {
     size_t n;
     int name_width;
     uint64_t all;
-    uint64_t doubled; /* seconds that stand in two lessons */
+    uint64_t doubled; /* seconds that two lessons have */
 };
 
 /* ---- reading ---- */

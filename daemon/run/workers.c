@@ -37,16 +37,6 @@ static int count_places(const struct worker_settings *settings, int64_t max_desc
     return places;
 }
 
-static void start_worker(
-    struct workers *w, const struct worker_settings *settings, struct policy *policy, int i)
-{
-    struct worker *worker = worker_start(settings, policy, w->listeners.fds[i], w->listeners.n);
-    w->items[i] = worker;
-    w->http[i] = worker_http_counters(worker);
-    w->api[i] = worker_api_counters(worker);
-    w->store[i] = worker_store_counters(worker);
-}
-
 struct workers *workers_start(
     const struct worker_settings *settings, struct policy *policy, int64_t max_descriptors)
 {
@@ -59,8 +49,12 @@ struct workers *workers_start(
         free(w);
         return NULL;
     }
-    for (int i = 0; i < w->n; i++)
-        start_worker(w, &each, policy, i);
+    for (int i = 0; i < w->n; i++) {
+        w->items[i] = worker_start(&each, policy, w->listeners.fds[i], w->listeners.n);
+        w->http[i] = worker_http_counters(w->items[i]);
+        w->api[i] = worker_api_counters(w->items[i]);
+        w->store[i] = worker_store_counters(w->items[i]);
+    }
     for (size_t i = 0; i < w->listeners.n; i++) {
         char name[300];
         log_event(settings->log, LOG_INFO, "listening", "address=%s workers=%d",
