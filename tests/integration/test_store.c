@@ -423,6 +423,9 @@ static void test_lease(void **state)
     struct lease a = {.outbox = f->outbox, .clock = &f->clock, .holder = "a"};
     struct lease b = {.outbox = f->outbox, .clock = &f->clock, .holder = "b"};
     assert_true(lease_confirm(&a));
+    redisReply *left = redisCommand(f->nodes[0].client, "PTTL " KEY_PUBLISHER);
+    assert_in_range(left->integer, 1, LEASE_TTL_MS);
+    freeReplyObject(left);
     assert_false(lease_confirm(&b));
     assert_string_equal(b.owner, "a");
     b.held = true; /* as it believes */
@@ -440,6 +443,10 @@ static void test_watermarks_never_fall(void **state)
     w = (struct watermark){.published_through = 90, .final_through = 60};
     assert_true(watermark_raise(f->outbox, &w));
     assert_int_equal(w.published_through, 100);
+    assert_int_equal(w.final_through, 60);
+    w = (struct watermark){.published_through = 110, .final_through = 55};
+    assert_true(watermark_raise(f->outbox, &w));
+    assert_int_equal(w.published_through, 110);
     assert_int_equal(w.final_through, 60);
 }
 
