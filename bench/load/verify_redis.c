@@ -16,7 +16,6 @@
 #include "load/stored.h"
 #include "redis/client.h"
 #include "redis/discovery.h"
-#include "redis/key.h"
 #include "redis/partition.h"
 #include "redis/resolver.h"
 #include "redis/resp.h"
@@ -207,7 +206,7 @@ static void ask_bucket(struct redis_reading *r, const struct key_prefix *prefix,
     char name[EVIDENCE_LEARNER_MAX + 1];
     resp_begin(&r->commands, 2 + batch->n);
     resp_arg(&r->commands, SLICE_LITERAL("HMGET"));
-    key_append_number(&r->commands, prefix, "w", bucket);
+    resp_key_number(&r->commands, prefix, "w", bucket);
     for (size_t i = 0; i < batch->n; i++) {
         char field[2 * EVIDENCE_LEARNER_MAX];
         struct slice learner = evidence_learner(r->evidence, batch->learners[i], name);
@@ -220,14 +219,14 @@ static void write_commands(struct redis_reading *r, int partition, const struct 
 {
     struct key_prefix prefix;
     char name[EVIDENCE_LEARNER_MAX + 1];
-    key_prefix_init(&prefix, partition, r->config->redis.partitions);
+    partition_prefix(&prefix, partition, r->config->redis.partitions);
     buf_clear(&r->commands);
     for (size_t i = 0; i < r->n_buckets; i++)
         ask_bucket(r, &prefix, batch, r->first_bucket + (int64_t)i);
     for (size_t i = 0; i < batch->n; i++) {
         resp_begin(&r->commands, 2);
         resp_arg(&r->commands, SLICE_LITERAL("HGETALL"));
-        key_append_totals(&r->commands, &prefix, slice_of(r->evidence->portal),
+        resp_key_totals(&r->commands, &prefix, slice_of(r->evidence->portal),
             evidence_learner(r->evidence, batch->learners[i], name));
     }
 }

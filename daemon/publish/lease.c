@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "publish/outbox.h"
-#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"

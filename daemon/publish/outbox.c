@@ -9,7 +9,6 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "redis/barrier.h"
-#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
@@ -21,7 +20,7 @@ struct outbox *outbox_new(const struct config *config, struct monitor *monitor, 
     o->monitor = monitor;
     o->log = log;
     for (int p = 0; p < config->redis.partitions; p++)
-        key_prefix_init(&o->prefixes[p], p, config->redis.partitions);
+        partition_prefix(&o->prefixes[p], p, config->redis.partitions);
     return o;
 }
 
@@ -266,7 +265,7 @@ static void queue_raises(struct outbox *o, struct raises *raises)
             continue;
         raises->queued[p] = true;
         resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 1);
-        key_append(&o->command, &o->prefixes[p], "epoch");
+        resp_key(&o->command, &o->prefixes[p], "epoch");
         outbox_queue(o, p, 1, outbox_take_integer, &raises->taken[p], &raises->done[p]);
     }
 }

@@ -14,8 +14,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "redis/client.h"
-#include "redis/key.h"
 #include "redis/monitor.h"
+#include "redis/resp.h"
 
 struct config;
 struct log;

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "config/config.h"
 #include "credit/mask.h"
-#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
@@ -41,7 +40,7 @@ static void range_by_score(
     struct slice unbounded = SLICE_LITERAL("-inf");
     resp_begin(b, 7);
     resp_arg(b, slice_of(newest ? "ZREVRANGEBYSCORE" : "ZRANGEBYSCORE"));
-    key_append(b, prefix, "due");
+    resp_key(b, prefix, "due");
     if (!newest)
         resp_arg(b, unbounded);
     if (until == INT64_MAX)
@@ -202,7 +201,7 @@ static void queue_names(struct taking *t)
     snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)portion->cursor);
     resp_begin(&o->command, 5);
     resp_arg(&o->command, SLICE_LITERAL("SSCAN"));
-    key_append_number(&o->command, &o->prefixes[portion->partition], "d", portion->minute);
+    resp_key_number(&o->command, &o->prefixes[portion->partition], "d", portion->minute);
     resp_arg(&o->command, slice_of(cursor));
     resp_arg(&o->command, SLICE_LITERAL("COUNT"));
     resp_int(&o->command, OUTBOX_TAKE_MAX);
@@ -249,9 +248,9 @@ static void queue_masks(struct taking *t)
         return;
     resp_begin(&o->command, 2 + portion->n_learners);
     resp_arg(&o->command, SLICE_LITERAL("HMGET"));
-    key_append_number(&o->command, &o->prefixes[portion->partition], "w", portion->minute / BUCKET_MINUTES);
+    resp_key_number(&o->command, &o->prefixes[portion->partition], "w", portion->minute / BUCKET_MINUTES);
     for (size_t i = 0; i < portion->n_learners; i++)
-        key_append_learner(&o->command, portion->learners[i].portal, portion->learners[i].learner);
+        resp_learner(&o->command, portion->learners[i].portal, portion->learners[i].learner);
     outbox_queue(o, portion->partition, 1, take_masks, t, &portion->done);
 }
 
@@ -299,7 +298,7 @@ static void queue_total(struct taking *t, size_t learner, struct lesson_mask *ma
     const struct learner_masks *whose = &t->portion->learners[learner];
     resp_begin(b, 3);
     resp_arg(b, SLICE_LITERAL("HGET"));
-    key_append_totals(b, &t->outbox->prefixes[t->portion->partition], whose->portal, whose->learner);
+    resp_key_totals(b, &t->outbox->prefixes[t->portion->partition], whose->portal, whose->learner);
     resp_arg(b, mask->lesson);
     t->totals[t->n_totals++] = (struct asked_total){learner, mask};
 }
@@ -383,12 +382,12 @@ static void queue_settle(struct outbox *o, const struct outbox_portion *taken, s
     struct buf *b = &o->command;
     struct buf scratch = {0};
     resp_fcall(b, STORE_FUNCTION("settle"), 3, 3 + 1 + 2 * taken->n_learners);
-    key_append(b, prefix, "due");
-    key_append_number(b, prefix, "d", taken->minute);
-    key_append_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
+    resp_key(b, prefix, "due");
+    resp_key_number(b, prefix, "d", taken->minute);
+    resp_key_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
     resp_int(b, taken->minute);
     for (size_t i = 0; i < taken->n_learners; i++) {
-        key_append_learner(b, taken->learners[i].portal, taken->learners[i].learner);
+        resp_learner(b, taken->learners[i].portal, taken->learners[i].learner);
         append_masks(b, &taken->learners[i], &scratch);
     }
     buf_free(&scratch);

@@ -12,7 +12,6 @@
 #include "config/config.h"
 #include "credit/mask.h"
 #include "publish/outbox.h"
-#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
@@ -70,10 +69,10 @@ static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
         calls[p] = (struct floor_call){&f->floor[p], &f->oldest_grown};
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("GET"));
-        key_append(&o->command, &o->prefixes[p], "floor");
+        resp_key(&o->command, &o->prefixes[p], "floor");
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("SMEMBERS"));
-        key_append(&o->command, &o->prefixes[p], "ld");
+        resp_key(&o->command, &o->prefixes[p], "ld");
         outbox_queue(o, p, 2, take_floor, &calls[p], &done[p]);
     }
     if (!outbox_flush(o, "floor", barrier))
@@ -92,13 +91,13 @@ static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_
     const struct key_prefix *prefix = &o->prefixes[partition];
     struct buf *b = &o->command;
     resp_fcall(b, STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 2);
-    key_append(b, prefix, "floor");
-    key_append(b, prefix, "due");
-    key_append_number(b, prefix, "w", bucket);
+    resp_key(b, prefix, "floor");
+    resp_key(b, prefix, "due");
+    resp_key_number(b, prefix, "w", bucket);
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
-        key_append_number(b, prefix, "d", bucket * BUCKET_MINUTES + i);
+        resp_key_number(b, prefix, "d", bucket * BUCKET_MINUTES + i);
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
-        key_append_number(b, prefix, "l", (bucket - 1) * BUCKET_MINUTES + i);
+        resp_key_number(b, prefix, "l", (bucket - 1) * BUCKET_MINUTES + i);
     resp_int(b, bucket);
     resp_int(b, o->config->publish.grace_ms / 1000);
     outbox_queue(o, partition, 1, outbox_take_integer, floor, done);
@@ -180,11 +179,11 @@ static bool read_contents(struct outbox *o, int64_t bucket, struct content conte
         resp_begin(&o->command, 3);
         resp_arg(&o->command, SLICE_LITERAL("MEMORY"));
         resp_arg(&o->command, SLICE_LITERAL("USAGE"));
-        key_append_number(&o->command, &o->prefixes[p], "w", bucket);
+        resp_key_number(&o->command, &o->prefixes[p], "w", bucket);
         resp_begin(&o->command, 1 + BUCKET_MINUTES);
         resp_arg(&o->command, SLICE_LITERAL("EXISTS"));
         for (int64_t i = 0; i < BUCKET_MINUTES; i++)
-            key_append_number(&o->command, &o->prefixes[p], "d", bucket * BUCKET_MINUTES + i);
+            resp_key_number(&o->command, &o->prefixes[p], "d", bucket * BUCKET_MINUTES + i);
         outbox_queue(o, p, 2, take_content, &contents[p], &contents[p].done);
     }
     return outbox_flush(o, "contents", false);

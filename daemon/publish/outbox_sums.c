@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
@@ -35,7 +34,7 @@ bool outbox_grown(
     struct grown_call call = {arena, out};
     resp_begin(&o->command, 2);
     resp_arg(&o->command, SLICE_LITERAL("SMEMBERS"));
-    key_append(&o->command, &o->prefixes[partition], "ld");
+    resp_key(&o->command, &o->prefixes[partition], "ld");
     if (!outbox_call(o, partition, 1, "grown", take_grown, &call))
         return false;
     if (out->n > 1)
@@ -78,7 +77,7 @@ static bool read_parts(struct outbox *o, int64_t minute, struct part *parts)
     for (int p = 0; p < o->config->redis.partitions; p++) {
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
-        key_append_number(&o->command, &o->prefixes[p], "l", minute);
+        resp_key_number(&o->command, &o->prefixes[p], "l", minute);
         outbox_queue(o, p, 1, take_part, &parts[p], &parts[p].done);
     }
     return outbox_flush(o, "sums", true);
@@ -139,7 +138,7 @@ static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
     for (int p = 0; p < o->config->redis.partitions; p++) {
         resp_begin(&o->command, 3);
         resp_arg(&o->command, SLICE_LITERAL("SISMEMBER"));
-        key_append(&o->command, &o->prefixes[p], "ld");
+        resp_key(&o->command, &o->prefixes[p], "ld");
         resp_int(&o->command, minute);
         outbox_queue(o, p, 1, outbox_take_integer, &is_member[p], &done[p]);
     }
@@ -171,8 +170,8 @@ bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums)
     bool done[PARTITIONS_MAX];
     for (int p = 0; p < o->config->redis.partitions; p++) {
         resp_fcall(&o->command, STORE_FUNCTION("settle_sums"), 2, 4);
-        key_append(&o->command, &o->prefixes[p], "ld");
-        key_append_number(&o->command, &o->prefixes[p], "l", sums->minute);
+        resp_key(&o->command, &o->prefixes[p], "ld");
+        resp_key_number(&o->command, &o->prefixes[p], "l", sums->minute);
         resp_int(&o->command, sums->minute);
         resp_int(&o->command, sums->partition_seconds[p]);
         outbox_queue(o, p, 1, outbox_take_integer, &left[p], &done[p]);

@@ -2,7 +2,6 @@
 #include "publish/watermark.h"
 
 #include "publish/outbox.h"
-#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"

@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "config/config.h"
 #include "redis/barrier.h"
-#include "redis/key.h"
 #include "redis/library.h"
 #include "redis/permissions.h"
 #include "redis/reply.h"
+#include "redis/resp.h"
 
 /* What no clock says: seconds beyond it do not fit into milliseconds. */
 #define SECONDS_MAX ((int64_t)1 << 40)

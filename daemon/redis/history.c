@@ -7,7 +7,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "redis/client.h"
-#include "redis/key.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 
@@ -25,8 +24,8 @@ struct marks {
 static void key(struct buf *b, int partition, int partitions)
 {
     struct key_prefix prefix;
-    key_prefix_init(&prefix, partition, partitions);
-    key_append(b, &prefix, "history");
+    partition_prefix(&prefix, partition, partitions);
+    resp_key(b, &prefix, "history");
 }
 
 static void note_gone(struct marks *m, int partition)

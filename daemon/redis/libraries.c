@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 #include "redis/client.h"
-#include "redis/key.h"
 #include "redis/library.h"
 #include "redis/reply.h"
+#include "redis/resp.h"
 
 #define FIELD "library:"
 #define PREFIX "minuted_" /* what the name of every build's library begins with */

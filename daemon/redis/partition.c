@@ -40,3 +40,10 @@ void partition_tag(int p, int partitions, char tag[static PARTITION_TAG_MAX + 1]
         slot = partition_slot((struct slice){tag, (size_t)len});
     } while (slot < start + share / 4 || slot >= start + share - share / 4);
 }
+
+void partition_prefix(struct key_prefix *prefix, int partition, int partitions)
+{
+    char tag[PARTITION_TAG_MAX + 1];
+    partition_tag(partition, partitions, tag);
+    prefix->len = (size_t)snprintf(prefix->text, sizeof(prefix->text), "minuted:{%s}:", tag);
+}

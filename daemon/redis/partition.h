@@ -26,3 +26,11 @@ unsigned partition_slot(struct slice tag);
  * the p-th share of the slots, so that 2, 4, 8, … shards of equal slots hold equally many partitions.
  */
 void partition_tag(int p, int partitions, char tag[static PARTITION_TAG_MAX + 1]);
+
+/* What a partition's keys begin with: "minuted:{tag}:". */
+struct key_prefix {
+    char text[32];
+    size_t len;
+};
+
+void partition_prefix(struct key_prefix *prefix, int partition, int partitions);

@@ -1,4 +1,4 @@
-/* Commands as Redis reads them. */
+/* Commands as Redis reads them, and the keys in them. */
 #include "redis/resp.h"
 
 #include <stdio.h>
@@ -45,4 +45,40 @@ void resp_fcall(struct buf *b, const char *function, size_t n_keys, size_t n_arg
     resp_arg(b, SLICE_LITERAL("FCALL"));
     resp_arg(b, slice_of(function));
     resp_int(b, (int64_t)n_keys);
+}
+
+/* ---- keys ---- */
+
+static struct slice prefix_slice(const struct key_prefix *prefix)
+{
+    return (struct slice){prefix->text, prefix->len};
+}
+
+void resp_key(struct buf *b, const struct key_prefix *prefix, const char *name)
+{
+    struct slice none = {"", 0};
+    resp_joined(b, prefix_slice(prefix), slice_of(name), none, none);
+}
+
+void resp_key_number(struct buf *b, const struct key_prefix *prefix, const char *name, int64_t number)
+{
+    char text[24];
+    int len = snprintf(text, sizeof(text), "%lld", (long long)number);
+    resp_joined(
+        b, prefix_slice(prefix), slice_of(name), SLICE_LITERAL(":"), (struct slice){text, (size_t)len});
+}
+
+void resp_learner(struct buf *b, struct slice portal, struct slice learner)
+{
+    resp_joined(b, portal, SLICE_LITERAL("/"), learner, SLICE_LITERAL(""));
+}
+
+void resp_key_totals(
+    struct buf *b, const struct key_prefix *prefix, struct slice portal, struct slice learner)
+{
+    char head[40];
+    memcpy(head, prefix->text, prefix->len);
+    head[prefix->len] = 't';
+    head[prefix->len + 1] = ':';
+    resp_joined(b, (struct slice){head, prefix->len + 2}, portal, SLICE_LITERAL("/"), learner);
 }

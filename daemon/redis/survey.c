@@ -11,9 +11,9 @@
 #include "redis/client.h"
 #include "redis/discovery.h"
 #include "redis/history.h"
-#include "redis/key.h"
 #include "redis/libraries.h"
 #include "redis/resolver.h"
+#include "redis/resp.h"
 
 enum { LEAVE_MS = 3000 /* so long a name must lead elsewhere before a connection is given up for it */ };
 

@@ -5,7 +5,6 @@
 
 #include "base/cursor.h"
 #include "credit/mask.h"
-#include "redis/key.h"
 #include "redis/resp.h"
 #include "store/functions.h"
 #include "store/values.h"
@@ -162,17 +161,17 @@ static void encode_run(struct apply_scratch *scratch, const struct store_run *ru
 
 static void encode_keys(struct buf *b, const struct apply_scratch *scratch, const struct key_prefix *prefix)
 {
-    key_append(b, prefix, "floor");
-    key_append(b, prefix, "due");
-    key_append(b, prefix, "ld");
+    resp_key(b, prefix, "floor");
+    resp_key(b, prefix, "due");
+    resp_key(b, prefix, "ld");
     for (size_t i = 0; i < count_buckets(scratch); i++)
-        key_append_number(b, prefix, "w", bucket_at(scratch, i)->number);
+        resp_key_number(b, prefix, "w", bucket_at(scratch, i)->number);
     for (size_t i = 0; i < count_minutes(scratch); i++) {
-        key_append_number(b, prefix, "d", number_at(&scratch->minutes, i));
-        key_append_number(b, prefix, "l", number_at(&scratch->minutes, i));
+        resp_key_number(b, prefix, "d", number_at(&scratch->minutes, i));
+        resp_key_number(b, prefix, "l", number_at(&scratch->minutes, i));
     }
     for (size_t i = 0; i < scratch->n_learners; i++)
-        key_append_totals(b, prefix, scratch->learners[i]->portal, scratch->learners[i]->learner);
+        resp_key_totals(b, prefix, scratch->learners[i]->portal, scratch->learners[i]->learner);
 }
 
 /* Appends how many learners have masks in the bucket, and which; only how many, where it is all of them. */

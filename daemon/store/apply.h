@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store/run.h"
 
 /* A learner and a lesson of a batch, by their place in its lists. */

@@ -10,10 +10,10 @@
 #include "config/config.h"
 #include "credit/mask.h"
 #include "redis/barrier.h"
-#include "redis/key.h"
 #include "redis/monitor.h"
 #include "redis/redis_connection.h"
 #include "redis/reply.h"
+#include "redis/resp.h"
 #include "store/apply.h"
 #include "store/functions.h"
 
@@ -412,7 +412,7 @@ struct pipeline *pipeline_new(
     p->lanes = mem_zalloc((size_t)partitions(p) * sizeof(*p->lanes));
     for (int i = 0; i < partitions(p); i++) {
         p->lanes[i].pipeline = p;
-        key_prefix_init(&p->lanes[i].prefix, i, partitions(p));
+        partition_prefix(&p->lanes[i].prefix, i, partitions(p));
         STAILQ_INIT(&p->lanes[i].queue);
         STAILQ_INIT(&p->lanes[i].sent);
     }

@@ -9,7 +9,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "redis/key.h"
 #include "redis/monitor.h"
 #include "redis/redis_connection.h"
 #include "redis/reply.h"
@@ -239,7 +238,7 @@ void progress_ask_totals(
     buf_clear(&p->command);
     resp_begin(&p->command, 2);
     resp_arg(&p->command, SLICE_LITERAL("HGETALL"));
-    key_append_totals(&p->command, subject->prefix, subject->portal, subject->learner);
+    resp_key_totals(&p->command, subject->prefix, subject->portal, subject->learner);
     ask_server(p, subject->partition, &(struct ask){.tell = tell_totals, .done.totals = done, .ctx = ctx});
 }
 
@@ -249,8 +248,8 @@ void progress_ask_minutes(struct progress *p, const struct progress_subject *sub
     buf_clear(&p->command);
     resp_begin(&p->command, 3);
     resp_arg(&p->command, SLICE_LITERAL("HGET"));
-    key_append_number(&p->command, subject->prefix, "w", bucket);
-    key_append_learner(&p->command, subject->portal, subject->learner);
+    resp_key_number(&p->command, subject->prefix, "w", bucket);
+    resp_learner(&p->command, subject->portal, subject->learner);
     ask_server(p, subject->partition,
         &(struct ask){.bucket = bucket, .tell = tell_minutes, .done.minutes = done, .ctx = ctx});
 }

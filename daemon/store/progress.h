@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "base/log.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "redis/topology.h"
 #include "store/counters.h"
 #include "store/values.h"

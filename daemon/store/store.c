@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 #include "config/config.h"
-#include "redis/key.h"
 #include "redis/monitor.h"
+#include "redis/resp.h"
 #include "store/apply.h"
 #include "store/pipeline.h"
 #include "store/progress.h"
@@ -96,7 +96,7 @@ struct store *store_new(struct event_base *base, const struct config *config, st
     };
     STAILQ_INIT(&s->refused);
     for (int p = 0; p < config->redis.partitions; p++)
-        key_prefix_init(&s->prefixes[p], p, config->redis.partitions);
+        partition_prefix(&s->prefixes[p], p, config->redis.partitions);
     s->progress = progress_new(base, monitor, log, &s->counters);
     s->refuse = event_new(base, -1, 0, on_refuse, s);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);

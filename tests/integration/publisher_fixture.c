@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "redis/key.h"
 #include "redis/partition.h"
+#include "redis/resp.h"
 
 static char deployment[] = "winter";
 static struct config_property properties[] = {

@@ -12,7 +12,7 @@
 #include "credit/mask.h"
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store/values.h"
 
 const char *const retire_learner_names[RETIRE_LEARNERS] = {"anna", "bo", "chen", "dora", "emil", "fu"};
@@ -22,7 +22,7 @@ const char *const retire_lesson_names[RETIRE_LESSONS] = {"l1", "l2", "l3"};
 int64_t retire_floor_of(struct fixture *f, int partition)
 {
     struct key_prefix prefix;
-    key_prefix_init(&prefix, partition, RETIRE_PARTITIONS);
+    partition_prefix(&prefix, partition, RETIRE_PARTITIONS);
     redisReply *reply = redisCommand(f->nodes[0].client, "GET %sfloor", prefix.text);
     int64_t floor = reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : -1;
     freeReplyObject(reply);
@@ -246,7 +246,7 @@ void retire_weigh_bucket(struct fixture *f, int64_t bucket)
     static const char weight[128 * 1024];
     for (int p = 0; p < RETIRE_PARTITIONS; p++) {
         struct key_prefix prefix;
-        key_prefix_init(&prefix, p, RETIRE_PARTITIONS);
+        partition_prefix(&prefix, p, RETIRE_PARTITIONS);
         freeReplyObject(redisCommand(f->nodes[0].client, "HSET %sw:%lld weight %b", prefix.text,
             (long long)bucket, weight, sizeof(weight)));
     }

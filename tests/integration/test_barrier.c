@@ -17,7 +17,7 @@
 
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store_fixture.h"
 
 enum { PARTITIONS = 4 };
@@ -192,7 +192,7 @@ static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
         fixture_run(other, "l1", base_s * 1000, 15000, 0, 15000)};
     fixture_submit(f, runs, 2);
     struct key_prefix prefix;
-    key_prefix_init(&prefix, bad, PARTITIONS);
+    partition_prefix(&prefix, bad, PARTITIONS);
     redis_process_command(&pair->first->nodes[0], "SET %sepoch spoiled", prefix.text);
     struct outbox_portion taken[] = {
         {.partition = good, .minute = base_s / 60}, {.partition = bad, .minute = base_s / 60}};

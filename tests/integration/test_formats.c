@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "publish/outbox_sums.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store_fixture.h"
 
 /* A round minute in 2023; the clock stands two hours later. */
@@ -42,7 +42,7 @@ enum value { MASKS, TOTAL, SUM };
 static void write_key(struct fixture *f, enum value value, char key[static 128])
 {
     struct key_prefix prefix;
-    key_prefix_init(&prefix, 0, f->config.redis.partitions);
+    partition_prefix(&prefix, 0, f->config.redis.partitions);
     if (value == MASKS)
         snprintf(key, 128, "%sw:%lld", prefix.text, (long long)base_s / 600);
     else if (value == TOTAL)

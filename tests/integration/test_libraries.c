@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store/functions.h"
 #include "store_fixture.h"
 

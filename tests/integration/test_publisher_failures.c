@@ -6,7 +6,7 @@
 
 #include "publish/lease.h"
 #include "publisher_fixture.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 
 enum { END_TXN = 26 }; /* a request of Kafka's protocol */
 /* What the publisher's pauses are on its clock, and how long it sleeps at most on the machine's. */
@@ -259,7 +259,7 @@ static void refuse(struct publisher_fixture *f, int partition, bool refused)
     static const char *const names[] = {"due", "ld"};
     struct redis_process *server = &f->redis->nodes[0];
     struct key_prefix prefix;
-    key_prefix_init(&prefix, partition, f->redis->config.redis.partitions);
+    partition_prefix(&prefix, partition, f->redis->config.redis.partitions);
     for (size_t i = 0; i < 2; i++) {
         if (refused) {
             redis_process_command(
@@ -296,7 +296,7 @@ static void the_unreadable_hold_up_nobody(void **state)
     struct key_prefix prefix;
     publisher_fixture_make_cluster(f, NULL);
     f->redis->config.publish.max_rate = 8; /* records of a transaction: four learners */
-    key_prefix_init(&prefix, 0, f->redis->config.redis.partitions);
+    partition_prefix(&prefix, 0, f->redis->config.redis.partitions);
     for (int i = 0; i < DAMAGED; i++) {
         const char *learner = learner_in(f, 0, i);
         int64_t minute = MINUTE - i / OF_A_MINUTE;

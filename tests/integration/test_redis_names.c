@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "publish/lease.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store_fixture.h"
 
 enum { ADDRESSES_MAX = 3, NAMES_MAX = 4 };

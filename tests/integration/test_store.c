@@ -17,7 +17,7 @@
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
 #include "publish/watermark.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store/values.h"
 #include "store_fixture.h"
 
@@ -288,7 +288,7 @@ static void test_an_unreadable_learner_is_left_out(void **state)
     struct key_prefix prefix;
     char name[16];
     int p = fixture_partition_of(f, learner_names[0]);
-    key_prefix_init(&prefix, p, f->config.redis.partitions);
+    partition_prefix(&prefix, p, f->config.redis.partitions);
     struct store_run runs[2] = {make_run(0, 0, base_s * 1000, 15000, 0, 15000),
         fixture_run(mate_of_first(f, name), "l1", base_s * 1000, 15000, 0, 15000)};
     fixture_submit(f, runs, 2);
@@ -349,7 +349,7 @@ static void test_a_grown_minute_without_sums_is_settled(void **state)
     struct key_prefix prefix;
     struct outbox_minutes grown;
     struct outbox_sums sums;
-    key_prefix_init(&prefix, 0, f->config.redis.partitions);
+    partition_prefix(&prefix, 0, f->config.redis.partitions);
     redis_process_command(&f->nodes[0], "SADD %sld %lld", prefix.text, (long long)base_s / 60);
     assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.n, 0);

@@ -17,8 +17,8 @@
 #include "embedded/functions_lua.h"
 #include "publish/outbox_minutes.h"
 #include "publish/outbox_sums.h"
-#include "redis/key.h"
 #include "redis/monitor.h"
+#include "redis/resp.h"
 #include "redis_process.h"
 #include "store/functions.h"
 
@@ -123,7 +123,7 @@ static void start_server(struct monitor *m, size_t server)
     assert_true(endpoint_resolve(&r->endpoint, &address->addr, &address->len));
     for (int p = 0; p < PARTITIONS; p++) {
         struct key_prefix prefix;
-        key_prefix_init(&prefix, p, PARTITIONS);
+        partition_prefix(&prefix, p, PARTITIONS);
         put_names(r, server, prefix.text);
         if (p == 0)
             put_mask(r, server == 0 ? 7 : 3, prefix.text);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "credit/mask.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store/values.h"
 
 enum { TOPIC_PARTITIONS = 3, LESSONS = 3 };
@@ -309,7 +309,7 @@ struct value scene_masks(const struct scene *s, size_t learner)
     struct key_prefix prefix;
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    key_prefix_init(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
+    partition_prefix(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
     snprintf(v.key, sizeof(v.key), "%.*sw:%lld", (int)prefix.len, prefix.text, (long long)(BASE_S / 600));
     snprintf(v.field, sizeof(v.field), "basic/%s", name);
     get(s, &v);
@@ -322,7 +322,7 @@ struct value scene_total(const struct scene *s, size_t learner)
     struct key_prefix prefix;
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    key_prefix_init(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
+    partition_prefix(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
     snprintf(v.key, sizeof(v.key), "%.*st:basic/%s", (int)prefix.len, prefix.text, name);
     snprintf(v.field, sizeof(v.field), "%s", lessons[learner % LESSONS]);
     get(s, &v);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "redis/key.h"
+#include "redis/resp.h"
 #include "store/apply.h"
 
 enum { HORIZON_S = 86400, GRACE_S = 70 };
@@ -116,7 +116,7 @@ struct redis_calls *redis_calls_new(struct event_base *base, const struct endpoi
     calls->server = *server;
     calls->partitions = partitions;
     for (int p = 0; p < partitions; p++)
-        key_prefix_init(&calls->prefixes[p], p, partitions);
+        partition_prefix(&calls->prefixes[p], p, partitions);
     connect_when_needed(calls);
     return calls;
 }
