@@ -131,6 +131,7 @@ static const struct {
     size_t offset;
     enum kind kind;
 } numbers[] = {
+/* NOLINTBEGIN(bugprone-macro-parentheses): SECTION and MEMBER are names of members */
 #define NUMBER(kind, section, field, member)                                                                 \
     {                                                                                                        \
 #section "." #field, offsetof(struct config, section.member), kind                                   \
@@ -153,6 +154,7 @@ static const struct {
     NUMBER(MS, publish, running_minutes, running_minutes_ms),
     NUMBER(INT64, publish, max_rate, max_rate),
 };
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 enum { N_NUMBERS = sizeof(numbers) / sizeof(numbers[0]) };
 

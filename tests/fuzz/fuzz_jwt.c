@@ -60,6 +60,7 @@ static bool verifies(const struct jwt_issuers *issuers, struct slice token, int6
     struct arena *arena, struct jwt_claims *claims)
 {
     const char *problem = NULL;
+    assert(token.len < SIZE_MAX);
     char *copy = malloc(token.len + 1);
     assert(copy != NULL);
     if (token.len > 0)

@@ -87,6 +87,7 @@ static void check_refused(struct ring *r, struct slice token)
 static void check_only_untouched(struct ring *r, struct slice token, uint8_t position, uint8_t byte)
 {
     char near[TOKEN_MAX + 1];
+    assert(token.len > 0 && token.len <= TOKEN_MAX);
     size_t at = (size_t)position * token.len / 256;
     memcpy(near, token.ptr, token.len);
     near[at] = (char)(near[at] ^ (byte == 0 ? 1 : byte));
