@@ -41,7 +41,9 @@ class Runner:
                 [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest", "-c",
                  TESTS / "pytest.ini", "--basetemp", folder / "base", *words, folder / "test_hanging.py"],
                 env={**os.environ, "PYTHONPATH": str(TESTS)}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
+                start_new_session=True,
+                # What runs in a shell's background ignores SIGINT, and so would its children.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         running = folder / "running"
         wait_until(lambda: running.exists() or self.process.poll() is not None, "the test has started its servers")
         assert running.exists(), (folder / "log").read_text()

@@ -288,6 +288,26 @@ static void a_server_away_holds_up_its_own_partitions_only(void **state)
     WAIT_UNTIL(settled(f) && counters(f)->published_through == MINUTE_START + 60);
 }
 
+/* Nothing is left for another round, and still the minute is not wholly published. */
+static void the_watermark_waits_for_the_unreadable(void **state)
+{
+    struct publisher_fixture *f = *state;
+    struct key_prefix prefix;
+    publisher_fixture_make_cluster(f, NULL);
+    partition_prefix(&prefix, 0, f->redis->config.redis.partitions);
+    watch(f, MINUTE, learner_in(f, 0, 0), "a", 0, 1);
+    redis_process_command(&f->redis->nodes[0], "HSET %sw:%lld higher/%s damaged", prefix.text,
+        (long long)MINUTE / 10, learner_in(f, 0, 0));
+    watch(f, MINUTE - 1, learner_in(f, 1, 0), "a", 0, 3);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(count_dirty(f) == 1 && counters(f)->published_through > 0);
+    size_t looks = count_commands(f, "\"ZREVRANGEBYSCORE\"");
+    WAIT_UNTIL(count_commands(f, "\"ZREVRANGEBYSCORE\"") >= looks + 6);
+    assert_int_equal(counters(f)->published_through, MINUTE_START);
+    publisher_stop(f->publisher, 1000); /* what nobody can read is tried again until then */
+    f->publisher = NULL;
+}
+
 /* They come to much more than a transaction holds, and are the newest. */
 static void the_unreadable_hold_up_nobody(void **state)
 {
@@ -329,6 +349,7 @@ int main(void)
         PUBLISHER_TEST(a_standby_takes_nothing_until_the_lease_is_free),
         PUBLISHER_TEST(a_lost_lease_commits_nothing),
         PUBLISHER_TEST(a_server_away_holds_up_its_own_partitions_only),
+        PUBLISHER_TEST(the_watermark_waits_for_the_unreadable),
         PUBLISHER_TEST(the_unreadable_hold_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,13 @@ static void test_a_second_is_credited_once(void **state)
     assert_int_equal(total_of(&totals, 0)->covered_seconds, 25);
     assert_int_equal(total_of(&totals, 1)->watched_seconds, 10);
     assert_int_equal(total_of(&totals, 1)->covered_seconds, 10); /* the media of its own seconds only */
+
+    struct store_run earlier = make_run(0, 0, (base_s - 600) * 1000, 15000, 30000, 45000);
+    fixture_submit(f, &earlier, 1);
+    assert_counts(&earlier, 15, 0, 0, 0);
+    totals = ask_totals(f, 0);
+    assert_int_equal(total_of(&totals, 0)->watched_seconds, 40);
+    assert_int_equal(total_of(&totals, 0)->last_minute, base_s / 60); /* the newest, whatever came last */
 }
 
 /* Each run claims one second that no other has, and plays two: one is covered. */
@@ -239,7 +246,7 @@ static void test_settle_compares(void **state)
     struct arena arena = {0};
     struct store_run run = make_run(2, 0, base_s * 1000, 15000, 0, 15000);
     fixture_submit(f, &run, 1);
-    assert_int_equal(count_dirty(f, base_s + 60), 0);      /* not due yet */
+    assert_int_equal(count_dirty(f, base_s + 60 + 69), 0); /* not due yet */
     assert_int_equal(count_dirty(f, base_s + 60 + 70), 1); /* end of the minute + grace */
     assert_int_equal(count_dirty(f, INT64_MAX), 1);
 
