@@ -169,18 +169,13 @@ static size_t input_room(const struct connection *c)
     return HTTP_READ_BUFFER - (c->input.len < HTTP_READ_BUFFER ? c->input.len : HTTP_READ_BUFFER);
 }
 
-static short wanted_events(const struct connection *c)
-{
-    if (c->phase == SENDING)
-        return EV_WRITE | EV_PERSIST;
-    if (c->eof || input_room(c) == 0)
-        return 0;
-    return EV_READ | EV_PERSIST;
-}
-
 static void watch_socket(struct connection *c)
 {
-    short wanted = wanted_events(c);
+    short wanted = EV_READ | EV_PERSIST;
+    if (c->phase == SENDING)
+        wanted = EV_WRITE | EV_PERSIST;
+    else if (c->eof || input_room(c) == 0)
+        wanted = 0;
     if (wanted == event_get_events(&c->socket))
         return;
     event_del(&c->socket);
@@ -191,27 +186,20 @@ static void watch_socket(struct connection *c)
 
 /* --- answering --------------------------------------------------------------------------------------- */
 
-static void linger(struct connection *c)
-{
-    if (c->eof || c->abrupt || shutdown(event_get_fd(&c->socket), SHUT_WR) < 0) {
-        c->dead = true;
-        return;
-    }
-    c->phase = LINGERING;
-    enter_queue(c, HTTP_QUEUE_LINGERING);
-    expect_within(c, HTTP_TIMEOUT_LINGER);
-}
-
 static void answer_written(struct connection *c)
 {
     buf_free(&c->output);
-    if (c->closing) {
-        linger(c);
-        return;
+    if (!c->closing) {
+        c->phase = RECEIVING;
+        enter_queue(c, HTTP_QUEUE_IDLE);
+        expect_within(c, HTTP_TIMEOUT_IDLE);
+    } else if (c->eof || c->abrupt || shutdown(event_get_fd(&c->socket), SHUT_WR) < 0) {
+        c->dead = true;
+    } else {
+        c->phase = LINGERING;
+        enter_queue(c, HTTP_QUEUE_LINGERING);
+        expect_within(c, HTTP_TIMEOUT_LINGER);
     }
-    c->phase = RECEIVING;
-    enter_queue(c, HTTP_QUEUE_IDLE);
-    expect_within(c, HTTP_TIMEOUT_IDLE);
 }
 
 static bool would_block(void)
@@ -230,29 +218,6 @@ static size_t send_some(struct connection *c, struct slice bytes)
     return 0;
 }
 
-static void send_answer(struct connection *c, struct slice answer)
-{
-    size_t n = send_some(c, answer);
-    if (c->dead)
-        return;
-    if (n == answer.len) {
-        answer_written(c);
-        return;
-    }
-    buf_append(&c->output, answer.ptr + n, answer.len - n);
-    c->output_sent = 0;
-    c->phase = SENDING;
-    expect_within(c, HTTP_TIMEOUT_REQUEST);
-}
-
-static void send_rest(struct connection *c)
-{
-    struct slice rest = {c->output.data + c->output_sent, c->output.len - c->output_sent};
-    c->output_sent += send_some(c, rest);
-    if (!c->dead && c->output_sent == c->output.len)
-        answer_written(c);
-}
-
 static void answer(struct connection *c, const struct http_response *response)
 {
     static const struct head none = {0};
@@ -267,7 +232,18 @@ static void answer(struct connection *c, const struct http_response *response)
     buf_clear(&server->answer);
     http_response_write(&server->answer, response, &frame, &server->date);
     c->exchange = NULL;
-    send_answer(c, buf_slice(&server->answer));
+    struct slice bytes = buf_slice(&server->answer);
+    size_t sent = send_some(c, bytes);
+    if (c->dead)
+        return;
+    if (sent == bytes.len) {
+        answer_written(c);
+        return;
+    }
+    buf_append(&c->output, bytes.ptr + sent, bytes.len - sent);
+    c->output_sent = 0;
+    c->phase = SENDING;
+    expect_within(c, HTTP_TIMEOUT_REQUEST);
 }
 
 static void fail(struct connection *c, int status, const char *detail)
@@ -286,39 +262,7 @@ static void fail(struct connection *c, int status, const char *detail)
 
 /* --- receiving --------------------------------------------------------------------------------------- */
 
-static void resume(struct connection *c);
-
-/* The exchange's http_responder. */
-static void respond(struct http_exchange *x, const struct http_response *response)
-{
-    struct http_server *server = x->server;
-    struct connection *c = x->connection;
-    assert(server->unanswered > 0);
-    server->unanswered--;
-    if (c != NULL)
-        answer(c, response);
-    exchange_give(&server->exchanges, x);
-    if (c != NULL)
-        resume(c);
-}
-
-static void begin_request(struct connection *c)
-{
-    struct http_exchange *x = exchange_take(&c->server->exchanges);
-    x->server = c->server;
-    x->connection = c;
-    x->respond = respond;
-    c->exchange = x;
-    c->began_ms = 0;
-}
-
-static void send_continue(struct connection *c)
-{
-    c->exchange->request.wants_continue = false;
-    size_t n = send_some(c, SLICE_LITERAL(CONTINUE));
-    if (n > 0 && n < sizeof(CONTINUE) - 1)
-        c->dead = true; /* it never fills a socket; a torn answer must not be followed by another */
-}
+static void respond(struct http_exchange *x, const struct http_response *response);
 
 /* The empty line that old clients send after a body begins no request. */
 static bool has_begun(const struct connection *c)
@@ -333,7 +277,7 @@ static bool has_begun(const struct connection *c)
 static void await_rest(struct connection *c)
 {
     const int64_t *timeouts = c->server->timeouts_ms;
-    const struct http_request *r = &c->exchange->request;
+    struct http_request *r = &c->exchange->request;
     if (c->began_ms == 0) {
         c->began_ms = clock_monotonic_ms();
         if (c->proven)
@@ -345,8 +289,12 @@ static void await_rest(struct connection *c)
         enter_queue(c, HTTP_QUEUE_BEGUN);
     if (r->stage != REQUEST_STAGE_HEAD)
         c->deadline_ms = c->began_ms + timeouts[HTTP_TIMEOUT_REQUEST]; /* never before the header's */
-    if (r->wants_continue)
-        send_continue(c);
+    if (r->wants_continue) {
+        r->wants_continue = false;
+        size_t n = send_some(c, SLICE_LITERAL(CONTINUE));
+        if (n > 0 && n < sizeof(CONTINUE) - 1)
+            c->dead = true; /* it never fills a socket; a torn answer must not be followed by another */
+    }
 }
 
 static void hand_over(struct connection *c)
@@ -362,29 +310,32 @@ static void hand_over(struct connection *c)
     server->handler(server->ctx, c->exchange);
 }
 
-static void receive(struct connection *c, struct slice *input)
-{
-    if (c->exchange == NULL)
-        begin_request(c);
-    struct http_request *r = &c->exchange->request;
-    switch (http_request_feed(r, c->server->limits, input)) {
-    case REQUEST_MORE:
-        await_rest(c);
-        break;
-    case REQUEST_DONE:
-        hand_over(c);
-        break;
-    case REQUEST_REFUSED:
-        count(&c->server->counters.bad_requests);
-        fail(c, r->status, r->detail);
-        break;
-    }
-}
-
+/* Reads requests from the front of INPUT for as long as the connection is RECEIVING. */
 static void receive_all(struct connection *c, struct slice *input)
 {
-    while (input->len > 0 && c->phase == RECEIVING && !c->dead)
-        receive(c, input);
+    struct http_server *server = c->server;
+    while (input->len > 0 && c->phase == RECEIVING && !c->dead) {
+        if (c->exchange == NULL) {
+            c->exchange = exchange_take(&server->exchanges);
+            c->exchange->server = server;
+            c->exchange->connection = c;
+            c->exchange->respond = respond;
+            c->began_ms = 0;
+        }
+        struct http_request *r = &c->exchange->request;
+        switch (http_request_feed(r, server->limits, input)) {
+        case REQUEST_MORE:
+            await_rest(c);
+            break;
+        case REQUEST_DONE:
+            hand_over(c);
+            break;
+        case REQUEST_REFUSED:
+            count(&server->counters.bad_requests);
+            fail(c, r->status, r->detail);
+            break;
+        }
+    }
 }
 
 static void settle(struct connection *c)
@@ -394,16 +345,6 @@ static void settle(struct connection *c)
         connection_destroy(c);
     else
         watch_socket(c);
-}
-
-static void keep_waiting(struct connection *c, struct slice fresh)
-{
-    if (c->phase == LINGERING)
-        buf_free(&c->input);
-    else
-        buf_append_slice(&c->input, fresh);
-    if (c->input.len == 0)
-        buf_free(&c->input);
 }
 
 /* Hands out requests from what waited, then from FRESH input; the rest waits. May end the connection. */
@@ -416,7 +357,10 @@ static void serve(struct connection *c, struct slice fresh)
     buf_consume(&c->input, c->input.len - waiting.len);
     if (c->input.len == 0)
         receive_all(c, &fresh);
-    keep_waiting(c, fresh);
+    if (c->phase != LINGERING)
+        buf_append_slice(&c->input, fresh);
+    if (c->phase == LINGERING || c->input.len == 0)
+        buf_free(&c->input);
     c->server->serving = NULL;
     settle(c);
 }
@@ -434,9 +378,18 @@ static void serve_in_turn(struct connection *c, struct slice fresh)
     }
 }
 
-static void resume(struct connection *c)
+/* The exchange's http_responder. */
+static void respond(struct http_exchange *x, const struct http_response *response)
 {
-    struct http_server *server = c->server;
+    struct http_server *server = x->server;
+    struct connection *c = x->connection;
+    assert(server->unanswered > 0);
+    server->unanswered--;
+    if (c != NULL)
+        answer(c, response);
+    exchange_give(&server->exchanges, x);
+    if (c == NULL)
+        return;
     if (server->serving == NULL) {
         serve_in_turn(c, (struct slice){0});
     } else if (server->serving != c && !c->resumed) {
@@ -471,10 +424,14 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     struct connection *c = arg;
     struct slice fresh = {0};
-    if (what & EV_WRITE)
-        send_rest(c);
-    else
+    if (what & EV_WRITE) {
+        struct slice rest = {c->output.data + c->output_sent, c->output.len - c->output_sent};
+        c->output_sent += send_some(c, rest);
+        if (!c->dead && c->output_sent == c->output.len)
+            answer_written(c);
+    } else {
         fresh = read_socket(c);
+    }
     serve_in_turn(c, fresh);
 }
 
@@ -525,24 +482,6 @@ void connection_refuse(struct http_server *server, int fd)
     turn_away(connection_new(server, fd), false);
 }
 
-static void yield(struct connection *c, bool abrupt)
-{
-    count(&c->server->counters.yielded_connections);
-    if (c->queue != HTTP_QUEUE_BEGUN) {
-        connection_destroy(c);
-        return;
-    }
-    atomic_fetch_sub(&c->server->places->taken, 1);
-    turn_away(c, abrupt);
-}
-
-/* Bytes that have come and wait to be read: the client is not as silent as it looks. */
-static bool has_unread(const struct connection *c)
-{
-    char byte;
-    return recv(event_get_fd(&c->socket), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 /* The first of QUEUE that came to it AGE_MS ago or earlier and has nothing to say. */
 static struct connection *find_yielding(
     const struct http_server *server, enum http_queue queue, int64_t age_ms)
@@ -550,9 +489,13 @@ static struct connection *find_yielding(
     int64_t latest_ms = clock_monotonic_ms() - age_ms;
     struct connection *c = TAILQ_FIRST(&server->queues[queue]);
     for (int i = 0; c != NULL && i < YIELD_LOOKS; i++, c = TAILQ_NEXT(c, queue_link)) {
+        char byte;
         if (c->queued_ms > latest_ms)
             return NULL;
-        if (queue == HTTP_QUEUE_LINGERING || !has_unread(c))
+        if (queue == HTTP_QUEUE_LINGERING)
+            return c;
+        /* A client whose bytes have come and wait to be read is not as silent as it looks. */
+        if (recv(event_get_fd(&c->socket), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
             return c;
     }
     return NULL;
@@ -579,7 +522,13 @@ bool connection_make_room(struct http_server *server, bool descriptor)
         c = find_yielding(server, HTTP_QUEUE_IDLE, server->limits->idle_yields_ms);
     if (c == NULL)
         return false;
-    yield(c, descriptor);
+    count(&server->counters.yielded_connections);
+    if (c->queue == HTTP_QUEUE_BEGUN) {
+        atomic_fetch_sub(&server->places->taken, 1);
+        turn_away(c, descriptor);
+    } else {
+        connection_destroy(c);
+    }
     return true;
 }
 
