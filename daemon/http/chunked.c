@@ -21,9 +21,14 @@ static bool to_state(struct chunked *c, bool allowed, enum chunked_state next)
     return allowed;
 }
 
-static bool take_size(struct chunked *c, char byte)
+static bool take_size_line(struct chunked *c, char byte)
 {
     int digit = hex_digit(byte);
+    c->line++;
+    if (c->state == CHUNKED_EXTENSION && byte == '\r')
+        return to_state(c, true, CHUNKED_SIZE_LF);
+    if (c->state == CHUNKED_EXTENSION)
+        return is_text(byte) && c->line <= SIZE_LINE_MAX;
     if (digit >= 0) {
         c->size = c->size * 16 + (size_t)digit;
         return c->line <= SIZE_DIGITS_MAX;
@@ -33,22 +38,6 @@ static bool take_size(struct chunked *c, char byte)
     if (byte == ';')
         return to_state(c, true, CHUNKED_EXTENSION);
     return to_state(c, byte == '\r', CHUNKED_SIZE_LF);
-}
-
-static bool take_size_line(struct chunked *c, char byte)
-{
-    c->line++;
-    if (c->state == CHUNKED_SIZE)
-        return take_size(c, byte);
-    if (byte == '\r')
-        return to_state(c, true, CHUNKED_SIZE_LF);
-    return is_text(byte) && c->line <= SIZE_LINE_MAX;
-}
-
-static bool take_size_end(struct chunked *c, char byte)
-{
-    c->line = 0;
-    return to_state(c, byte == '\n', c->size == 0 ? CHUNKED_TRAILER_START : CHUNKED_DATA);
 }
 
 static bool take_trailer(struct chunked *c, char byte)
@@ -73,7 +62,8 @@ static bool take_byte(struct chunked *c, char byte)
     case CHUNKED_EXTENSION:
         return take_size_line(c, byte);
     case CHUNKED_SIZE_LF:
-        return take_size_end(c, byte);
+        c->line = 0;
+        return to_state(c, byte == '\n', c->size == 0 ? CHUNKED_TRAILER_START : CHUNKED_DATA);
     case CHUNKED_DATA_CR:
         return to_state(c, byte == '\r', CHUNKED_DATA_LF);
     case CHUNKED_DATA_LF:
@@ -92,22 +82,17 @@ static bool take_byte(struct chunked *c, char byte)
     return false;
 }
 
-static void take_data(struct chunked *c, struct slice *input, struct buf *body)
-{
-    size_t n = input->len < c->size ? input->len : c->size;
-    buf_append(body, input->ptr, n);
-    *input = (struct slice){input->ptr + n, input->len - n};
-    c->size -= n;
-    if (c->size == 0)
-        c->state = CHUNKED_DATA_CR;
-}
-
 enum chunked_status chunked_feed(
     struct chunked *c, struct slice *input, struct buf *body, size_t max_body, size_t max_trailer)
 {
     while (input->len > 0 && c->state != CHUNKED_ENDED) {
         if (c->state == CHUNKED_DATA) {
-            take_data(c, input, body);
+            size_t n = input->len < c->size ? input->len : c->size;
+            buf_append(body, input->ptr, n);
+            *input = (struct slice){input->ptr + n, input->len - n};
+            c->size -= n;
+            if (c->size == 0)
+                c->state = CHUNKED_DATA_CR;
             continue;
         }
         char byte = *input->ptr;

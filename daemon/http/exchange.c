@@ -23,18 +23,16 @@ static void skip(struct slice *input, size_t n)
 
 /* --- body --------------------------------------------------------------------------------------- */
 
-static enum request_status feed_length(struct http_request *r, struct slice *input)
-{
-    size_t left = (size_t)r->head.content_length - r->body.len;
-    size_t n = input->len < left ? input->len : left;
-    buf_append(&r->body, input->ptr, n);
-    skip(input, n);
-    return n == left ? REQUEST_DONE : REQUEST_MORE;
-}
-
-static enum request_status feed_chunked(
+static enum request_status feed_body(
     struct http_request *r, const struct http_limits *limits, struct slice *input)
 {
+    if (r->stage == REQUEST_STAGE_LENGTH) {
+        size_t left = (size_t)r->head.content_length - r->body.len;
+        size_t n = input->len < left ? input->len : left;
+        buf_append(&r->body, input->ptr, n);
+        skip(input, n);
+        return n == left ? REQUEST_DONE : REQUEST_MORE;
+    }
     switch (chunked_feed(&r->chunked, input, &r->body, limits->max_body, limits->max_headers)) {
     case CHUNKED_DONE:
         return REQUEST_DONE;
@@ -48,12 +46,6 @@ static enum request_status feed_chunked(
         break;
     }
     return REQUEST_MORE;
-}
-
-static enum request_status feed_body(
-    struct http_request *r, const struct http_limits *limits, struct slice *input)
-{
-    return r->stage == REQUEST_STAGE_CHUNKED ? feed_chunked(r, limits, input) : feed_length(r, input);
 }
 
 /* --- head --------------------------------------------------------------------------------------- */
@@ -94,19 +86,11 @@ static bool ends_with(const struct buf *b, const char *text)
     return b->len >= len && memcmp(b->data + b->len - len, text, len) == 0;
 }
 
-/* Old clients send one empty line after a body; it is no request line. */
-static bool skip_blank(struct http_request *r)
-{
-    if (r->blank_seen || r->head_bytes.len != 2)
-        return false;
-    r->blank_seen = true;
-    buf_clear(&r->head_bytes);
-    return true;
-}
-
-static enum request_status feed_head(
+enum request_status http_request_feed(
     struct http_request *r, const struct http_limits *limits, struct slice *input)
 {
+    if (r->stage != REQUEST_STAGE_HEAD)
+        return feed_body(r, limits, input);
     while (input->len > 0) {
         if (!take_line(r, limits->max_headers, input)) {
             if (input->len > 0)
@@ -115,18 +99,16 @@ static enum request_status feed_head(
         }
         if (!ends_with(&r->head_bytes, "\r\n"))
             return refuse(r, 400, "a line ends without CR");
-        if (skip_blank(r))
+        if (r->head_bytes.len == 2 && !r->blank_seen) {
+            /* Old clients send one empty line after a body; it is no request line. */
+            r->blank_seen = true;
+            buf_clear(&r->head_bytes);
             continue;
+        }
         if (r->head_bytes.len == 2 || ends_with(&r->head_bytes, "\r\n\r\n"))
             return finish_head(r, limits, input);
     }
     return REQUEST_MORE;
-}
-
-enum request_status http_request_feed(
-    struct http_request *r, const struct http_limits *limits, struct slice *input)
-{
-    return r->stage == REQUEST_STAGE_HEAD ? feed_head(r, limits, input) : feed_body(r, limits, input);
 }
 
 static void recycle(struct buf *b)
@@ -233,34 +215,25 @@ static void write_line(struct buf *out, const char *name, const char *value)
     buf_append(out, "\r\n", 2);
 }
 
-static bool has_content(int status)
-{
-    return status != 204 && status != 304;
-}
-
-static void write_content_headers(struct buf *out, const struct http_response *response)
-{
-    if (response->content_type != NULL)
-        write_line(out, "Content-Type: ", response->content_type);
-    buf_append_string(out, "Content-Length: ");
-    buf_append_int(out, (int64_t)response->body.len);
-    buf_append(out, "\r\n", 2);
-}
-
 void http_response_write(struct buf *out, const struct http_response *response,
     const struct http_frame *frame, struct http_date *date)
 {
     static const char *const connection[] = {[HTTP_KEEP] = "",
         [HTTP_KEEP_1_0] = "Connection: keep-alive\r\n",
         [HTTP_CLOSE] = "Connection: close\r\n"};
-    bool content = has_content(response->status);
+    bool content = response->status != 204 && response->status != 304;
     buf_append_string(out, "HTTP/1.1 ");
     buf_append_int(out, response->status);
     buf_append_char(out, ' ');
     write_line(out, reason_of(response->status), "");
     write_line(out, "Date: ", date_text(date));
-    if (content)
-        write_content_headers(out, response);
+    if (content) {
+        if (response->content_type != NULL)
+            write_line(out, "Content-Type: ", response->content_type);
+        buf_append_string(out, "Content-Length: ");
+        buf_append_int(out, (int64_t)response->body.len);
+        buf_append(out, "\r\n", 2);
+    }
     if (response->headers != NULL)
         buf_append_string(out, response->headers);
     buf_append_string(out, connection[frame->connection]);
