@@ -69,20 +69,6 @@ static void extend(struct slice *part, const char *at, size_t len)
     part->len = (size_t)(at + len - part->ptr);
 }
 
-static const char *skip_space(const char *p)
-{
-    while (*p == ' ' || *p == '\t')
-        p++;
-    return p;
-}
-
-static const char *value_end(const char *begin, const char *line_end)
-{
-    while (line_end > begin && (line_end[-1] == ' ' || line_end[-1] == '\t'))
-        line_end--;
-    return line_end;
-}
-
 /* Only the name's place is the library's; the value is the rest of the line. */
 static const char *emit_field(struct head_reading *r)
 {
@@ -90,13 +76,13 @@ static const char *emit_field(struct head_reading *r)
     r->name = (struct slice){0};
     if (name.ptr != r->at || name.len == 0 || name.ptr[name.len] != ':')
         return "malformed header line";
-    const char *begin = skip_space(name.ptr + name.len + 1);
+    const char *begin = name.ptr + name.len + 1;
     const char *line_end = memchr(begin, '\r', (size_t)(r->head.ptr + r->head.len - begin));
     if (line_end == NULL || line_end[1] != '\n')
         return "bare CR in a header";
     r->at = line_end + 2;
-    struct slice value = {begin, (size_t)(value_end(begin, line_end) - begin)};
-    return r->field(r->ctx, name, value);
+    struct slice value = {begin, (size_t)(line_end - begin)};
+    return r->field(r->ctx, name, http_field_trim(value));
 }
 
 static const char *read_line(struct head_reading *r)
@@ -152,43 +138,36 @@ static int on_headers_complete(library_parser *p)
 static const library_settings settings = {
     .on_url = on_url, .on_header_field = on_header_field, .on_headers_complete = on_headers_complete};
 
-/* What the library makes of the end of the head (a body to come, an upgrade) is not asked for. */
-static const char *run_library(struct head_reading *r)
-{
-    library_parser p;
-#ifdef MINUTED_HAVE_LLHTTP
-    llhttp_init(&p, HTTP_REQUEST, &settings);
-    p.data = r;
-    llhttp_execute(&p, r->head.ptr, r->head.len);
-    const char *reason = llhttp_get_errno(&p) == HPE_OK ? NULL : llhttp_get_error_reason(&p);
-#else
-    http_parser_init(&p, HTTP_REQUEST);
-    p.data = r;
-    http_parser_execute(&p, &settings, r->head.ptr, r->head.len);
-    enum http_errno code = HTTP_PARSER_ERRNO(&p);
-    const char *reason = code == HPE_OK ? NULL : http_errno_description(code);
-#endif
-    if (r->complete)
-        return NULL;
-    if (r->error != NULL)
-        return r->error;
-    return reason != NULL && *reason != '\0' ? reason : "malformed request";
-}
-
 const char *head_parse(struct slice head, struct head_line *line, head_field *field, void *ctx)
 {
     struct head_reading r = {.head = head, .field = field, .ctx = ctx};
-    const char *error = run_library(&r);
+    library_parser p;
+#ifdef MINUTED_HAVE_LLHTTP
+    llhttp_init(&p, HTTP_REQUEST, &settings);
+    p.data = &r;
+    llhttp_execute(&p, head.ptr, head.len);
+    const char *reason = llhttp_get_errno(&p) == HPE_OK ? NULL : llhttp_get_error_reason(&p);
+#else
+    http_parser_init(&p, HTTP_REQUEST);
+    p.data = &r;
+    http_parser_execute(&p, &settings, head.ptr, head.len);
+    enum http_errno code = HTTP_PARSER_ERRNO(&p);
+    const char *reason = code == HPE_OK ? NULL : http_errno_description(code);
+#endif
     *line = r.line;
-    if (error == NULL && r.at != head.ptr + head.len - 2)
-        error = "malformed header line";
-    return error;
+    /* A complete head counts, whatever the library makes of its end (a body to come, an upgrade). */
+    if (r.complete)
+        return r.at == head.ptr + head.len - 2 ? NULL : "malformed header line";
+    if (r.error != NULL)
+        return r.error;
+    return reason != NULL && *reason != '\0' ? reason : "malformed request";
 }
 
 /* --- the rules ---------------------------------------------------------------------------------- */
 
 /* Content-Length has at most 18 digits, so it cannot overflow; any limit refuses it long before. */
 enum { LENGTH_DIGITS_MAX = 18 };
+enum { PORT_DIGITS_MAX = 5 };
 
 struct head_reader {
     struct head *head;
@@ -238,29 +217,14 @@ static bool equals_ignoring_case(struct slice a, struct slice b)
 
 /* --- the fields that frame a request ------------------------------------------------------------ */
 
-static bool is_port(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9')
-            return false;
-    }
-    return s.len <= 5;
-}
-
-static bool is_host_byte(char c, bool bracketed)
-{
-    if (bracketed)
-        return one_of(c, "0123456789abcdefABCDEF:.");
-    return is_alnum(c) || one_of(c, "-._~%!$&'()*+,;=");
-}
-
 /* `name`, `name:port`, `[v6]`, `[v6]:port` */
 static bool is_host(struct slice s)
 {
     bool bracketed = s.len > 0 && s.ptr[0] == '[';
     size_t begin = bracketed ? 1 : 0;
     size_t i = begin;
-    while (i < s.len && is_host_byte(s.ptr[i], bracketed))
+    while (i < s.len && (bracketed ? one_of(s.ptr[i], "0123456789abcdefABCDEF:.")
+                                   : is_alnum(s.ptr[i]) || one_of(s.ptr[i], "-._~%!$&'()*+,;=")))
         i++;
     if (i == begin)
         return false;
@@ -268,7 +232,11 @@ static bool is_host(struct slice s)
         return false;
     if (i == s.len)
         return true;
-    return s.ptr[i] == ':' && is_port((struct slice){s.ptr + i + 1, s.len - i - 1});
+    if (s.ptr[i++] != ':' || s.len - i > PORT_DIGITS_MAX)
+        return false;
+    while (i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9')
+        i++;
+    return i == s.len;
 }
 
 static const char *take_host(struct head_reader *r, struct slice value)
@@ -390,16 +358,6 @@ static enum http_method method_of(struct slice name)
     return HTTP_METHOD_OTHER;
 }
 
-static bool is_target(struct slice s)
-{
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
-        if (c <= ' ' || c >= 0x7f || c == '#')
-            return false;
-    }
-    return s.len > 0;
-}
-
 /* `http://host/path` as proxies write it: without scheme and host. Others are returned as they are. */
 static struct slice without_authority(struct slice target)
 {
@@ -417,8 +375,13 @@ static struct slice without_authority(struct slice target)
 
 static const char *take_target(struct head *head, struct slice target)
 {
-    if (!is_target(target))
+    if (target.len == 0)
         return "malformed request target";
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char c = (unsigned char)target.ptr[i];
+        if (c <= ' ' || c >= 0x7f || c == '#')
+            return "malformed request target";
+    }
     struct slice rest = without_authority(target);
     bool absolute = rest.ptr != target.ptr;
     bool asterisk = slice_is(target, "*") && head->method == HTTP_METHOD_OPTIONS;
@@ -429,17 +392,6 @@ static const char *take_target(struct head *head, struct slice target)
     head->path = path_len == 0 ? SLICE_LITERAL("/") : (struct slice){rest.ptr, path_len};
     if (mark != NULL)
         head->query = (struct slice){mark + 1, rest.len - path_len - 1};
-    return NULL;
-}
-
-static const char *check_framing(const struct head_reader *r)
-{
-    if (r->hosts == 0 && !r->head->http_1_0)
-        return "Host is missing";
-    if (r->head->chunked && r->lengths > 0)
-        return "Transfer-Encoding beside Content-Length";
-    if (r->head->chunked && r->head->http_1_0)
-        return "Transfer-Encoding in HTTP/1.0";
     return NULL;
 }
 
@@ -460,5 +412,13 @@ const char *head_read(struct slice bytes, struct head *out)
     out->keep_alive = !r.close && (r.keep_alive || !out->http_1_0);
     out->expects_continue = out->expects_continue && !out->http_1_0;
     error = take_target(out, line.target);
-    return error != NULL ? error : check_framing(&r);
+    if (error != NULL)
+        return error;
+    if (r.hosts == 0 && !out->http_1_0)
+        return "Host is missing";
+    if (out->chunked && r.lengths > 0)
+        return "Transfer-Encoding beside Content-Length";
+    if (out->chunked && out->http_1_0)
+        return "Transfer-Encoding in HTTP/1.0";
+    return NULL;
 }

@@ -26,16 +26,11 @@ static bool set_option(int fd, int option)
     return setsockopt(fd, SOL_SOCKET, option, &(int){1}, sizeof(int)) == 0;
 }
 
-static bool is_socket(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
-}
-
 /* A daemon that was killed leaves its socket's file behind, in the way of the next one. */
 static bool remove_stale(const char *path, const struct address *a)
 {
-    if (!is_socket(path))
+    struct stat st;
+    if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
         return true; /* bind() says what is wrong with any other file */
     int fd = stream_socket(a);
     if (fd < 0)
@@ -48,13 +43,6 @@ static bool remove_stale(const char *path, const struct address *a)
     return false;
 }
 
-static bool bind_and_listen(int fd, const struct address *a, bool reuseport)
-{
-    if (!set_option(fd, SO_REUSEADDR) || (reuseport && !set_option(fd, SO_REUSEPORT)))
-        return false;
-    return bind(fd, (const struct sockaddr *)&a->storage, a->len) == 0 && listen(fd, BACKLOG) == 0;
-}
-
 int http_listen_socket(const struct endpoint *endpoint, bool reuseport)
 {
     struct address a;
@@ -65,7 +53,10 @@ int http_listen_socket(const struct endpoint *endpoint, bool reuseport)
     int fd = stream_socket(&a);
     if (fd < 0)
         return -1;
-    if (!bind_and_listen(fd, &a, reuseport && !endpoint->is_unix)) {
+    bool listening = set_option(fd, SO_REUSEADDR) &&
+                     (!reuseport || endpoint->is_unix || set_option(fd, SO_REUSEPORT)) &&
+                     bind(fd, (const struct sockaddr *)&a.storage, a.len) == 0 && listen(fd, BACKLOG) == 0;
+    if (!listening) {
         int error = errno;
         close(fd);
         errno = error;
