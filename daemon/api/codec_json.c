@@ -73,43 +73,29 @@ static bool read_text(struct json_reader *r, struct slice *out)
     return json_next_type(r) == JSON_STRING ? json_string(r, out) : json_skip(r);
 }
 
-static bool read_session(struct json_reading *g, struct session_request *out)
-{
-    struct slice name;
-    int seen = 0;
-    bool good = json_object(&g->r);
-    while (good && next_member(&g->r, &name)) {
-        if (slice_is(name, "lesson_id"))
-            good = mark(g, AT_TOP, "lesson_id", 1, &seen) && read_text(&g->r, &out->lesson_id);
-        else if (slice_is(name, "device_id"))
-            good = mark(g, AT_TOP, "device_id", 2, &seen) && read_text(&g->r, &out->device_id);
-        else
-            good = json_skip(&g->r);
-    }
-    if ((seen & 2) != 0 && out->device_id.ptr == NULL)
-        out->device_id = SLICE_LITERAL(""); /* given, and no text: that is not the same as missing */
-    return good;
-}
-
 static int decode_session(
     struct slice body, struct arena *arena, struct session_request *out, char detail[static DETAIL_MAX])
 {
     struct json_reading g = {.arena = arena, .detail = detail};
+    struct slice name;
+    int seen = 0;
     *out = (struct session_request){0};
     json_read(&g.r, body, arena);
-    return status_of(&g, read_session(&g, out));
+    bool good = json_object(&g.r);
+    while (good && next_member(&g.r, &name)) {
+        if (slice_is(name, "lesson_id"))
+            good = mark(&g, AT_TOP, "lesson_id", 1, &seen) && read_text(&g.r, &out->lesson_id);
+        else if (slice_is(name, "device_id"))
+            good = mark(&g, AT_TOP, "device_id", 2, &seen) && read_text(&g.r, &out->device_id);
+        else
+            good = json_skip(&g.r);
+    }
+    if ((seen & 2) != 0 && out->device_id.ptr == NULL)
+        out->device_id = SLICE_LITERAL(""); /* given, and no text: that is not the same as missing */
+    return status_of(&g, good);
 }
 
 enum run_field { FROM, TO, MEDIA_FROM, MEDIA_TO, RATE, RUN_FIELDS };
-
-static enum run_field field_of(struct slice name)
-{
-    static const char *const names[RUN_FIELDS] = {"from_ms", "to_ms", "media_from_ms", "media_to_ms", "rate"};
-    int field = 0;
-    while (field < RUN_FIELDS && !slice_is(name, names[field]))
-        field++;
-    return (enum run_field)field;
-}
 
 /*
  * Browsers' clocks give fractions of a millisecond. What is rounded is each edge, so that a run and the next
@@ -132,6 +118,7 @@ static struct run run_of(const struct json_number numbers[static RUN_FIELDS])
 /* A run that cannot be understood is malformed and spoils no other; only bad JSON ends the reading. */
 static bool read_run(struct json_reader *r, struct run *out)
 {
+    static const char *const names[RUN_FIELDS] = {"from_ms", "to_ms", "media_from_ms", "media_to_ms", "rate"};
     struct json_number numbers[RUN_FIELDS];
     struct slice name;
     int seen = 0;
@@ -142,7 +129,9 @@ static bool read_run(struct json_reader *r, struct run *out)
     if (!json_object(r))
         return false;
     while (next_member(r, &name)) {
-        enum run_field field = field_of(name);
+        int field = 0;
+        while (field < RUN_FIELDS && !slice_is(name, names[field]))
+            field++;
         if (field == RUN_FIELDS || json_next_type(r) != JSON_NUMBER) {
             good = good && field == RUN_FIELDS;
             if (!json_skip(r))
@@ -240,23 +229,6 @@ static bool read_heartbeats(struct json_reading *g)
     return g->r.error == NULL;
 }
 
-/* The members at the top, in any order; *SEEN tells which there were. */
-static bool read_top(struct json_reading *g, struct heartbeat *single, int *seen)
-{
-    struct slice name;
-    bool ours;
-    bool good = json_object(&g->r);
-    while (good && next_member(&g->r, &name)) {
-        good = read_heartbeat_member(g, AT_TOP, name, single, seen, &ours);
-        if (!good || ours)
-            continue;
-        good = slice_is(name, "heartbeats")
-                   ? mark(g, AT_TOP, "heartbeats", MEMBER_HEARTBEATS, seen) && read_heartbeats(g)
-                   : json_skip(&g->r);
-    }
-    return good;
-}
-
 /*
  * The one form that a request has, of what SINGLE has from its top and *OUT from its list of heartbeats. What
  * says nothing (a list without an element, a token without a character) is passed over beside what says
@@ -282,10 +254,21 @@ static int decode_heartbeats(
 {
     struct json_reading g = {.arena = arena, .out = out, .detail = detail};
     struct heartbeat *single = arena_alloc(arena, sizeof(*single));
+    struct slice name;
     int seen = 0;
+    bool ours;
     *out = (struct heartbeat_request){0};
     json_read(&g.r, body, arena);
-    int status = status_of(&g, read_top(&g, single, &seen));
+    bool good = json_object(&g.r);
+    while (good && next_member(&g.r, &name)) {
+        good = read_heartbeat_member(&g, AT_TOP, name, single, &seen, &ours);
+        if (!good || ours)
+            continue;
+        good = slice_is(name, "heartbeats")
+                   ? mark(&g, AT_TOP, "heartbeats", MEMBER_HEARTBEATS, &seen) && read_heartbeats(&g)
+                   : json_skip(&g.r);
+    }
+    int status = status_of(&g, good);
     return status != 0 ? status : choose_form(out, single, seen, detail);
 }
 
@@ -328,56 +311,27 @@ static void encode_session(struct buf *b, const struct session_answer *answer)
     buf_append_char(b, '}');
 }
 
-static void encode_result(struct buf *b, const struct run_result *result)
-{
-    if (result->status == RUN_ACCEPTED) {
-        member_int(b, "{\"status\":\"accepted\",\"credited_seconds\":", result->credited_seconds);
-        member_int(b, ",\"duplicate_seconds\":", result->duplicate_seconds);
-        member_int(b, ",\"contested_seconds\":", result->contested_seconds);
-        buf_append_char(b, '}');
-        return;
-    }
-    buf_append_string(b, result->status == RUN_RETRY ? "{\"status\":\"retry\",\"reason\":\""
-                                                     : "{\"status\":\"rejected\",\"reason\":\"");
-    buf_append_string(b, claim_reason_name(result->reason));
-    buf_append_string(b, "\"}");
-}
-
 static void encode_heartbeats(struct buf *b, const struct heartbeat_answer *answer)
 {
     buf_append_string(b, "{\"results\":[");
     for (size_t i = 0; i < answer->n; i++) {
         if (i > 0)
             buf_append_char(b, ',');
-        encode_result(b, &answer->results[i]);
+        const struct run_result *result = &answer->results[i];
+        if (result->status == RUN_ACCEPTED) {
+            member_int(b, "{\"status\":\"accepted\",\"credited_seconds\":", result->credited_seconds);
+            member_int(b, ",\"duplicate_seconds\":", result->duplicate_seconds);
+            member_int(b, ",\"contested_seconds\":", result->contested_seconds);
+            buf_append_char(b, '}');
+        } else {
+            buf_append_string(b, result->status == RUN_RETRY ? "{\"status\":\"retry\",\"reason\":\""
+                                                             : "{\"status\":\"rejected\",\"reason\":\"");
+            buf_append_string(b, claim_reason_name(result->reason));
+            buf_append_string(b, "\"}");
+        }
     }
     member_int(b, "],\"server_time_ms\":", answer->server_time_ms);
     member_int(b, ",\"heartbeat_interval_ms\":", answer->heartbeat_interval_ms);
-    buf_append_char(b, '}');
-}
-
-static void encode_course(struct buf *b, const struct progress_course *course)
-{
-    member_text(b, "{\"course_id\":", course->course_id);
-    member_text(b, ",\"title\":", course->title);
-    member_int(b, ",\"watched_seconds\":", course->watched_seconds);
-    member_number(b, ",\"hours_learned\":", course->hours_learned, HOURS_DECIMALS);
-    member_number(b, ",\"hours_max\":", course->hours_max, HOURS_DECIMALS);
-    member_day(b, ",\"opens\":", course->opens);
-    member_day(b, ",\"closes\":", course->closes);
-    buf_append_char(b, '}');
-}
-
-static void encode_lesson(struct buf *b, const struct progress_lesson *lesson)
-{
-    member_text(b, "{\"lesson_id\":", lesson->lesson_id);
-    member_text(b, ",\"course_id\":", lesson->course_id);
-    member_int(b, ",\"watched_seconds\":", lesson->watched_seconds);
-    member_int(b, ",\"covered_seconds\":", lesson->covered_seconds);
-    if (lesson->covered_ratio >= 0)
-        member_number(b, ",\"covered_ratio\":", lesson->covered_ratio, RATIO_DECIMALS);
-    else
-        buf_append_string(b, ",\"covered_ratio\":null");
     buf_append_char(b, '}');
 }
 
@@ -390,13 +344,30 @@ static void encode_progress(struct buf *b, const struct progress_answer *answer)
     for (size_t i = 0; i < answer->n_courses; i++) {
         if (i > 0)
             buf_append_char(b, ',');
-        encode_course(b, &answer->courses[i]);
+        const struct progress_course *course = &answer->courses[i];
+        member_text(b, "{\"course_id\":", course->course_id);
+        member_text(b, ",\"title\":", course->title);
+        member_int(b, ",\"watched_seconds\":", course->watched_seconds);
+        member_number(b, ",\"hours_learned\":", course->hours_learned, HOURS_DECIMALS);
+        member_number(b, ",\"hours_max\":", course->hours_max, HOURS_DECIMALS);
+        member_day(b, ",\"opens\":", course->opens);
+        member_day(b, ",\"closes\":", course->closes);
+        buf_append_char(b, '}');
     }
     buf_append_string(b, "],\"lessons\":[");
     for (size_t i = 0; i < answer->n_lessons; i++) {
         if (i > 0)
             buf_append_char(b, ',');
-        encode_lesson(b, &answer->lessons[i]);
+        const struct progress_lesson *lesson = &answer->lessons[i];
+        member_text(b, "{\"lesson_id\":", lesson->lesson_id);
+        member_text(b, ",\"course_id\":", lesson->course_id);
+        member_int(b, ",\"watched_seconds\":", lesson->watched_seconds);
+        member_int(b, ",\"covered_seconds\":", lesson->covered_seconds);
+        if (lesson->covered_ratio >= 0)
+            member_number(b, ",\"covered_ratio\":", lesson->covered_ratio, RATIO_DECIMALS);
+        else
+            buf_append_string(b, ",\"covered_ratio\":null");
+        buf_append_char(b, '}');
     }
     buf_append_string(b, "]}");
 }

@@ -205,20 +205,6 @@ static const Minuted__V1__Status wire_statuses[] = {
     [RUN_REJECTED] = MINUTED__V1__STATUS__REJECTED,
 };
 
-static Minuted__V1__Result result_message(const struct run_result *result)
-{
-    Minuted__V1__Result message = MINUTED__V1__RESULT__INIT;
-    bool accepted = result->status == RUN_ACCEPTED;
-    message.status = wire_statuses[result->status];
-    message.has_reason = !accepted;
-    message.reason = accepted ? MINUTED__V1__REASON__MALFORMED : (Minuted__V1__Reason)result->reason;
-    message.has_credited_seconds = message.has_duplicate_seconds = message.has_contested_seconds = accepted;
-    message.credited_seconds = result->credited_seconds;
-    message.duplicate_seconds = result->duplicate_seconds;
-    message.contested_seconds = result->contested_seconds;
-    return message;
-}
-
 static void encode_heartbeats(struct buf *b, const struct heartbeat_answer *answer)
 {
     Minuted__V1__Result results[RUNS_MAX];
@@ -226,8 +212,20 @@ static void encode_heartbeats(struct buf *b, const struct heartbeat_answer *answ
     Minuted__V1__HeartbeatResponse message = MINUTED__V1__HEARTBEAT_RESPONSE__INIT;
     assert(answer->n <= RUNS_MAX);
     for (size_t i = 0; i < answer->n; i++) {
-        results[i] = result_message(&answer->results[i]);
-        pointers[i] = &results[i];
+        const struct run_result *result = &answer->results[i];
+        bool accepted = result->status == RUN_ACCEPTED;
+        Minuted__V1__Result *written = &results[i];
+        *written = (Minuted__V1__Result)MINUTED__V1__RESULT__INIT;
+        written->status = wire_statuses[result->status];
+        written->has_reason = !accepted;
+        written->reason = accepted ? MINUTED__V1__REASON__MALFORMED : (Minuted__V1__Reason)result->reason;
+        written->has_credited_seconds = accepted;
+        written->has_duplicate_seconds = accepted;
+        written->has_contested_seconds = accepted;
+        written->credited_seconds = result->credited_seconds;
+        written->duplicate_seconds = result->duplicate_seconds;
+        written->contested_seconds = result->contested_seconds;
+        pointers[i] = written;
     }
     message.n_results = answer->n;
     message.results = pointers;
@@ -249,36 +247,6 @@ static void pack_field(struct buf *b, uint32_t number, const ProtobufCMessage *m
     pack(b, message);
 }
 
-static Minuted__V1__Progress__Course course_message(const struct progress_course *course)
-{
-    Minuted__V1__Progress__Course message = MINUTED__V1__PROGRESS__COURSE__INIT;
-    message.course_id = bytes_of(course->course_id);
-    message.has_title = true;
-    message.title = bytes_of(course->title);
-    message.watched_seconds = course->watched_seconds;
-    message.hours_learned = course->hours_learned;
-    message.hours_max = course->hours_max;
-    message.has_opens = course->opens != NULL;
-    message.has_closes = course->closes != NULL;
-    if (message.has_opens)
-        message.opens = bytes_of(slice_of(course->opens));
-    if (message.has_closes)
-        message.closes = bytes_of(slice_of(course->closes));
-    return message;
-}
-
-static Minuted__V1__Progress__Lesson lesson_message(const struct progress_lesson *lesson)
-{
-    Minuted__V1__Progress__Lesson message = MINUTED__V1__PROGRESS__LESSON__INIT;
-    message.lesson_id = bytes_of(lesson->lesson_id);
-    message.course_id = bytes_of(lesson->course_id);
-    message.watched_seconds = lesson->watched_seconds;
-    message.covered_seconds = lesson->covered_seconds;
-    message.has_covered_ratio = lesson->covered_ratio >= 0;
-    message.covered_ratio = lesson->covered_ratio;
-    return message;
-}
-
 /* Field by field: a message is the concatenation of its fields, so no list of pointers is needed. */
 static void encode_progress(struct buf *b, const struct progress_answer *answer)
 {
@@ -288,12 +256,32 @@ static void encode_progress(struct buf *b, const struct progress_answer *answer)
     total.hours_max = answer->hours_max;
     pack_field(b, 1, &total.base);
     for (size_t i = 0; i < answer->n_courses; i++) {
-        Minuted__V1__Progress__Course course = course_message(&answer->courses[i]);
-        pack_field(b, 2, &course.base);
+        const struct progress_course *course = &answer->courses[i];
+        Minuted__V1__Progress__Course message = MINUTED__V1__PROGRESS__COURSE__INIT;
+        message.course_id = bytes_of(course->course_id);
+        message.has_title = true;
+        message.title = bytes_of(course->title);
+        message.watched_seconds = course->watched_seconds;
+        message.hours_learned = course->hours_learned;
+        message.hours_max = course->hours_max;
+        message.has_opens = course->opens != NULL;
+        message.has_closes = course->closes != NULL;
+        if (message.has_opens)
+            message.opens = bytes_of(slice_of(course->opens));
+        if (message.has_closes)
+            message.closes = bytes_of(slice_of(course->closes));
+        pack_field(b, 2, &message.base);
     }
     for (size_t i = 0; i < answer->n_lessons; i++) {
-        Minuted__V1__Progress__Lesson lesson = lesson_message(&answer->lessons[i]);
-        pack_field(b, 3, &lesson.base);
+        const struct progress_lesson *lesson = &answer->lessons[i];
+        Minuted__V1__Progress__Lesson message = MINUTED__V1__PROGRESS__LESSON__INIT;
+        message.lesson_id = bytes_of(lesson->lesson_id);
+        message.course_id = bytes_of(lesson->course_id);
+        message.watched_seconds = lesson->watched_seconds;
+        message.covered_seconds = lesson->covered_seconds;
+        message.has_covered_ratio = lesson->covered_ratio >= 0;
+        message.covered_ratio = lesson->covered_ratio;
+        pack_field(b, 3, &message.base);
     }
 }
 
