@@ -33,24 +33,6 @@ static void count_refused(struct api *api, enum run_reason reason, size_t n)
     atomic_fetch_add_explicit(&api->counters.runs_refused[reason], n, memory_order_relaxed);
 }
 
-static void count_results(struct api *api, const struct crediting *c)
-{
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->results[i].status == RUN_ACCEPTED)
-            atomic_fetch_add_explicit(&api->counters.runs_accepted, 1, memory_order_relaxed);
-        else
-            count_refused(api, c->results[i].reason, 1);
-    }
-}
-
-static bool all_expired(const struct crediting *c)
-{
-    size_t n = 0;
-    while (n < c->n && c->results[n].reason == REASON_SESSION_EXPIRED)
-        n++;
-    return n > 0 && n == c->n;
-}
-
 static void answer_expired(struct api *api, struct http_exchange *x)
 {
     answer_problem(api, x, 410, "the session has expired: open a new one", NULL);
@@ -59,8 +41,15 @@ static void answer_expired(struct api *api, struct http_exchange *x)
 static void answer_results(struct crediting *c)
 {
     struct api *api = c->api;
-    count_results(api, c);
-    if (c->single && all_expired(c)) {
+    size_t expired = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->results[i].status == RUN_ACCEPTED)
+            atomic_fetch_add_explicit(&api->counters.runs_accepted, 1, memory_order_relaxed);
+        else
+            count_refused(api, c->results[i].reason, 1);
+        expired += c->results[i].reason == REASON_SESSION_EXPIRED;
+    }
+    if (c->single && c->n > 0 && expired == c->n) {
         answer_expired(api, c->x);
         return;
     }
@@ -124,17 +113,6 @@ struct speaker {
     struct slice course;               /* that the lesson belongs to now */
 };
 
-/* The catalog may be replaced while runs are under way, so the course's id is copied. */
-static void find_lesson(struct crediting *c, struct speaker *speaker)
-{
-    const struct lesson *lesson = catalog_find_lesson(c->api->policy->catalog, speaker->session.lesson);
-    if (lesson == NULL)
-        return;
-    struct slice course = slice_of(lesson->course->id);
-    speaker->lesson = &lesson->allows;
-    speaker->course = (struct slice){arena_strndup(&c->x->arena, course.ptr, course.len), course.len};
-}
-
 static struct speaker identify(struct crediting *c, struct slice token)
 {
     static const enum run_reason reasons[] = {
@@ -149,23 +127,17 @@ static struct speaker identify(struct crediting *c, struct slice token)
     enum token_verdict verdict = token_judge(
         c->api->signer, token, c->now_ms, c->api->settings.config->heartbeats.horizon_ms, &session, storage);
     speaker.reason = reasons[verdict];
-    if (verdict == TOKEN_GOOD) {
-        speaker.session = session;
-        find_lesson(c, &speaker);
+    if (verdict != TOKEN_GOOD)
+        return speaker;
+    speaker.session = session;
+    const struct lesson *lesson = catalog_find_lesson(c->api->policy->catalog, session.lesson);
+    if (lesson != NULL) {
+        /* The catalog may be replaced while runs are under way, so the course's id is copied. */
+        struct slice course = slice_of(lesson->course->id);
+        speaker.lesson = &lesson->allows;
+        speaker.course = (struct slice){arena_strndup(&c->x->arena, course.ptr, course.len), course.len};
     }
     return speaker;
-}
-
-static void credit_later(struct crediting *c, const struct speaker *speaker, const struct claim *claim)
-{
-    c->places[c->n_runs] = c->n;
-    c->runs[c->n_runs++] = (struct store_run){
-        .claim = *claim,
-        .portal = speaker->session.portal,
-        .learner = speaker->session.learner,
-        .lesson = speaker->session.lesson,
-        .course = speaker->course,
-    };
 }
 
 /* A malformed run is that whoever sent it: only then comes the token. */
@@ -176,10 +148,18 @@ static void judge(struct crediting *c, const struct speaker *speaker, const stru
         claim_judge(&c->rules, &speaker->session.time, speaker->lesson, c->now_ms, run, &claim);
     if (speaker->reason != REASON_NONE && reason != REASON_MALFORMED)
         reason = speaker->reason;
-    if (reason == REASON_NONE && claim.first_second < claim.end_second)
-        credit_later(c, speaker, &claim); /* its result follows when the store has answered */
-    else
+    if (reason == REASON_NONE && claim.first_second < claim.end_second) {
+        c->places[c->n_runs] = c->n; /* the result follows when the store has answered */
+        c->runs[c->n_runs++] = (struct store_run){
+            .claim = claim,
+            .portal = speaker->session.portal,
+            .learner = speaker->session.learner,
+            .lesson = speaker->session.lesson,
+            .course = speaker->course,
+        };
+    } else {
         c->results[c->n] = result_of(reason);
+    }
     c->n++;
 }
 
@@ -224,25 +204,6 @@ static struct crediting *new_crediting(struct api *api, struct http_exchange *x,
     return c;
 }
 
-static void credit(struct crediting *c, const struct heartbeat_request *request)
-{
-    for (size_t i = 0; i < request->n; i++) {
-        const struct heartbeat *h = &request->heartbeats[i];
-        struct speaker speaker = identify(c, h->token);
-        if (refuse_single(c, &speaker, h))
-            return;
-        for (size_t k = 0; k < h->n_runs; k++)
-            judge(c, &speaker, &h->runs[k]);
-    }
-    if (c->n_runs == 0) {
-        answer_results(c);
-        return;
-    }
-    http_release_body(c->x); /* what the answer needs was copied to the arena */
-    assert(c->n_runs <= c->n);
-    c->api->settings.calls->submit(c->api->settings.store, &c->batch, c->runs, c->n_runs);
-}
-
 void heartbeats_handle(struct api *api, struct http_exchange *x, const struct codec *codec)
 {
     struct heartbeat_request request;
@@ -257,5 +218,20 @@ void heartbeats_handle(struct api *api, struct http_exchange *x, const struct co
         return;
     }
     atomic_fetch_add_explicit(&api->counters.heartbeats, 1, memory_order_relaxed);
-    credit(new_crediting(api, x, codec, &request), &request);
+    struct crediting *c = new_crediting(api, x, codec, &request);
+    for (size_t i = 0; i < request.n; i++) {
+        const struct heartbeat *h = &request.heartbeats[i];
+        struct speaker speaker = identify(c, h->token);
+        if (refuse_single(c, &speaker, h))
+            return;
+        for (size_t k = 0; k < h->n_runs; k++)
+            judge(c, &speaker, &h->runs[k]);
+    }
+    if (c->n_runs == 0) {
+        answer_results(c);
+        return;
+    }
+    http_release_body(x); /* what the answer needs was copied to the arena */
+    assert(c->n_runs <= c->n);
+    api->settings.calls->submit(api->settings.store, &c->batch, c->runs, c->n_runs);
 }

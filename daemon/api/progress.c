@@ -30,29 +30,6 @@ static double covered_ratio(const struct lesson *lesson, int64_t covered_seconds
     return ratio > 1 ? 1 : round(ratio * 10000) / 10000;
 }
 
-static struct progress_course empty_course(const struct course *course)
-{
-    return (struct progress_course){
-        .course_id = slice_of(course->id),
-        .title = slice_of(course->title),
-        .hours_max = course->hours,
-        .opens = course->opens,
-        .closes = course->closes,
-    };
-}
-
-/* A lesson that left the catalog is still shown, in the course that it was watched in. */
-static struct progress_lesson lesson_of(const struct lesson *lesson, const struct store_lesson *total)
-{
-    return (struct progress_lesson){
-        .lesson_id = total->lesson,
-        .course_id = lesson == NULL ? total->course : slice_of(lesson->course->id),
-        .watched_seconds = total->watched_seconds,
-        .covered_seconds = total->covered_seconds,
-        .covered_ratio = covered_ratio(lesson, total->covered_seconds),
-    };
-}
-
 /* Fills LESSONS and adds each to its course of COURSES; returns how many lessons have a watched second. */
 static size_t add_lessons(const struct catalog *catalog, const struct store_lesson *totals, size_t n,
     struct progress_lesson *lessons, struct progress_course *courses)
@@ -61,36 +38,46 @@ static size_t add_lessons(const struct catalog *catalog, const struct store_less
     for (size_t i = 0; i < n; i++) {
         if (totals[i].watched_seconds <= 0)
             continue;
+        /* A lesson that left the catalog is still shown, in the course that it was watched in. */
         const struct lesson *lesson = catalog_find_lesson(catalog, totals[i].lesson);
         const struct course *course =
             lesson != NULL ? lesson->course : catalog_find_course(catalog, totals[i].course);
-        lessons[n_lessons++] = lesson_of(lesson, &totals[i]);
+        lessons[n_lessons++] = (struct progress_lesson){
+            .lesson_id = totals[i].lesson,
+            .course_id = lesson != NULL ? slice_of(lesson->course->id) : totals[i].course,
+            .watched_seconds = totals[i].watched_seconds,
+            .covered_seconds = totals[i].covered_seconds,
+            .covered_ratio = covered_ratio(lesson, totals[i].covered_seconds),
+        };
         if (course != NULL)
             courses[course - catalog->courses].watched_seconds += totals[i].watched_seconds;
     }
     return n_lessons;
 }
 
-static void sum_up(const struct catalog *catalog, struct progress_course *courses,
-    const struct progress_lesson *lessons, struct progress_answer *answer)
+static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, size_t n)
 {
-    for (size_t i = 0; i < answer->n_courses; i++)
-        courses[i].hours_learned = hours(catalog, courses[i].watched_seconds);
-    for (size_t i = 0; i < answer->n_lessons; i++)
-        answer->watched_seconds += lessons[i].watched_seconds;
-    answer->hours_learned = hours(catalog, answer->watched_seconds);
-}
-
-static void answer_progress(struct progress_question *q, const struct store_lesson *totals, size_t n)
-{
+    struct progress_question *q = ctx;
     struct api *api = q->api;
+    if (!ok) {
+        answer_unavailable(api, q->x);
+        return;
+    }
+    answer_served(api);
     const struct catalog *catalog = api->policy->catalog;
-    const struct codec *codec = q->codec;
     struct arena *arena = &q->x->arena;
     struct progress_lesson *lessons = arena_alloc(arena, n * sizeof(*lessons));
     struct progress_course *courses = arena_alloc(arena, catalog->n_courses * sizeof(*courses));
-    for (size_t i = 0; i < catalog->n_courses; i++)
-        courses[i] = empty_course(&catalog->courses[i]);
+    for (size_t i = 0; i < catalog->n_courses; i++) {
+        const struct course *course = &catalog->courses[i];
+        courses[i] = (struct progress_course){
+            .course_id = slice_of(course->id),
+            .title = slice_of(course->title),
+            .hours_max = course->hours,
+            .opens = course->opens,
+            .closes = course->closes,
+        };
+    }
     struct progress_answer answer = {
         .hours_max = catalog->hours_max,
         .courses = courses,
@@ -98,22 +85,15 @@ static void answer_progress(struct progress_question *q, const struct store_less
         .lessons = lessons,
         .n_lessons = add_lessons(catalog, totals, n, lessons, courses),
     };
-    sum_up(catalog, courses, lessons, &answer);
+    for (size_t i = 0; i < answer.n_courses; i++)
+        courses[i].hours_learned = hours(catalog, courses[i].watched_seconds);
+    for (size_t i = 0; i < answer.n_lessons; i++)
+        answer.watched_seconds += lessons[i].watched_seconds;
+    answer.hours_learned = hours(catalog, answer.watched_seconds);
     buf_clear(&api->body);
-    codec->encode_progress(&api->body, &answer);
+    q->codec->encode_progress(&api->body, &answer);
     atomic_fetch_add_explicit(&api->counters.progress, 1, memory_order_relaxed);
-    answer_body(api, q->x, 200, codec->content_type);
-}
-
-static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, size_t n)
-{
-    struct progress_question *q = ctx;
-    if (!ok) {
-        answer_unavailable(q->api, q->x);
-        return;
-    }
-    answer_served(q->api);
-    answer_progress(q, totals, n);
+    answer_body(api, q->x, 200, q->codec->content_type);
 }
 
 /* Who asks, by a session's token or a platform's; false when the exchange was answered with what is wrong. */

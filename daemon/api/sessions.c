@@ -12,24 +12,6 @@
 #include "base/id.h"
 #include "identity/jwt.h"
 
-static void answer_session(
-    struct api *api, struct http_exchange *x, const struct codec *codec, const struct session *session)
-{
-    char token[TOKEN_MAX + 1];
-    char id[BASE64URL_LEN(SESSION_ID_BYTES)];
-    struct session_answer answer = {
-        .session_id = {id, base64url_encode(session->id, SESSION_ID_BYTES, id)},
-        .session_token = {token, token_sign(api->signer, session, token)},
-        .server_time_ms = session->time.anchor_ms,
-        .expires_at_ms = session->time.expiry_ms,
-        .heartbeat_interval_ms = answer_interval_ms(api),
-    };
-    atomic_fetch_add_explicit(&api->counters.sessions, 1, memory_order_relaxed);
-    buf_clear(&api->body);
-    codec->encode_session(&api->body, &answer);
-    answer_body(api, x, 201, codec->content_type);
-}
-
 static void open_session(struct api *api, struct http_exchange *x, const struct codec *codec,
     const struct jwt_claims *claims, const struct lesson *lesson, int64_t now_ms)
 {
@@ -42,19 +24,19 @@ static void open_session(struct api *api, struct http_exchange *x, const struct 
     };
     if (getrandom(session.id, sizeof(session.id), 0) != sizeof(session.id))
         abort();
-    answer_session(api, x, codec, &session);
-}
-
-/* What is wrong with the ids, or NULL. */
-static const char *bad_id(const struct session_request *request)
-{
-    if (request->lesson_id.ptr == NULL)
-        return "lesson_id is missing or no text";
-    if (!id_valid(request->lesson_id))
-        return "lesson_id is not [A-Za-z0-9._-]{1,64}";
-    if (request->device_id.ptr != NULL && !id_name_valid(request->device_id))
-        return "device_id is not 1 to 128 bytes of UTF-8 without control characters";
-    return NULL;
+    char token[TOKEN_MAX + 1];
+    char id[BASE64URL_LEN(SESSION_ID_BYTES)];
+    struct session_answer answer = {
+        .session_id = {id, base64url_encode(session.id, SESSION_ID_BYTES, id)},
+        .session_token = {token, token_sign(api->signer, &session, token)},
+        .server_time_ms = session.time.anchor_ms,
+        .expires_at_ms = session.time.expiry_ms,
+        .heartbeat_interval_ms = answer_interval_ms(api),
+    };
+    atomic_fetch_add_explicit(&api->counters.sessions, 1, memory_order_relaxed);
+    buf_clear(&api->body);
+    codec->encode_session(&api->body, &answer);
+    answer_body(api, x, 201, codec->content_type);
 }
 
 static void answer_closed(struct api *api, struct http_exchange *x, const struct course *course)
@@ -69,22 +51,21 @@ static void answer_closed(struct api *api, struct http_exchange *x, const struct
     answer_problem(api, x, 403, detail, NULL);
 }
 
-static bool authenticate(struct api *api, struct http_exchange *x, int64_t now_ms, struct jwt_claims *claims)
-{
-    const char *problem = "a platform token is wanted: Authorization: Bearer <token>";
-    struct slice token = bearer_token(x);
-    if (token.len > 0 && jwt_verify(api->policy->issuers, token, now_ms, &x->arena, claims, &problem))
-        return true;
-    answer_unauthorized(api, x, token.len > 0, problem);
-    return false;
-}
-
+/* False when the exchange was answered with what is wrong. */
 static bool decode(
     struct api *api, struct http_exchange *x, const struct codec *codec, struct session_request *request)
 {
     char detail[DETAIL_MAX];
+    const char *bad = NULL;
     int status = codec->decode_session(buf_slice(&x->request.body), &x->arena, request, detail);
-    const char *bad = status != 0 ? detail : bad_id(request);
+    if (status != 0)
+        bad = detail;
+    else if (request->lesson_id.ptr == NULL)
+        bad = "lesson_id is missing or no text";
+    else if (!id_valid(request->lesson_id))
+        bad = "lesson_id is not [A-Za-z0-9._-]{1,64}";
+    else if (request->device_id.ptr != NULL && !id_name_valid(request->device_id))
+        bad = "device_id is not 1 to 128 bytes of UTF-8 without control characters";
     if (bad != NULL)
         answer_problem(api, x, status != 0 ? status : 400, bad, NULL);
     return bad == NULL;
@@ -95,7 +76,13 @@ void sessions_handle(struct api *api, struct http_exchange *x, const struct code
     int64_t now_ms = clock_now_ms(api->settings.clock);
     struct session_request request;
     struct jwt_claims claims;
-    if (!authenticate(api, x, now_ms, &claims) || !decode(api, x, codec, &request))
+    const char *problem = "a platform token is wanted: Authorization: Bearer <token>";
+    struct slice token = bearer_token(x);
+    if (token.len == 0 || !jwt_verify(api->policy->issuers, token, now_ms, &x->arena, &claims, &problem)) {
+        answer_unauthorized(api, x, token.len > 0, problem);
+        return;
+    }
+    if (!decode(api, x, codec, &request))
         return;
     const struct lesson *lesson = catalog_find_lesson(api->policy->catalog, request.lesson_id);
     if (lesson == NULL)
