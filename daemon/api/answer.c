@@ -60,17 +60,6 @@ static void write_cors(const struct string_list *allowed, struct slice origin, s
     buf_append_string(b, "\r\nAccess-Control-Expose-Headers: Retry-After\r\n");
 }
 
-static void write_preflight(
-    const struct string_list *allowed, struct slice origin, const char *methods, struct buf *b)
-{
-    if (!allows(allowed, origin))
-        return;
-    buf_append_string(b, "Access-Control-Allow-Methods: ");
-    buf_append_string(b, methods);
-    buf_append_string(b, "\r\nAccess-Control-Allow-Headers: authorization, content-type\r\n"
-                         "Access-Control-Max-Age: 7200\r\n");
-}
-
 /* --- when players come again -----------------------------------------------------------------------------
  */
 
@@ -125,7 +114,12 @@ void answer_body(struct api *api, struct http_exchange *x, int status, const cha
 void answer_options(struct api *api, struct http_exchange *x, const char *methods)
 {
     start_headers(api, x);
-    write_preflight(origins(api), foreign_origin(api, x), methods, &api->headers);
+    if (allows(origins(api), foreign_origin(api, x))) {
+        buf_append_string(&api->headers, "Access-Control-Allow-Methods: ");
+        buf_append_string(&api->headers, methods);
+        buf_append_string(&api->headers, "\r\nAccess-Control-Allow-Headers: authorization, content-type\r\n"
+                                         "Access-Control-Max-Age: 7200\r\n");
+    }
     buf_printf(&api->headers, "Allow: %s, OPTIONS\r\n", methods);
     struct http_response response = {.status = 204};
     answer_with(api, x, &response);

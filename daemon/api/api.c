@@ -94,20 +94,17 @@ static const struct codec *codec_of_media_type(struct slice text)
 }
 
 /*
- * The codec of a request with that Content-Type, whose parameters are left aside; NULL when there is none.
- * text/plain is JSON: a browser's beacon sends it without a preflight. An empty body needs no header: it is
- * for the JSON codec to refuse.
+ * The codec of a request of METHOD and of its answer; NULL when there is none. A POST's Content-Type tells
+ * which, its parameters left aside. text/plain is JSON: a browser's beacon sends it without a preflight. An
+ * empty body needs no header: it is for the JSON codec to refuse. A GET has no body, so Accept tells which:
+ * protobuf where it is named, else JSON.
  */
-static const struct codec *codec_of_request(struct slice content_type, struct slice body)
+static const struct codec *codec_of(const struct http_request *r, enum http_method method)
 {
-    if (content_type.len == 0 && body.len == 0)
-        return &codec_json;
-    return codec_of_media_type(content_type);
-}
-
-/* The codec of an answer, by the header Accept: protobuf where it is named, else JSON. */
-static const struct codec *codec_of_accept(struct slice accept)
-{
+    struct slice type = r->head.headers[HTTP_HEADER_CONTENT_TYPE];
+    struct slice accept = r->head.headers[HTTP_HEADER_ACCEPT];
+    if (method == HTTP_METHOD_POST)
+        return type.len == 0 && r->body.len == 0 ? &codec_json : codec_of_media_type(type);
     while (accept.len > 0)
         if (codec_of_media_type(http_field_part(accept, ',', &accept)) == &codec_protobuf)
             return &codec_protobuf;
@@ -142,25 +139,6 @@ static const struct route routes[] = {
 
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]), METHODS_MAX = 64 };
 
-/* The rows of PATH: their first and how many; 0 when nothing is there. */
-static size_t find_rows(struct slice path, bool dev, const struct route **first)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < ROUTES; i++)
-        if ((dev || !routes[i].dev) && slice_is(path, routes[i].path) && n++ == 0)
-            *first = &routes[i];
-    return n;
-}
-
-/* HEAD is GET; the server leaves the body out. */
-static const struct route *find_method(const struct route *rows, size_t n, enum http_method method)
-{
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].method == (method == HTTP_METHOD_HEAD ? HTTP_METHOD_GET : method))
-            return &rows[i];
-    return NULL;
-}
-
 /* The methods of ROWS as Allow writes them. */
 static const char *name_methods(const struct route *rows, size_t n, char out[static METHODS_MAX])
 {
@@ -171,48 +149,48 @@ static const char *name_methods(const struct route *rows, size_t n, char out[sta
     return out;
 }
 
-static void answer_method(struct api *api, struct http_exchange *x, const char *methods)
-{
-    char headers[METHODS_MAX + 32];
-    snprintf(headers, sizeof(headers), "Allow: %s, OPTIONS\r\n", methods);
-    answer_problem(api, x, 405, "the method is none of those that Allow names", headers);
-}
-
-static void answer_media_type(struct api *api, struct http_exchange *x)
-{
-    answer_problem(api, x, 415,
-        "Content-Type must be application/json, text/plain (JSON too) or application/protobuf",
-        "Accept-Post: application/json, text/plain, application/protobuf\r\n");
-}
-
+/* Answers by the one of a path's N ROWS that has the request's method. */
 static void follow(struct api *api, struct http_exchange *x, const struct route *rows, size_t n)
 {
     char methods[METHODS_MAX];
-    const struct route *route = find_method(rows, n, x->request.head.method);
-    if (x->request.head.method == HTTP_METHOD_OPTIONS) {
+    char headers[METHODS_MAX + 32];
+    enum http_method method = x->request.head.method;
+    if (method == HTTP_METHOD_OPTIONS) {
         answer_options(api, x, name_methods(rows, n, methods));
-    } else if (route == NULL) {
-        answer_method(api, x, name_methods(rows, n, methods));
-    } else if (route->handle != NULL) {
-        route->handle(api, x);
-    } else {
-        const struct codec *codec = route->method == HTTP_METHOD_POST
-                                        ? codec_of_request(x->request.head.headers[HTTP_HEADER_CONTENT_TYPE],
-                                              buf_slice(&x->request.body))
-                                        : codec_of_accept(x->request.head.headers[HTTP_HEADER_ACCEPT]);
-        if (codec != NULL)
-            route->coded(api, x, codec);
-        else
-            answer_media_type(api, x);
+        return;
     }
+    if (method == HTTP_METHOD_HEAD)
+        method = HTTP_METHOD_GET; /* the server leaves the body out */
+    const struct route *route = rows;
+    while (route < rows + n && route->method != method)
+        route++;
+    if (route == rows + n) {
+        snprintf(headers, sizeof(headers), "Allow: %s, OPTIONS\r\n", name_methods(rows, n, methods));
+        answer_problem(api, x, 405, "the method is none of those that Allow names", headers);
+        return;
+    }
+    if (route->handle != NULL) {
+        route->handle(api, x);
+        return;
+    }
+    const struct codec *codec = codec_of(&x->request, method);
+    if (codec != NULL)
+        route->coded(api, x, codec);
+    else
+        answer_problem(api, x, 415,
+            "Content-Type must be application/json, text/plain (JSON too) or application/protobuf",
+            "Accept-Post: application/json, text/plain, application/protobuf\r\n");
 }
 
 void api_handle(void *ctx, struct http_exchange *x)
 {
     struct api *api = ctx;
-    const struct route *rows = NULL;
     struct slice path = answer_path(api, x);
-    size_t n = find_rows(path, api->settings.dev != NULL, &rows);
+    const struct route *rows = NULL; /* the first of the path's N rows */
+    size_t n = 0;
+    for (size_t i = 0; i < ROUTES; i++)
+        if ((api->settings.dev != NULL || !routes[i].dev) && slice_is(path, routes[i].path) && n++ == 0)
+            rows = &routes[i];
     api->pending++;
     if (n == 0)
         answer_problem(api, x, 404, "there is nothing at this path", NULL);

@@ -63,17 +63,13 @@ static const struct asset assets[] = {
     {"/dev/", "text/html; charset=utf-8", PAGE, FORM(dev_html), NO_FORM},
 };
 
-static const struct asset *find_asset(struct slice path)
-{
-    for (size_t i = 0; i < sizeof(assets) / sizeof(assets[0]); i++)
-        if (slice_is(path, assets[i].path))
-            return &assets[i];
-    return NULL;
-}
-
 void assets_handle(struct api *api, struct http_exchange *x)
 {
-    const struct asset *asset = find_asset(answer_path(api, x));
+    struct slice path = answer_path(api, x);
+    const struct asset *asset = NULL;
+    for (size_t i = 0; i < sizeof(assets) / sizeof(assets[0]) && asset == NULL; i++)
+        if (slice_is(path, assets[i].path))
+            asset = &assets[i];
     assert(asset != NULL);
     bool packed = asset->gzip.bytes.len > 0 &&
                   accept_encoding_takes_gzip(x->request.head.headers[HTTP_HEADER_ACCEPT_ENCODING]);

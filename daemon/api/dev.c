@@ -51,21 +51,6 @@ bool dev_admits(struct api *api, struct http_exchange *x)
     return false;
 }
 
-/* Every browser says where a POST comes from, in one of the two headers or in both. */
-static bool sent_by_browser(const struct http_exchange *x)
-{
-    return x->request.head.headers[HTTP_HEADER_ORIGIN].len > 0 ||
-           x->request.head.headers[HTTP_HEADER_SEC_FETCH_SITE].len > 0;
-}
-
-/* No form can say so, and a script of another origin has to ask first, which is not allowed. */
-static bool is_json(const struct http_exchange *x)
-{
-    struct slice parameters;
-    return http_field_is(http_field_part(x->request.head.headers[HTTP_HEADER_CONTENT_TYPE], ';', &parameters),
-        "application/json");
-}
-
 /* ---- tokens ---- */
 
 static void answer_json(struct api *api, struct http_exchange *x)
@@ -154,11 +139,17 @@ static bool move_clock(struct clock *clock, const struct move *move)
 
 void dev_clock_move_handle(struct api *api, struct http_exchange *x)
 {
+    const struct slice *headers = x->request.head.headers;
+    /* Every browser says where a POST comes from, in one of the two headers or in both. */
+    bool from_browser = headers[HTTP_HEADER_ORIGIN].len > 0 || headers[HTTP_HEADER_SEC_FETCH_SITE].len > 0;
+    /* No form can send this type, and a script of another origin has to ask first, which is not allowed. */
+    struct slice parameters;
+    struct slice type = http_field_part(headers[HTTP_HEADER_CONTENT_TYPE], ';', &parameters);
     struct move move = {0};
-    if (sent_by_browser(x))
+    if (from_browser)
         answer_problem(api, x, 403,
             "no page may move the clock: a request with Origin or Sec-Fetch-Site is refused", NULL);
-    else if (!is_json(x))
+    else if (!http_field_is(type, "application/json"))
         answer_problem(
             api, x, 415, "Content-Type must be application/json", "Accept-Post: application/json\r\n");
     else if (!read_move(x, &move))

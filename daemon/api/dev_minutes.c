@@ -32,11 +32,6 @@ static void write_minutes(struct buf *b, const struct store_minute *minutes, siz
     }
 }
 
-static void drop_last_comma(struct buf *b)
-{
-    b->len -= b->data[b->len - 1] == ',';
-}
-
 static void on_current(void *ctx, bool ok, const struct store_minute *minutes, size_t n)
 {
     struct minutes_question *q = ctx;
@@ -49,7 +44,8 @@ static void on_current(void *ctx, bool ok, const struct store_minute *minutes, s
     buf_printf(body, "{\"now_ms\":%" PRId64 ",\"minutes\":[", q->now_ms);
     buf_append_slice(body, q->earlier);
     write_minutes(body, minutes, n);
-    drop_last_comma(body);
+    if (body->data[body->len - 1] == ',')
+        body->len--;
     buf_append_string(body, "]}");
     answer_body(q->api, q->x, 200, "application/json");
 }
