@@ -44,6 +44,7 @@ static void on_current(void *ctx, bool ok, const struct store_minute *minutes, s
     buf_printf(body, "{\"now_ms\":%" PRId64 ",\"minutes\":[", q->now_ms);
     buf_append_slice(body, q->earlier);
     write_minutes(body, minutes, n);
+    /* JSON allows no comma behind the last minute. */
     if (body->data[body->len - 1] == ',')
         body->len--;
     buf_append_string(body, "]}");

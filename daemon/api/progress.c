@@ -85,6 +85,7 @@ static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, siz
         .lessons = lessons,
         .n_lessons = add_lessons(catalog, totals, n, lessons, courses),
     };
+    /* A course's hours and the total follow from the seconds that its lessons, and all lessons, add up to. */
     for (size_t i = 0; i < answer.n_courses; i++)
         courses[i].hours_learned = hours(catalog, courses[i].watched_seconds);
     for (size_t i = 0; i < answer.n_lessons; i++)

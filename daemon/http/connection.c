@@ -186,6 +186,7 @@ static void watch_socket(struct connection *c)
 
 /* --- answering --------------------------------------------------------------------------------------- */
 
+/* A connection that closes lingers first, since a client could lose the answer if it were closed at once. */
 static void answer_written(struct connection *c)
 {
     buf_free(&c->output);
@@ -357,6 +358,7 @@ static void serve(struct connection *c, struct slice fresh)
     buf_consume(&c->input, c->input.len - waiting.len);
     if (c->input.len == 0)
         receive_all(c, &fresh);
+    /* Nobody reads what a lingering connection's client still sent. */
     if (c->phase != LINGERING)
         buf_append_slice(&c->input, fresh);
     if (c->phase == LINGERING || c->input.len == 0)
