@@ -47,48 +47,6 @@ static bool info_is(const char *info, const char *name, const char *wanted)
     return strcmp(info_value(info, name, value), wanted) == 0;
 }
 
-/* `connected_slaves` counts those that are still copying, too. */
-static int count_online_replicas(const char *info)
-{
-    int n = 0;
-    for (const char *at = strstr(info, "state=online"); at != NULL; at = strstr(at + 1, "state=online"))
-        n++;
-    return n;
-}
-
-static enum check_result check_role(
-    const struct config *config, const char *info, struct redis_condition *seen)
-{
-    if (!info_is(info, "loading", "0")) {
-        condition_complain(seen, "is loading its data");
-        return CHECK_PASSING;
-    }
-    if (!info_is(info, "role", "master")) {
-        condition_complain(seen, "is a replica, not the primary");
-        return CHECK_PASSING;
-    }
-    int online = count_online_replicas(info);
-    if (online < barrier_replicas(config)) {
-        condition_complain(
-            seen, "has %d replicas online; redis.durability asks for %d", online, config->redis.replicas);
-        return CHECK_PASSING;
-    }
-    return CHECK_GOOD;
-}
-
-static enum check_result check_memory(const char *info, struct redis_condition *seen)
-{
-    char value[64];
-    seen->used_memory = info_number(info, "used_memory");
-    seen->max_memory = info_number(info, "maxmemory");
-    if (info_is(info, "maxmemory_policy", "noeviction"))
-        return CHECK_GOOD;
-    condition_complain(seen,
-        "has maxmemory-policy %.40s, which would evict what was accepted; set maxmemory-policy noeviction",
-        info_value(info, "maxmemory_policy", value));
-    return CHECK_WRONG;
-}
-
 /* Whether CONFIG GET says that NAME is WANTED. */
 static enum check_result check_directive(
     redisContext *redis, const char *name, const char *wanted, struct redis_condition *seen)
@@ -110,9 +68,20 @@ static enum check_result check_directive(
     return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
 }
 
-static enum check_result check_fsync(
+/* Whether the server neither evicts nor, with durability fsync, forgets what it has accepted. */
+static enum check_result check_keeping(
     const struct config *config, redisContext *redis, const char *info, struct redis_condition *seen)
 {
+    char value[64];
+    seen->used_memory = info_number(info, "used_memory");
+    seen->max_memory = info_number(info, "maxmemory");
+    if (!info_is(info, "maxmemory_policy", "noeviction")) {
+        condition_complain(seen,
+            "has maxmemory-policy %.40s, which would evict what was accepted; set maxmemory-policy "
+            "noeviction",
+            info_value(info, "maxmemory_policy", value));
+        return CHECK_WRONG;
+    }
     if (config->redis.durability != DURABILITY_FSYNC)
         return CHECK_GOOD;
     if (!info_is(info, "aof_enabled", "1")) {
@@ -215,7 +184,7 @@ static enum check_result check_number(
  * would raise the floor for everybody, and what honest players send would be too late for good. A Redis that
  * has data but not yet this field becomes what the first daemon to come is.
  */
-static enum check_result check_dev(
+static enum check_result check_settings(
     const struct config *config, redisContext *redis, struct redis_condition *seen)
 {
     enum check_result result = check_setting(redis, "dev", config->dev ? "on" : "off", seen);
@@ -224,13 +193,6 @@ static enum check_result check_dev(
             config->dev
                 ? "was first used by a daemon without --dev, this daemon runs with it: use another Redis"
                 : "was first used by a daemon with --dev, this daemon runs without it: use another Redis");
-    return result;
-}
-
-static enum check_result check_settings(
-    const struct config *config, redisContext *redis, struct redis_condition *seen)
-{
-    enum check_result result = check_dev(config, redis, seen);
     if (result == CHECK_GOOD)
         result = check_number(redis, "redis.partitions", config->redis.partitions, seen);
     if (result == CHECK_GOOD)
@@ -248,34 +210,22 @@ static enum check_result check_info(const struct config *config, redisContext *r
         freeReplyObject(info);
         return CHECK_PASSING;
     }
-    enum check_result result = check_role(config, info->str, seen);
-    /* a server that is loading its data answers no more than INFO */
-    if (result == CHECK_GOOD && !permissions_check(redis, library->commands, permitted_ms, seen))
-        result = CHECK_PASSING;
-    if (result == CHECK_GOOD)
-        result = check_memory(info->str, seen);
-    if (result == CHECK_GOOD)
-        result = check_fsync(config, redis, info->str, seen);
+    /* `connected_slaves` counts those that are still copying, too */
+    int online = 0;
+    for (const char *at = info->str; (at = strstr(at, "state=online")) != NULL; at++)
+        online++;
+    enum check_result result = CHECK_PASSING;
+    if (!info_is(info->str, "loading", "0")) /* such a server answers no more than INFO */
+        condition_complain(seen, "is loading its data");
+    else if (!info_is(info->str, "role", "master"))
+        condition_complain(seen, "is a replica, not the primary");
+    else if (online < barrier_replicas(config))
+        condition_complain(
+            seen, "has %d replicas online; redis.durability asks for %d", online, config->redis.replicas);
+    else if (permissions_check(redis, library->commands, permitted_ms, seen))
+        result = check_keeping(config, redis, info->str, seen);
     freeReplyObject(info);
     return result;
-}
-
-/*
- * A server that refuses heartbeats for now (it is full, misses its replicas, …) is still used: settling and
- * retiring are what may mend it.
- */
-static enum check_result check_writes(
-    redisContext *redis, const struct redis_library *library, struct redis_condition *seen)
-{
-    char error[CLIENT_ERROR_MAX];
-    redisReply *reply = client_words(redis, error, "FCALL", library->probe, "0", NULL);
-    if (reply == NULL)
-        snprintf(seen->refusal, sizeof(seen->refusal), "%.250s", error);
-    freeReplyObject(reply);
-    if (redis->err == 0)
-        return CHECK_GOOD;
-    condition_complain(seen, "does not answer a write: %.200s", error);
-    return CHECK_PASSING;
 }
 
 enum check_result check_server(const struct check_context *context, redisContext *redis,
@@ -293,8 +243,19 @@ enum check_result check_server(const struct check_context *context, redisContext
         result = check_functions(redis, context->library, context->log, seen);
     if (result == CHECK_GOOD && holds_settings)
         result = check_settings(context->config, redis, seen);
-    if (result == CHECK_GOOD)
-        result = check_writes(redis, context->library, seen);
+    if (result == CHECK_GOOD) {
+        /* A server that refuses heartbeats for now (it is full, misses its replicas, …) is still used:
+         * settling and retiring are what may mend it. */
+        char error[CLIENT_ERROR_MAX];
+        redisReply *reply = client_words(redis, error, "FCALL", context->library->probe, "0", NULL);
+        if (reply == NULL)
+            snprintf(seen->refusal, sizeof(seen->refusal), "%.250s", error);
+        freeReplyObject(reply);
+        if (redis->err != 0) {
+            condition_complain(seen, "does not answer a write: %.200s", error);
+            result = CHECK_PASSING;
+        }
+    }
     assert(result == CHECK_GOOD || seen->problem[0] != '\0');
     return result;
 }

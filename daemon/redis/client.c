@@ -18,16 +18,6 @@
 #include "redis/resolver.h"
 #include "redis/resp.h"
 
-static redisContext *open_context(const struct redis_server *server, struct timeval limit)
-{
-    char host[ENDPOINT_NUMERIC_MAX];
-    if (server->address.addr.ss_family == AF_UNIX)
-        return redisConnectUnixWithTimeout(
-            ((const struct sockaddr_un *)&server->address.addr)->sun_path, limit);
-    return redisConnectWithTimeout(
-        endpoint_numeric_host(&server->address.addr, host), endpoint_port(&server->address.addr), limit);
-}
-
 static void copy_error(char error[static CLIENT_ERROR_MAX], const char *text)
 {
     snprintf(error, CLIENT_ERROR_MAX, "%s", text[0] != '\0' ? text : "an error without a text");
@@ -41,7 +31,13 @@ static redisContext *open_to(const struct redis_server *server, char error[stati
         copy_error(error, "its address is not known");
         return NULL;
     }
-    redisContext *redis = open_context(server, (struct timeval){CLIENT_CONNECT_MS / 1000, 0});
+    const struct sockaddr_storage *addr = &server->address.addr;
+    struct timeval limit = {CLIENT_CONNECT_MS / 1000, 0};
+    char host[ENDPOINT_NUMERIC_MAX];
+    redisContext *redis =
+        addr->ss_family == AF_UNIX
+            ? redisConnectUnixWithTimeout(((const struct sockaddr_un *)addr)->sun_path, limit)
+            : redisConnectWithTimeout(endpoint_numeric_host(addr, host), endpoint_port(addr), limit);
     if (redis == NULL || redis->err != 0) {
         copy_error(error, redis == NULL ? "out of memory" : redis->errstr);
         if (redis != NULL)
@@ -123,23 +119,19 @@ static bool fail(redisContext *redis, const char *why, char error[static CLIENT_
     return false;
 }
 
-/* What a server says unasked before it closes the connection, such as that it has too many clients. */
-static bool fail_unasked(redisContext *redis, char error[static CLIENT_ERROR_MAX])
-{
-    redisReply *reply = client_receive(redis, error);
-    if (reply != NULL)
-        (void)fail(redis, reply_is_error(reply) ? reply->str : REPLY_UNASKED, error);
-    freeReplyObject(reply);
-    return false;
-}
-
 bool client_send(redisContext *redis, const struct buf *commands, char error[static CLIENT_ERROR_MAX])
 {
     int all_sent = 0;
     char byte;
-    /* what nothing was asked for could not be told from the replies to come */
-    if (reply_unread(redis) || recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
-        return fail_unasked(redis, error);
+    /* What nothing was asked for could not be told from the replies to come. It is what a server says before
+     * it closes the connection, such as that it has too many clients. */
+    if (reply_unread(redis) || recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+        redisReply *reply = client_receive(redis, error);
+        if (reply != NULL)
+            (void)fail(redis, reply_is_error(reply) ? reply->str : REPLY_UNASKED, error);
+        freeReplyObject(reply);
+        return false;
+    }
     int rc = redisAppendFormattedCommand(redis, commands->data, commands->len);
     while (rc == REDIS_OK && !all_sent)
         rc = redisBufferWrite(redis, &all_sent);

@@ -79,50 +79,43 @@ static bool read_node(const struct asking *a, const redisReply *node, struct end
     return true;
 }
 
-/* A range of slots: first, last, its primary, its replicas. */
-static bool read_row(const struct asking *a, const redisReply *row)
-{
-    int64_t first, last;
-    struct endpoint endpoint;
-    if (!reply_integer(reply_at(row, 0), &first) || !reply_integer(reply_at(row, 1), &last) || first < 0 ||
-        last >= CLUSTER_SLOTS || !read_node(a, reply_at(row, 2), &endpoint)) {
-        complain(a, "gives a malformed answer to CLUSTER SLOTS");
-        return false;
-    }
-    int index = add_server(a, &endpoint);
-    for (int64_t slot = first; index >= 0 && slot <= last; slot++)
-        a->t->server_of_slot[slot] = (int16_t)index;
-    return index >= 0;
-}
-
-static bool place_partitions(const struct asking *a)
-{
-    struct topology *t = a->t;
-    for (int p = 0; p < a->config->redis.partitions; p++) {
-        char tag[PARTITION_TAG_MAX + 1];
-        partition_tag(p, a->config->redis.partitions, tag);
-        unsigned slot = partition_slot(slice_of(tag));
-        if (t->server_of_slot[slot] < 0) {
-            snprintf(a->error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
-            return false;
-        }
-        t->server_of[p] = t->server_of_slot[slot];
-    }
-    return true;
-}
-
 static enum discovery discover_cluster(const struct asking *a)
 {
+    struct topology *t = a->t;
     char why[CLIENT_ERROR_MAX];
     redisReply *rows = client_words(a->redis, why, "CLUSTER", "SLOTS", NULL);
     bool good = reply_is_array(rows);
     if (!good)
         complain(a, "does not answer CLUSTER SLOTS: %.200s", rows == NULL ? why : "unexpected reply");
-    memset(a->t->server_of_slot, -1, sizeof(a->t->server_of_slot));
-    for (size_t i = 0; good && i < rows->elements; i++)
-        good = read_row(a, rows->element[i]);
+    memset(t->server_of_slot, -1, sizeof(t->server_of_slot));
+    for (size_t i = 0; good && i < rows->elements; i++) {
+        /* a range of slots: first, last, its primary, its replicas */
+        const redisReply *row = rows->element[i];
+        int64_t first, last;
+        struct endpoint endpoint;
+        good = reply_integer(reply_at(row, 0), &first) && reply_integer(reply_at(row, 1), &last) &&
+               first >= 0 && last < CLUSTER_SLOTS && read_node(a, reply_at(row, 2), &endpoint);
+        if (!good) {
+            complain(a, "gives a malformed answer to CLUSTER SLOTS");
+            break;
+        }
+        int index = add_server(a, &endpoint);
+        good = index >= 0;
+        for (int64_t slot = first; good && slot <= last; slot++)
+            t->server_of_slot[slot] = (int16_t)index;
+    }
     freeReplyObject(rows);
-    return good && place_partitions(a) ? DISCOVERY_FOUND : DISCOVERY_UNREACHABLE;
+    for (int p = 0; good && p < a->config->redis.partitions; p++) {
+        char tag[PARTITION_TAG_MAX + 1];
+        partition_tag(p, a->config->redis.partitions, tag);
+        unsigned slot = partition_slot(slice_of(tag));
+        if (t->server_of_slot[slot] < 0) {
+            snprintf(a->error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
+            return DISCOVERY_UNREACHABLE;
+        }
+        t->server_of[p] = t->server_of_slot[slot];
+    }
+    return good ? DISCOVERY_FOUND : DISCOVERY_UNREACHABLE;
 }
 
 /* ---- sentinels ---- */
@@ -136,22 +129,9 @@ static const char *flat_field(const redisReply *row, const char *field)
     return "";
 }
 
-static bool read_primary(const redisReply *row, struct endpoint *out)
-{
-    const char *ip = flat_field(row, "ip");
-    const char *port = flat_field(row, "port");
-    char *end;
-    unsigned long number = strtoul(port, &end, 10);
-    *out = (struct endpoint){.port = (uint16_t)number};
-    snprintf(out->host, sizeof(out->host), "%s", ip);
-    return ip[0] != '\0' && strlen(ip) <= ENDPOINT_HOST_MAX && port[0] >= '0' && port[0] <= '9' &&
-           *end == '\0' && number >= 1 && number <= UINT16_MAX;
-}
-
 static enum discovery discover_sentinel(const struct asking *a)
 {
     char why[CLIENT_ERROR_MAX];
-    struct endpoint endpoint;
     redisReply *masters = client_words(a->redis, why, "SENTINEL", "MASTERS", NULL);
     enum discovery result = DISCOVERY_UNREACHABLE;
     if (!reply_is_array(masters)) {
@@ -160,10 +140,18 @@ static enum discovery discover_sentinel(const struct asking *a)
         complain(a, "is a sentinel of %zu primaries: minuted needs sentinels that watch exactly one",
             masters->elements);
         result = DISCOVERY_WRONG;
-    } else if (!read_primary(masters->element[0], &endpoint)) {
-        complain(a, "gives a malformed answer to SENTINEL MASTERS");
-    } else if (add_server(a, &endpoint) >= 0) {
-        result = DISCOVERY_FOUND;
+    } else {
+        const char *ip = flat_field(masters->element[0], "ip");
+        const char *port = flat_field(masters->element[0], "port");
+        char *end;
+        unsigned long number = strtoul(port, &end, 10);
+        struct endpoint endpoint = {.port = (uint16_t)number};
+        snprintf(endpoint.host, sizeof(endpoint.host), "%s", ip);
+        if (ip[0] == '\0' || strlen(ip) > ENDPOINT_HOST_MAX || port[0] < '0' || port[0] > '9' ||
+            *end != '\0' || number < 1 || number > UINT16_MAX)
+            complain(a, "gives a malformed answer to SENTINEL MASTERS");
+        else if (add_server(a, &endpoint) >= 0)
+            result = DISCOVERY_FOUND;
     }
     freeReplyObject(masters);
     return result;
@@ -171,59 +159,29 @@ static enum discovery discover_sentinel(const struct asking *a)
 
 /* ---- whatever it is ---- */
 
-/* REDIS_AUTO when INFO does not say. Redis calls it redis_mode, Valkey server_mode. */
-static enum redis_mode mode_of(const char *info)
-{
-    const char *mode = strstr(info, "redis_mode:");
-    if (mode == NULL)
-        mode = strstr(info, "server_mode:");
-    mode = mode == NULL ? "" : strchr(mode, ':') + 1;
-    if (strncmp(mode, "cluster", strlen("cluster")) == 0)
-        return REDIS_CLUSTER;
-    if (strncmp(mode, "sentinel", strlen("sentinel")) == 0)
-        return REDIS_SENTINEL;
-    return strncmp(mode, "standalone", strlen("standalone")) == 0 ? REDIS_SINGLE : REDIS_AUTO;
-}
-
-/* False when the server does not say what it is. It is not taken for a single server then, since every
+/* REDIS_AUTO when the server does not say what it is. It is not taken for a single server then, since every
  * partition would move to it. */
-static bool find_mode(const struct asking *a, enum redis_mode *mode)
+static enum redis_mode find_mode(const struct asking *a)
 {
     char why[CLIENT_ERROR_MAX];
-    *mode = a->config->redis.mode;
-    if (*mode != REDIS_AUTO)
-        return true;
+    enum redis_mode mode = a->config->redis.mode;
+    if (mode != REDIS_AUTO)
+        return mode;
     redisReply *info = client_words(a->redis, why, "INFO", "server", NULL);
-    *mode = mode_of(reply_text(info));
-    if (*mode == REDIS_AUTO)
+    const char *name = strstr(reply_text(info), "redis_mode:");
+    if (name == NULL) /* Valkey's word for it */
+        name = strstr(reply_text(info), "server_mode:");
+    name = name == NULL ? "" : strchr(name, ':') + 1;
+    if (strncmp(name, "cluster", strlen("cluster")) == 0)
+        mode = REDIS_CLUSTER;
+    else if (strncmp(name, "sentinel", strlen("sentinel")) == 0)
+        mode = REDIS_SENTINEL;
+    else if (strncmp(name, "standalone", strlen("standalone")) == 0)
+        mode = REDIS_SINGLE;
+    else
         complain(a, "does not say what it is: %.200s", info == NULL ? why : "unexpected reply");
     freeReplyObject(info);
-    return *mode != REDIS_AUTO;
-}
-
-static enum discovery take_single(const struct asking *a)
-{
-    if (a->config->redis.servers.n > 1) {
-        snprintf(a->error, 512,
-            "redis.servers names %zu servers, but %s is a single one: name one server, or a cluster's "
-            "or sentinels' addresses",
-            a->config->redis.servers.n, a->asked->name);
-        return DISCOVERY_WRONG;
-    }
-    a->t->servers[a->t->n_servers++] = *a->asked;
-    return DISCOVERY_FOUND;
-}
-
-static enum discovery discover_by(const struct asking *a, bool let_in)
-{
-    enum redis_mode mode;
-    if (!find_mode(a, &mode))
-        return DISCOVERY_UNREACHABLE;
-    if (mode == REDIS_SENTINEL)
-        return discover_sentinel(a);
-    if (!let_in)
-        return DISCOVERY_UNREACHABLE;
-    return mode == REDIS_CLUSTER ? discover_cluster(a) : take_single(a);
+    return mode;
 }
 
 static enum discovery ask(const struct config *config, struct resolver *resolver,
@@ -240,7 +198,22 @@ static enum discovery ask(const struct config *config, struct resolver *resolver
     }
     /* sentinels often know no users, and no password, where the servers that they watch do */
     bool let_in = client_login(a.redis, &asked, why);
-    enum discovery result = discover_by(&a, let_in);
+    enum redis_mode mode = find_mode(&a);
+    enum discovery result = DISCOVERY_UNREACHABLE;
+    if (mode == REDIS_SENTINEL) {
+        result = discover_sentinel(&a);
+    } else if (mode == REDIS_CLUSTER && let_in) {
+        result = discover_cluster(&a);
+    } else if (mode == REDIS_SINGLE && let_in && config->redis.servers.n > 1) {
+        snprintf(error, 512,
+            "redis.servers names %zu servers, but %s is a single one: name one server, or a cluster's "
+            "or sentinels' addresses",
+            config->redis.servers.n, asked.name);
+        result = DISCOVERY_WRONG;
+    } else if (mode == REDIS_SINGLE && let_in) {
+        t->servers[t->n_servers++] = asked;
+        result = DISCOVERY_FOUND;
+    }
     if (!let_in && result == DISCOVERY_UNREACHABLE)
         complain(&a, "%.250s", why);
     redisFree(a.redis);

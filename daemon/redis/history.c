@@ -56,20 +56,6 @@ static void take_mark(void *ctx, size_t index, const redisReply *reply)
     snprintf(mark, HISTORY_MARK_MAX, "%s", reply->str);
 }
 
-static bool read_marks(
-    redisContext *redis, struct marks *m, int partitions, char error[static CLIENT_ERROR_MAX])
-{
-    struct buf commands = {0};
-    for (size_t i = 0; i < m->n; i++) {
-        resp_begin(&commands, 2);
-        resp_arg(&commands, SLICE_LITERAL("GET"));
-        key(&commands, m->partition[i], partitions);
-    }
-    bool good = client_pipeline(redis, &commands, m->n, take_mark, m, error);
-    buf_free(&commands);
-    return good;
-}
-
 /* The next look reads whether the mark was made. A server without room for a mark takes no heartbeats either.
  */
 static void ignore(void *ctx, size_t index, const redisReply *reply)
@@ -79,35 +65,35 @@ static void ignore(void *ctx, size_t index, const redisReply *reply)
     (void)reply;
 }
 
-static bool make_marks(
-    redisContext *redis, const struct marks *m, int partitions, char error[static CLIENT_ERROR_MAX])
-{
-    struct buf commands = {0};
-    for (size_t i = 0; i < m->n; i++) {
-        if (!m->missing[i])
-            continue;
-        resp_begin(&commands, 4);
-        resp_arg(&commands, SLICE_LITERAL("SET"));
-        key(&commands, m->partition[i], partitions);
-        resp_int(&commands, clock_system_ms());
-        resp_arg(&commands, SLICE_LITERAL("NX"));
-    }
-    bool good = client_pipeline(redis, &commands, m->n_missing, ignore, NULL, error);
-    buf_free(&commands);
-    return good;
-}
-
 bool history_look(struct history *h, redisContext *redis, const struct topology *t, size_t server,
     int partitions, struct log *log, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
+    struct buf commands = {0};
     struct marks m = {.history = h};
     for (int p = 0; p < partitions; p++)
         if (topology_server_of_partition(t, p) == server)
             m.partition[m.n++] = p;
-    bool good = read_marks(redis, &m, partitions, error);
-    if (good && m.n_missing > 0)
-        good = make_marks(redis, &m, partitions, error);
+    for (size_t i = 0; i < m.n; i++) {
+        resp_begin(&commands, 2);
+        resp_arg(&commands, SLICE_LITERAL("GET"));
+        key(&commands, m.partition[i], partitions);
+    }
+    bool good = client_pipeline(redis, &commands, m.n, take_mark, &m, error);
+    buf_free(&commands);
+    if (good && m.n_missing > 0) {
+        for (size_t i = 0; i < m.n; i++) {
+            if (!m.missing[i])
+                continue;
+            resp_begin(&commands, 4);
+            resp_arg(&commands, SLICE_LITERAL("SET"));
+            key(&commands, m.partition[i], partitions);
+            resp_int(&commands, clock_system_ms());
+            resp_arg(&commands, SLICE_LITERAL("NX"));
+        }
+        good = client_pipeline(redis, &commands, m.n_missing, ignore, NULL, error);
+        buf_free(&commands);
+    }
     if (!good)
         condition_complain(seen, "does not tell its history: %.200s", error);
     if (m.n_gone > 0)

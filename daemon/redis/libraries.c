@@ -28,16 +28,6 @@ static int64_t number_at(const redisReply *array, size_t i)
     return reply_number(reply_at(array, i), &number) ? number : 0;
 }
 
-/* The server's Unix time; 0 where it does not tell. */
-static int64_t time_of(redisContext *redis)
-{
-    char error[CLIENT_ERROR_MAX];
-    redisReply *reply = client_words(redis, error, "TIME", NULL);
-    int64_t now_s = number_at(reply, 0);
-    freeReplyObject(reply);
-    return now_s;
-}
-
 /* Writes that LIBRARY is in use at NOW_S. */
 static bool name_library(redisContext *redis, const char *library, int64_t now_s)
 {
@@ -52,17 +42,6 @@ static bool name_library(redisContext *redis, const char *library, int64_t now_s
     return good;
 }
 
-/* When LIBRARY was last named, by the fields and values of SETTINGS in turn; 0 where it never was, or not
- * legibly. */
-static int64_t last_named(const redisReply *settings, const char *library)
-{
-    for (size_t i = 0; reply_at(settings, i + 1) != NULL; i += 2)
-        if (strncmp(reply_text(reply_at(settings, i)), FIELD, strlen(FIELD)) == 0 &&
-            strcmp(reply_text(reply_at(settings, i)) + strlen(FIELD), library) == 0)
-            return number_at(settings, i + 1);
-    return 0;
-}
-
 /* What is known when the libraries of a server are looked at. */
 struct inventory {
     const char *ours;           /* the library that this daemon uses */
@@ -72,27 +51,33 @@ struct inventory {
     struct log *log;
 };
 
-static void delete_library(
-    redisContext *redis, const char *library, int64_t named_s, const struct inventory *inventory)
-{
-    char error[CLIENT_ERROR_MAX];
-    redisReply *reply = client_words(redis, error, "FUNCTION", "DELETE", library, NULL);
-    if (reply != NULL)
-        log_event(inventory->log, LOG_INFO, "functions_deleted", "library=%s named_s=%lld reason=unused",
-            library, (long long)named_s);
-    freeReplyObject(reply);
-}
-
-/* One that was never named gets its day from now on. */
+/*
+ * Deletes LIBRARY of the server REDIS where it has long been unused. One that was never named, or not
+ * legibly, gets its day from now on.
+ */
 static void judge_library(redisContext *redis, const char *library, const struct inventory *inventory)
 {
-    int64_t named_s = last_named(inventory->settings, library);
+    char error[CLIENT_ERROR_MAX];
+    const redisReply *settings = inventory->settings; /* fields and values in turn */
+    int64_t named_s = 0;
     if (strlen(library) > NAME_MAX_LEN || strcmp(library, inventory->ours) == 0)
         return;
-    if (named_s <= 0)
+    for (size_t i = 0; reply_at(settings, i + 1) != NULL; i += 2) {
+        const char *field = reply_text(reply_at(settings, i));
+        if (strncmp(field, FIELD, strlen(FIELD)) == 0 && strcmp(field + strlen(FIELD), library) == 0) {
+            named_s = number_at(settings, i + 1);
+            break;
+        }
+    }
+    if (named_s <= 0) {
         (void)name_library(inventory->holder, library, inventory->now_s);
-    else if (inventory->now_s - named_s > UNUSED_S)
-        delete_library(redis, library, named_s, inventory);
+    } else if (inventory->now_s - named_s > UNUSED_S) {
+        redisReply *reply = client_words(redis, error, "FUNCTION", "DELETE", library, NULL);
+        if (reply != NULL)
+            log_event(inventory->log, LOG_INFO, "functions_deleted", "library=%s named_s=%lld reason=unused",
+                library, (long long)named_s);
+        freeReplyObject(reply);
+    }
 }
 
 static void judge_server(redisContext *redis, const struct inventory *inventory)
@@ -109,19 +94,6 @@ static void judge_server(redisContext *redis, const struct inventory *inventory)
     freeReplyObject(list);
 }
 
-static void forget_old(const struct inventory *inventory)
-{
-    char error[CLIENT_ERROR_MAX];
-    for (size_t i = 0; reply_at(inventory->settings, i + 1) != NULL; i += 2) {
-        const char *field = reply_text(reply_at(inventory->settings, i));
-        int64_t named_s = number_at(inventory->settings, i + 1);
-        if (strncmp(field, FIELD, strlen(FIELD)) == 0 &&
-            strcmp(field + strlen(FIELD), inventory->ours) != 0 && named_s > 0 &&
-            inventory->now_s - named_s > FORGET_S)
-            freeReplyObject(client_words(inventory->holder, error, "HDEL", KEY_SETTINGS, field, NULL));
-    }
-}
-
 void libraries_look(struct libraries *l, const struct redis_library *ours, redisContext *const *servers,
     size_t n, size_t settings, struct log *log)
 {
@@ -129,16 +101,24 @@ void libraries_look(struct libraries *l, const struct redis_library *ours, redis
     redisContext *holder = settings < n ? servers[settings] : NULL;
     if (holder == NULL || clock_monotonic_ms() < l->due_ms)
         return;
-    struct inventory inventory = {.ours = ours->name, .holder = holder, .now_s = time_of(holder), .log = log};
-    if (inventory.now_s <= 0 || !name_library(holder, ours->name, inventory.now_s))
+    redisReply *reply = client_words(holder, error, "TIME", NULL);
+    int64_t now_s = number_at(reply, 0);
+    freeReplyObject(reply);
+    if (now_s <= 0 || !name_library(holder, ours->name, now_s))
         return;
     redisReply *all = client_words(holder, error, "HGETALL", KEY_SETTINGS, NULL);
     if (reply_is_array(all)) {
-        inventory.settings = all;
+        struct inventory inventory = {ours->name, holder, all, now_s, log};
         for (size_t i = 0; i < n; i++)
             if (servers[i] != NULL)
                 judge_server(servers[i], &inventory);
-        forget_old(&inventory);
+        for (size_t i = 0; reply_at(all, i + 1) != NULL; i += 2) {
+            const char *field = reply_text(reply_at(all, i));
+            int64_t named_s = number_at(all, i + 1);
+            if (strncmp(field, FIELD, strlen(FIELD)) == 0 && strcmp(field + strlen(FIELD), ours->name) != 0 &&
+                named_s > 0 && now_s - named_s > FORGET_S)
+                freeReplyObject(client_words(holder, error, "HDEL", KEY_SETTINGS, field, NULL));
+        }
         l->due_ms = clock_monotonic_ms() + LOOK_EVERY_MS;
     }
     freeReplyObject(all);

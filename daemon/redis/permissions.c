@@ -55,22 +55,6 @@ static void take_permission(void *ctx, size_t index, const redisReply *reply)
         condition_complain(a->seen, "%.180s (%.60s)", reply->str, a->commands[index]);
 }
 
-/* Opens a transaction, once it is sure that it can be discarded. */
-static bool begin_transaction(redisContext *redis, struct redis_condition *seen)
-{
-    char error[CLIENT_ERROR_MAX];
-    redisReply *none = client_words(redis, error, "DISCARD", NULL);
-    bool may_discard = none == NULL && strncmp(error, "NOPERM", 6) != 0 && redis->err == 0;
-    redisReply *begun = may_discard ? client_words(redis, error, "MULTI", NULL) : NULL;
-    bool good = begun != NULL && begun->type == REDIS_REPLY_STATUS;
-    if (!good)
-        condition_complain(
-            seen, "%.200s", none != NULL || begun != NULL ? "a transaction is not understood" : error);
-    freeReplyObject(none);
-    freeReplyObject(begun);
-    return good;
-}
-
 /*
  * The commands of a transaction are checked against the ACL as they are queued, and none of them is done when
  * the transaction is discarded.
@@ -84,7 +68,17 @@ bool permissions_check(
     if (*permitted_ms != 0 && now_ms - *permitted_ms < ASK_EVERY_MS)
         return true;
     *permitted_ms = 0;
-    if (!begin_transaction(redis, seen))
+    /* A transaction is opened only once it is sure that it can be discarded. */
+    redisReply *none = client_words(redis, error, "DISCARD", NULL);
+    bool may_discard = none == NULL && strncmp(error, "NOPERM", 6) != 0 && redis->err == 0;
+    redisReply *begun = may_discard ? client_words(redis, error, "MULTI", NULL) : NULL;
+    bool good = begun != NULL && begun->type == REDIS_REPLY_STATUS;
+    if (!good)
+        condition_complain(
+            seen, "%.200s", none != NULL || begun != NULL ? "a transaction is not understood" : error);
+    freeReplyObject(none);
+    freeReplyObject(begun);
+    if (!good)
         return false;
     ask_for(&a, own_commands);
     ask_for(&a, commands);
