@@ -61,21 +61,6 @@ static void arm(struct redis_connection *c, int ms)
 
 /* ---- commands under way ---- */
 
-static void push_asked(struct redis_connection *c, redis_reply_fn *callback, void *data)
-{
-    if (c->n_asked == c->room) {
-        size_t room = c->room == 0 ? 64 : 2 * c->room;
-        struct asked *asked = mem_alloc(room * sizeof(*asked));
-        for (size_t i = 0; i < c->n_asked; i++)
-            asked[i] = c->asked[(c->first + i) & (c->room - 1)];
-        free(c->asked);
-        c->asked = asked;
-        c->room = room;
-        c->first = 0;
-    }
-    c->asked[(c->first + c->n_asked++) & (c->room - 1)] = (struct asked){callback, data};
-}
-
 static void tell_first(struct redis_connection *c, const redisReply *reply)
 {
     assert(c->n_asked > 0);
@@ -91,7 +76,17 @@ static void queue_command(
     assert(c->redis != NULL && c->n_unsent <= c->n_asked);
     if (redisAppendFormattedCommand(c->redis, command->data, command->len) != REDIS_OK)
         abort(); /* out of memory */
-    push_asked(c, callback, data);
+    if (c->n_asked == c->room) {
+        size_t room = c->room == 0 ? 64 : 2 * c->room;
+        struct asked *asked = mem_alloc(room * sizeof(*asked));
+        for (size_t i = 0; i < c->n_asked; i++)
+            asked[i] = c->asked[(c->first + i) & (c->room - 1)];
+        free(c->asked);
+        c->asked = asked;
+        c->room = room;
+        c->first = 0;
+    }
+    c->asked[(c->first + c->n_asked++) & (c->room - 1)] = (struct asked){callback, data};
     c->n_unsent++;
     event_add(c->writable, NULL); /* what is queued in one turn of the loop leaves in one write */
 }
@@ -146,16 +141,6 @@ static void prove(struct redis_connection *c)
     arm(c, PROVE_MS);
 }
 
-static void harden_socket(struct redis_connection *c)
-{
-    unsigned dead_ms = DEAD_PEER_MS;
-    /* Fails on a unix socket, which needs neither. */
-    if (setsockopt(c->redis->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)) == 0) {
-        int on = 1;
-        setsockopt(c->redis->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    }
-}
-
 static void start_proving(struct redis_connection *c)
 {
     assert(c->state == CONNECTING || c->state == LOGGING_IN);
@@ -179,7 +164,11 @@ static void on_login(void *data, const redisReply *reply)
 static void on_connected(struct redis_connection *c)
 {
     assert(c->state == CONNECTING && c->n_asked == 0);
-    harden_socket(c);
+    unsigned dead_ms = DEAD_PEER_MS;
+    int on = 1;
+    /* Fails on a unix socket, which needs neither. */
+    if (setsockopt(c->redis->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)) == 0)
+        setsockopt(c->redis->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     event_add(c->readable, NULL);
     if (!login_wanted(c->server.login)) {
         start_proving(c);
@@ -192,55 +181,25 @@ static void on_connected(struct redis_connection *c)
     buf_free(&command);
 }
 
-static void flush_commands(struct redis_connection *c)
-{
-    int done = 0;
-    c->n_unsent = 0;
-    if (redisBufferWrite(c->redis, &done) != REDIS_OK) {
-        fail(c, "redis_disconnected", c->redis->errstr);
-    } else if (!done) {
-        event_add(c->writable, NULL);
-    }
-}
-
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
     struct redis_connection *c = ctx;
     int problem = 0;
+    int all_sent = 0;
     socklen_t len = sizeof(problem);
     (void)what;
-    if (c->state != CONNECTING)
-        flush_commands(c);
-    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem == 0)
-        on_connected(c);
-    else
-        fail(c, "redis_connect_failed", strerror(problem));
-}
-
-/* False when the connection is no longer the one that was read from. */
-static bool take_reply(struct redis_connection *c, const redisReply *reply)
-{
-    const redisContext *redis = c->redis;
-    if (c->n_asked == c->n_unsent) /* a callback may just have asked for more */
-        fail(c, "redis_disconnected", reply_is_error(reply) ? reply->str : REPLY_UNASKED);
-    else
-        tell_first(c, reply);
-    return c->redis == redis;
-}
-
-static void take_replies(struct redis_connection *c)
-{
-    redisReply *reply;
-    enum reply_read read = reply_next(c->redis, &c->progress, &reply);
-    while (read == REPLY_READ) {
-        bool same = take_reply(c, reply);
-        freeReplyObject(reply);
-        if (!same)
-            return;
-        read = reply_next(c->redis, &c->progress, &reply);
+    if (c->state == CONNECTING) {
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem == 0)
+            on_connected(c);
+        else
+            fail(c, "redis_connect_failed", strerror(problem));
+        return;
     }
-    if (read == REPLY_BROKEN)
+    c->n_unsent = 0;
+    if (redisBufferWrite(c->redis, &all_sent) != REDIS_OK)
         fail(c, "redis_disconnected", c->redis->errstr);
+    else if (!all_sent)
+        event_add(c->writable, NULL);
 }
 
 static void free_memory(struct redis_connection *c)
@@ -256,22 +215,25 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
     (void)fd;
     (void)what;
     c->reading = true;
+    const redisContext *redis = c->redis;
+    redisReply *reply;
+    enum reply_read read = REPLY_BROKEN;
     if (redisBufferRead(c->redis) == REDIS_OK)
-        take_replies(c);
-    else
+        read = reply_next(c->redis, &c->progress, &reply);
+    while (read == REPLY_READ) {
+        if (c->n_asked == c->n_unsent) /* a callback may just have asked for more */
+            fail(c, "redis_disconnected", reply_is_error(reply) ? reply->str : REPLY_UNASKED);
+        else
+            tell_first(c, reply);
+        freeReplyObject(reply);
+        /* If the reply or its callback has ended the connection, there is nothing more to read. */
+        read = c->redis == redis ? reply_next(c->redis, &c->progress, &reply) : REPLY_NONE_YET;
+    }
+    if (read == REPLY_BROKEN)
         fail(c, "redis_disconnected", c->redis->errstr);
     c->reading = false;
     if (c->freeing)
         free_memory(c);
-}
-
-static redisContext *start_connecting(const struct redis_server *server)
-{
-    char host[ENDPOINT_NUMERIC_MAX];
-    if (server->address.addr.ss_family == AF_UNIX)
-        return redisConnectUnixNonBlock(((const struct sockaddr_un *)&server->address.addr)->sun_path);
-    return redisConnectNonBlock(
-        endpoint_numeric_host(&server->address.addr, host), endpoint_port(&server->address.addr));
 }
 
 static void try_connect(struct redis_connection *c)
@@ -280,7 +242,11 @@ static void try_connect(struct redis_connection *c)
         fail(c, "redis_connect_failed", "its address is not known");
         return;
     }
-    redisContext *redis = start_connecting(&c->server);
+    const struct sockaddr_storage *addr = &c->server.address.addr;
+    char host[ENDPOINT_NUMERIC_MAX];
+    redisContext *redis = addr->ss_family == AF_UNIX
+                              ? redisConnectUnixNonBlock(((const struct sockaddr_un *)addr)->sun_path)
+                              : redisConnectNonBlock(endpoint_numeric_host(addr, host), endpoint_port(addr));
     if (redis == NULL || redis->err != 0) {
         char why[sizeof(redis->errstr)];
         snprintf(why, sizeof(why), "%s", redis == NULL ? "out of memory" : redis->errstr);

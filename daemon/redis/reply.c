@@ -50,20 +50,15 @@ static void *create_string(const redisReadTask *task, char *text, size_t len)
     return reply;
 }
 
-static size_t depth_of(const redisReadTask *task)
-{
-    size_t depth = 1;
-    for (const redisReadTask *outer = task->parent; outer != NULL; outer = outer->parent)
-        depth++;
-    return depth;
-}
-
 static void *create_array(const redisReadTask *task, element_count n)
 {
     struct reply_progress *progress = task->privdata;
     if (task->type != REDIS_REPLY_ARRAY)
         return refuse(task, "a reply of a type that was not asked for");
-    if (depth_of(task) > REPLY_DEPTH_MAX)
+    size_t depth = 1;
+    for (const redisReadTask *outer = task->parent; outer != NULL; outer = outer->parent)
+        depth++;
+    if (depth > REPLY_DEPTH_MAX)
         return refuse(task, "arrays that are nested too deeply");
     if ((size_t)n > REPLY_ELEMENTS_MAX - progress->elements)
         return refuse(task, "a reply with too many elements");
