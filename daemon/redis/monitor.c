@@ -38,31 +38,25 @@ struct monitor {
 
 /* ---- telling ---- */
 
-/* A server that cannot be asked leaves the verdict as it was. */
-static void tell_clock(struct monitor *m, const struct survey_findings *look)
-{
-    bool asked = false;
-    bool wrong = false;
-    for (size_t i = 0; i < look->topology->n_servers; i++) {
-        asked = asked || look->servers[i].reached;
-        wrong = wrong || !condition_clock_agrees(&look->servers[i]);
-    }
-    if (asked)
-        atomic_store(&m->clock_wrong, wrong);
-}
-
-/* When a server was reached last is kept by its name. */
+/* When a server was reached last is kept by its name. Servers that cannot be asked leave the verdict on the
+ * clocks as it was. */
 static void tell_servers(struct monitor *m, const struct survey_findings *look)
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t reached_ms[SERVERS_MAX];
+    bool asked = false;
+    bool clock_wrong = false;
     for (size_t i = 0; i < look->topology->n_servers; i++) {
         int known = m->topology == NULL ? -1 : topology_find_server(m->topology, look->servers[i].name);
         reached_ms[i] = known < 0 ? NEVER_MS : m->reached_ms[known];
         if (look->servers[i].reached)
             reached_ms[i] = now_ms;
+        asked = asked || look->servers[i].reached;
+        clock_wrong = clock_wrong || !condition_clock_agrees(&look->servers[i]);
         m->servers[i] = look->servers[i];
     }
+    if (asked)
+        atomic_store(&m->clock_wrong, clock_wrong);
     m->n_servers = look->topology->n_servers;
     memcpy(m->reached_ms, reached_ms, m->n_servers * sizeof(reached_ms[0]));
 }
@@ -79,40 +73,29 @@ static void tell_topology(struct monitor *m, struct topology *t)
     atomic_store(&m->version, t->version);
 }
 
-/* No server can be found: those known before are not usable until one is. */
-static void tell_unusable(struct monitor *m)
-{
-    for (size_t i = 0; i < m->n_servers; i++)
-        m->servers[i].away = true;
-    if (m->topology == NULL)
-        return;
-    struct topology *t = topology_copy(m->topology);
-    for (size_t i = 0; i < t->n_servers; i++)
-        t->servers[i].usable = false;
-    tell_topology(m, t);
-}
-
-static enum monitor_state state_of(enum check_result result)
-{
-    if (result == CHECK_GOOD)
-        return MONITOR_READY;
-    return result == CHECK_WRONG ? MONITOR_WRONG : MONITOR_UNREACHABLE;
-}
-
-/* The servers of the last look stay in force while none can be found: their connections tell how they are. */
+/* The servers of the last look stay in force while none can be found, and are not usable until one is: their
+ * connections tell how they are. */
 static void tell(struct monitor *m, struct survey_findings *look)
 {
     pthread_mutex_lock(&m->lock);
-    enum monitor_state state = state_of(look->result);
+    enum monitor_state state = look->result == CHECK_GOOD    ? MONITOR_READY
+                               : look->result == CHECK_WRONG ? MONITOR_WRONG
+                                                             : MONITOR_UNREACHABLE;
     bool news = state != m->state || strcmp(look->message, m->message) != 0;
     m->state = state;
     memcpy(m->message, look->message, sizeof(m->message));
     if (look->topology != NULL) {
-        tell_clock(m, look);
         tell_servers(m, look);
         tell_topology(m, look->topology);
     } else {
-        tell_unusable(m);
+        for (size_t i = 0; i < m->n_servers; i++)
+            m->servers[i].away = true;
+        if (m->topology != NULL) {
+            struct topology *t = topology_copy(m->topology);
+            for (size_t i = 0; i < t->n_servers; i++)
+                t->servers[i].usable = false;
+            tell_topology(m, t);
+        }
     }
     bool first = atomic_fetch_add(&m->looks, 1) == 0;
     pthread_cond_broadcast(&m->changed);
@@ -125,24 +108,11 @@ static void tell(struct monitor *m, struct survey_findings *look)
 
 /* ---- the thread ---- */
 
-/* False when the monitor stops. */
-static bool wait_for_next(struct monitor *m)
-{
-    struct timespec at = clock_deadline(LOOK_EVERY_MS);
-    pthread_mutex_lock(&m->lock);
-    while (!m->stopping && !m->look_wanted)
-        if (pthread_cond_timedwait(&m->changed, &m->lock, &at) != 0)
-            break;
-    m->look_wanted = false;
-    bool go_on = !m->stopping;
-    pthread_mutex_unlock(&m->lock);
-    return go_on;
-}
-
 static void *run(void *ctx)
 {
     struct monitor *m = ctx;
     struct survey_findings *look = mem_alloc(sizeof(*look));
+    bool stopping;
     do {
         survey_look(m->survey, look);
         atomic_store(&m->history_losses, survey_history_losses(m->survey));
@@ -150,7 +120,15 @@ static void *run(void *ctx)
         /* wishes come in bursts: a short pause lets one look serve them all */
         struct timespec pause = {0, LOOK_PAUSE_MS * 1000000};
         nanosleep(&pause, NULL);
-    } while (wait_for_next(m));
+        struct timespec at = clock_deadline(LOOK_EVERY_MS);
+        pthread_mutex_lock(&m->lock);
+        while (!m->stopping && !m->look_wanted)
+            if (pthread_cond_timedwait(&m->changed, &m->lock, &at) != 0)
+                break;
+        m->look_wanted = false;
+        stopping = m->stopping;
+        pthread_mutex_unlock(&m->lock);
+    } while (!stopping);
     free(look);
     return NULL;
 }

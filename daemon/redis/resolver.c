@@ -127,27 +127,7 @@ static struct name *find_name(struct resolver *r, const struct endpoint *endpoin
     return oldest;
 }
 
-static void wait_for(struct resolver *r, const struct name *name)
-{
-    int64_t patience_ms = name->found.n > 0 ? NEWS_WAIT_MS : FIRST_WAIT_MS;
-    int64_t left_ms = name->began_ms + patience_ms - clock_monotonic_ms();
-    struct timespec until = clock_deadline(left_ms > 0 ? left_ms : 0);
-    while (name->under_way)
-        if (pthread_cond_timedwait(&r->ended, &r->lock, &until) != 0)
-            return;
-}
-
 /* ---- the interface ---- */
-
-static void put_preferred_first(const struct name *name, struct endpoint_addresses *list)
-{
-    for (size_t i = 1; i < list->n; i++) {
-        if (endpoint_address_equal(&list->items[i], &name->preferred)) {
-            memmove(&list->items[1], &list->items[0], i * sizeof(list->items[0]));
-            list->items[0] = name->preferred;
-        }
-    }
-}
 
 bool resolver_find(struct resolver *r, const struct endpoint *endpoint, struct endpoint_addresses *out)
 {
@@ -161,9 +141,20 @@ bool resolver_find(struct resolver *r, const struct endpoint *endpoint, struct e
         name->wanted_ms = now_ms;
         if (!name->under_way && (name->ended_ms == 0 || now_ms - name->ended_ms >= FRESH_MS))
             start_lookup(r, name);
-        wait_for(r, name);
+        int64_t patience_ms = name->found.n > 0 ? NEWS_WAIT_MS : FIRST_WAIT_MS;
+        int64_t left_ms = name->began_ms + patience_ms - clock_monotonic_ms();
+        struct timespec until = clock_deadline(left_ms > 0 ? left_ms : 0);
+        while (name->under_way)
+            if (pthread_cond_timedwait(&r->ended, &r->lock, &until) != 0)
+                break;
         *out = name->found;
-        put_preferred_first(name, out);
+        /* the preferred address comes first */
+        for (size_t i = 1; i < out->n; i++) {
+            if (endpoint_address_equal(&out->items[i], &name->preferred)) {
+                memmove(&out->items[1], &out->items[0], i * sizeof(out->items[0]));
+                out->items[0] = name->preferred;
+            }
+        }
     }
     pthread_mutex_unlock(&r->lock);
     return out->n > 0;

@@ -52,31 +52,26 @@ static void close_connections(struct survey *s)
 }
 
 /*
- * A connection to where the name does not lead any more is one to a server that may be another by now. Name
- * servers that give some of a name's addresses in turn do not count: the address must be missing for a while.
+ * False with SEEN's problem filled when there is no connection on which the server may be asked. A connection
+ * to where the name does not lead any more is one to a server that may be another by now. Name servers that
+ * give some of a name's addresses in turn do not count: the address must be missing for a while.
  */
-static void leave_old_address(struct survey *s, struct surveyed *connection)
-{
-    struct endpoint_addresses found;
-    int64_t now_ms = clock_monotonic_ms();
-    bool there = false;
-    if (connection->redis == NULL || !resolver_find(s->resolver, &connection->where.endpoint, &found))
-        return;
-    for (size_t i = 0; i < found.n; i++)
-        there = there || endpoint_address_equal(&found.items[i], &connection->where.address);
-    if (there || found.n == ENDPOINT_ADDRESSES_MAX)
-        connection->missing_ms = 0;
-    else if (connection->missing_ms == 0)
-        connection->missing_ms = now_ms;
-    else if (now_ms - connection->missing_ms >= LEAVE_MS)
-        close_connection(connection);
-}
-
-/* False with SEEN's problem filled when there is no connection on which the server may be asked. */
 static bool keep_connected(struct survey *s, struct surveyed *connection, struct redis_condition *seen)
 {
     char error[CLIENT_ERROR_MAX];
-    leave_old_address(s, connection);
+    struct endpoint_addresses found;
+    int64_t now_ms = clock_monotonic_ms();
+    if (connection->redis != NULL && resolver_find(s->resolver, &connection->where.endpoint, &found)) {
+        bool there = false;
+        for (size_t i = 0; i < found.n; i++)
+            there = there || endpoint_address_equal(&found.items[i], &connection->where.address);
+        if (there || found.n == ENDPOINT_ADDRESSES_MAX)
+            connection->missing_ms = 0;
+        else if (connection->missing_ms == 0)
+            connection->missing_ms = now_ms;
+        else if (now_ms - connection->missing_ms >= LEAVE_MS)
+            close_connection(connection);
+    }
     if (connection->redis != NULL)
         return true;
     connection->redis = client_find(s->resolver, &connection->where, error);
@@ -117,21 +112,10 @@ static enum check_result check_one(struct survey *s, struct survey_findings *out
     return result;
 }
 
-static void look_at_libraries(struct survey *s, const struct topology *t)
+static void check_all(struct survey *s, struct survey_findings *out)
 {
-    redisContext *servers[SERVERS_MAX];
-    for (size_t i = 0; i < t->n_servers; i++)
-        servers[i] = t->servers[i].usable ? s->connections[i].redis : NULL;
-    libraries_look(&s->libraries, s->context.library, servers, t->n_servers,
-        topology_server_of_key(t, KEY_SETTINGS), s->context.log);
-    for (size_t i = 0; i < t->n_servers; i++)
-        if (s->connections[i].redis != NULL && s->connections[i].redis->err != 0)
-            close_connection(&s->connections[i]);
-}
-
-/* Connections are kept as long as the servers have the names that they had. */
-static void follow_servers(struct survey *s, struct topology *t)
-{
+    struct topology *t = out->topology;
+    /* Connections are kept as long as the servers have the names that they had. */
     if (s->last == NULL || topology_compare(s->last, t) == TOPOLOGY_SERVERS) {
         close_connections(s);
         for (size_t i = 0; i < t->n_servers; i++)
@@ -140,12 +124,6 @@ static void follow_servers(struct survey *s, struct topology *t)
     }
     topology_unref(s->last);
     s->last = topology_ref(t);
-}
-
-static void check_all(struct survey *s, struct survey_findings *out)
-{
-    struct topology *t = out->topology;
-    follow_servers(s, t);
     assert(s->n_connections == t->n_servers);
     for (size_t i = 0; i < t->n_servers; i++) {
         enum check_result result = check_one(s, out, i);
@@ -156,7 +134,14 @@ static void check_all(struct survey *s, struct survey_findings *out)
         snprintf(out->message, sizeof(out->message), "redis server %.200s: %s", out->servers[i].name,
             out->servers[i].problem);
     }
-    look_at_libraries(s, t);
+    redisContext *servers[SERVERS_MAX];
+    for (size_t i = 0; i < t->n_servers; i++)
+        servers[i] = t->servers[i].usable ? s->connections[i].redis : NULL;
+    libraries_look(&s->libraries, s->context.library, servers, t->n_servers,
+        topology_server_of_key(t, KEY_SETTINGS), s->context.log);
+    for (size_t i = 0; i < t->n_servers; i++)
+        if (s->connections[i].redis != NULL && s->connections[i].redis->err != 0)
+            close_connection(&s->connections[i]);
 }
 
 void survey_look(struct survey *s, struct survey_findings *out)

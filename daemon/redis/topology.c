@@ -39,17 +39,6 @@ void topology_unref(struct topology *t)
         free(t);
 }
 
-/* What has become of the server BEFORE, which was where AFTER is now. */
-static enum topology_change compare_servers(
-    const struct redis_server *before, const struct redis_server *after)
-{
-    if (strcmp(before->name, after->name) != 0)
-        return TOPOLOGY_SERVERS;
-    if (!endpoint_address_equal(&before->address, &after->address))
-        return TOPOLOGY_ADDRESSES;
-    return before->usable == after->usable ? TOPOLOGY_SAME : TOPOLOGY_USABILITY;
-}
-
 enum topology_change topology_compare(const struct topology *before, const struct topology *after)
 {
     enum topology_change change = TOPOLOGY_SAME;
@@ -60,7 +49,15 @@ enum topology_change topology_compare(const struct topology *before, const struc
     else if (memcmp(before->server_of_slot, after->server_of_slot, sizeof(before->server_of_slot)) != 0)
         change = TOPOLOGY_SLOTS;
     for (size_t i = 0; i < before->n_servers; i++) {
-        enum topology_change one = compare_servers(&before->servers[i], &after->servers[i]);
+        const struct redis_server *was = &before->servers[i];
+        const struct redis_server *is = &after->servers[i];
+        enum topology_change one = TOPOLOGY_SAME;
+        if (strcmp(was->name, is->name) != 0)
+            one = TOPOLOGY_SERVERS;
+        else if (!endpoint_address_equal(&was->address, &is->address))
+            one = TOPOLOGY_ADDRESSES;
+        else if (was->usable != is->usable)
+            one = TOPOLOGY_USABILITY;
         change = one > change ? one : change;
     }
     return change;
