@@ -16,27 +16,22 @@ struct jwk {
     bool broken; /* one of the members is no string */
 };
 
-static struct slice *jwk_member(struct jwk *jwk, struct slice name)
+static bool read_jwk(struct json_reader *r, struct jwk *jwk)
 {
     const struct {
         const char *name;
         struct slice *value;
     } members[] = {{"kty", &jwk->kty}, {"use", &jwk->use}, {"alg", &jwk->alg}, {"kid", &jwk->kid},
         {"crv", &jwk->crv}, {"n", &jwk->n}, {"e", &jwk->e}, {"x", &jwk->x}, {"y", &jwk->y}};
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-        if (slice_is(name, members[i].name))
-            return members[i].value;
-    return NULL;
-}
-
-static bool read_jwk(struct json_reader *r, struct jwk *jwk)
-{
     struct slice name;
     *jwk = (struct jwk){0};
     if (!json_object(r))
         return false;
     while (json_member(r, &name)) {
-        struct slice *value = jwk_member(jwk, name);
+        struct slice *value = NULL;
+        for (size_t i = 0; i < sizeof(members) / sizeof(members[0]) && value == NULL; i++)
+            if (slice_is(name, members[i].name))
+                value = members[i].value;
         bool text = json_next_type(r) == JSON_STRING;
         jwk->broken = jwk->broken || (value != NULL && !text);
         if (!(value != NULL && text ? json_string(r, value) : json_skip(r)))
@@ -110,19 +105,8 @@ static bool is_for(struct slice given, const char *wanted)
     return given.ptr == NULL || slice_is(given, wanted);
 }
 
-/* NULL where the key could not have signed a token. */
-static EVP_PKEY *public_key(const struct jwk *jwk)
-{
-    if (jwk->broken || !is_for(jwk->use, "sig"))
-        return NULL;
-    if (slice_is(jwk->kty, "RSA") && is_for(jwk->alg, "RS256"))
-        return rsa_key(jwk);
-    if (slice_is(jwk->kty, "EC") && is_for(jwk->alg, "ES256"))
-        return ec_key(jwk);
-    return NULL;
-}
-
-/* Sets *PROBLEM where the whole set must be refused. A key that cannot be used is passed over. */
+/* Sets *PROBLEM where the whole set must be refused. A key that cannot be used, or could not have signed a
+ * token, is passed over. */
 static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk, const char **problem)
 {
     const char *unusable;
@@ -130,7 +114,13 @@ static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk, const char
         *problem = "a symmetric key (kty oct) has no place in a key set";
         return;
     }
-    EVP_PKEY *key = public_key(jwk);
+    EVP_PKEY *key = NULL;
+    if (jwk->broken || !is_for(jwk->use, "sig"))
+        return;
+    if (slice_is(jwk->kty, "RSA") && is_for(jwk->alg, "RS256"))
+        key = rsa_key(jwk);
+    else if (slice_is(jwk->kty, "EC") && is_for(jwk->alg, "ES256"))
+        key = ec_key(jwk);
     if (key == NULL || !jwt_key_add_public(list, key, jwk->kid, &unusable))
         return;
     if (list->n > JWK_KEYS_MAX)

@@ -40,20 +40,6 @@ static bool take_part(struct slice *rest, struct slice *part)
     return true;
 }
 
-/* A third dot is refused with the signature, since it is no character of base64url. */
-static bool split(struct slice token, struct arena *arena, struct parts *parts)
-{
-    struct slice signature = token;
-    struct slice header;
-    struct slice payload;
-    if (token.len == 0 || token.len > JWT_MAX || !take_part(&signature, &header) ||
-        !take_part(&signature, &payload))
-        return false;
-    parts->signed_text = (struct slice){token.ptr, header.len + 1 + payload.len};
-    return decode(arena, header, &parts->header) && decode(arena, payload, &parts->payload) &&
-           decode(arena, signature, &parts->signature);
-}
-
 /* A member that must be a string and may be there only once. Of two, another reader might choose the other
  * one, and so believe another token. */
 static bool read_text(struct json_reader *r, struct slice *out)
@@ -109,34 +95,6 @@ static bool read_time(struct json_reader *r, double *out)
     return true;
 }
 
-static bool read_raw(struct json_reader *r, struct slice *out)
-{
-    json_next_type(r); /* passes over the space before the value */
-    size_t start = r->at;
-    if (out->ptr != NULL || !json_skip(r))
-        return false;
-    *out = (struct slice){r->text.ptr + start, r->at - start};
-    return true;
-}
-
-static bool read_claim(struct json_reader *r, struct slice name, struct payload *p)
-{
-    if (slice_is(name, "iss"))
-        return read_text(r, &p->issuer);
-    if (slice_is(name, "sub"))
-        return read_text(r, &p->subject);
-    if (slice_is(name, "aud"))
-        return read_raw(r, &p->audience);
-    if (slice_is(name, "exp"))
-        return read_time(r, &p->expires_s);
-    if (slice_is(name, "nbf"))
-        return read_time(r, &p->not_before_s);
-    /* A private claim: other platforms may mean something else by it, so another type is passed over. */
-    if (slice_is(name, "portal") && json_next_type(r) == JSON_STRING)
-        return read_text(r, &p->portal);
-    return json_skip(r);
-}
-
 static bool read_payload(struct slice text, struct arena *arena, struct payload *p)
 {
     struct json_reader r;
@@ -145,9 +103,30 @@ static bool read_payload(struct slice text, struct arena *arena, struct payload 
     json_read(&r, text, arena);
     if (!json_object(&r))
         return false;
-    while (json_member(&r, &name))
-        if (!read_claim(&r, name, p))
+    while (json_member(&r, &name)) {
+        bool good;
+        if (slice_is(name, "iss")) {
+            good = read_text(&r, &p->issuer);
+        } else if (slice_is(name, "sub")) {
+            good = read_text(&r, &p->subject);
+        } else if (slice_is(name, "aud")) {
+            json_next_type(&r); /* passes over the space before the value */
+            size_t start = r.at;
+            good = p->audience.ptr == NULL && json_skip(&r);
+            p->audience = (struct slice){r.text.ptr + start, r.at - start};
+        } else if (slice_is(name, "exp")) {
+            good = read_time(&r, &p->expires_s);
+        } else if (slice_is(name, "nbf")) {
+            good = read_time(&r, &p->not_before_s);
+        } else if (slice_is(name, "portal") && json_next_type(&r) == JSON_STRING) {
+            /* In a private claim other platforms may mean something else, so another type is passed over. */
+            good = read_text(&r, &p->portal);
+        } else {
+            good = json_skip(&r);
+        }
+        if (!good)
             return false;
+    }
     return json_end(&r);
 }
 
@@ -216,42 +195,43 @@ static const char *judge_claims(
     return NULL;
 }
 
-/* The first issuer of that name whose key signed the token and whose other demands it meets. */
-static const struct jwt_issuer *find_issuer(const struct jwt_issuers *issuers, const struct parts *parts,
-    const struct header *header, const struct payload *payload, int64_t now_ms, struct arena *arena,
-    const char **problem)
-{
-    bool genuine = false; /* then its owner wants to know what else is wrong, not which keys do not fit */
-    *problem = "the token's issuer is not known here";
-    for (size_t i = 0; i < issuers->n; i++) {
-        const struct jwt_issuer *issuer = &issuers->items[i];
-        if (payload->issuer.ptr == NULL || !slice_is(payload->issuer, issuer->name))
-            continue;
-        const char *wrong = judge_signature(&issuer->keys, header, parts);
-        if (wrong != NULL) {
-            *problem = genuine ? *problem : wrong;
-            continue;
-        }
-        genuine = true;
-        *problem = judge_claims(issuer, payload, now_ms, arena);
-        if (*problem == NULL)
-            return issuer;
-    }
-    return NULL;
-}
-
 bool jwt_verify(const struct jwt_issuers *issuers, struct slice token, int64_t now_ms, struct arena *arena,
     struct jwt_claims *claims, const char **problem)
 {
     struct parts parts;
     struct header header;
     struct payload payload;
-    if (!split(token, arena, &parts) || !read_header(parts.header, arena, &header) ||
-        !read_payload(parts.payload, arena, &payload)) {
-        *problem = "the token is not a JWT that can be read";
+    struct slice header_text;
+    struct slice payload_text;
+    struct slice rest = token; /* the signature, in the end */
+    *problem = "the token is not a JWT that can be read";
+    /* A third dot is refused with the signature, since it is no character of base64url. */
+    if (token.len == 0 || token.len > JWT_MAX || !take_part(&rest, &header_text) ||
+        !take_part(&rest, &payload_text))
         return false;
+    parts.signed_text = (struct slice){token.ptr, header_text.len + 1 + payload_text.len};
+    if (!decode(arena, header_text, &parts.header) || !decode(arena, payload_text, &parts.payload) ||
+        !decode(arena, rest, &parts.signature) || !read_header(parts.header, arena, &header) ||
+        !read_payload(parts.payload, arena, &payload))
+        return false;
+    /* Of the issuers with that name, the first counts whose key signed the token and whose other demands it
+     * meets. */
+    const struct jwt_issuer *issuer = NULL;
+    bool genuine = false; /* then its owner wants to know what else is wrong, not which keys do not fit */
+    *problem = "the token's issuer is not known here";
+    for (size_t i = 0; i < issuers->n && issuer == NULL; i++) {
+        const struct jwt_issuer *named = &issuers->items[i];
+        if (payload.issuer.ptr == NULL || !slice_is(payload.issuer, named->name))
+            continue;
+        const char *wrong = judge_signature(&named->keys, &header, &parts);
+        if (wrong == NULL) {
+            genuine = true;
+            *problem = judge_claims(named, &payload, now_ms, arena);
+            issuer = *problem == NULL ? named : NULL;
+        } else if (!genuine) {
+            *problem = wrong;
+        }
     }
-    const struct jwt_issuer *issuer = find_issuer(issuers, &parts, &header, &payload, now_ms, arena, problem);
     if (issuer == NULL)
         return false;
     claims->subject = payload.subject;

@@ -26,46 +26,34 @@ static struct jwt_key_list *add_issuer(
     return &issuer->keys;
 }
 
-static char *describe_failure(
-    const struct config *config, const struct config_issuer *from, const char *path, const char *what)
-{
-    struct buf text = {0};
-    buf_append_string(&text, config->file == NULL ? "configuration" : config->file);
-    if (from->line > 0)
-        buf_printf(&text, ":%d", from->line);
-    buf_printf(&text, ": issuer '%s': cannot read %s '%s': %s", from->issuer,
-        from->public_key_file != NULL ? "public_key_file" : "jwks_file", path, what);
-    buf_append_char(&text, '\0');
-    return text.data;
-}
-
-static bool read_keys(
-    const struct config_issuer *from, const char *path, struct jwt_key_list *keys, const char **problem)
-{
-    struct buf bytes = {0};
-    bool good = file_read(path, KEY_FILE_MAX, &bytes);
-    if (!good)
-        *problem = strerror(errno);
-    else if (from->public_key_file != NULL)
-        good = jwt_key_add_pem(keys, buf_slice(&bytes), problem);
-    else
-        good = jwk_add_set(keys, buf_slice(&bytes), problem);
-    buf_free(&bytes);
-    return good;
-}
-
 static bool load_keys(
     const struct config *config, const struct config_issuer *from, struct jwt_key_list *keys, char **error)
 {
     const char *path = from->public_key_file != NULL ? from->public_key_file : from->jwks_file;
     const char *problem;
+    struct buf bytes = {0};
+    struct buf text = {0};
     if (from->secret.bytes != NULL) {
         jwt_key_add_secret(keys, (struct slice){from->secret.bytes, from->secret.len});
         return true;
     }
-    if (read_keys(from, path, keys, &problem))
+    bool good = file_read(path, KEY_FILE_MAX, &bytes);
+    if (!good)
+        problem = strerror(errno);
+    else if (from->public_key_file != NULL)
+        good = jwt_key_add_pem(keys, buf_slice(&bytes), &problem);
+    else
+        good = jwk_add_set(keys, buf_slice(&bytes), &problem);
+    buf_free(&bytes);
+    if (good)
         return true;
-    *error = describe_failure(config, from, path, problem);
+    buf_append_string(&text, config->file == NULL ? "configuration" : config->file);
+    if (from->line > 0)
+        buf_printf(&text, ":%d", from->line);
+    buf_printf(&text, ": issuer '%s': cannot read %s '%s': %s", from->issuer,
+        from->public_key_file != NULL ? "public_key_file" : "jwks_file", path, problem);
+    buf_append_char(&text, '\0');
+    *error = text.data;
     return false;
 }
 

@@ -28,39 +28,30 @@ void jwt_key_add_secret(struct jwt_key_list *list, struct slice secret)
             .algorithm = JWT_HS256, .secret = mem_strndup(secret.ptr, secret.len), .secret_len = secret.len});
 }
 
-/* Whether the numbers make a key: a point may lie off the curve, or an exponent be even. */
-static bool is_sound(EVP_PKEY *key)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-    bool sound = ctx != NULL && EVP_PKEY_public_check(ctx) == 1;
-    EVP_PKEY_CTX_free(ctx);
-    return sound;
-}
-
-/* NULL where we verify with such a key, else what is wrong with it. */
-static const char *unusable(EVP_PKEY *key)
-{
-    char curve[32] = "";
-    bool rsa = EVP_PKEY_is_a(key, "RSA");
-    if (EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) != 1)
-        curve[0] = '\0';
-    if (!rsa && strcmp(curve, "prime256v1") != 0)
-        return "neither an RSA key nor one of the curve P-256";
-    if (rsa && EVP_PKEY_get_bits(key) < RSA_BITS_MIN)
-        return "the RSA key has fewer than 2048 bits";
-    if (rsa && EVP_PKEY_get_bits(key) > RSA_BITS_MAX)
-        return "the RSA key has more than 8192 bits";
-    return is_sound(key) ? NULL : "the key's numbers are not a valid key";
-}
-
 bool jwt_key_add_public(struct jwt_key_list *list, EVP_PKEY *public, struct slice id, const char **problem)
 {
-    *problem = unusable(public);
+    char curve[32] = "";
+    bool rsa = EVP_PKEY_is_a(public, "RSA");
+    *problem = NULL;
+    if (EVP_PKEY_is_a(public, "EC") && EVP_PKEY_get_group_name(public, curve, sizeof(curve), NULL) != 1)
+        curve[0] = '\0';
+    if (!rsa && strcmp(curve, "prime256v1") != 0) {
+        *problem = "neither an RSA key nor one of the curve P-256";
+    } else if (rsa && EVP_PKEY_get_bits(public) < RSA_BITS_MIN) {
+        *problem = "the RSA key has fewer than 2048 bits";
+    } else if (rsa && EVP_PKEY_get_bits(public) > RSA_BITS_MAX) {
+        *problem = "the RSA key has more than 8192 bits";
+    } else { /* a point may lie off the curve, or an exponent be even */
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, public, NULL);
+        if (ctx == NULL || EVP_PKEY_public_check(ctx) != 1)
+            *problem = "the key's numbers are not a valid key";
+        EVP_PKEY_CTX_free(ctx);
+    }
     if (*problem != NULL) {
         EVP_PKEY_free(public);
         return false;
     }
-    add_key(list, (struct jwt_key){.algorithm = EVP_PKEY_is_a(public, "RSA") ? JWT_RS256 : JWT_ES256,
+    add_key(list, (struct jwt_key){.algorithm = rsa ? JWT_RS256 : JWT_ES256,
                       .id = id.len > 0 ? mem_strndup(id.ptr, id.len) : NULL,
                       .public = public});
     return true;
@@ -117,15 +108,6 @@ void jwt_hmac(struct slice secret, struct slice text, unsigned char mac[static 3
         abort();
 }
 
-static bool hmac_agrees(const struct jwt_key *key, struct slice text, struct slice signature)
-{
-    unsigned char mac[SHA256_BYTES];
-    if (signature.len != SHA256_BYTES)
-        return false;
-    jwt_hmac((struct slice){key->secret, key->secret_len}, text, mac);
-    return CRYPTO_memcmp(mac, signature.ptr, SHA256_BYTES) == 0;
-}
-
 static bool public_key_agrees(EVP_PKEY *key, struct slice text, const void *signature, size_t len)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -156,9 +138,13 @@ static bool ecdsa_agrees(const struct jwt_key *key, struct slice text, struct sl
 
 bool jwt_key_signed(const struct jwt_key *key, struct slice text, struct slice signature)
 {
+    unsigned char mac[SHA256_BYTES];
     switch (key->algorithm) {
     case JWT_HS256:
-        return hmac_agrees(key, text, signature);
+        if (signature.len != SHA256_BYTES)
+            return false;
+        jwt_hmac((struct slice){key->secret, key->secret_len}, text, mac);
+        return CRYPTO_memcmp(mac, signature.ptr, SHA256_BYTES) == 0;
     case JWT_RS256:
         return public_key_agrees(key->public, text, signature.ptr, signature.len);
     default:
