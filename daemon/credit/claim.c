@@ -54,38 +54,9 @@ bool claim_run_well_formed(const struct run *run)
 /* Rate times time is rounded. A run that is exactly at a limit stays within it by this much. */
 #define ROUNDING_MS 1e-6
 
-/*
- * Whether the media advanced by elapsed time times rate, as it does in playing and does not in seeking.
- * Players' clocks are a little off, so a tenth and half a second more or less will do.
- */
-static bool media_matches(const struct run *run)
-{
-    double expected = (double)(run->to_ms - run->from_ms) * run->rate;
-    double advance = (double)(run->media_to_ms - run->media_from_ms);
-    return fabs(advance - expected) <= expected * 0.10 + 500.0 + ROUNDING_MS;
-}
-
 static int64_t ceil_seconds(int64_t ms)
 {
     return ms / 1000 + (ms % 1000 > 0 ? 1 : 0);
-}
-
-/* The first whole second from FROM_MS on, or SECOND where that is later. A lesson that is always open bounds
- * nothing. */
-static int64_t clip_low(int64_t second, int64_t from_ms)
-{
-    if (from_ms == INT64_MIN)
-        return second;
-    int64_t low = ceil_seconds(from_ms);
-    return second > low ? second : low;
-}
-
-static int64_t clip_high(int64_t second, int64_t to_ms)
-{
-    if (to_ms == INT64_MAX)
-        return second;
-    int64_t high = ceil_seconds(to_ms);
-    return second < high ? second : high;
 }
 
 /* Where the media stood at PLAYER_MS, since a run plays evenly from one end to the other. */
@@ -110,7 +81,11 @@ enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_
         return REASON_TOO_LONG;
     if (run->rate < RUN_RATE_MIN || run->rate > rules->max_rate)
         return REASON_RATE_TOO_HIGH;
-    if (!media_matches(run))
+    /* The media advances by elapsed time times rate in playing, and does not in seeking. Players' clocks are
+     * a little off, so a tenth and half a second more or less will do. */
+    double expected = (double)(run->to_ms - run->from_ms) * run->rate;
+    double advance = (double)(run->media_to_ms - run->media_from_ms);
+    if (fabs(advance - expected) > expected * 0.10 + 500.0 + ROUNDING_MS)
         return REASON_MEDIA_MISMATCH;
     if (lesson != NULL && lesson->length_ms > 0 && run->media_to_ms > lesson->length_ms)
         return REASON_OUTSIDE_LESSON;
@@ -119,8 +94,11 @@ enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_
     int64_t first = ceil_seconds(start_ms);
     int64_t end = ceil_seconds(end_ms);
     bool empty = first == end; /* a run that claims no whole second has nothing to clip, wherever it lies */
-    int64_t open_first = empty ? first : clip_low(first, lesson->opens_ms);
-    int64_t open_end = empty ? end : clip_high(end, lesson->closes_ms);
+    /* A lesson that is always open has the ends of int64_t here, which bound nothing. */
+    int64_t opens = ceil_seconds(lesson->opens_ms);
+    int64_t closes = ceil_seconds(lesson->closes_ms);
+    int64_t open_first = empty || first > opens ? first : opens;
+    int64_t open_end = empty || end < closes ? end : closes;
     if (open_first >= open_end && !empty)
         return REASON_LESSON_CLOSED;
     if (end_ms > now_ms + rules->clock_slack_ms)
@@ -133,7 +111,7 @@ enum run_reason claim_judge(const struct claim_rules *rules, const struct claim_
     int64_t stop_ms = open_end < end ? open_end * 1000 : end_ms;
     claim->length_ms = stop_ms - claim->start_ms;
     claim->media_from_ms = media_at(run, claim->start_ms - session->anchor_ms);
-    /* media_matches() tolerates more media than the rate allows, but only what the rate allows is covered. It
+    /* The check above tolerates more media than the rate allows, but only what the rate allows is covered. It
      * is rounded down, since a run of one millisecond may be all that claims a second. */
     int64_t most_ms =
         claim->media_from_ms + (int64_t)floor((double)claim->length_ms * run->rate + ROUNDING_MS);

@@ -48,25 +48,22 @@ struct token_signer {
 
 /* ---- keys ---- */
 
-static void key_init(struct key *key, struct slice bytes)
-{
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    assert(bytes.len >= KEY_MIN);
-    if (EVP_Digest(bytes.ptr, bytes.len, digest, NULL, EVP_sha256(), NULL) != 1)
-        abort();
-    base64url_encode(digest, KEY_ID_BYTES, key->id);
-    key->bytes = mem_strndup(bytes.ptr, bytes.len);
-    key->len = bytes.len;
-}
-
 struct token_keys *token_keys_new(const struct slice *keys, size_t n)
 {
     struct token_keys *ring = mem_zalloc(sizeof(*ring));
+    unsigned char digest[EVP_MAX_MD_SIZE];
     assert(n > 0);
     ring->keys = mem_zalloc(n * sizeof(*ring->keys));
     ring->n = n;
-    for (size_t i = 0; i < n; i++)
-        key_init(&ring->keys[i], keys[i]);
+    for (size_t i = 0; i < n; i++) {
+        struct key *key = &ring->keys[i];
+        assert(keys[i].len >= KEY_MIN);
+        if (EVP_Digest(keys[i].ptr, keys[i].len, digest, NULL, EVP_sha256(), NULL) != 1)
+            abort();
+        base64url_encode(digest, KEY_ID_BYTES, key->id);
+        key->bytes = mem_strndup(keys[i].ptr, keys[i].len);
+        key->len = keys[i].len;
+    }
     return ring;
 }
 
@@ -82,26 +79,23 @@ void token_keys_free(struct token_keys *ring)
     free(ring);
 }
 
-static EVP_MAC_CTX *mac_new(EVP_MAC *hmac, const struct key *key)
-{
-    char sha256[] = "SHA256";
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0), OSSL_PARAM_construct_end()};
-    EVP_MAC_CTX *mac = EVP_MAC_CTX_new(hmac);
-    if (mac == NULL || EVP_MAC_init(mac, (const unsigned char *)key->bytes, key->len, params) != 1)
-        abort();
-    return mac;
-}
-
 struct token_signer *token_signer_new(const struct token_keys *keys)
 {
     struct token_signer *signer = mem_zalloc(sizeof(*signer));
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    char sha256[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, sha256, 0), OSSL_PARAM_construct_end()};
     signer->keys = keys;
     /* it holds pointers: NOLINTNEXTLINE(bugprone-sizeof-expression) */
     signer->macs = mem_zalloc(keys->n * sizeof(*signer->macs));
-    for (size_t i = 0; i < keys->n; i++)
-        signer->macs[i] = mac_new(hmac, &keys->keys[i]);
+    for (size_t i = 0; i < keys->n; i++) {
+        const struct key *key = &keys->keys[i];
+        signer->macs[i] = EVP_MAC_CTX_new(hmac);
+        if (signer->macs[i] == NULL ||
+            EVP_MAC_init(signer->macs[i], (const unsigned char *)key->bytes, key->len, params) != 1)
+            abort();
+    }
     EVP_MAC_free(hmac);
     return signer;
 }
@@ -181,14 +175,6 @@ size_t token_sign(struct token_signer *signer, const struct session *session, ch
     return (size_t)(at - out);
 }
 
-static EVP_MAC_CTX *find_mac(const struct token_signer *signer, const char *id)
-{
-    for (size_t i = 0; i < signer->keys->n; i++)
-        if (memcmp(signer->keys->keys[i].id, id, KEY_ID_CHARS) == 0)
-            return signer->macs[i];
-    return NULL;
-}
-
 /* SIGNED is the token without its last dot and the mac's characters. */
 static bool mac_agrees(EVP_MAC_CTX *mac, struct slice signed_text, const char *mac_text)
 {
@@ -220,7 +206,10 @@ enum token_verdict token_verify(
         !base64url_decode(payload.ptr, payload.len, storage, &payload.len))
         return TOKEN_INVALID;
     struct cursor c = cursor_of((struct slice){storage, payload.len});
-    EVP_MAC_CTX *mac = find_mac(signer, token.ptr + PREFIX_CHARS);
+    EVP_MAC_CTX *mac = NULL;
+    for (size_t i = 0; i < signer->keys->n && mac == NULL; i++)
+        if (memcmp(signer->keys->keys[i].id, token.ptr + PREFIX_CHARS, KEY_ID_CHARS) == 0)
+            mac = signer->macs[i];
     if (mac != NULL && !mac_agrees(mac, signed_text, mac_text))
         return TOKEN_INVALID;
     if (token.ptr[VERSION_AT] != PREFIX[VERSION_AT])
