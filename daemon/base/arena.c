@@ -18,25 +18,20 @@ struct arena_block {
     alignas(max_align_t) char bytes[];
 };
 
-/* A new head with room for SIZE bytes, and for as many as are in use where that is more. */
-static void add_block(struct arena *a, size_t size)
-{
-    size_t usual = a->total < ARENA_BLOCK ? ARENA_BLOCK : a->total;
-    usual = usual < ARENA_BLOCK_MAX ? usual : ARENA_BLOCK_MAX;
-    size = size > usual ? size : usual;
-    struct arena_block *block = mem_alloc(sizeof(*block) + size);
-    *block = (struct arena_block){.older = a->head, .size = size};
-    a->head = block;
-}
-
 void *arena_alloc(struct arena *a, size_t size)
 {
     size_t align = alignof(max_align_t);
     size_t rounded = (size + align - 1) / align * align;
     if (rounded < size || (a->limit > 0 && rounded > a->limit - a->total))
         return NULL;
-    if (a->head == NULL || a->head->size - a->head->used < rounded)
-        add_block(a, rounded);
+    if (a->head == NULL || a->head->size - a->head->used < rounded) {
+        size_t usual = a->total < ARENA_BLOCK ? ARENA_BLOCK : a->total;
+        usual = usual < ARENA_BLOCK_MAX ? usual : ARENA_BLOCK_MAX;
+        size_t room = rounded > usual ? rounded : usual;
+        struct arena_block *block = mem_alloc(sizeof(*block) + room);
+        *block = (struct arena_block){.older = a->head, .size = room};
+        a->head = block;
+    }
     assert(a->head->size - a->head->used >= rounded);
     void *ptr = a->head->bytes + a->head->used;
     a->head->used += rounded;

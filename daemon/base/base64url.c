@@ -44,25 +44,13 @@ static const unsigned char digits[256] = {
 };
 /* clang-format on */
 
-/* The last two or three characters of a text, which stand for one byte or two. */
-static bool decode_rest(const unsigned char *in, size_t len, unsigned char *out)
-{
-    unsigned a = digits[in[0]];
-    unsigned b = digits[in[1]];
-    unsigned c = len == 3 ? digits[in[2]] : 0;
-    unsigned bits = a << 12 | b << 6 | c;
-    out[0] = (unsigned char)(bits >> 10);
-    if (len == 3)
-        out[1] = (unsigned char)(bits >> 2);
-    return ((a | b | c) & NO) == 0 && (bits & (len == 3 ? 0x3 : 0x3ff)) == 0;
-}
-
 bool base64url_decode(const char *text, size_t len, void *out, size_t *out_len)
 {
     const unsigned char *in = (const unsigned char *)text;
     unsigned char *bytes = out;
     size_t rest = len % 4;
     unsigned bad = 0;
+    unsigned unused = 0; /* bits beyond the last byte, which must be zero */
     if (rest == 1)
         return false;
     for (size_t i = 0; i < len / 4; i++, in += 4, bytes += 3) {
@@ -75,6 +63,17 @@ bool base64url_decode(const char *text, size_t len, void *out, size_t *out_len)
         bytes[1] = (unsigned char)(b << 4 | c >> 2);
         bytes[2] = (unsigned char)(c << 6 | d);
     }
+    if (rest > 0) { /* the last two or three characters stand for one byte or two */
+        unsigned a = digits[in[0]];
+        unsigned b = digits[in[1]];
+        unsigned c = rest == 3 ? digits[in[2]] : 0;
+        unsigned bits = a << 12 | b << 6 | c;
+        bad |= a | b | c;
+        bytes[0] = (unsigned char)(bits >> 10);
+        if (rest == 3)
+            bytes[1] = (unsigned char)(bits >> 2);
+        unused = bits & (rest == 3 ? 0x3 : 0x3ff);
+    }
     *out_len = len * 3 / 4;
-    return (bad & NO) == 0 && (rest == 0 || decode_rest(in, rest, bytes));
+    return (bad & NO) == 0 && unused == 0;
 }

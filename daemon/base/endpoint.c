@@ -10,42 +10,17 @@
 #include <string.h>
 #include <sys/un.h>
 
-static bool parse_unix(const char *path, struct endpoint *out)
-{
-    size_t len = strlen(path);
-    if (path[0] != '/' || len > ENDPOINT_PATH_MAX)
-        return false;
-    out->is_unix = true;
-    memcpy(out->host, path, len + 1);
-    return true;
-}
-
-static bool parse_port(const char *text, uint16_t *port)
-{
-    char *end;
-    if (text[0] < '0' || text[0] > '9')
-        return false;
-    unsigned long value = strtoul(text, &end, 10);
-    *port = (uint16_t)value;
-    return *end == '\0' && value <= UINT16_MAX;
-}
-
-/* Only an IPv6 address has brackets, and it always has, so that what is formatted is parsed as the same. */
-static bool host_valid(const char *host, size_t len, bool bracketed)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)host[i];
-        if (c <= ' ' || c == 0x7f || c == '[' || c == ']')
-            return false;
-    }
-    return len > 0 && len <= ENDPOINT_HOST_MAX && (memchr(host, ':', len) != NULL) == bracketed;
-}
-
 bool endpoint_parse(const char *text, struct endpoint *out)
 {
     *out = (struct endpoint){0};
-    if (strncmp(text, "unix:", 5) == 0)
-        return parse_unix(text + 5, out);
+    if (strncmp(text, "unix:", 5) == 0) {
+        const char *path = text + 5;
+        if (path[0] != '/' || strlen(path) > ENDPOINT_PATH_MAX)
+            return false;
+        out->is_unix = true;
+        memcpy(out->host, path, strlen(path) + 1);
+        return true;
+    }
     const char *host = text;
     const char *colon = strrchr(text, ':');
     if (colon == NULL)
@@ -56,10 +31,21 @@ bool endpoint_parse(const char *text, struct endpoint *out)
         host++;
         len -= 2;
     }
-    if (!host_valid(host, len, bracketed))
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)host[i];
+        if (c <= ' ' || c == 0x7f || c == '[' || c == ']')
+            return false;
+    }
+    /* An IPv6 address, and nothing else, has brackets, so that what is formatted is parsed as the same. */
+    if (len == 0 || len > ENDPOINT_HOST_MAX || (memchr(host, ':', len) != NULL) != bracketed)
         return false;
     memcpy(out->host, host, len);
-    return parse_port(colon + 1, &out->port);
+    if (colon[1] < '0' || colon[1] > '9')
+        return false;
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    out->port = (uint16_t)port;
+    return *end == '\0' && port <= UINT16_MAX;
 }
 
 char *endpoint_format(const struct endpoint *e, char text[static 300])

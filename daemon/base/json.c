@@ -295,19 +295,14 @@ bool json_string(struct json_reader *r, struct slice *out)
  * of them. A key that is too long for the reader stays as it was written, with its backslashes; nobody asks
  * for such a name.
  */
-static bool read_key(struct json_reader *r, struct slice *key)
+bool json_member(struct json_reader *r, struct slice *key)
 {
     bool escaped;
-    if (!read_raw(r, key, &escaped))
+    if (!next_member(r) || !read_raw(r, key, &escaped))
         return false;
     if (escaped && key->len <= JSON_KEY_MAX)
         *key = (struct slice){r->key, unescape(*key, r->key)};
-    return true;
-}
-
-bool json_member(struct json_reader *r, struct slice *key)
-{
-    return next_member(r) && read_key(r, key) && take_colon(r);
+    return take_colon(r);
 }
 
 static bool skip_string(struct json_reader *r)
@@ -371,34 +366,24 @@ static bool take_word(struct json_reader *r, const char *word)
 
 /* ---- skipping and ending ---- */
 
-static bool skip_object(struct json_reader *r)
-{
-    if (!json_object(r))
-        return false;
-    while (next_member(r))
-        if (!skip_string(r) || !take_colon(r) || !json_skip(r))
-            return false;
-    return r->error == NULL;
-}
-
-static bool skip_array(struct json_reader *r)
-{
-    if (!json_array(r))
-        return false;
-    while (json_element(r))
-        if (!json_skip(r))
-            return false;
-    return r->error == NULL;
-}
-
 /* Recursion ends at JSON_DEPTH_MAX. NOLINTNEXTLINE(misc-no-recursion) */
 bool json_skip(struct json_reader *r)
 {
     switch (json_next_type(r)) {
     case JSON_OBJECT:
-        return skip_object(r);
+        if (!json_object(r))
+            return false;
+        while (next_member(r))
+            if (!skip_string(r) || !take_colon(r) || !json_skip(r))
+                return false;
+        return r->error == NULL;
     case JSON_ARRAY:
-        return skip_array(r);
+        if (!json_array(r))
+            return false;
+        while (json_element(r))
+            if (!json_skip(r))
+                return false;
+        return r->error == NULL;
     case JSON_STRING:
         return skip_string(r);
     case JSON_NUMBER:

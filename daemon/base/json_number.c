@@ -6,15 +6,6 @@
 
 enum { SHORT_MAX = 63 };
 
-/* By how many digits the exponent at MARK, 'e' or the end, moves the point. No text has so many as the limit.
- */
-static int64_t read_exponent(const char *mark)
-{
-    const long limit = 100000000;
-    long value = *mark == '\0' ? 0 : strtol(mark + 1, NULL, 10);
-    return value > limit ? limit : value < -limit ? -limit : value;
-}
-
 /*
  * Digit by digit, so that nothing is rounded twice: the first digit behind the point, where the exponent has
  * moved it, decides alone.
@@ -26,8 +17,12 @@ static void read_integer(const char *digits, bool negative, struct json_number *
     for (; (*mark >= '0' && *mark <= '9') || *mark == '.'; mark++)
         if (*mark == '.')
             point = mark;
+    /* by how many digits the exponent moves the point; no text has so many as the limit */
+    const long limit = 100000000;
+    long exponent = *mark == '\0' ? 0 : strtol(mark + 1, NULL, 10);
+    exponent = exponent > limit ? limit : exponent < -limit ? -limit : exponent;
     /* digits before the point */
-    int64_t before = (point == NULL ? mark : point) - digits + read_exponent(mark);
+    int64_t before = (point == NULL ? mark : point) - digits + exponent;
     int64_t value = 0;
     bool up = false;
     out->integral = true;
@@ -51,17 +46,6 @@ static void read_integer(const char *digits, bool negative, struct json_number *
     out->integer = negative ? -value : value;
 }
 
-/* In the "C" locale, whatever the process has set: JSON's point is a point. */
-static double read_double(const char *text)
-{
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (c == (locale_t)0)
-        abort();
-    double value = strtod_l(text, NULL, c);
-    freelocale(c);
-    return value;
-}
-
 bool json_number_value(struct slice text, struct arena *arena, struct json_number *out)
 {
     char small[SHORT_MAX + 1];
@@ -71,6 +55,14 @@ bool json_number_value(struct slice text, struct arena *arena, struct json_numbe
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
     read_integer(copy + (*copy == '-'), *copy == '-', out);
-    out->value = out->integral ? (double)out->integer : read_double(copy);
+    out->value = (double)out->integer;
+    if (!out->integral) {
+        /* In the "C" locale, whatever the process has set: JSON's point is a point. */
+        locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+        if (c == (locale_t)0)
+            abort();
+        out->value = strtod_l(copy, NULL, c);
+        freelocale(c);
+    }
     return true;
 }

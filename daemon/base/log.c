@@ -58,21 +58,16 @@ bool log_enabled(const struct log *log, enum log_level level)
     return (int)level >= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
-static struct log_kind *find_kind(struct log *log, const char *event)
-{
-    size_t i = 0;
-    while (i < LOG_KINDS - 1 && log->kinds[i].event != NULL && strcmp(log->kinds[i].event, event) != 0)
-        i++;
-    log->kinds[i].event = event;
-    return &log->kinds[i];
-}
-
 /* Whether one more line of this kind may be written. *SUPPRESSED gets how many the last window held back. */
 static bool admit(struct log *log, const char *event, unsigned *suppressed)
 {
     int64_t now = clock_monotonic_ms();
     pthread_mutex_lock(&log->lock);
-    struct log_kind *kind = find_kind(log, event);
+    size_t i = 0;
+    while (i < LOG_KINDS - 1 && log->kinds[i].event != NULL && strcmp(log->kinds[i].event, event) != 0)
+        i++;
+    struct log_kind *kind = &log->kinds[i];
+    kind->event = event;
     *suppressed = 0;
     if (kind->written == 0 || now - kind->window_start_ms >= LOG_WINDOW_MS) {
         *suppressed = kind->suppressed;
@@ -101,24 +96,18 @@ static size_t append(char *line, size_t at, const char *format, ...)
     return len < LOG_LINE - 1 ? len : LOG_LINE - 2;
 }
 
-static size_t append_time(char *line)
-{
-    int64_t now = clock_system_ms();
-    time_t seconds = (time_t)(now / 1000);
-    struct tm utc;
-    gmtime_r(&seconds, &utc);
-    size_t n = strftime(line, LOG_LINE, "time=%Y-%m-%dT%H:%M:%S", &utc);
-    return append(line, n, ".%03dZ", (int)(now % 1000));
-}
-
 void log_event(struct log *log, enum log_level level, const char *event, const char *format, ...)
 {
     unsigned suppressed = 0;
     if (!log_enabled(log, level) || (level != LOG_DEBUG && !admit(log, event, &suppressed)))
         return;
     char line[LOG_LINE];
-    size_t len = append_time(line);
-    len = append(line, len, " level=%s event=%s ", level_names[level], event);
+    int64_t now = clock_system_ms();
+    time_t seconds = (time_t)(now / 1000);
+    struct tm utc;
+    gmtime_r(&seconds, &utc);
+    size_t len = strftime(line, LOG_LINE, "time=%Y-%m-%dT%H:%M:%S", &utc);
+    len = append(line, len, ".%03dZ level=%s event=%s ", (int)(now % 1000), level_names[level], event);
     va_list args;
     va_start(args, format);
     int n = vsnprintf(line + len, LOG_LINE - len, format, args);
