@@ -105,21 +105,6 @@ static int64_t session_ms(const struct player *p, int64_t now_us)
     return (now_us - p->opened_us) / 1000;
 }
 
-/* Sets where the player begins: an interval ago, as if the load met it in the middle of playing. */
-static void begin(struct crowd *c, uint32_t player, int64_t now_us)
-{
-    struct player *p = &c->players[player];
-    int64_t from_ms = session_ms(p, now_us) - c->playing->interval_ms;
-    p->played_ms = c->playing->backdate_ms > 0 || from_ms < 0 ? 0 : (uint32_t)from_ms;
-    p->began = true;
-}
-
-static bool has_past_left(const struct crowd *c, const struct player *p)
-{
-    return c->playing->backdate_ms == 0 || p->n_queue > 0 ||
-           p->played_ms + c->playing->claim_ms <= c->playing->backdate_ms;
-}
-
 static uint32_t leave_line(struct crowd *c)
 {
     uint32_t player = c->head;
@@ -134,12 +119,19 @@ bool crowd_take(struct crowd *c, int64_t now_us, uint32_t *player)
     bool waited = c->head != NONE && now_us - c->players[c->head].turn_us >= c->playing->interval_ms * 1000;
     if (!waited && c->n_began < c->n) {
         *player = c->n_began++;
-        begin(c, *player, now_us);
+        /* The player begins an interval ago, as if the load met it in the middle of playing. */
+        struct player *p = &c->players[*player];
+        int64_t from_ms = session_ms(p, now_us) - c->playing->interval_ms;
+        p->played_ms = c->playing->backdate_ms > 0 || from_ms < 0 ? 0 : (uint32_t)from_ms;
+        p->began = true;
         return true;
     }
     while (c->head != NONE) {
         *player = leave_line(c);
-        if (has_past_left(c, &c->players[*player]))
+        /* If sessions are backdated, a player that has delivered its whole past has no turn any more. */
+        const struct player *p = &c->players[*player];
+        if (c->playing->backdate_ms == 0 || p->n_queue > 0 ||
+            p->played_ms + c->playing->claim_ms <= c->playing->backdate_ms)
             return true;
     }
     return false;
@@ -228,15 +220,6 @@ static void play_lively(struct crowd *c, uint32_t player, uint32_t to_ms)
     play(c, player, to_ms);
 }
 
-static uint32_t play_until_ms(const struct crowd *c, const struct player *p, int64_t now_us)
-{
-    int64_t now_ms = session_ms(p, now_us);
-    if (c->playing->backdate_ms == 0)
-        return now_ms > 0 ? (uint32_t)now_ms : 0;
-    int64_t to_ms = p->played_ms + c->playing->claim_ms;
-    return (uint32_t)(to_ms < c->playing->backdate_ms ? to_ms : c->playing->backdate_ms);
-}
-
 size_t crowd_claimed(const struct crowd *c, uint32_t player)
 {
     return c->players[player].n_queue;
@@ -245,9 +228,11 @@ size_t crowd_claimed(const struct crowd *c, uint32_t player)
 size_t crowd_claim(struct crowd *c, uint32_t player, int64_t now_us, struct run *runs)
 {
     struct player *p = &c->players[player];
-    uint32_t to_ms = play_until_ms(c, p, now_us);
+    int64_t to_ms = session_ms(p, now_us);
+    if (c->playing->backdate_ms > 0)
+        to_ms = least(p->played_ms + c->playing->claim_ms, c->playing->backdate_ms);
     if (p->n_queue < PLAYER_RUNS_MAX && to_ms > p->played_ms)
-        play_lively(c, player, to_ms);
+        play_lively(c, player, (uint32_t)to_ms);
     if (p->n_queue ==
         0) { /* it has played nothing since its last turn, and claims the last millisecond again */
         assert(p->played_ms > 0);

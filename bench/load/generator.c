@@ -130,19 +130,18 @@ static void put_back(struct generator *g, const struct load_request *r, int64_t 
         retries_add(&g->retries, (struct retry){later_us(g, now_us, after_s), r->since_us, r->players[i]});
 }
 
-static void count_runs(struct load_counts *counts, const struct run_answer *answers, size_t n)
+/* Counts the answers and shares them out among the request's players. */
+static void give_answers(
+    struct generator *g, const struct load_request *r, struct load_counts *counts, int64_t now_us)
 {
-    for (size_t i = 0; i < n; i++) {
-        counts->accepted += answers[i].status == RUN_ACCEPTED;
-        counts->retried += answers[i].status == RUN_RETRY;
-        counts->rejected += answers[i].status == RUN_REJECTED;
-        counts->credited_s += answers[i].credited;
+    /* With --any-answer, read_results() made the answers up, and they are not counted. */
+    size_t n_counted = g->plan->any_answer ? 0 : r->runs;
+    for (size_t i = 0; i < n_counted; i++) {
+        counts->accepted += g->answers[i].status == RUN_ACCEPTED;
+        counts->retried += g->answers[i].status == RUN_RETRY;
+        counts->rejected += g->answers[i].status == RUN_REJECTED;
+        counts->credited_s += g->answers[i].credited;
     }
-}
-
-/* Shares the answers out among the request's players. */
-static void give_answers(struct generator *g, const struct load_request *r, int64_t now_us)
-{
     size_t at = 0;
     for (uint32_t i = 0; i < r->n; i++) {
         uint32_t player = r->players[i];
@@ -179,9 +178,7 @@ static void on_answer(void *ctx, uint32_t slot, const struct reply *reply, int64
         put_back(g, r, now_us, reply->retry_after_s);
     } else if (reply != NULL && reply->status / 100 == 2 && read_results(g, r, reply)) {
         tally_answered(g->tally, now_us, r->since_us);
-        if (!g->plan->any_answer)
-            count_runs(counts, g->answers, r->runs);
-        give_answers(g, r, now_us);
+        give_answers(g, r, counts, now_us);
     } else {
         counts->failed++;
         put_back(g, r, now_us, -1);
@@ -231,23 +228,6 @@ static void send_request(struct generator *g, uint32_t slot, struct buf *out, in
     pool_send(g->pool, slot, g->start_us + now_us);
 }
 
-/* Sends what the next BATCH players claim whose turn it is. False when no player is free. */
-static bool send_turns(struct generator *g, int64_t due_us, int64_t now_us)
-{
-    uint32_t player;
-    uint32_t slot;
-    if (!crowd_take(g->crowd, g->start_us + now_us, &player))
-        return false;
-    struct buf *out = pool_begin(g->pool, &slot);
-    struct load_request *r = &g->requests[slot];
-    begin_request(g, r, due_us);
-    do {
-        add_player(g, r, player, now_us);
-    } while (has_room(g, r) && crowd_take(g->crowd, g->start_us + now_us, &player));
-    send_request(g, slot, out, now_us);
-    return true;
-}
-
 static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
 {
     uint32_t slot;
@@ -264,12 +244,23 @@ static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
 }
 
 /*
- * An arrival of the schedule; one that finds every player waiting for an answer has failed. In a closed loop
- * there is none then: false.
+ * An arrival of the schedule sends what the next BATCH players claim whose turn it is. One that finds every
+ * player waiting for an answer has failed; in a closed loop there is none then: false.
  */
 static bool arrive(struct generator *g, int64_t due_us, int64_t now_us)
 {
-    bool sent = send_turns(g, due_us, now_us);
+    uint32_t player;
+    bool sent = crowd_take(g->crowd, g->start_us + now_us, &player);
+    if (sent) {
+        uint32_t slot;
+        struct buf *out = pool_begin(g->pool, &slot);
+        struct load_request *r = &g->requests[slot];
+        begin_request(g, r, due_us);
+        do {
+            add_player(g, r, player, now_us);
+        } while (has_room(g, r) && crowd_take(g->crowd, g->start_us + now_us, &player));
+        send_request(g, slot, out, now_us);
+    }
     struct load_counts *counts = &tally_at(g->tally, now_us)->counts;
     if (g->plan->schedule->closed) {
         counts->offered += sent;

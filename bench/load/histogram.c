@@ -93,17 +93,6 @@ double histogram_deviation(const struct histogram *h)
     return sqrt(sum / (double)h->n);
 }
 
-/*
- * The level of step I: each halving of what is left above has the same number of them. Computed from I, since
- * a running sum of tenths would drift past the halvings.
- */
-static double step_level(unsigned i)
-{
-    unsigned halvings = i / STEPS_PER_HALVING;
-    double left = exp2(-(double)halvings);
-    return 1 - left * (1 - (double)(i % STEPS_PER_HALVING) / (2 * STEPS_PER_HALVING));
-}
-
 bool histogram_next_step(const struct histogram *h, struct histogram_step *step)
 {
     if (h->n == 0 || step->quantile >= 1)
@@ -112,7 +101,14 @@ bool histogram_next_step(const struct histogram *h, struct histogram_step *step)
         step->quantile = 1;
         return true;
     }
-    step->quantile = step_level(step->index++);
+    /*
+     * Each halving of what is left above has the same number of steps. The level is computed from the step's
+     * index, since a running sum of tenths would drift past the halvings.
+     */
+    unsigned index = step->index++;
+    unsigned halvings = index / STEPS_PER_HALVING;
+    double left = exp2(-(double)halvings);
+    step->quantile = 1 - left * (1 - (double)(index % STEPS_PER_HALVING) / (2 * STEPS_PER_HALVING));
     size_t i = bucket_of_rank(h, rank_of(h, step->quantile), &step->count);
     step->value_us = bucket_value(h, i);
     return true;

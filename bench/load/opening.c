@@ -69,33 +69,6 @@ static bool is_hopeless(const struct opening *o)
     return o->failures >= FAILURES_MAX || o->clock_is_off || atomic_load(o->stop);
 }
 
-static void ask_all(struct opening *o)
-{
-    while (!is_hopeless(o) && pool_has_idle(o->pool)) {
-        if (o->n_again > 0)
-            ask(o, o->again[--o->n_again]);
-        else if (o->next < crowd_size(o->crowd))
-            ask(o, o->next++);
-        else
-            break;
-    }
-}
-
-static bool say_why(const struct opening *o, char problem[static 256])
-{
-    if (o->clock_is_off)
-        snprintf(problem, 256, "the clock of %.100s is more than %d s away from this machine's",
-            o->plan->place.host, CLOCK_OFF_MAX_MS / 1000);
-    else if (atomic_load(o->stop))
-        snprintf(problem, 256, "interrupted while players opened their sessions");
-    else if (o->last_status == 0)
-        snprintf(problem, 256, "no session could be opened at %.100s: no answer", o->plan->place.host);
-    else
-        snprintf(problem, 256, "no session could be opened at %.100s: answered %d", o->plan->place.host,
-            o->last_status);
-    return false;
-}
-
 bool opening_run(
     const struct load_plan *plan, struct crowd *crowd, const atomic_bool *stop, char problem[static 256])
 {
@@ -105,7 +78,14 @@ bool opening_run(
     o.again = mem_zalloc((size_t)n * sizeof(*o.again));
     o.pool = pool_new(&plan->pool, on_answer, &o);
     while (o.n_open < n && !is_hopeless(&o)) {
-        ask_all(&o);
+        while (!is_hopeless(&o) && pool_has_idle(o.pool)) {
+            if (o.n_again > 0)
+                ask(&o, o.again[--o.n_again]);
+            else if (o.next < n)
+                ask(&o, o.next++);
+            else
+                break;
+        }
         int64_t now_us = clock_monotonic_us();
         pool_wait(o.pool, now_us, now_us + WAIT_US);
     }
@@ -113,5 +93,17 @@ bool opening_run(
     arena_free(&o.arena);
     free(o.players);
     free(o.again);
-    return (o.n_open == n && !o.clock_is_off) || say_why(&o, problem);
+    if (o.n_open == n && !o.clock_is_off)
+        return true;
+    if (o.clock_is_off)
+        snprintf(problem, 256, "the clock of %.100s is more than %d s away from this machine's",
+            plan->place.host, CLOCK_OFF_MAX_MS / 1000);
+    else if (atomic_load(stop))
+        snprintf(problem, 256, "interrupted while players opened their sessions");
+    else if (o.last_status == 0)
+        snprintf(problem, 256, "no session could be opened at %.100s: no answer", plan->place.host);
+    else
+        snprintf(problem, 256, "no session could be opened at %.100s: answered %d", plan->place.host,
+            o.last_status);
+    return false;
 }

@@ -110,37 +110,20 @@ struct buf *pool_begin(struct pool *p, uint32_t *slot)
     return &p->slots[*slot].link.out;
 }
 
-static bool open_slot(struct pool *p, struct pool_slot *s)
-{
-    const struct pool_plan *plan = p->plan;
-    const struct link_address *source;
-    const struct link_address *place = pool_choose(plan, p->n_opened++, &source);
-    return link_open(&s->link, place, source, p->epoll, s->index);
-}
-
 void pool_send(struct pool *p, uint32_t slot, int64_t now_us)
 {
     struct pool_slot *s = &p->slots[slot];
     s->busy = true;
     s->sent_us = now_us;
     TAILQ_INSERT_TAIL(&p->busy, s, busy_slots);
-    if ((s->link.fd < 0 && !open_slot(p, s)) || link_flush(&s->link, p->epoll, slot) == LINK_LOST)
-        complete(p, s, NULL, now_us);
-}
-
-static void read_reply(struct pool *p, struct pool_slot *s, int64_t now_us)
-{
-    struct reply reply;
-    switch (message_read_reply(buf_slice(&s->link.in), &reply)) {
-    case REPLY_PARTIAL:
-        break;
-    case REPLY_WHOLE: /* bytes behind it, which nobody asked for, make it no reply */
-        complete(p, s, reply.len == s->link.in.len ? &reply : NULL, now_us);
-        break;
-    case REPLY_BROKEN:
-        complete(p, s, NULL, now_us);
-        break;
+    bool open = s->link.fd >= 0;
+    if (!open) {
+        const struct link_address *source;
+        const struct link_address *place = pool_choose(p->plan, p->n_opened++, &source);
+        open = link_open(&s->link, place, source, p->epoll, s->index);
     }
+    if (!open || link_flush(&s->link, p->epoll, slot) == LINK_LOST)
+        complete(p, s, NULL, now_us);
 }
 
 static void handle(struct pool *p, struct pool_slot *s, uint32_t events)
@@ -154,12 +137,21 @@ static void handle(struct pool *p, struct pool_slot *s, uint32_t events)
     if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) == 0)
         return;
     enum link_status status = link_read(&s->link);
-    if (s->busy && status == LINK_DONE)
-        read_reply(p, s, clock_monotonic_us());
-    else if (s->busy && status == LINK_LOST)
-        complete(p, s, NULL, clock_monotonic_us());
-    else if (!s->busy && status != LINK_AGAIN)
+    if (status == LINK_AGAIN)
+        return;
+    if (!s->busy) {
         link_close(&s->link); /* the server closes what was idle for long */
+        return;
+    }
+    int64_t now_us = clock_monotonic_us();
+    struct reply reply;
+    enum reply_state state =
+        status == LINK_DONE ? message_read_reply(buf_slice(&s->link.in), &reply) : REPLY_BROKEN;
+    if (state == REPLY_PARTIAL)
+        return;
+    /* If bytes that nobody asked for follow a reply, it counts as broken. */
+    bool good = state == REPLY_WHOLE && reply.len == s->link.in.len;
+    complete(p, s, good ? &reply : NULL, now_us);
 }
 
 void pool_wait(struct pool *p, int64_t now_us, int64_t until_us)

@@ -56,15 +56,6 @@ static void *work(void *ctx)
 
 /* ---- before the start ---- */
 
-static void note_memory_before(struct bench *bench)
-{
-    struct sample sample;
-    sampler_read(bench->sampler, &sample);
-    for (size_t i = 0; i < WATCHED_MAX; i++)
-        bench->result->watched_memory_before[i] = sample.watched[i].memory;
-    bench->result->redis_memory_before = sample.redis.memory;
-}
-
 static bool open_idle(struct bench *bench, char problem[static PROBLEM_MAX])
 {
     const struct setup *s = bench->setup;
@@ -85,26 +76,23 @@ static bool open_idle(struct bench *bench, char problem[static PROBLEM_MAX])
     return false;
 }
 
-static void make_all_sessions(struct bench *bench)
-{
-    const struct setup *s = bench->setup;
-    int64_t ago_ms =
-        s->playing.backdate_ms > 0 ? s->playing.backdate_ms : s->playing.interval_ms + HEAD_START_MS;
-    for (unsigned i = 0; i < s->plan.threads; i++)
-        signing_make_sessions(
-            generator_crowd(bench->threads[i].generator), &s->evidence, s->courses, s->config, ago_ms);
-}
-
 static void start_threads(struct bench *bench)
 {
-    unsigned n = bench->setup->plan.threads;
+    const struct setup *s = bench->setup;
+    unsigned n = s->plan.threads;
     bench->threads = mem_zalloc(n * sizeof(*bench->threads));
     for (unsigned i = 0; i < n; i++) {
         bench->threads[i].bench = bench;
-        bench->threads[i].generator = generator_new(&bench->setup->plan, i);
+        bench->threads[i].generator = generator_new(&s->plan, i);
     }
-    if (bench->setup->options->make_sessions)
-        make_all_sessions(bench);
+    if (s->options->make_sessions) {
+        /* Sessions that are made here begin long enough ago that each player has something to claim. */
+        int64_t ago_ms =
+            s->playing.backdate_ms > 0 ? s->playing.backdate_ms : s->playing.interval_ms + HEAD_START_MS;
+        for (unsigned i = 0; i < n; i++)
+            signing_make_sessions(
+                generator_crowd(bench->threads[i].generator), &s->evidence, s->courses, s->config, ago_ms);
+    }
     for (unsigned i = 0; i < n; i++)
         if (pthread_create(&bench->threads[i].thread, NULL, work, &bench->threads[i]) != 0)
             abort();
@@ -131,7 +119,7 @@ static bool all_finished(const struct bench *bench, size_t second)
     return true;
 }
 
-/* Second I from the threads' tallies. */
+/* Second I from the threads' tallies and the samples at its start and its end. */
 static void gather(struct bench *bench, size_t i, struct second *second)
 {
     struct tally_sum *sum = mem_zalloc(sizeof(*sum));
@@ -140,10 +128,6 @@ static void gather(struct bench *bench, size_t i, struct second *second)
         tally_add(sum, second, generator_tally(bench->threads[t].generator), i);
     tally_marks(sum, second->latency_us);
     free(sum);
-}
-
-static void add_usage(const struct bench *bench, size_t i, struct second *second)
-{
     const struct sample *a = &bench->samples[i];
     const struct sample *b = &bench->samples[i + 1];
     for (size_t k = 0; k < bench->setup->options->n_watched; k++) {
@@ -153,15 +137,6 @@ static void add_usage(const struct bench *bench, size_t i, struct second *second
     second->redis = b->redis;
     second->redis.commands =
         b->redis.commands > a->redis.commands ? b->redis.commands - a->redis.commands : 0;
-}
-
-/* Until second I is over, or all threads are. */
-static void wait_for_second(const struct bench *bench, size_t i, size_t n_seconds)
-{
-    int64_t end_us = bench->start_us + (int64_t)(i + 1) * 1000000;
-    int64_t left_us;
-    while ((left_us = end_us - clock_monotonic_us()) > 0 && !all_finished(bench, n_seconds - 1))
-        usleep((useconds_t)(left_us < LOOK_US ? left_us : LOOK_US));
 }
 
 /* Samples at each full second until the threads are done. */
@@ -174,14 +149,16 @@ static void watch(struct bench *bench)
     bench->samples = mem_zalloc((n_seconds + 1) * sizeof(*bench->samples));
     sampler_read(bench->sampler, &bench->samples[0]);
     for (i = 0; i < n_seconds; i++) {
-        wait_for_second(bench, i, n_seconds);
+        int64_t end_us = bench->start_us + (int64_t)(i + 1) * 1000000;
+        int64_t left_us;
+        while ((left_us = end_us - clock_monotonic_us()) > 0 && !all_finished(bench, n_seconds - 1))
+            usleep((useconds_t)(left_us < LOOK_US ? left_us : LOOK_US));
         if (clock_monotonic_us() < bench->start_us + (int64_t)i * 1000000)
             break;
         sampler_read(bench->sampler, &bench->samples[i + 1]);
         while (!all_finished(bench, i))
             usleep(1000);
         gather(bench, i, &r->seconds[i]);
-        add_usage(bench, i, &r->seconds[i]);
         progress_show(bench->setup->options, i, &r->seconds[i]);
     }
     r->n_seconds = i;
@@ -190,9 +167,19 @@ static void watch(struct bench *bench)
 
 /* ---- afterwards ---- */
 
-static void sum_seconds(struct bench *bench)
+static void sum_up(struct bench *bench)
 {
     struct result *r = bench->result;
+    /* whole seconds, since counts are kept by the second */
+    int64_t warmup_s = bench->setup->options->warmup_us / 1000000;
+    r->warmup_s = (double)warmup_s;
+    r->measured_s = (double)((int64_t)schedule_seconds(bench->setup->plan.schedule) - warmup_s);
+    for (unsigned i = 0; i < bench->setup->plan.threads; i++) {
+        struct generator *g = bench->threads[i].generator;
+        histogram_merge(&r->latency, &generator_tally(g)->latency);
+        histogram_merge(&r->lateness, &generator_tally(g)->lateness);
+        r->unanswered += crowd_unanswered(generator_crowd(g));
+    }
     size_t from = (size_t)r->warmup_s;
     size_t end = (size_t)(r->warmup_s + r->measured_s);
     end = end < r->n_seconds ? end : r->n_seconds;
@@ -221,50 +208,6 @@ static void sum_seconds(struct bench *bench)
         r->redis.commands += r->seconds[i].redis.commands;
 }
 
-static void sum_up(struct bench *bench)
-{
-    struct result *r = bench->result;
-    /* whole seconds, since counts are kept by the second */
-    int64_t warmup_s = bench->setup->options->warmup_us / 1000000;
-    r->warmup_s = (double)warmup_s;
-    r->measured_s = (double)((int64_t)schedule_seconds(bench->setup->plan.schedule) - warmup_s);
-    for (unsigned i = 0; i < bench->setup->plan.threads; i++) {
-        histogram_merge(&r->latency, &generator_tally(bench->threads[i].generator)->latency);
-        histogram_merge(&r->lateness, &generator_tally(bench->threads[i].generator)->lateness);
-    }
-    sum_seconds(bench);
-}
-
-static uint64_t count_unanswered(const struct bench *bench)
-{
-    uint64_t n = 0;
-    for (unsigned i = 0; i < bench->setup->plan.threads; i++)
-        n += crowd_unanswered(generator_crowd(bench->threads[i].generator));
-    return n;
-}
-
-static void free_run(struct bench *bench)
-{
-    for (unsigned i = 0; bench->threads != NULL && i < bench->setup->plan.threads; i++)
-        generator_free(bench->threads[i].generator);
-    sampler_free(bench->sampler);
-    pthread_barrier_destroy(&bench->opened);
-    pthread_barrier_destroy(&bench->started);
-    free(bench->threads);
-    free(bench->samples);
-    free(bench->idle);
-}
-
-static void measure(struct bench *bench)
-{
-    watch(bench);
-    for (unsigned i = 0; i < bench->setup->plan.threads; i++)
-        pthread_join(bench->threads[i].thread, NULL);
-    sum_up(bench);
-    bench->result->unanswered = count_unanswered(bench);
-    bench->result->idle_closed = idle_close(bench->idle, bench->n_idle);
-}
-
 bool run_load(struct setup *s, struct result *r, const atomic_bool *stop, char problem[static PROBLEM_MAX])
 {
     struct bench bench = {.setup = s, .result = r, .stop = stop};
@@ -272,7 +215,11 @@ bool run_load(struct setup *s, struct result *r, const atomic_bool *stop, char p
     pthread_barrier_init(&bench.started, NULL, s->plan.threads + 1);
     bench.sampler = sampler_new(
         s->options->watched, s->options->n_watched, &s->config->redis.servers, &s->config->redis.login);
-    note_memory_before(&bench);
+    struct sample before;
+    sampler_read(bench.sampler, &before);
+    for (size_t i = 0; i < WATCHED_MAX; i++)
+        r->watched_memory_before[i] = before.watched[i].memory;
+    r->redis_memory_before = before.redis.memory;
     bool good = open_idle(&bench, problem);
     if (good) {
         start_threads(&bench);
@@ -283,11 +230,21 @@ bool run_load(struct setup *s, struct result *r, const atomic_bool *stop, char p
         bench.start_us = good ? clock_monotonic_us() : 0;
         pthread_barrier_wait(&bench.started);
         if (good)
-            measure(&bench);
-        else
-            for (unsigned i = 0; i < s->plan.threads; i++)
-                pthread_join(bench.threads[i].thread, NULL);
+            watch(&bench);
+        for (unsigned i = 0; i < s->plan.threads; i++)
+            pthread_join(bench.threads[i].thread, NULL);
+        if (good) {
+            sum_up(&bench);
+            r->idle_closed = idle_close(bench.idle, bench.n_idle);
+        }
     }
-    free_run(&bench);
+    for (unsigned i = 0; bench.threads != NULL && i < s->plan.threads; i++)
+        generator_free(bench.threads[i].generator);
+    sampler_free(bench.sampler);
+    pthread_barrier_destroy(&bench.opened);
+    pthread_barrier_destroy(&bench.started);
+    free(bench.threads);
+    free(bench.samples);
+    free(bench.idle);
     return good;
 }

@@ -94,15 +94,6 @@ double schedule_rate(const struct schedule *s, double second)
     return 0;
 }
 
-/* When N requests of the phase have come: the root of from*t + slope/2*t^2 = N, in the form that holds for
- * slope 0. */
-static double phase_time(const struct schedule_phase *p, double n)
-{
-    double slope = (p->to - p->from) / p->seconds;
-    double root = sqrt(fmax(p->from * p->from + 2 * slope * n, 0));
-    return n == 0 ? 0 : 2 * n / (p->from + root);
-}
-
 int64_t schedule_due_us(const struct schedule *s, uint64_t k)
 {
     double n = (double)k;
@@ -114,5 +105,11 @@ int64_t schedule_due_us(const struct schedule *s, uint64_t k)
         n -= phase_requests(p);
         start += p->seconds;
     }
-    return (int64_t)((start + phase_time(p, n)) * 1e6);
+    /*
+     * The time at which N requests of the phase have come is the root of from*t + slope/2*t^2 = N, in the
+     * form that holds for slope 0.
+     */
+    double slope = (p->to - p->from) / p->seconds;
+    double root = sqrt(fmax(p->from * p->from + 2 * slope * n, 0));
+    return (int64_t)((start + (n == 0 ? 0 : 2 * n / (p->from + root))) * 1e6);
 }
