@@ -28,33 +28,7 @@ static void interrupt(int signal)
     atomic_store(&interrupted, true);
 }
 
-static void take_signals(void)
-{
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-}
-
 /* ---- what the result says of itself ---- */
-
-static void join_arguments(int argc, char **argv, char *text, size_t size)
-{
-    size_t n = 0;
-    for (int i = 0; i < argc && n < size; i++) {
-        bool quoted = strpbrk(argv[i], " <>&|;'\"$*") != NULL;
-        n += (size_t)snprintf(text + n, size - n, quoted ? "%s'%s'" : "%s%s", i > 0 ? " " : "", argv[i]);
-    }
-}
 
 static void describe_machine(char *text, size_t size)
 {
@@ -98,9 +72,14 @@ static void describe(struct result *r, const struct setup *s, char *command)
 
 /* ---- writing ---- */
 
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
 static bool write_file(const char *path, const struct buf *text)
 {
-    bool out = strcmp(path, "-") == 0;
+    bool out = is_stdout(path);
     FILE *file = out ? stdout : fopen(path, "w");
     bool good = file != NULL && fwrite(text->data, 1, text->len, file) == text->len && fflush(file) == 0;
     int error = errno;
@@ -116,38 +95,13 @@ static void report_percentiles(const struct result *r, struct buf *out)
     report_hgrm(&r->latency, out);
 }
 
-static bool write_reports(const struct load_options *o, const struct result *r)
+static enum exit_status conclude(const struct load_options *o, const struct result *r)
 {
     const struct {
         const char *path;
         void (*report)(const struct result *r, struct buf *out);
     } reports[] = {
         {o->json_file, report_json}, {o->hgrm_file, report_percentiles}, {o->html_file, report_html}};
-    struct buf text = {0};
-    bool good = true;
-    for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
-        if (reports[i].path == NULL)
-            continue;
-        buf_clear(&text);
-        reports[i].report(r, &text);
-        good = write_file(reports[i].path, &text) && good;
-    }
-    buf_free(&text);
-    return good;
-}
-
-/* If a report goes to standard output, the text goes to standard error. */
-static bool writes_to_stdout(const struct load_options *o)
-{
-    const char *const paths[] = {o->json_file, o->hgrm_file, o->html_file};
-    for (size_t i = 0; i < 3; i++)
-        if (paths[i] != NULL && strcmp(paths[i], "-") == 0)
-            return true;
-    return false;
-}
-
-static enum exit_status conclude(const struct load_options *o, const struct result *r)
-{
     struct buf text = {0};
     report_text(r, &text);
     bool good = r->void_reason[0] == '\0';
@@ -156,25 +110,21 @@ static enum exit_status conclude(const struct load_options *o, const struct resu
                r->verification.extra_s == 0;
     if (o->assertions != NULL)
         good = assertions_judge(o->assertions, r, &text) && good;
-    good = fwrite(text.data, 1, text.len, writes_to_stdout(o) ? stderr : stdout) == text.len && good;
+    /* If a report goes to standard output, the text goes to standard error. */
+    bool stdout_taken = is_stdout(o->json_file) || is_stdout(o->hgrm_file) || is_stdout(o->html_file);
+    good = fwrite(text.data, 1, text.len, stdout_taken ? stderr : stdout) == text.len && good;
+    for (size_t i = 0; i < sizeof(reports) / sizeof(reports[0]); i++) {
+        if (reports[i].path == NULL)
+            continue;
+        buf_clear(&text);
+        reports[i].report(r, &text);
+        good = write_file(reports[i].path, &text) && good;
+    }
     buf_free(&text);
-    return write_reports(o, r) && good ? EXIT_GOOD : EXIT_FAILED;
+    return good ? EXIT_GOOD : EXIT_FAILED;
 }
 
 /* ---- the load ---- */
-
-static void check_what_came_out(const struct setup *s, struct result *r)
-{
-    r->verification.asked = s->options->verify;
-    if (!s->options->verify)
-        return;
-    if (r->unanswered > 0)
-        snprintf(r->verification.problem, sizeof(r->verification.problem),
-            "%llu players were never answered: nobody knows what they were credited",
-            (unsigned long long)r->unanswered);
-    else
-        verify(s->config, &s->evidence, s->options->verify_wait_us / 1000, &r->verification);
-}
 
 static enum exit_status run(const struct load_options *o, char *command)
 {
@@ -194,7 +144,13 @@ static enum exit_status run(const struct load_options *o, char *command)
         fprintf(stderr, "minuted-bench: %s\n", problem);
     } else {
         verdict_set(result, atomic_load(&interrupted));
-        check_what_came_out(&setup, result);
+        result->verification.asked = o->verify;
+        if (o->verify && result->unanswered > 0)
+            snprintf(result->verification.problem, sizeof(result->verification.problem),
+                "%llu players were never answered: nobody knows what they were credited",
+                (unsigned long long)result->unanswered);
+        else if (o->verify)
+            verify(setup.config, &setup.evidence, o->verify_wait_us / 1000, &result->verification);
         status = conclude(o, result);
     }
     result_free(result);
@@ -207,12 +163,24 @@ int main(int argc, char **argv)
 {
     struct load_options options;
     enum exit_status status;
-    char command[2048];
-    join_arguments(argc, argv, command,
-        sizeof(command)); /* before load_options_parse() cuts the values of --set in two */
+    /* The command is kept before load_options_parse() cuts the values of --set in two. */
+    char command[2048] = "";
+    size_t n = 0;
+    for (int i = 0; i < argc && n < sizeof(command); i++) {
+        bool quoted = strpbrk(argv[i], " <>&|;'\"$*") != NULL;
+        n += (size_t)snprintf(
+            command + n, sizeof(command) - n, quoted ? "%s'%s'" : "%s%s", i > 0 ? " " : "", argv[i]);
+    }
     if (!load_options_parse(argc, argv, &options, &status))
         return (int)status;
-    take_signals();
-    raise_descriptors();
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max; /* each connection of the load takes a descriptor */
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
     return (int)run(&options, command);
 }

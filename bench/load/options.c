@@ -324,14 +324,6 @@ static void list_options(struct option list[ROWS + 3], char letters[static 2 * R
     list[ROWS + 2] = (struct option){0};
 }
 
-static int row_of(int option)
-{
-    for (int i = 0; i < ROWS; i++)
-        if (option == ROW_FIRST + i || (rows[i].letter != 0 && option == rows[i].letter))
-            return i;
-    return -1;
-}
-
 static bool complain(const char *what)
 {
     fprintf(stderr, "minuted-bench: %s\nTry 'minuted-bench --help'.\n", what);
@@ -381,8 +373,10 @@ bool load_options_parse(int argc, char **argv, struct load_options *options, enu
             *status = EXIT_GOOD;
             return false;
         }
-        int i = row_of(option);
-        if (i < 0) {
+        int i = 0;
+        while (i < ROWS && option != ROW_FIRST + i && (rows[i].letter == 0 || option != rows[i].letter))
+            i++;
+        if (i == ROWS) {
             fputs("Try 'minuted-bench --help'.\n", stderr);
             return false;
         }

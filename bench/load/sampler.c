@@ -110,15 +110,6 @@ static bool add_process(pid_t pid, int depth, struct usage *usage)
 
 /* ---- Redis ---- */
 
-static redisContext *connect_to(const struct endpoint *e, const struct redis_login *login)
-{
-    char error[CLIENT_ERROR_MAX];
-    struct redis_server server = {.endpoint = *e, .login = login};
-    if (!endpoint_resolve(e, &server.address.addr, &server.address.len))
-        return NULL;
-    return client_connect(&server, error);
-}
-
 static uint64_t info_number(const char *info, const char *name)
 {
     const char *at = strstr(info, name);
@@ -129,8 +120,9 @@ static bool add_server(
     redisContext **c, const struct endpoint *e, const struct redis_login *login, struct redis_usage *usage)
 {
     char error[CLIENT_ERROR_MAX];
-    if (*c == NULL)
-        *c = connect_to(e, login);
+    struct redis_server server = {.endpoint = *e, .login = login};
+    if (*c == NULL && endpoint_resolve(e, &server.address.addr, &server.address.len))
+        *c = client_connect(&server, error);
     redisReply *reply = *c != NULL ? client_words(*c, error, "INFO", NULL) : NULL;
     const char *info = reply_text(reply);
     bool good = info[0] != '\0';
@@ -145,18 +137,8 @@ static bool add_server(
     return good;
 }
 
-static bool read_redis(struct sampler *s, struct redis_usage *usage)
-{
-    *usage = (struct redis_usage){0};
-    bool good = s->servers->n > 0;
-    for (size_t i = 0; i < s->servers->n; i++)
-        good = add_server(&s->redis[i], &s->servers->items[i], s->login, usage) && good;
-    return good;
-}
-
 void sampler_read(struct sampler *s, struct sample *sample)
 {
-    struct redis_usage redis;
     for (size_t i = 0; i < s->n_processes; i++) {
         struct usage usage = {0};
         if (add_process(s->processes[i].pid, 0, &usage))
@@ -164,7 +146,11 @@ void sampler_read(struct sampler *s, struct sample *sample)
         else
             s->last.gone[i] = true;
     }
-    if (read_redis(s, &redis)) {
+    struct redis_usage redis = {0};
+    bool good = s->servers->n > 0;
+    for (size_t i = 0; i < s->servers->n; i++)
+        good = add_server(&s->redis[i], &s->servers->items[i], s->login, &redis) && good;
+    if (good) {
         s->last.redis = redis;
         s->last.has_redis = true;
     }

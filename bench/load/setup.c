@@ -168,9 +168,18 @@ static bool resolve(const struct endpoint *e, struct link_address *out, char pro
            fail(problem, "%s: %s", endpoint_format(e, text), strerror(errno));
 }
 
-static bool fill_places(struct setup *s, char problem[static PROBLEM_MAX])
+static bool fill_plan(struct setup *s, char problem[static PROBLEM_MAX])
 {
     const struct load_options *o = s->options;
+    s->plan.schedule = &o->schedule;
+    s->plan.playing = &s->playing;
+    s->plan.evidence = &s->evidence;
+    s->plan.threads = o->threads;
+    s->plan.batch = o->batch;
+    s->plan.any_answer = o->any_answer;
+    s->plan.drain_us = o->drain_us;
+    s->plan.warmup_us = o->warmup_us;
+    s->plan.seed = o->seed;
     const struct endpoint *places = o->n_places > 0 ? o->places : s->config->http.listen.items;
     size_t n = o->n_places > 0 ? o->n_places : s->config->http.listen.n;
     s->places = mem_zalloc(n * sizeof(*s->places));
@@ -200,27 +209,12 @@ static bool fill_places(struct setup *s, char problem[static PROBLEM_MAX])
     return true;
 }
 
-static void fill_plan(struct setup *s)
-{
-    const struct load_options *o = s->options;
-    s->plan.schedule = &o->schedule;
-    s->plan.playing = &s->playing;
-    s->plan.evidence = &s->evidence;
-    s->plan.threads = o->threads;
-    s->plan.batch = o->batch;
-    s->plan.any_answer = o->any_answer;
-    s->plan.drain_us = o->drain_us;
-    s->plan.warmup_us = o->warmup_us;
-    s->plan.seed = o->seed;
-}
-
 bool setup_init(struct setup *s, const struct load_options *options, char problem[static PROBLEM_MAX])
 {
     *s = (struct setup){.options = options};
     if (load_files(s, problem) && list_lessons(s, problem) && choose_portal(s, problem) &&
-        fill_playing(s, problem) && fill_places(s, problem)) {
+        fill_playing(s, problem) && fill_plan(s, problem)) {
         fill_evidence(s);
-        fill_plan(s);
         return true;
     }
     setup_free(s);

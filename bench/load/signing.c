@@ -15,21 +15,6 @@
 
 enum { TOKEN_S = 3600 };
 
-static void write_payload(struct buf *payload, const struct config_issuer *issuer, struct slice learner)
-{
-    buf_append_string(payload, "{\"iss\":");
-    json_write_string(payload, slice_of(issuer->issuer));
-    buf_append_string(payload, ",\"sub\":");
-    json_write_string(payload, learner);
-    if (issuer->audience != NULL) {
-        buf_append_string(payload, ",\"aud\":");
-        json_write_string(payload, slice_of(issuer->audience));
-    }
-    buf_append_string(payload, ",\"exp\":");
-    buf_append_int(payload, clock_system_ms() / 1000 + TOKEN_S);
-    buf_append_char(payload, '}');
-}
-
 size_t signing_sign_jwt(const void *ctx, struct slice learner, char *out)
 {
     static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
@@ -37,7 +22,17 @@ size_t signing_sign_jwt(const void *ctx, struct slice learner, char *out)
     unsigned char mac[EVP_MAX_MD_SIZE];
     unsigned mac_len = 0;
     struct buf payload = {0};
-    write_payload(&payload, issuer, learner);
+    buf_append_string(&payload, "{\"iss\":");
+    json_write_string(&payload, slice_of(issuer->issuer));
+    buf_append_string(&payload, ",\"sub\":");
+    json_write_string(&payload, learner);
+    if (issuer->audience != NULL) {
+        buf_append_string(&payload, ",\"aud\":");
+        json_write_string(&payload, slice_of(issuer->audience));
+    }
+    buf_append_string(&payload, ",\"exp\":");
+    buf_append_int(&payload, clock_system_ms() / 1000 + TOKEN_S);
+    buf_append_char(&payload, '}');
     size_t n = base64url_encode(header, sizeof(header) - 1, out);
     if (n + BASE64URL_LEN(payload.len + sizeof(mac)) + 3 > PLAN_JWT_MAX)
         payload.len = 0; /* a token that no issuer's length excuses: refused by the server */
@@ -50,20 +45,15 @@ size_t signing_sign_jwt(const void *ctx, struct slice learner, char *out)
     return n + base64url_encode(mac, mac_len, out + n);
 }
 
-static struct token_keys *read_keys(const struct secret_list *secrets)
-{
-    struct slice *keys = mem_alloc(secrets->n * sizeof(*keys));
-    for (size_t i = 0; i < secrets->n; i++)
-        keys[i] = (struct slice){secrets->items[i].bytes, secrets->items[i].len};
-    struct token_keys *ring = token_keys_new(keys, secrets->n);
-    free(keys);
-    return ring;
-}
-
 void signing_make_sessions(struct crowd *crowd, const struct evidence *evidence, const char *const *courses,
     const struct config *config, int64_t backdate_ms)
 {
-    struct token_keys *keys = read_keys(&config->auth.session_keys);
+    const struct secret_list *secrets = &config->auth.session_keys;
+    struct slice *secret_bytes = mem_alloc(secrets->n * sizeof(*secret_bytes));
+    for (size_t i = 0; i < secrets->n; i++)
+        secret_bytes[i] = (struct slice){secrets->items[i].bytes, secrets->items[i].len};
+    struct token_keys *keys = token_keys_new(secret_bytes, secrets->n);
+    free(secret_bytes);
     struct token_signer *signer = token_signer_new(keys);
     int64_t opened_us = clock_monotonic_us() - backdate_ms * 1000;
     int64_t anchor_ms = clock_system_ms() - backdate_ms;
