@@ -76,16 +76,6 @@ static bool read_unit(struct slice text, enum metric_unit unit, double *factor)
     return false;
 }
 
-static const char *units_of(enum metric_unit unit)
-{
-    static const char *const names[] = {[UNIT_US] = "us, ms or s",
-        [UNIT_COUNT] = "nothing, K or M",
-        [UNIT_PER_S] = "nothing, K or M",
-        [UNIT_BYTES] = "nothing, K, M, KiB, MiB or GiB",
-        [UNIT_RATIO] = "nothing or %"};
-    return names[unit];
-}
-
 /* Digits with at most one point: what strtod() reads beside that is no limit. */
 static bool read_digits(struct slice *rest, double *value)
 {
@@ -103,23 +93,13 @@ static bool read_digits(struct slice *rest, double *value)
     return end == number + len;
 }
 
-static bool read_limit(struct slice text, struct assertion *a, char problem[static 256])
-{
-    double factor;
-    if (!read_digits(&text, &a->limit)) {
-        snprintf(problem, 256, "\"%.*s\": a number is missing", SLICE_ARG(a->text));
-        return false;
-    }
-    if (!read_unit(trim(text), a->unit, &factor)) {
-        snprintf(problem, 256, "\"%.*s\": the unit must be %s", SLICE_ARG(a->text), units_of(a->unit));
-        return false;
-    }
-    a->limit *= factor;
-    return true;
-}
-
 static bool read_assertion(struct slice text, struct assertion *a, char problem[static 256])
 {
+    static const char *const units[] = {[UNIT_US] = "us, ms or s",
+        [UNIT_COUNT] = "nothing, K or M",
+        [UNIT_PER_S] = "nothing, K or M",
+        [UNIT_BYTES] = "nothing, K, M, KiB, MiB or GiB",
+        [UNIT_RATIO] = "nothing or %"};
     /* A message quotes no more than fits. */
     a->text = (struct slice){text.ptr, text.len < 100 ? text.len : 100};
     size_t name_len = 0;
@@ -135,7 +115,18 @@ static bool read_assertion(struct slice text, struct assertion *a, char problem[
         snprintf(problem, 256, "\"%.*s\": there is no such metric", SLICE_ARG(a->text));
         return false;
     }
-    return read_limit(trim(rest), a, problem);
+    rest = trim(rest);
+    if (!read_digits(&rest, &a->limit)) {
+        snprintf(problem, 256, "\"%.*s\": a number is missing", SLICE_ARG(a->text));
+        return false;
+    }
+    double factor;
+    if (!read_unit(trim(rest), a->unit, &factor)) {
+        snprintf(problem, 256, "\"%.*s\": the unit must be %s", SLICE_ARG(a->text), units[a->unit]);
+        return false;
+    }
+    a->limit *= factor;
+    return true;
 }
 
 /* The part of the list before the next comma; moves *AT behind it, or to NULL at the end. */
@@ -177,19 +168,6 @@ static bool is_met(const struct assertion *a, double value)
     return false;
 }
 
-static bool judge(const struct assertion *a, const struct result *r, struct buf *out)
-{
-    char found[32];
-    double value = load_metric_value(r, a->metric);
-    bool met = is_met(a, value);
-    buf_printf(out, "%-7s  %-28.*s  ", met ? "met" : "NOT MET", SLICE_ARG(a->text));
-    if (isnan(value))
-        buf_append_string(out, "not measured\n");
-    else
-        buf_printf(out, "found %s\n", load_metric_format(a->unit, value, found));
-    return met;
-}
-
 bool assertions_judge(const char *text, const struct result *r, struct buf *out)
 {
     char problem[256];
@@ -201,9 +179,17 @@ bool assertions_judge(const char *text, const struct result *r, struct buf *out)
         if (!read_assertion(next_part(&text), &a, problem)) {
             buf_printf(out, "%-7s  %s\n", "NOT MET", problem);
             all_met = false;
-        } else if (!judge(&a, r, out)) {
-            all_met = false;
+            continue;
         }
+        char found[32];
+        double value = load_metric_value(r, a.metric);
+        bool met = is_met(&a, value);
+        all_met = all_met && met;
+        buf_printf(out, "%-7s  %-28.*s  ", met ? "met" : "NOT MET", SLICE_ARG(a.text));
+        if (isnan(value))
+            buf_append_string(out, "not measured\n");
+        else
+            buf_printf(out, "found %s\n", load_metric_format(a.unit, value, found));
     }
     return all_met;
 }

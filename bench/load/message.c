@@ -24,27 +24,6 @@ static void add_number(struct buf *b, const char *name, int64_t value)
     buf_append_int(b, value);
 }
 
-/* To two decimals. */
-static void add_rate(struct buf *b, double rate)
-{
-    int64_t hundredths = (int64_t)(rate * 100 + 0.5);
-    char decimals[] = {'.', (char)('0' + hundredths / 10 % 10), (char)('0' + hundredths % 10)};
-    buf_append_int(b, hundredths / 100);
-    if (hundredths % 100 > 0)
-        buf_append(b, decimals, sizeof(decimals));
-}
-
-static void add_run(struct buf *b, const struct run *run)
-{
-    add_number(b, "{\"from_ms\":", run->from_ms);
-    add_number(b, ",\"to_ms\":", run->to_ms);
-    add_number(b, ",\"media_from_ms\":", run->media_from_ms);
-    add_number(b, ",\"media_to_ms\":", run->media_to_ms);
-    buf_append_string(b, ",\"rate\":");
-    add_rate(b, run->rate);
-    buf_append_char(b, '}');
-}
-
 void message_body_add(struct buf *body, struct slice token, const struct run *runs, size_t n)
 {
     if (body->len > 0 && body->data[body->len - 1] == '}')
@@ -55,7 +34,17 @@ void message_body_add(struct buf *body, struct slice token, const struct run *ru
     for (size_t i = 0; i < n; i++) {
         if (i > 0)
             buf_append_char(body, ',');
-        add_run(body, &runs[i]);
+        add_number(body, "{\"from_ms\":", runs[i].from_ms);
+        add_number(body, ",\"to_ms\":", runs[i].to_ms);
+        add_number(body, ",\"media_from_ms\":", runs[i].media_from_ms);
+        add_number(body, ",\"media_to_ms\":", runs[i].media_to_ms);
+        /* The rate is written to two decimals. */
+        int64_t hundredths = (int64_t)(runs[i].rate * 100 + 0.5);
+        char decimals[] = {'.', (char)('0' + hundredths / 10 % 10), (char)('0' + hundredths % 10)};
+        add_number(body, ",\"rate\":", hundredths / 100);
+        if (hundredths % 100 > 0)
+            buf_append(body, decimals, sizeof(decimals));
+        buf_append_char(body, '}');
     }
     buf_append_string(body, "]}");
 }
@@ -156,18 +145,6 @@ static bool read_field(const char *line, const char *end, struct reply *r, int64
     return true;
 }
 
-/* "HTTP/1.1 200 OK"; false when it is no such line. */
-static bool read_status(const char *line, const char *end, struct reply *r)
-{
-    int64_t status;
-    if (end - line < 12 || memcmp(line, "HTTP/1.", 7) != 0 || line[8] != ' ' ||
-        !read_digits(line + 9, line + 12, 599, &status))
-        return false;
-    r->status = (int)status;
-    r->close = line[7] == '0'; /* unless it says otherwise */
-    return true;
-}
-
 enum reply_state message_read_reply(struct slice bytes, struct reply *r)
 {
     const char *stop = bytes.len > 0 ? memmem(bytes.ptr, bytes.len, "\r\n\r\n", 4) : NULL;
@@ -176,10 +153,15 @@ enum reply_state message_read_reply(struct slice bytes, struct reply *r)
     if (stop == NULL)
         return bytes.len > HEAD_MAX ? REPLY_BROKEN : REPLY_PARTIAL;
     const char *end = memmem(bytes.ptr, (size_t)(stop - bytes.ptr) + 2, "\r\n", 2);
-    if (!read_status(bytes.ptr, end, r))
+    const char *line = bytes.ptr; /* "HTTP/1.1 200 OK" */
+    int64_t status;
+    if (end - line < 12 || memcmp(line, "HTTP/1.", 7) != 0 || line[8] != ' ' ||
+        !read_digits(line + 9, line + 12, 599, &status))
         return REPLY_BROKEN;
+    r->status = (int)status;
+    r->close = line[7] == '0'; /* unless a header field says otherwise */
     while (end < stop) {
-        const char *line = end + 2;
+        line = end + 2;
         end = memmem(line, (size_t)(stop - line) + 2, "\r\n", 2);
         if (!read_field(line, end, r, &content_length))
             return REPLY_BROKEN;
@@ -206,17 +188,9 @@ static bool read_run_status(struct json_reader *r, enum run_status *status)
     return false;
 }
 
-static bool read_seconds(struct json_reader *r, uint32_t *seconds)
-{
-    struct json_number number;
-    if (!json_number(r, &number) || !number.integral || number.integer < 0 || number.integer > CREDITED_MAX)
-        return false;
-    *seconds = (uint32_t)number.integer;
-    return true;
-}
-
 static bool read_result(struct json_reader *r, struct run_answer *answer)
 {
+    struct json_number number;
     struct slice name;
     bool has_status = false;
     *answer = (struct run_answer){RUN_REJECTED, 0};
@@ -224,12 +198,15 @@ static bool read_result(struct json_reader *r, struct run_answer *answer)
         return false;
     while (json_member(r, &name)) {
         bool good = true;
-        if (slice_is(name, "status"))
+        if (slice_is(name, "status")) {
             good = has_status = read_run_status(r, &answer->status);
-        else if (slice_is(name, "credited_seconds"))
-            good = read_seconds(r, &answer->credited);
-        else
+        } else if (slice_is(name, "credited_seconds")) {
+            good = json_number(r, &number) && number.integral && number.integer >= 0 &&
+                   number.integer <= CREDITED_MAX;
+            answer->credited = good ? (uint32_t)number.integer : 0;
+        } else {
             json_skip(r);
+        }
         if (!good)
             return false;
     }

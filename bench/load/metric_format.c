@@ -2,34 +2,10 @@
 #include "load/metric_format.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { GROUP = 3, DIGITS_MAX = 24 };
-
-/* Copies the digits of NUMBER with a comma before each three of the whole part. */
-static void group_thousands(const char *number, char *out)
-{
-    size_t whole = strspn(number, "0123456789");
-    for (size_t i = 0; number[i] != '\0'; i++) {
-        if (i > 0 && i < whole && (whole - i) % GROUP == 0)
-            *out++ = ',';
-        *out++ = number[i];
-    }
-    *out = '\0';
-}
-
-/* VALUE >= 0 to three digits at least: 1.25, 12.5, 125, 12,500. What is counted in ones may be whole. */
-static void three_digits(double value, bool ones, char text[static 32])
-{
-    char number[DIGITS_MAX];
-    int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
-    if (value == 0 || (ones && value == floor(value)))
-        decimals = 0;
-    snprintf(number, sizeof(number), value < 1e15 ? "%.*f" : "%.*e", decimals, value);
-    group_thousands(number, text);
-}
 
 struct scale {
     double below; /* it serves values that are less than this */
@@ -45,28 +21,37 @@ static const struct scale counts[] = {{INFINITY, 1, ""}};
 static const struct scale rates[] = {{INFINITY, 1, "/s"}};
 static const struct scale ratios[] = {{INFINITY, 0.01, " %"}};
 
-static const struct scale *scale_for(enum metric_unit unit, double value)
+char *load_metric_format(enum metric_unit unit, double value, char text[static 32])
 {
     static const struct scale *const scales[] = {[UNIT_COUNT] = counts,
         [UNIT_US] = times,
         [UNIT_PER_S] = rates,
         [UNIT_BYTES] = sizes,
         [UNIT_RATIO] = ratios};
-    const struct scale *scale = scales[unit];
-    while (value >= scale->below)
-        scale++;
-    return scale;
-}
-
-char *load_metric_format(enum metric_unit unit, double value, char text[static 32])
-{
     if (!isfinite(value)) {
         snprintf(text, 32, "–");
         return text;
     }
+    const struct scale *scale = scales[unit];
+    while (fabs(value) >= scale->below)
+        scale++;
+    /* At least three digits are shown: 1.25, 12.5, 125, 12,500. What is counted in ones may be whole. */
+    double shown = fabs(value) / scale->one;
+    int decimals = shown < 9.995 ? 2 : shown < 99.95 ? 1 : 0;
+    if (shown == 0 || (scale->one == 1 && shown == floor(shown)))
+        decimals = 0;
+    char number[DIGITS_MAX];
+    snprintf(number, sizeof(number), shown < 1e15 ? "%.*f" : "%.*e", decimals, shown);
+    /* A comma stands before each three digits of the whole part. */
     char digits[32];
-    const struct scale *scale = scale_for(unit, fabs(value));
-    three_digits(fabs(value) / scale->one, scale->one == 1, digits);
+    size_t n = 0;
+    size_t whole = strspn(number, "0123456789");
+    for (size_t i = 0; number[i] != '\0'; i++) {
+        if (i > 0 && i < whole && (whole - i) % GROUP == 0)
+            digits[n++] = ',';
+        digits[n++] = number[i];
+    }
+    digits[n] = '\0';
     snprintf(text, 32, "%s%.22s%s", value < 0 ? "-" : "", digits, scale->name);
     return text;
 }

@@ -13,11 +13,6 @@ static double ratio(double part, double whole)
     return whole > 0 ? part / whole : NAN;
 }
 
-static double growth(uint64_t before, uint64_t after)
-{
-    return after > before ? (double)(after - before) : 0;
-}
-
 /* ---- latency ---- */
 
 static double latency_quantile(const struct load_metric *m, const struct result *r)
@@ -106,7 +101,9 @@ static double redis_bytes_per_minute(const struct load_metric *m, const struct r
     double credited_s = 0;
     for (size_t i = 0; i < r->n_seconds; i++)
         credited_s += (double)r->seconds[i].counts.credited_s;
-    return r->has_redis ? ratio(growth(r->redis_memory_before, r->redis.memory), credited_s / 60) : NAN;
+    double before = (double)r->redis_memory_before;
+    double grown = fmax((double)r->redis.memory - before, 0);
+    return r->has_redis ? ratio(grown, credited_s / 60) : NAN;
 }
 
 /* ---- verification and the generator ---- */

@@ -11,21 +11,17 @@ static double milliseconds(double us)
     return us / 1000;
 }
 
-static void append_step(const struct histogram_step *step, struct buf *out)
-{
-    buf_printf(
-        out, "%12.3f %2.12f %10" PRIu64, milliseconds((double)step->value_us), step->quantile, step->count);
-    if (step->quantile < 1)
-        buf_printf(out, " %14.2f", 1 / (1 - step->quantile));
-    buf_append_char(out, '\n');
-}
-
 void report_hgrm(const struct histogram *h, struct buf *out)
 {
     buf_printf(out, "%12s %14s %10s %14s\n\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)");
     struct histogram_step step = {0};
-    while (histogram_next_step(h, &step))
-        append_step(&step, out);
+    while (histogram_next_step(h, &step)) {
+        buf_printf(
+            out, "%12.3f %2.12f %10" PRIu64, milliseconds((double)step.value_us), step.quantile, step.count);
+        if (step.quantile < 1)
+            buf_printf(out, " %14.2f", 1 / (1 - step.quantile));
+        buf_append_char(out, '\n');
+    }
     buf_printf(out, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", milliseconds(histogram_mean(h)),
         milliseconds(histogram_deviation(h)));
     buf_printf(

@@ -33,25 +33,6 @@ static void append_escaped(struct buf *out, const char *bytes, size_t len)
     }
 }
 
-/* JSON in which no tag can begin or end; outside strings it holds none of these characters. */
-static void append_script_safe(struct buf *out, const char *json, size_t len)
-{
-    static const char line_separator[] = "\xe2\x80\xa8";
-    static const char paragraph_separator[] = "\xe2\x80\xa9";
-    for (size_t i = 0; i < len; i++) {
-        bool separator = len - i >= 3 && (memcmp(json + i, line_separator, 3) == 0 ||
-                                             memcmp(json + i, paragraph_separator, 3) == 0);
-        if (separator) {
-            buf_printf(out, "\\u202%c", json[i + 2] == line_separator[2] ? '8' : '9');
-            i += 2;
-        } else if (json[i] == '<' || json[i] == '>' || json[i] == '&') {
-            buf_printf(out, "\\u%04x", (unsigned)json[i]);
-        } else {
-            buf_append_char(out, json[i]);
-        }
-    }
-}
-
 static void fill_title(const struct result *r, struct buf *out)
 {
     const char *title = r->title[0] ? r->title : "minuted-bench";
@@ -66,11 +47,26 @@ static void fill_text(const struct result *r, struct buf *out)
     buf_free(&text);
 }
 
+/* JSON in which no tag can begin or end; outside strings it holds none of these characters. */
 static void fill_json(const struct result *r, struct buf *out)
 {
+    static const char line_separator[] = "\xe2\x80\xa8";
+    static const char paragraph_separator[] = "\xe2\x80\xa9";
     struct buf json = {0};
     report_json(r, &json);
-    append_script_safe(out, json.data, json.len);
+    for (size_t i = 0; i < json.len; i++) {
+        const char *at = json.data + i;
+        bool separator = json.len - i >= 3 &&
+                         (memcmp(at, line_separator, 3) == 0 || memcmp(at, paragraph_separator, 3) == 0);
+        if (separator) {
+            buf_printf(out, "\\u202%c", at[2] == line_separator[2] ? '8' : '9');
+            i += 2;
+        } else if (*at == '<' || *at == '>' || *at == '&') {
+            buf_printf(out, "\\u%04x", (unsigned)*at);
+        } else {
+            buf_append_char(out, *at);
+        }
+    }
     buf_free(&json);
 }
 

@@ -71,24 +71,6 @@ static void open_member(struct buf *out, const char *key, char bracket)
 
 /* ---- parts ---- */
 
-static void append_load(const struct result *r, struct buf *out)
-{
-    open_member(out, "load", '{');
-    text(out, "schedule", r->schedule);
-    boolean(out, "closed_loop", r->closed_loop);
-    whole(out, "players", r->players);
-    whole(out, "connections", r->connections);
-    whole(out, "idle_connections", r->idle_connections);
-    whole(out, "idle_closed", r->idle_closed);
-    whole(out, "threads", r->threads);
-    whole(out, "batch", r->batch);
-    number(out, "interval_s", r->interval_s);
-    /* All of its 64 bits count, more than readers of JSON numbers keep. */
-    member(out, "seed");
-    buf_printf(out, "\"%" PRIu64 "\"", r->seed);
-    buf_append_char(out, '}');
-}
-
 static void append_metrics(const struct result *r, struct buf *out)
 {
     open_member(out, "metrics", '{');
@@ -187,26 +169,21 @@ static void append_verification(const struct verification *v, struct buf *out)
 
 /* ---- seconds ---- */
 
-static void append_latency_marks(const struct second *s, struct buf *out)
-{
-    /* No answer came: there is no latency, which is not the same as none. */
-    if (s->latency_us[LATENCY_MARKS - 1] == 0 && s->counts.answered == 0) {
-        text_or_null(out, "latency_us", "");
-        return;
-    }
-    open_member(out, "latency_us", '[');
-    for (size_t i = 0; i < LATENCY_MARKS; i++)
-        whole_value(out, s->latency_us[i]);
-    buf_append_char(out, ']');
-}
-
 static void append_second(const struct result *r, const struct second *s, struct buf *out)
 {
     separate(out);
     buf_append_char(out, '{');
     number(out, "offered_rate", s->offered_rate);
     append_counts(&s->counts, out);
-    append_latency_marks(s, out);
+    if (s->counts.answered == 0 && s->latency_us[LATENCY_MARKS - 1] == 0) {
+        /* No answer came, so there is no latency, which is not the same as one of 0. */
+        text_or_null(out, "latency_us", "");
+    } else {
+        open_member(out, "latency_us", '[');
+        for (size_t i = 0; i < LATENCY_MARKS; i++)
+            whole_value(out, s->latency_us[i]);
+        buf_append_char(out, ']');
+    }
     whole(out, "lateness_us", s->lateness_us);
     whole(out, "generator_cpu_us", s->generator_cpu_us);
     open_member(out, "processes", '[');
@@ -225,8 +202,9 @@ static void append_second(const struct result *r, const struct second *s, struct
 
 /* ---- the whole ---- */
 
-static void append_description(const struct result *r, struct buf *out)
+void report_json(const struct result *r, struct buf *out)
 {
+    buf_append_char(out, '{');
     whole(out, "format", 1);
     text(out, "title", r->title);
     text(out, "command", r->command);
@@ -234,15 +212,22 @@ static void append_description(const struct result *r, struct buf *out)
     text(out, "machine", r->machine);
     text(out, "version", r->version);
     text_or_null(out, "void_reason", r->void_reason);
-    append_load(r, out);
+    open_member(out, "load", '{');
+    text(out, "schedule", r->schedule);
+    boolean(out, "closed_loop", r->closed_loop);
+    whole(out, "players", r->players);
+    whole(out, "connections", r->connections);
+    whole(out, "idle_connections", r->idle_connections);
+    whole(out, "idle_closed", r->idle_closed);
+    whole(out, "threads", r->threads);
+    whole(out, "batch", r->batch);
+    number(out, "interval_s", r->interval_s);
+    /* All of its 64 bits count, more than readers of JSON numbers keep. */
+    member(out, "seed");
+    buf_printf(out, "\"%" PRIu64 "\"", r->seed);
+    buf_append_char(out, '}');
     number(out, "warmup_s", r->warmup_s);
     number(out, "measured_s", r->measured_s);
-}
-
-void report_json(const struct result *r, struct buf *out)
-{
-    buf_append_char(out, '{');
-    append_description(r, out);
     append_metrics(r, out);
     open_member(out, "counts", '{');
     append_counts(&r->counts, out);

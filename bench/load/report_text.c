@@ -110,10 +110,6 @@ static void append_head(const struct result *r, struct buf *out)
     line_of(out, r->command);
     buf_append_char(out, '\n');
     append_void(r, out);
-}
-
-static void append_load(const struct result *r, struct buf *out)
-{
     buf_printf(out, "Load    %s loop, ", r->closed_loop ? "closed" : "open");
     line_of(out, r->schedule);
     buf_append_string(out, "        ");
@@ -179,16 +175,6 @@ static void append_latency(const struct result *r, struct buf *out)
 
 /* ---- what it cost ---- */
 
-static void append_process(const struct result *r, size_t i, struct buf *out)
-{
-    label(out, r->watched_names[i]);
-    figure(out, UNIT_US, load_metric_cpu_of_process(r, i));
-    figure(out, UNIT_RATIO, r->measured_s > 0 ? (double)r->watched[i].cpu_us / 1e6 / r->measured_s : NAN);
-    figure(out, UNIT_BYTES, (double)r->watched[i].memory);
-    figure(out, UNIT_BYTES, (double)r->watched[i].memory - (double)r->watched_memory_before[i]);
-    buf_append_string(out, result_is_client(r->watched_names[i]) ? "  (not in the sum)\n" : "\n");
-}
-
 static void append_processes(const struct result *r, struct buf *out)
 {
     static const char *const titles[] = {"a heartbeat", "of one CPU", "memory", "grown by"};
@@ -198,8 +184,15 @@ static void append_processes(const struct result *r, struct buf *out)
     for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
         cell(out, titles[i]);
     buf_append_char(out, '\n');
-    for (size_t i = 0; i < r->n_watched; i++)
-        append_process(r, i, out);
+    for (size_t i = 0; i < r->n_watched; i++) {
+        double cpu_s = (double)r->watched[i].cpu_us / 1e6;
+        label(out, r->watched_names[i]);
+        figure(out, UNIT_US, load_metric_cpu_of_process(r, i));
+        figure(out, UNIT_RATIO, r->measured_s > 0 ? cpu_s / r->measured_s : NAN);
+        figure(out, UNIT_BYTES, (double)r->watched[i].memory);
+        figure(out, UNIT_BYTES, (double)r->watched[i].memory - (double)r->watched_memory_before[i]);
+        buf_append_string(out, result_is_client(r->watched_names[i]) ? "  (not in the sum)\n" : "\n");
+    }
     label(out, "all together");
     figure(out, UNIT_US, metric(r, "cpu_per_heartbeat"));
     buf_append_char(out, '\n');
@@ -248,18 +241,6 @@ static bool exact(const struct verification *v)
            v->kafka_total_s == v->expected_s;
 }
 
-static void append_verdict(const struct verification *v, struct buf *out)
-{
-    buf_append_string(out, exact(v) ? "  Exactly what was accepted: " : "  NOT WHAT WAS ACCEPTED: ");
-    inline_figure(out, UNIT_COUNT, (double)v->lost_s);
-    buf_append_string(out, " s lost, ");
-    inline_figure(out, UNIT_COUNT, (double)v->extra_s);
-    buf_append_string(
-        out, exact(v) ? " s too much; Kafka had it all " : " s too much; Kafka was read until ");
-    inline_figure(out, UNIT_US, (double)v->waited_us);
-    buf_append_string(out, " after the last answer\n\n");
-}
-
 static void append_verification(const struct result *r, struct buf *out)
 {
     const struct verification *v = &r->verification;
@@ -279,7 +260,14 @@ static void append_verification(const struct result *r, struct buf *out)
     append_holding(out, "Redis, totals", v->redis_total_s, v->expected_s);
     append_holding(out, "Kafka, masks", v->kafka_s, v->expected_s);
     append_holding(out, "Kafka, totals", v->kafka_total_s, v->expected_s);
-    append_verdict(v, out);
+    buf_append_string(out, exact(v) ? "  Exactly what was accepted: " : "  NOT WHAT WAS ACCEPTED: ");
+    inline_figure(out, UNIT_COUNT, (double)v->lost_s);
+    buf_append_string(out, " s lost, ");
+    inline_figure(out, UNIT_COUNT, (double)v->extra_s);
+    buf_append_string(
+        out, exact(v) ? " s too much; Kafka had it all " : " s too much; Kafka was read until ");
+    inline_figure(out, UNIT_US, (double)v->waited_us);
+    buf_append_string(out, " after the last answer\n\n");
 }
 
 static void append_generator(const struct result *r, struct buf *out)
@@ -296,7 +284,6 @@ static void append_generator(const struct result *r, struct buf *out)
 void report_text(const struct result *r, struct buf *out)
 {
     append_head(r, out);
-    append_load(r, out);
     append_counts(r, out);
     append_latency(r, out);
     append_processes(r, out);
