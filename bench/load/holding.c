@@ -67,24 +67,20 @@ static struct stray *find_stray(struct stray *strays, size_t size, const struct 
     return &strays[i];
 }
 
-static void grow_strays(struct holding *h)
-{
-    size_t size = 2 * h->strays_size;
-    struct stray *strays = mem_zalloc(size * sizeof(*strays));
-    for (size_t i = 0; i < h->strays_size; i++)
-        if (h->strays[i].value != 0)
-            *find_stray(strays, size, &h->strays[i]) = h->strays[i];
-    free(h->strays);
-    h->strays = strays;
-    h->strays_size = size;
-}
-
 /* Its value so far, 0 when it is new; the caller makes it more. */
 static uint64_t *note_stray(struct holding *h, size_t learner, struct slice lesson, int64_t minute)
 {
     struct stray key = {learner, minute, XXH64(lesson.ptr, lesson.len, 0), 0};
-    if (2 * h->n_strays >= h->strays_size)
-        grow_strays(h);
+    if (2 * h->n_strays >= h->strays_size) {
+        size_t size = 2 * h->strays_size;
+        struct stray *strays = mem_zalloc(size * sizeof(*strays));
+        for (size_t i = 0; i < h->strays_size; i++)
+            if (h->strays[i].value != 0)
+                *find_stray(strays, size, &h->strays[i]) = h->strays[i];
+        free(h->strays);
+        h->strays = strays;
+        h->strays_size = size;
+    }
     struct stray *found = find_stray(h->strays, h->strays_size, &key);
     if (found->value == 0) {
         *found = key;
@@ -139,46 +135,34 @@ bool holding_complete(const struct holding *h)
 
 /* ---- judging ---- */
 
-static void sum_masks(const struct holding *h, size_t learner, struct holding_sums *sums)
-{
-    const struct evidence *e = h->evidence;
-    const uint64_t *accepted = evidence_masks(e, learner);
-    const uint64_t *held = h->masks + learner * e->n_minutes;
-    for (size_t i = 0; i < e->n_minutes; i++) {
-        sums->held_s += mask_count(accepted[i] & held[i]);
-        sums->lost_s += mask_count(accepted[i] & ~held[i]);
-        sums->extra_s += mask_count(held[i] & ~accepted[i]);
-    }
-}
-
-static void sum_total(const struct holding *h, size_t learner, struct holding_sums *sums)
-{
-    int64_t accepted = evidence_seconds(h->evidence, learner);
-    int64_t greatest = h->greatest[learner];
-    sums->total_s += (uint64_t)greatest;
-    if (greatest < accepted)
-        sums->lost_s += (uint64_t)(accepted - greatest);
-    else
-        sums->extra_s += (uint64_t)(greatest - accepted);
-    sums->lost_s += (uint64_t)(greatest - h->last[learner]); /* lost to whoever upserts */
-}
-
-static void sum_stray(const struct stray *s, struct holding_sums *sums)
-{
-    if (s->value == 0)
-        return;
-    sums->extra_s += s->minute == no_minute ? s->value : mask_count(s->value);
-    sums->total_s += s->minute == no_minute ? s->value : 0;
-}
-
 struct holding_sums holding_sum(const struct holding *h)
 {
     struct holding_sums sums = {0};
-    for (size_t i = 0; i < h->evidence->n_learners; i++) {
-        sum_masks(h, i, &sums);
-        sum_total(h, i, &sums);
+    const struct evidence *e = h->evidence;
+    for (size_t learner = 0; learner < e->n_learners; learner++) {
+        const uint64_t *masks = evidence_masks(e, learner);
+        const uint64_t *held = h->masks + learner * e->n_minutes;
+        for (size_t i = 0; i < e->n_minutes; i++) {
+            sums.held_s += mask_count(masks[i] & held[i]);
+            sums.lost_s += mask_count(masks[i] & ~held[i]);
+            sums.extra_s += mask_count(held[i] & ~masks[i]);
+        }
+        int64_t accepted = evidence_seconds(e, learner);
+        int64_t greatest = h->greatest[learner];
+        sums.total_s += (uint64_t)greatest;
+        if (greatest < accepted)
+            sums.lost_s += (uint64_t)(accepted - greatest);
+        else
+            sums.extra_s += (uint64_t)(greatest - accepted);
+        /* A consumer that upserts keeps the last total, and loses what a greater one before it had more. */
+        sums.lost_s += (uint64_t)(greatest - h->last[learner]);
     }
-    for (size_t i = 0; i < h->strays_size; i++)
-        sum_stray(&h->strays[i], &sums);
+    for (size_t i = 0; i < h->strays_size; i++) {
+        const struct stray *s = &h->strays[i];
+        if (s->value == 0)
+            continue;
+        sums.extra_s += s->minute == no_minute ? s->value : mask_count(s->value);
+        sums.total_s += s->minute == no_minute ? s->value : 0;
+    }
     return sums;
 }

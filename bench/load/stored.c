@@ -64,19 +64,6 @@ bool stored_next_lesson(struct slice *lessons, struct stored_lesson *lesson)
     return true;
 }
 
-/* The rest of a total: media intervals [from, to), sorted and disjoint. */
-static bool are_intervals(struct slice rest)
-{
-    uint32_t covered_to = 0;
-    while (rest.len > 0) {
-        const unsigned char *at = take(&rest, INTERVAL);
-        if (at == NULL || word_at(at) < covered_to || word_at(at) >= word_at(at + WORD))
-            return false;
-        covered_to = word_at(at + WORD);
-    }
-    return true;
-}
-
 bool stored_total(struct slice value, int64_t *watched_seconds)
 {
     struct slice rest = value;
@@ -85,5 +72,13 @@ bool stored_total(struct slice value, int64_t *watched_seconds)
     if (watched == NULL || take(&rest, WORD) == NULL /* the last minute */ || !take_id(&rest, &course))
         return false;
     *watched_seconds = word_at(watched);
-    return are_intervals(rest);
+    /* The rest are media intervals [from, to), sorted and disjoint. */
+    uint32_t covered_to = 0;
+    while (rest.len > 0) {
+        const unsigned char *at = take(&rest, INTERVAL);
+        if (at == NULL || word_at(at) < covered_to || word_at(at) >= word_at(at + WORD))
+            return false;
+        covered_to = word_at(at + WORD);
+    }
+    return true;
 }

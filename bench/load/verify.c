@@ -48,26 +48,21 @@ static bool judge_redis(const struct config *config, const struct topology *serv
     return judged;
 }
 
-static bool judge(
-    const struct config *config, const struct evidence *evidence, int64_t wait_ms, struct verification *v)
-{
-    if (strcmp(config->kafka.brokers, "embedded") == 0)
-        return verification_refuse(v,
-            "kafka.brokers: the embedded broker keeps only the last 5 MB of a partition: "
-            "give a real one");
-    struct topology *servers = topology_new();
-    bool judged = verify_find_redis(config, servers, v) && judge_kafka(config, evidence, wait_ms, v) &&
-                  judge_redis(config, servers, evidence, v);
-    topology_unref(servers);
-    return judged;
-}
-
 void verify(
     const struct config *config, const struct evidence *evidence, int64_t wait_ms, struct verification *v)
 {
     *v = (struct verification){.asked = true, .expected_s = evidence_seconds_of_all(evidence)};
-    if (judge(config, evidence, wait_ms, v))
+    if (strcmp(config->kafka.brokers, "embedded") == 0) {
+        verification_refuse(v, "kafka.brokers: the embedded broker keeps only the last 5 MB of a partition: "
+                               "give a real one");
         return;
-    v->lost_s = 0; /* what was read until then is no verdict */
-    v->extra_s = 0;
+    }
+    struct topology *servers = topology_new();
+    bool judged = verify_find_redis(config, servers, v) && judge_kafka(config, evidence, wait_ms, v) &&
+                  judge_redis(config, servers, evidence, v);
+    topology_unref(servers);
+    if (!judged) {
+        v->lost_s = 0; /* what was read until then is no verdict */
+        v->extra_s = 0;
+    }
 }

@@ -64,8 +64,7 @@ static bool set(struct kafka_reading *r, rd_kafka_conf_t *conf, const char *name
            verification_refuse(r->v, "kafka.properties: %.80s: %s", name, error);
 }
 
-/* What verification rests on comes last, and so prevails. */
-static bool configure(struct kafka_reading *r, rd_kafka_conf_t *conf)
+static bool connect_kafka(struct kafka_reading *r)
 {
     static const struct {
         const char *name;
@@ -80,22 +79,19 @@ static bool configure(struct kafka_reading *r, rd_kafka_conf_t *conf)
         {"auto.offset.reset", "error"},
         {"fetch.wait.max.ms", "100"},
     };
-    bool good = true;
-    for (size_t i = 0; good && i < r->config->kafka.n_properties; i++)
-        good = set(r, conf, r->config->kafka.properties[i].name, r->config->kafka.properties[i].value);
-    for (size_t i = 0; good && i < sizeof(ours) / sizeof(ours[0]); i++)
-        good = set(r, conf, ours[i].name, ours[i].value);
-    return good && set(r, conf, "bootstrap.servers", r->config->kafka.brokers);
-}
-
-static bool connect_kafka(struct kafka_reading *r)
-{
+    const struct config *config = r->config;
     char error[ERROR_MAX] = "";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_opaque(conf, r);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, NULL);
-    if (configure(r, conf)) {
+    bool good = true;
+    for (size_t i = 0; good && i < config->kafka.n_properties; i++)
+        good = set(r, conf, config->kafka.properties[i].name, config->kafka.properties[i].value);
+    /* What verification rests on is set after the configuration's properties, and so prevails. */
+    for (size_t i = 0; good && i < sizeof(ours) / sizeof(ours[0]); i++)
+        good = set(r, conf, ours[i].name, ours[i].value);
+    if (good && set(r, conf, "bootstrap.servers", config->kafka.brokers)) {
         r->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
         if (r->kafka != NULL)
             return true;
@@ -121,18 +117,13 @@ static bool refuse_brokers(struct kafka_reading *r, const char *what, rd_kafka_r
 
 /* ---- partitions ---- */
 
-static const rd_kafka_metadata_topic_t *find_topic(const rd_kafka_metadata_t *all, const char *name)
-{
-    for (int i = 0; i < all->topic_cnt; i++)
-        if (strcmp(all->topics[i].topic, name) == 0)
-            return &all->topics[i];
-    return NULL;
-}
-
 static bool add_topic(struct kafka_reading *r, int index, const rd_kafka_metadata_t *all)
 {
     const char *name = ledger_topic_names[topics[index]];
-    const rd_kafka_metadata_topic_t *found = find_topic(all, name);
+    const rd_kafka_metadata_topic_t *found = NULL;
+    for (int i = 0; found == NULL && i < all->topic_cnt; i++)
+        if (strcmp(all->topics[i].topic, name) == 0)
+            found = &all->topics[i];
     if (found == NULL || found->partition_cnt == 0)
         return verification_refuse(r->v, "kafka %.80s: topic %s: %s", r->config->kafka.brokers, name,
             found == NULL ? "there is none; minuted --create-topics makes it" : rd_kafka_err2str(found->err));
@@ -228,18 +219,6 @@ static struct slice content_type_of(const rd_kafka_message_t *m)
     return (struct slice){value, len};
 }
 
-static void take_values(struct kafka_reading *r, const struct ledger_record *record)
-{
-    size_t learner;
-    if (!evidence_find_learner(r->evidence, record->portal, record->learner, &learner))
-        return;
-    if (record->topic == TOPIC_LEARNER_MINUTES)
-        holding_take_mask(
-            r->holding, learner, record->lesson, record->minute_start / MINUTE_SECONDS, record->mask);
-    else
-        holding_take_total(r->holding, learner, record->lesson, record->watched_seconds);
-}
-
 static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, enum topic topic)
 {
     struct ledger_record record = {.topic = topic, .partition = m->partition, .offset = m->offset};
@@ -248,27 +227,24 @@ static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, en
     if (rd_kafka_message_timestamp(m, NULL) < first_time_ms(r))
         return;
     arena_reset(&r->arena);
-    if (!ledger_record_decode(content_type_of(m), key, value, &r->arena, &record))
+    if (!ledger_record_decode(content_type_of(m), key, value, &r->arena, &record)) {
         verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s",
             ledger_topic_names[topic], m->partition, m->offset, record.problem);
-    else if (!ledger_record_has_key(&record, key))
+        return;
+    }
+    if (!ledger_record_has_key(&record, key)) {
         verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": its key is another's",
             ledger_topic_names[topic], m->partition, m->offset);
-    else
-        take_values(r, &record);
-}
-
-static void take_message(struct kafka_reading *r, const rd_kafka_message_t *m)
-{
-    if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        note_progress(r, source_of(r, m), m->offset, true);
-    } else if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        note_error(r, rd_kafka_message_errstr(m));
-    } else {
-        struct source *s = source_of(r, m);
-        note_progress(r, s, m->offset + 1, false);
-        take_record(r, m, s->topic);
+        return;
     }
+    size_t learner;
+    if (!evidence_find_learner(r->evidence, record.portal, record.learner, &learner))
+        return;
+    if (record.topic == TOPIC_LEARNER_MINUTES)
+        holding_take_mask(
+            r->holding, learner, record.lesson, record.minute_start / MINUTE_SECONDS, record.mask);
+    else
+        holding_take_total(r->holding, learner, record.lesson, record.watched_seconds);
 }
 
 /* ---- until all is there ---- */
@@ -276,14 +252,6 @@ static void take_message(struct kafka_reading *r, const rd_kafka_message_t *m)
 static bool is_complete(const struct kafka_reading *r)
 {
     return holding_complete(r->holding) && r->n_at_end == r->n_sources;
-}
-
-static bool check_end(struct kafka_reading *r, const struct source *s, int64_t end)
-{
-    if (s->next >= end)
-        return true;
-    return verification_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
-        ledger_topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
 }
 
 /*
@@ -294,8 +262,14 @@ static bool check_ends(struct kafka_reading *r)
 {
     rd_kafka_topic_partition_list_t *list = list_partitions(r, RD_KAFKA_OFFSET_END);
     bool good = ask_offsets(r, list, ENDS_MS);
-    for (size_t i = 0; good && i < r->n_sources; i++)
-        good = check_end(r, &r->sources[i], list->elems[i].offset);
+    for (size_t i = 0; good && i < r->n_sources; i++) {
+        const struct source *s = &r->sources[i];
+        if (s->next < list->elems[i].offset)
+            good =
+                verification_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
+                    ledger_topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "",
+                    r->last_error);
+    }
     rd_kafka_topic_partition_list_destroy(list);
     return good;
 }
@@ -306,7 +280,15 @@ static bool read_records(struct kafka_reading *r)
         rd_kafka_message_t *m = rd_kafka_consumer_poll(r->kafka, left_ms(r, POLL_MS));
         if (m == NULL)
             continue;
-        take_message(r, m);
+        if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            note_progress(r, source_of(r, m), m->offset, true);
+        } else if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            note_error(r, rd_kafka_message_errstr(m));
+        } else {
+            struct source *s = source_of(r, m);
+            note_progress(r, s, m->offset + 1, false);
+            take_record(r, m, s->topic);
+        }
         rd_kafka_message_destroy(m);
     }
     return r->v->problem[0] == '\0' && (is_complete(r) || check_ends(r));

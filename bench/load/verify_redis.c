@@ -43,28 +43,22 @@ struct redis_reading {
 
 /* ---- finding the servers ---- */
 
+/* A Redis in which nothing was ever stored passes: that all is lost there is for the verdict to say. */
 static bool check_partitions(
-    const struct config *config, const redisReply *reply, const char *server, struct verification *v)
-{
-    char configured[16];
-    snprintf(configured, sizeof(configured), "%d", config->redis.partitions);
-    if (reply->type == REDIS_REPLY_NIL) /* nothing was ever stored, so all is lost, which is a verdict */
-        return true;
-    if (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, configured) != 0)
-        return verification_refuse(v,
-            "redis server %.120s was first used with redis.partitions = %.16s, not %s", server,
-            reply->type == REDIS_REPLY_STRING ? reply->str : "?", configured);
-    return true;
-}
-
-static bool read_partitions(
     const struct config *config, redisContext *redis, const char *server, struct verification *v)
 {
+    char configured[16];
     char error[CLIENT_ERROR_MAX];
+    snprintf(configured, sizeof(configured), "%d", config->redis.partitions);
     redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, "redis.partitions", NULL);
-    bool good = reply != NULL
-                    ? check_partitions(config, reply, server, v)
-                    : verification_refuse(v, "redis server %.80s: " KEY_SETTINGS ": %.120s", server, error);
+    bool good = true;
+    if (reply == NULL)
+        good = verification_refuse(v, "redis server %.80s: " KEY_SETTINGS ": %.120s", server, error);
+    else if (reply->type != REDIS_REPLY_NIL &&
+             (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, configured) != 0))
+        good =
+            verification_refuse(v, "redis server %.120s was first used with redis.partitions = %.16s, not %s",
+                server, reply->type == REDIS_REPLY_STRING ? reply->str : "?", configured);
     freeReplyObject(reply);
     return good;
 }
@@ -105,7 +99,7 @@ bool verify_find_redis(const struct config *config, struct topology *t, struct v
     redisContext *redis = connect_to(server, v);
     if (redis == NULL)
         return false;
-    bool good = read_partitions(config, redis, server->name, v);
+    bool good = check_partitions(config, redis, server->name, v);
     redisFree(redis);
     return good;
 }
@@ -125,18 +119,6 @@ static bool take_masks(struct redis_reading *r, size_t learner, int64_t bucket, 
         for (int i = 0; i < STORED_MINUTES; i++)
             holding_take_mask(r->holding, learner, lesson.id, bucket * STORED_MINUTES + i, lesson.masks[i]);
     }
-    return true;
-}
-
-/* A lesson and its value in t:<learner>. */
-static bool take_total(
-    struct redis_reading *r, size_t learner, const redisReply *lesson, const redisReply *value)
-{
-    int64_t seconds;
-    if (lesson->type != REDIS_REPLY_STRING || value->type != REDIS_REPLY_STRING ||
-        !stored_total((struct slice){value->str, value->len}, &seconds))
-        return false;
-    holding_take_total(r->holding, learner, (struct slice){lesson->str, lesson->len}, seconds);
     return true;
 }
 
@@ -183,9 +165,17 @@ static void take_totals(const struct asked_batch *a, size_t learner, const redis
         refuse_value(a, "t", learner, why_no_array(reply));
         return;
     }
-    for (size_t i = 0; i < reply->elements; i += 2)
-        if (!take_total(a->r, learner, reply->element[i], reply->element[i + 1]))
+    /* The elements are the lessons of t:<learner>, each with its value behind it. */
+    for (size_t i = 0; i < reply->elements; i += 2) {
+        const redisReply *lesson = reply->element[i];
+        const redisReply *value = reply->element[i + 1];
+        int64_t seconds;
+        if (lesson->type == REDIS_REPLY_STRING && value->type == REDIS_REPLY_STRING &&
+            stored_total((struct slice){value->str, value->len}, &seconds))
+            holding_take_total(a->r->holding, learner, (struct slice){lesson->str, lesson->len}, seconds);
+        else
             refuse_value(a, "t", learner, "a total is malformed");
+    }
 }
 
 static void take_reply(void *ctx, size_t index, const redisReply *reply)
@@ -199,35 +189,29 @@ static void take_reply(void *ctx, size_t index, const redisReply *reply)
 
 /* ---- asking ---- */
 
-static void ask_bucket(struct redis_reading *r, const struct key_prefix *prefix,
-    const struct learner_batch *batch, int64_t bucket)
-{
-    struct slice portal = slice_of(r->evidence->portal);
-    char name[EVIDENCE_LEARNER_MAX + 1];
-    resp_begin(&r->commands, 2 + batch->n);
-    resp_arg(&r->commands, SLICE_LITERAL("HMGET"));
-    resp_key_number(&r->commands, prefix, "w", bucket);
-    for (size_t i = 0; i < batch->n; i++) {
-        char field[2 * EVIDENCE_LEARNER_MAX];
-        struct slice learner = evidence_learner(r->evidence, batch->learners[i], name);
-        int len = snprintf(field, sizeof(field), "%.*s/%.*s", SLICE_ARG(portal), SLICE_ARG(learner));
-        resp_arg(&r->commands, (struct slice){field, (size_t)len});
-    }
-}
-
 static void write_commands(struct redis_reading *r, int partition, const struct learner_batch *batch)
 {
+    struct slice portal = slice_of(r->evidence->portal);
     struct key_prefix prefix;
     char name[EVIDENCE_LEARNER_MAX + 1];
     partition_prefix(&prefix, partition, r->config->redis.partitions);
     buf_clear(&r->commands);
-    for (size_t i = 0; i < r->n_buckets; i++)
-        ask_bucket(r, &prefix, batch, r->first_bucket + (int64_t)i);
+    for (size_t b = 0; b < r->n_buckets; b++) {
+        resp_begin(&r->commands, 2 + batch->n);
+        resp_arg(&r->commands, SLICE_LITERAL("HMGET"));
+        resp_key_number(&r->commands, &prefix, "w", r->first_bucket + (int64_t)b);
+        for (size_t i = 0; i < batch->n; i++) {
+            char field[2 * EVIDENCE_LEARNER_MAX];
+            struct slice learner = evidence_learner(r->evidence, batch->learners[i], name);
+            int len = snprintf(field, sizeof(field), "%.*s/%.*s", SLICE_ARG(portal), SLICE_ARG(learner));
+            resp_arg(&r->commands, (struct slice){field, (size_t)len});
+        }
+    }
     for (size_t i = 0; i < batch->n; i++) {
         resp_begin(&r->commands, 2);
         resp_arg(&r->commands, SLICE_LITERAL("HGETALL"));
-        resp_key_totals(&r->commands, &prefix, slice_of(r->evidence->portal),
-            evidence_learner(r->evidence, batch->learners[i], name));
+        resp_key_totals(
+            &r->commands, &prefix, portal, evidence_learner(r->evidence, batch->learners[i], name));
     }
 }
 
@@ -252,27 +236,6 @@ static bool read_batch(struct redis_reading *r, int partition)
     return r->v->problem[0] == '\0';
 }
 
-static bool read_learner(struct redis_reading *r, size_t learner)
-{
-    char name[EVIDENCE_LEARNER_MAX + 1];
-    uint64_t hash =
-        partition_hash(slice_of(r->evidence->portal), evidence_learner(r->evidence, learner, name));
-    int partition = partition_of_hash(hash, r->config->redis.partitions);
-    struct learner_batch *batch = &r->batches[partition];
-    batch->learners[batch->n++] = learner;
-    return batch->n < BATCH || read_batch(r, partition);
-}
-
-static bool read_learners(struct redis_reading *r)
-{
-    bool good = true;
-    for (size_t i = 0; good && i < r->evidence->n_learners; i++)
-        good = read_learner(r, i);
-    for (int p = 0; good && p < r->config->redis.partitions; p++)
-        good = read_batch(r, p);
-    return good;
-}
-
 bool verify_read_redis(const struct config *config, const struct topology *t, const struct evidence *evidence,
     struct holding *holding, struct verification *v)
 {
@@ -288,7 +251,18 @@ bool verify_read_redis(const struct config *config, const struct topology *t, co
         .first_bucket = first_bucket,
         .n_buckets = (size_t)((end_minute + STORED_MINUTES - 1) / STORED_MINUTES - first_bucket),
     };
-    bool good = read_learners(&r);
+    struct slice portal = slice_of(evidence->portal);
+    char name[EVIDENCE_LEARNER_MAX + 1];
+    bool good = true;
+    for (size_t i = 0; good && i < evidence->n_learners; i++) {
+        uint64_t hash = partition_hash(portal, evidence_learner(evidence, i, name));
+        int partition = partition_of_hash(hash, config->redis.partitions);
+        struct learner_batch *batch = &r.batches[partition];
+        batch->learners[batch->n++] = i;
+        good = batch->n < BATCH || read_batch(&r, partition);
+    }
+    for (int p = 0; good && p < config->redis.partitions; p++)
+        good = read_batch(&r, p);
     for (size_t i = 0; i < t->n_servers; i++)
         if (r.connections[i] != NULL)
             redisFree(r.connections[i]);
