@@ -84,37 +84,29 @@ static size_t count_minutes(const struct apply_scratch *scratch)
     return scratch->minutes.len / sizeof(int64_t);
 }
 
-static bool same_learner(const struct store_run *a, const struct store_run *b)
-{
-    return a->hash == b->hash && slice_equal(a->portal, b->portal) && slice_equal(a->learner, b->learner);
-}
-
-static size_t learner_index(struct apply_scratch *scratch, const struct store_run *run)
-{
-    for (size_t i = 0; i < scratch->n_learners; i++)
-        if (same_learner(scratch->learners[i], run))
-            return i;
-    scratch->learners[scratch->n_learners] = run;
-    return scratch->n_learners++;
-}
-
-/* A lesson's course is the one that its first run names: the catalog has one for each. */
-static size_t lesson_index(struct apply_scratch *scratch, const struct store_run *run)
-{
-    for (size_t i = 0; i < scratch->n_lessons; i++)
-        if (slice_equal(scratch->lessons[i]->lesson, run->lesson))
-            return i;
-    scratch->lessons[scratch->n_lessons] = run;
-    return scratch->n_lessons++;
-}
-
+/*
+ * Index of the run's learner and lesson together. Learners, lessons and pairs are numbered as they first
+ * come. A lesson's course is the one that its first run names: the catalog has one for each.
+ */
 static size_t pair_index(struct apply_scratch *scratch, const struct store_run *run)
 {
-    struct apply_pair pair = {(uint16_t)learner_index(scratch, run), (uint16_t)lesson_index(scratch, run)};
+    size_t learner = 0, lesson = 0;
+    for (; learner < scratch->n_learners; learner++) {
+        const struct store_run *known = scratch->learners[learner];
+        if (known->hash == run->hash && slice_equal(known->portal, run->portal) &&
+            slice_equal(known->learner, run->learner))
+            break;
+    }
+    if (learner == scratch->n_learners)
+        scratch->learners[scratch->n_learners++] = run;
+    while (lesson < scratch->n_lessons && !slice_equal(scratch->lessons[lesson]->lesson, run->lesson))
+        lesson++;
+    if (lesson == scratch->n_lessons)
+        scratch->lessons[scratch->n_lessons++] = run;
     for (size_t i = scratch->n_pairs; i > 0; i--)
-        if (scratch->pairs[i - 1].learner == pair.learner && scratch->pairs[i - 1].lesson == pair.lesson)
+        if (scratch->pairs[i - 1].learner == learner && scratch->pairs[i - 1].lesson == lesson)
             return i - 1;
-    scratch->pairs[scratch->n_pairs] = pair;
+    scratch->pairs[scratch->n_pairs] = (struct apply_pair){(uint16_t)learner, (uint16_t)lesson};
     return scratch->n_pairs++;
 }
 
@@ -174,22 +166,21 @@ static void encode_keys(struct buf *b, const struct apply_scratch *scratch, cons
         resp_key_totals(b, prefix, scratch->learners[i]->portal, scratch->learners[i]->learner);
 }
 
-/* Appends how many learners have masks in the bucket, and which; only how many, where it is all of them. */
-static void encode_bucket(struct buf *b, const struct bucket *bucket, size_t n_learners)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < n_learners; i++)
-        n += bucket->learners[i / 64] >> i % 64 & 1;
-    buf_append_u16(b, (uint16_t)n);
-    for (size_t i = 0; i < n_learners && n < n_learners; i++)
-        if ((bucket->learners[i / 64] >> i % 64 & 1) != 0)
-            append_index(b, i);
-}
-
 static void encode_lists(struct buf *b, const struct apply_scratch *scratch)
 {
-    for (size_t i = 0; i < count_buckets(scratch); i++)
-        encode_bucket(b, bucket_at(scratch, i), scratch->n_learners);
+    size_t n_learners = scratch->n_learners;
+    for (size_t i = 0; i < count_buckets(scratch); i++) {
+        /* The number of learners with masks in the bucket stands first. Their list follows, unless it is all.
+         */
+        const struct bucket *bucket = bucket_at(scratch, i);
+        size_t n = 0;
+        for (size_t k = 0; k < n_learners; k++)
+            n += bucket->learners[k / 64] >> k % 64 & 1;
+        buf_append_u16(b, (uint16_t)n);
+        for (size_t k = 0; k < n_learners && n < n_learners; k++)
+            if ((bucket->learners[k / 64] >> k % 64 & 1) != 0)
+                append_index(b, k);
+    }
     for (size_t i = 0; i < count_minutes(scratch); i++) {
         int64_t minute = number_at(&scratch->minutes, i);
         buf_append_u32(b, (uint32_t)minute);
@@ -215,27 +206,21 @@ static void encode_texts(struct buf *b, const struct apply_scratch *scratch, int
     }
 }
 
-static size_t encode_runs(struct apply_scratch *scratch, const struct store_run_queue *runs)
+void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
+    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits)
 {
     const struct store_run *run;
-    size_t n = 0;
+    size_t n_runs = 0;
     buf_clear(&scratch->runs);
     buf_clear(&scratch->minutes);
     buf_clear(&scratch->buckets);
     scratch->n_learners = scratch->n_lessons = scratch->n_pairs = 0;
     STAILQ_FOREACH(run, runs, link)
     {
-        assert(n < STORE_APPLY_MAX);
+        assert(n_runs < STORE_APPLY_MAX);
         encode_run(scratch, run);
-        n++;
+        n_runs++;
     }
-    return n;
-}
-
-void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
-    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits)
-{
-    size_t n_runs = encode_runs(scratch, runs);
     size_t n_keys = 3 + count_buckets(scratch) + 2 * count_minutes(scratch) + scratch->n_learners;
     struct buf *lists = &scratch->lists;
     buf_clear(lists);

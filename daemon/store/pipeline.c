@@ -81,32 +81,27 @@ static uint64_t forfeited_seconds(const struct pipeline_context *context, const 
     return end > from ? (uint64_t)(end - from) : 0;
 }
 
-static void complete_run(struct pipeline_context *context, struct store_run *run)
-{
-    struct store_counters *counters = context->counters;
-    if (run->status == STORE_UNAVAILABLE) {
-        count(&counters->failed_runs, 1);
-    } else {
-        count(&counters->credited_seconds, run->credited_seconds);
-        count(&counters->duplicate_seconds, run->duplicate_seconds);
-        count(&counters->contested_seconds, run->contested_seconds);
-        count(&counters->forfeited_seconds, forfeited_seconds(context, run));
-    }
-    (*context->pending)--;
-    struct store_batch *batch = run->batch;
-    if (--batch->pending == 0)
-        batch->done(batch, batch->ctx);
-}
-
 /* `done` may free what the runs lie in, and may submit further runs: the queue is taken over first. */
 void pipeline_complete(struct pipeline_context *context, struct store_run_queue *queue)
 {
+    struct store_counters *counters = context->counters;
     struct store_run_queue done = STAILQ_HEAD_INITIALIZER(done);
     STAILQ_CONCAT(&done, queue);
     while (!STAILQ_EMPTY(&done)) {
         struct store_run *run = STAILQ_FIRST(&done);
         STAILQ_REMOVE_HEAD(&done, link);
-        complete_run(context, run);
+        if (run->status == STORE_UNAVAILABLE) {
+            count(&counters->failed_runs, 1);
+        } else {
+            count(&counters->credited_seconds, run->credited_seconds);
+            count(&counters->duplicate_seconds, run->duplicate_seconds);
+            count(&counters->contested_seconds, run->contested_seconds);
+            count(&counters->forfeited_seconds, forfeited_seconds(context, run));
+        }
+        (*context->pending)--;
+        struct store_batch *batch = run->batch;
+        if (--batch->pending == 0)
+            batch->done(batch, batch->ctx);
     }
 }
 
@@ -139,18 +134,6 @@ static void load_functions(struct pipeline *p)
     if (!redis_connection_send(p->connection, b, on_loaded, p))
         log_event(
             p->context->log, LOG_WARN, "functions_not_loaded", "server=%s error=disconnected", p->where.name);
-}
-
-static void requeue(struct lane *lane)
-{
-    struct store_run *run;
-    STAILQ_FOREACH(run, &lane->sent, link)
-    {
-        lane->queued++;
-        lane->pipeline->queued++;
-    }
-    STAILQ_CONCAT(&lane->sent, &lane->queue);
-    STAILQ_CONCAT(&lane->queue, &lane->sent);
 }
 
 /* ---- answers ---- */
@@ -209,67 +192,63 @@ static void one_reply_less(struct pipeline *p)
         finish(p);
 }
 
-/* An error that repeats is logged once in a while, so that its repetitions do not use up the limit of lines
- * that another error needs. */
-static bool is_news(struct pipeline *p, const char *error)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    if (now_ms - p->refusal_ms < LOG_WINDOW_MS && strncmp(p->refusal, error, sizeof(p->refusal) - 1) == 0)
-        return false;
-    snprintf(p->refusal, sizeof(p->refusal), "%s", error);
-    p->refusal_ms = now_ms;
-    return true;
-}
-
 static void refuse_sent(struct lane *lane, const char *error)
 {
     struct pipeline *p = lane->pipeline;
     mark(&lane->sent, STORE_UNAVAILABLE);
     if (error == NULL)
         return;
-    if (is_news(p, error))
+    int64_t now_ms = clock_monotonic_ms();
+    /* An error that repeats is logged once in a while, so that its repetitions do not use up the limit of
+     * lines that another error needs. */
+    if (now_ms - p->refusal_ms >= LOG_WINDOW_MS || strncmp(p->refusal, error, sizeof(p->refusal) - 1) != 0) {
+        snprintf(p->refusal, sizeof(p->refusal), "%s", error);
+        p->refusal_ms = now_ms;
         log_event(p->context->log, LOG_WARN, "apply_refused", "server=%s partition=%d error=%s",
             p->where.name, (int)(lane - p->lanes), LOG_QUOTE(error));
+    }
     monitor_look(p->context->monitor);
 }
 
-/*
- * After an unexpected answer, later ones may belong to other questions, so they are not believed either:
- * the connection goes, and takes the rest of the pipeline with it.
- */
-static void refuse_malformed(struct lane *lane)
-{
-    struct pipeline *p = lane->pipeline;
-    refuse_sent(lane, "the answer of apply is malformed");
-    if (p->connection != NULL)
-        redis_connection_break(p->connection, "the answer of apply is malformed");
-}
-
+/* Functions that are missing are loaded once the pipeline has finished, and its runs wait for that. */
 static void take_error(struct lane *lane, const char *error)
 {
     struct pipeline *p = lane->pipeline;
-    if (library_is_missing(error) && p->loads < LOADS_MAX) {
-        p->functions_missing = true;
-        requeue(lane);
-    } else {
+    struct store_run *run;
+    if (!library_is_missing(error) || p->loads >= LOADS_MAX) {
         refuse_sent(lane, error);
+        return;
     }
+    p->functions_missing = true;
+    STAILQ_FOREACH(run, &lane->sent, link)
+    {
+        lane->queued++;
+        p->queued++;
+    }
+    STAILQ_CONCAT(&lane->sent, &lane->queue);
+    STAILQ_CONCAT(&lane->queue, &lane->sent);
 }
 
 static void on_applied(void *data, const redisReply *reply)
 {
+    static const char malformed[] = "the answer of apply is malformed";
     struct lane *lane = data;
     struct pipeline *p = lane->pipeline;
     struct slice answer;
-    if (reply == NULL)
+    if (reply == NULL) {
         refuse_sent(lane, NULL);
-    else if (reply_is_error(reply))
+    } else if (reply_is_error(reply)) {
         take_error(lane, reply->str);
-    else if (!reply_string(reply, &answer) || !apply_decode(answer, &lane->sent))
-        refuse_malformed(lane);
-    else
+    } else if (reply_string(reply, &answer) && apply_decode(answer, &lane->sent)) {
         atomic_store_explicit(
             &p->context->counters->last_answer_ms, clock_monotonic_ms(), memory_order_relaxed);
+    } else {
+        /* After an unexpected answer, later ones may belong to other questions, so they are not believed
+         * either: the connection goes, and takes the rest of the pipeline with it. */
+        refuse_sent(lane, malformed);
+        if (p->connection != NULL)
+            redis_connection_break(p->connection, malformed);
+    }
     one_reply_less(p);
 }
 
@@ -287,23 +266,19 @@ static void on_waited(void *data, const redisReply *reply)
 
 /* ---- launching ---- */
 
-static void move_to_sent(struct lane *lane)
+/* Sends the first runs of the lane's queue, as many as one call takes. */
+static void send_lane(struct lane *lane, int64_t horizon)
 {
+    struct pipeline *p = lane->pipeline;
+    struct pipeline_context *context = p->context;
     assert(STAILQ_EMPTY(&lane->sent));
     for (int n = 0; n < STORE_APPLY_MAX && lane->queued > 0; n++) {
         struct store_run *run = STAILQ_FIRST(&lane->queue);
         STAILQ_REMOVE_HEAD(&lane->queue, link);
         STAILQ_INSERT_TAIL(&lane->sent, run, link);
         lane->queued--;
-        lane->pipeline->queued--;
+        p->queued--;
     }
-}
-
-static void send_lane(struct lane *lane, int64_t horizon)
-{
-    struct pipeline *p = lane->pipeline;
-    struct pipeline_context *context = p->context;
-    move_to_sent(lane);
     buf_clear(&context->command);
     apply_encode(&context->command, &context->scratch, &lane->prefix, &lane->sent, horizon,
         context->config->publish.grace_ms / 1000, p->replicas > 0);

@@ -131,22 +131,6 @@ int64_t store_age_ms(struct store *s)
     return oldest;
 }
 
-static void queue_run(struct store *s, struct store_run *run, int64_t now_us)
-{
-    run->hash = partition_hash(run->portal, run->learner);
-    run->submitted_us = now_us;
-    int partition = partition_of_hash(run->hash, s->context.config->redis.partitions);
-    struct pipeline *p =
-        s->n_pipelines == 0 ? NULL : s->pipelines[topology_server_of_partition(s->topology, partition)];
-    if (p != NULL && pipeline_admits(p, now_us)) {
-        pipeline_queue(p, partition, run, now_us);
-        return;
-    }
-    run->status = STORE_UNAVAILABLE;
-    STAILQ_INSERT_TAIL(&s->refused, run, link);
-    event_active(s->refuse, EV_TIMEOUT, 0);
-}
-
 void store_submit(struct store *s, struct store_batch *batch, struct store_run *runs, size_t n)
 {
     assert(n > 0);
@@ -155,9 +139,21 @@ void store_submit(struct store *s, struct store_batch *batch, struct store_run *
     s->pending += n;
     atomic_fetch_add_explicit(&s->counters.runs, n, memory_order_relaxed);
     for (size_t i = 0; i < n; i++) {
-        assert(runs[i].claim.first_second < runs[i].claim.end_second);
-        runs[i].batch = batch;
-        queue_run(s, &runs[i], now_us);
+        struct store_run *run = &runs[i];
+        assert(run->claim.first_second < run->claim.end_second);
+        run->batch = batch;
+        run->hash = partition_hash(run->portal, run->learner);
+        run->submitted_us = now_us;
+        int partition = partition_of_hash(run->hash, s->context.config->redis.partitions);
+        struct pipeline *p =
+            s->n_pipelines == 0 ? NULL : s->pipelines[topology_server_of_partition(s->topology, partition)];
+        if (p != NULL && pipeline_admits(p, now_us)) {
+            pipeline_queue(p, partition, run, now_us);
+            continue;
+        }
+        run->status = STORE_UNAVAILABLE;
+        STAILQ_INSERT_TAIL(&s->refused, run, link);
+        event_active(s->refuse, EV_TIMEOUT, 0);
     }
     for (size_t i = 0; i < s->n_pipelines; i++)
         pipeline_launch_when_due(s->pipelines[i]);

@@ -15,18 +15,6 @@ void values_encode_mask(struct buf *b, struct slice lesson, uint64_t mask)
 
 enum { MASK = 8, MASKS = BUCKET_MINUTES * MASK }; /* bytes; of a lesson's ten */
 
-/* A lesson and its mask of a minute, SLOT of ten. */
-static void decode_mask(struct cursor *c, size_t slot, struct lesson_mask *out)
-{
-    out->lesson = cursor_take_counted(c);
-    struct cursor masks = cursor_of(cursor_take(c, MASKS));
-    cursor_take(&masks, slot * MASK);
-    uint64_t lo = cursor_take_u32(&masks);
-    uint64_t hi = cursor_take_u32(&masks);
-    out->mask = lo | hi << VALUE_HALF_BITS;
-    c->ok = c->ok && lo <= VALUE_HALF_MASK && hi <= VALUE_HALF_MASK;
-}
-
 bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena, struct learner_masks *out)
 {
     struct cursor c = cursor_of(value);
@@ -34,8 +22,15 @@ bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena
     out->masks = arena_alloc(arena, (1 + value.len / MASKS) * sizeof(*out->masks));
     out->n_masks = 0;
     while (c.ok && c.at < c.end) {
+        /* A lesson has ten masks, and the minute's own is taken. */
         struct lesson_mask *mask = &out->masks[out->n_masks];
-        decode_mask(&c, (size_t)(minute % BUCKET_MINUTES), mask);
+        mask->lesson = cursor_take_counted(&c);
+        struct cursor masks = cursor_of(cursor_take(&c, MASKS));
+        cursor_take(&masks, (size_t)(minute % BUCKET_MINUTES) * MASK);
+        uint64_t lo = cursor_take_u32(&masks);
+        uint64_t hi = cursor_take_u32(&masks);
+        mask->mask = lo | hi << VALUE_HALF_BITS;
+        c.ok = c.ok && lo <= VALUE_HALF_MASK && hi <= VALUE_HALF_MASK;
         out->n_masks += mask->mask != 0;
     }
     return c.ok;
