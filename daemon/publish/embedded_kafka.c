@@ -16,20 +16,6 @@ struct embedded_kafka {
     rd_kafka_mock_cluster_t *cluster;
 };
 
-static bool make_topics(rd_kafka_mock_cluster_t *cluster, char **error)
-{
-    for (int kind = 0; kind < RECORD_KINDS; kind++) {
-        const char *topic = record_topic((enum record_kind)kind);
-        int partitions = kind == RECORD_WATERMARK ? 1 : EMBEDDED_PARTITIONS;
-        rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(cluster, topic, partitions, 1);
-        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-            *error = kafka_client_error("embedded kafka: topic %s: %s", topic, rd_kafka_err2str(err));
-            return false;
-        }
-    }
-    return true;
-}
-
 struct embedded_kafka *embedded_kafka_start(struct log *log, char **error)
 {
     char text[256] = "no broker";
@@ -47,9 +33,15 @@ struct embedded_kafka *embedded_kafka_start(struct log *log, char **error)
         embedded_kafka_stop(k);
         return NULL;
     }
-    if (!make_topics(k->cluster, error)) {
-        embedded_kafka_stop(k);
-        return NULL;
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        const char *topic = record_topic((enum record_kind)kind);
+        int partitions = kind == RECORD_WATERMARK ? 1 : EMBEDDED_PARTITIONS;
+        rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(k->cluster, topic, partitions, 1);
+        if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            *error = kafka_client_error("embedded kafka: topic %s: %s", topic, rd_kafka_err2str(err));
+            embedded_kafka_stop(k);
+            return NULL;
+        }
     }
     log_event(log, LOG_INFO, "embedded_kafka", "brokers=%s", embedded_kafka_brokers(k));
     return k;

@@ -43,13 +43,6 @@ static const struct config_property *find_named(const struct config *config, con
     return found;
 }
 
-/* librdkafka spells some names in two ways. */
-static const struct config_property *find_mechanism(const struct config *config)
-{
-    const struct config_property *found = find_named(config, "sasl.mechanisms");
-    return found != NULL ? found : find_named(config, "sasl.mechanism");
-}
-
 static void add(struct problems *problems, const struct config_property *property, const char *text)
 {
     int len = (int)strcspn(text, "\n");
@@ -61,8 +54,12 @@ static void add(struct problems *problems, const struct config_property *propert
 static void add_about_all(const struct config *config, struct problems *problems, const char *text)
 {
     const struct config_property *property = find_named(config, text);
-    if (property == NULL && strstr(text, "SASL mechanism") != NULL)
-        property = find_mechanism(config);
+    if (property == NULL && strstr(text, "SASL mechanism") != NULL) {
+        /* librdkafka spells the name of this property in two ways. */
+        property = find_named(config, "sasl.mechanisms");
+        if (property == NULL)
+            property = find_named(config, "sasl.mechanism");
+    }
     if (property != NULL) {
         add(problems, property, text);
         return;
@@ -91,25 +88,6 @@ static bool is_cut_number(rd_kafka_conf_t *conf, const struct config_property *p
     return property->value[0] != '\0' && strchr("+-.0123456789", property->value[0]) != NULL &&
            !is_number(property->value) &&
            rd_kafka_conf_get(conf, property->name, read, &size) == RD_KAFKA_CONF_OK && is_number(read);
-}
-
-static void check_one(struct check *c, rd_kafka_conf_t *conf, const struct config_property *property)
-{
-    char why[WHY_MAX] = "";
-    if (rd_kafka_conf_set(conf, property->name, property->value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
-        add(c->problems, property,
-            property->secret && strstr(why, property->value) != NULL ? "what its file holds is not valid"
-                                                                     : why);
-    else if (is_cut_number(conf, property))
-        add(c->problems, property, "a plain number is wanted, without a unit");
-}
-
-static void check_each(struct check *c)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < c->config->kafka.n_properties; i++)
-        check_one(c, conf, &c->config->kafka.properties[i]);
-    rd_kafka_conf_destroy(conf);
 }
 
 /* ---- all together ---- */
@@ -161,16 +139,6 @@ static void check_sense(struct check *c, rd_kafka_conf_t *conf)
             "`message.timeout.ms` is under 1000: records would be given up before a broker can answer");
 }
 
-static void try_topic(struct check *c, rd_kafka_t *kafka)
-{
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(kafka, TOPIC_WATERMARKS, NULL);
-    if (topic != NULL)
-        rd_kafka_topic_destroy(topic);
-    else
-        add_about_all(c->config, c->problems,
-            c->topic_problem[0] != '\0' ? c->topic_problem : rd_kafka_err2str(rd_kafka_last_error()));
-}
-
 /* PROTOCOL NULL: as configured. */
 static void try_client(struct check *c, const char *protocol)
 {
@@ -196,27 +164,41 @@ static void try_client(struct check *c, const char *protocol)
         rd_kafka_conf_destroy(conf);
         return;
     }
-    try_topic(c, kafka);
+    /* Properties of topics are judged only when a topic is made. */
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(kafka, TOPIC_WATERMARKS, NULL);
+    if (topic != NULL)
+        rd_kafka_topic_destroy(topic);
+    else
+        add_about_all(c->config, c->problems,
+            c->topic_problem[0] != '\0' ? c->topic_problem : rd_kafka_err2str(rd_kafka_last_error()));
     rd_kafka_destroy(kafka);
 }
 
-/* librdkafka reads certificates and keys only if the protocol needs them; whoever names them expects that. */
-static bool has_tls_files(const struct config *config)
-{
-    for (size_t i = 0; i < config->kafka.n_properties; i++)
-        if (strncmp(config->kafka.properties[i].name, "ssl.", 4) == 0)
-            return true;
-    return false;
-}
+/* ---- the interface ---- */
 
 bool kafka_check_properties(const struct config *config, struct problems *problems, struct problems *notes)
 {
     struct check check = {.config = config, .problems = problems, .notes = notes};
-    check_each(&check);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    bool has_tls_files = false;
+    for (size_t i = 0; i < config->kafka.n_properties; i++) {
+        const struct config_property *property = &config->kafka.properties[i];
+        char why[WHY_MAX] = "";
+        has_tls_files = has_tls_files || strncmp(property->name, "ssl.", 4) == 0;
+        if (rd_kafka_conf_set(conf, property->name, property->value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
+            add(problems, property,
+                property->secret && strstr(why, property->value) != NULL ? "what its file holds is not valid"
+                                                                         : why);
+        else if (is_cut_number(conf, property))
+            add(problems, property, "a plain number is wanted, without a unit");
+    }
+    rd_kafka_conf_destroy(conf);
     if (problems->n == 0)
         try_client(&check, NULL);
     check.notes = NULL; /* they are the same */
-    if (problems->n == 0 && has_tls_files(config))
+    /* Whoever names certificates expects them to be read, which librdkafka does only if the protocol needs
+     * them. */
+    if (problems->n == 0 && has_tls_files)
         try_client(&check, "ssl");
     return problems->n == 0;
 }

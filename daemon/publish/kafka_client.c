@@ -50,19 +50,6 @@ void kafka_client_set(rd_kafka_conf_t *conf, const char *name, const char *value
     assert(result == RD_KAFKA_CONF_OK);
 }
 
-static bool pass_through(rd_kafka_conf_t *conf, const struct config *config, char **error)
-{
-    char why[ERROR_MAX];
-    for (size_t i = 0; i < config->kafka.n_properties; i++) {
-        const struct config_property *property = &config->kafka.properties[i];
-        if (rd_kafka_conf_set(conf, property->name, property->value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
-            continue;
-        *error = kafka_client_error("kafka.properties: %s: %s", property->name, why);
-        return false;
-    }
-    return true;
-}
-
 rd_kafka_conf_t *kafka_client_conf(
     const struct config *config, const char *brokers, struct log *log, char **error)
 {
@@ -74,9 +61,13 @@ rd_kafka_conf_t *kafka_client_conf(
     rd_kafka_conf_set_opaque(conf, log);
     rd_kafka_conf_set_log_cb(conf, on_log);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    if (!pass_through(conf, config, error)) {
-        rd_kafka_conf_destroy(conf);
-        return NULL;
+    for (size_t i = 0; i < config->kafka.n_properties; i++) {
+        const struct config_property *property = &config->kafka.properties[i];
+        if (rd_kafka_conf_set(conf, property->name, property->value, why, sizeof(why)) != RD_KAFKA_CONF_OK) {
+            *error = kafka_client_error("kafka.properties: %s: %s", property->name, why);
+            rd_kafka_conf_destroy(conf);
+            return NULL;
+        }
     }
     if (brokers != NULL &&
         rd_kafka_conf_set(conf, "bootstrap.servers", brokers, why, sizeof(why)) != RD_KAFKA_CONF_OK) {

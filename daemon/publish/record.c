@@ -37,34 +37,23 @@ void record_writer_free(struct record_writer *w)
 
 /* ---- values ---- */
 
-static void write_protobuf(struct buf *b, const ProtobufCMessage *message)
-{
-    size_t size = protobuf_c_message_get_packed_size(message);
-    b->len += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(b, size));
-}
-
-static void write_json_field(
-    struct buf *b, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    const void *at = (const char *)message + field->offset;
-    json_write_string(b, slice_of(field->name));
-    buf_append_char(b, ':');
-    if (field->type == PROTOBUF_C_TYPE_BYTES) {
-        const ProtobufCBinaryData *bytes = at;
-        json_write_string(b, (struct slice){(const char *)bytes->data, bytes->len});
-    } else if (field->type == PROTOBUF_C_TYPE_FIXED64) { /* a mask: more bits than a JSON number keeps */
-        buf_printf(b, "\"%015" PRIx64 "\"", *(const uint64_t *)at);
-    } else {
-        assert(field->type == PROTOBUF_C_TYPE_INT64);
-        buf_append_int(b, *(const int64_t *)at);
-    }
-}
-
 static void write_json(struct buf *b, const ProtobufCMessage *message)
 {
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        const void *at = (const char *)message + field->offset;
         buf_append_char(b, i == 0 ? '{' : ',');
-        write_json_field(b, message, &message->descriptor->fields[i]);
+        json_write_string(b, slice_of(field->name));
+        buf_append_char(b, ':');
+        if (field->type == PROTOBUF_C_TYPE_BYTES) {
+            const ProtobufCBinaryData *bytes = at;
+            json_write_string(b, (struct slice){(const char *)bytes->data, bytes->len});
+        } else if (field->type == PROTOBUF_C_TYPE_FIXED64) { /* a mask: more bits than a JSON number keeps */
+            buf_printf(b, "\"%015" PRIx64 "\"", *(const uint64_t *)at);
+        } else {
+            assert(field->type == PROTOBUF_C_TYPE_INT64);
+            buf_append_int(b, *(const int64_t *)at);
+        }
     }
     buf_append_char(b, '}');
 }
@@ -93,10 +82,12 @@ static void append_path(struct buf *b, struct slice part)
 static struct record finish(
     struct record_writer *w, enum record_kind kind, const ProtobufCMessage *message, int64_t time_ms)
 {
-    if (w->format == FORMAT_JSON)
+    if (w->format == FORMAT_JSON) {
         write_json(&w->value, message);
-    else
-        write_protobuf(&w->value, message);
+    } else {
+        char *room = buf_reserve(&w->value, protobuf_c_message_get_packed_size(message));
+        w->value.len += protobuf_c_message_pack(message, (uint8_t *)room);
+    }
     return (struct record){
         .kind = kind,
         .schema = message->descriptor->name,

@@ -26,44 +26,6 @@ static const struct topic_policy policies[TOPICS] = {
     {TOPIC_WATERMARKS, 1, {{"cleanup.policy", "compact"}}},
 };
 
-static int count_brokers(rd_kafka_t *kafka, const char *brokers, char **error)
-{
-    const struct rd_kafka_metadata *topics = NULL;
-    rd_kafka_resp_err_t err = kafka_client_topics(kafka, REACH_MS, &topics);
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        *error = kafka_client_error("kafka.brokers %s: %s", brokers, rd_kafka_err2str(err));
-        return 0;
-    }
-    int n = topics->broker_cnt;
-    rd_kafka_metadata_destroy(topics);
-    return n;
-}
-
-static rd_kafka_NewTopic_t *new_topic(const struct topic_policy *policy, int replicas)
-{
-    char error[256];
-    rd_kafka_NewTopic_t *topic =
-        rd_kafka_NewTopic_new(policy->name, policy->partitions, replicas, error, sizeof(error));
-    for (int i = 0; i < PROPERTIES && policy->properties[i].name != NULL; i++)
-        rd_kafka_NewTopic_set_config(topic, policy->properties[i].name, policy->properties[i].value);
-    if (replicas > 1)
-        rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", "2");
-    return topic;
-}
-
-static bool report(const rd_kafka_topic_result_t *result, char **error)
-{
-    rd_kafka_resp_err_t err = rd_kafka_topic_result_error(result);
-    const char *name = rd_kafka_topic_result_name(result);
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
-        printf("%s: %s\n", name, err == RD_KAFKA_RESP_ERR_NO_ERROR ? "created" : "exists, left as it is");
-        return true;
-    }
-    if (*error == NULL)
-        *error = kafka_client_error("topic %s: %s", name, rd_kafka_topic_result_error_string(result));
-    return false;
-}
-
 static bool read_results(rd_kafka_event_t *event, const char *brokers, char **error)
 {
     size_t n = 0;
@@ -75,16 +37,32 @@ static bool read_results(rd_kafka_event_t *event, const char *brokers, char **er
     const rd_kafka_topic_result_t **results =
         rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &n);
     bool good = true;
-    for (size_t i = 0; i < n; i++)
-        good = report(results[i], error) && good;
+    for (size_t i = 0; i < n; i++) {
+        rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[i]);
+        const char *name = rd_kafka_topic_result_name(results[i]);
+        if (err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+            printf("%s: %s\n", name, err == RD_KAFKA_RESP_ERR_NO_ERROR ? "created" : "exists, left as it is");
+            continue;
+        }
+        good = false;
+        if (*error == NULL)
+            *error = kafka_client_error("topic %s: %s", name, rd_kafka_topic_result_error_string(results[i]));
+    }
     return good;
 }
 
 static bool create(rd_kafka_t *kafka, const char *brokers, int replicas, char **error)
 {
     rd_kafka_NewTopic_t *topics[TOPICS];
-    for (int i = 0; i < TOPICS; i++)
-        topics[i] = new_topic(&policies[i], replicas);
+    for (int i = 0; i < TOPICS; i++) {
+        const struct topic_policy *policy = &policies[i];
+        char why[256];
+        topics[i] = rd_kafka_NewTopic_new(policy->name, policy->partitions, replicas, why, sizeof(why));
+        for (int k = 0; k < PROPERTIES && policy->properties[k].name != NULL; k++)
+            rd_kafka_NewTopic_set_config(topics[i], policy->properties[k].name, policy->properties[k].value);
+        if (replicas > 1)
+            rd_kafka_NewTopic_set_config(topics[i], "min.insync.replicas", "2");
+    }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
     rd_kafka_CreateTopics(kafka, topics, TOPICS, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ANSWER_MS);
@@ -98,13 +76,21 @@ static bool create(rd_kafka_t *kafka, const char *brokers, int replicas, char **
 
 bool topics_create(const struct config *config, const char *brokers, char **error)
 {
+    const struct rd_kafka_metadata *found;
+    bool good = false;
     *error = NULL;
     rd_kafka_conf_t *conf = kafka_client_conf(config, brokers, NULL, error);
     rd_kafka_t *kafka = conf == NULL ? NULL : kafka_client_new(conf, error);
     if (kafka == NULL)
         return false;
-    int n = count_brokers(kafka, brokers, error);
-    bool good = *error == NULL && create(kafka, brokers, n < REPLICAS_MAX ? n : REPLICAS_MAX, error);
+    rd_kafka_resp_err_t err = kafka_client_topics(kafka, REACH_MS, &found);
+    if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        *error = kafka_client_error("kafka.brokers %s: %s", brokers, rd_kafka_err2str(err));
+    } else {
+        int n = found->broker_cnt;
+        rd_kafka_metadata_destroy(found);
+        good = create(kafka, brokers, n < REPLICAS_MAX ? n : REPLICAS_MAX, error);
+    }
     rd_kafka_destroy(kafka);
     return good;
 }
