@@ -71,14 +71,6 @@ uint64_t outbox_connection(const struct outbox *o, int partition)
     return o->topology == NULL ? 0 : o->links[topology_server_of_partition(o->topology, partition)].number;
 }
 
-/* False while no server is known. Any change may mean that another server answers at the same address. */
-static bool follow_topology(struct outbox *o)
-{
-    if (monitor_follow(o->monitor, &o->topology) != TOPOLOGY_SAME)
-        disconnect_all(o);
-    return o->topology != NULL;
-}
-
 /* ---- queueing ---- */
 
 enum { NO_PARTITION = -1 };
@@ -104,10 +96,18 @@ static void queue(struct outbox *o, const struct outbox_request *request)
     o->requests[o->n_requests++] = *request;
 }
 
-/* What is queued goes to the servers that were known when its first request was. */
+/*
+ * False while no server is known. What is queued goes to the servers that were known when its first request
+ * was.
+ */
 static bool may_queue(struct outbox *o)
 {
-    if (o->n_requests > 0 || follow_topology(o))
+    if (o->n_requests > 0)
+        return true;
+    /* Any change may mean that another server answers at the same address. */
+    if (monitor_follow(o->monitor, &o->topology) != TOPOLOGY_SAME)
+        disconnect_all(o);
+    if (o->topology != NULL)
         return true;
     buf_clear(&o->command);
     return false;
@@ -202,39 +202,26 @@ static void take_replies(struct exchange *e, const struct outbox_request *reques
     }
 }
 
-/* Whether as many replicas as were asked for have what was read. */
-static bool take_barrier(struct exchange *e)
-{
-    int64_t acknowledged;
-    if (e->replicas == 0)
-        return true;
-    redisReply *reply = read_reply(e);
-    if (reply == NULL)
-        return false;
-    bool good = barrier_holds(reply, e->replicas, &acknowledged);
-    if (!good)
-        report(
-            e, first_partition(e), reply_is_error(reply) ? reply->str : "too few replicas have acknowledged");
-    freeReplyObject(reply);
-    return good;
-}
-
-/* Reads the fence. Without the fence, one surplus reply would shift every later answer by one partition. */
-static void take_fence(struct exchange *e)
-{
-    char error[CLIENT_ERROR_MAX];
-    if (!e->broken && !client_take_fence(e->o->links[e->server].redis, e->fence, error))
-        break_off(e, error);
-}
-
 static void receive(struct exchange *e)
 {
     struct outbox *o = e->o;
+    char error[CLIENT_ERROR_MAX];
+    bool durable = true;
     for (size_t i = 0; i < o->n_requests; i++)
         if (o->requests[i].server == e->server)
             take_replies(e, &o->requests[i]);
-    bool durable = take_barrier(e);
-    take_fence(e);
+    if (e->replicas > 0) {
+        int64_t acknowledged;
+        redisReply *reply = read_reply(e);
+        durable = reply != NULL && barrier_holds(reply, e->replicas, &acknowledged);
+        if (reply != NULL && !durable)
+            report(e, first_partition(e),
+                reply_is_error(reply) ? reply->str : "too few replicas have acknowledged");
+        freeReplyObject(reply);
+    }
+    /* Without the fence, one surplus reply would shift every later answer by one partition. */
+    if (!e->broken && !client_take_fence(o->links[e->server].redis, e->fence, error))
+        break_off(e, error);
     for (size_t i = 0; i < o->n_requests; i++)
         if ((e->broken || !durable) && o->requests[i].server == e->server)
             *o->requests[i].done = false;
@@ -270,16 +257,6 @@ static void queue_raises(struct outbox *o, struct raises *raises)
     }
 }
 
-/* A partition whose `taken` could not be raised was not read durably; the others were. */
-static void judge_raises(struct outbox *o, const struct raises *raises)
-{
-    for (size_t i = 0; i < o->n_requests; i++) {
-        int p = o->requests[i].partition;
-        if (p != NO_PARTITION && !raises->done[p])
-            *o->requests[i].done = false;
-    }
-}
-
 bool outbox_flush(struct outbox *o, const char *what, bool barrier)
 {
     struct exchange exchanges[SERVERS_MAX];
@@ -301,10 +278,13 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
         }
     for (size_t i = 0; i < n; i++)
         receive(&exchanges[i]);
-    if (barrier)
-        judge_raises(o, &raises);
-    for (size_t i = 0; i < o->n_requests; i++)
-        good = good && *o->requests[i].done;
+    for (size_t i = 0; i < o->n_requests; i++) {
+        const struct outbox_request *request = &o->requests[i];
+        /* A partition whose `taken` could not be raised was not read durably; the others were. */
+        if (barrier && request->partition != NO_PARTITION && !raises.done[request->partition])
+            *request->done = false;
+        good = good && *request->done;
+    }
     o->n_requests = 0;
     o->waited_us += clock_monotonic_us() - began_us;
     return good;

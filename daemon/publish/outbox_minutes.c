@@ -219,24 +219,21 @@ static void note_connection(struct taking *t)
 
 /* ---- masks ---- */
 
-static bool read_masks(struct taking *t, const redisReply *value, struct learner_masks *learner)
-{
-    struct slice text;
-    if (value->type == REDIS_REPLY_NIL)
-        return true;
-    return reply_string(value, &text) &&
-           values_decode_masks(copy(t->arena, text), t->portion->minute, t->arena, learner);
-}
-
 static bool take_masks(void *ctx, size_t index, const redisReply *reply)
 {
     struct taking *t = ctx;
+    struct outbox_portion *portion = t->portion;
     (void)index;
-    if (!reply_is_array(reply) || reply->elements != t->portion->n_learners)
+    if (!reply_is_array(reply) || reply->elements != portion->n_learners)
         return false;
-    for (size_t i = 0; i < reply->elements; i++)
-        if (!read_masks(t, reply->element[i], &t->portion->learners[i]))
+    for (size_t i = 0; i < reply->elements; i++) {
+        struct slice text;
+        if (reply->element[i]->type == REDIS_REPLY_NIL)
+            continue;
+        if (!reply_string(reply->element[i], &text) ||
+            !values_decode_masks(copy(t->arena, text), portion->minute, t->arena, &portion->learners[i]))
             leave_out(t, i, "the masks are malformed");
+    }
     return true;
 }
 
@@ -284,14 +281,6 @@ static bool take_total(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-static size_t count_totals(const struct outbox_portion *portion)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < portion->n_learners; i++)
-        n += portion->learners[i].n_masks;
-    return n;
-}
-
 static void queue_total(struct taking *t, size_t learner, struct lesson_mask *mask)
 {
     struct buf *b = &t->outbox->command;
@@ -306,7 +295,9 @@ static void queue_total(struct taking *t, size_t learner, struct lesson_mask *ma
 static void queue_totals(struct taking *t)
 {
     struct outbox_portion *portion = t->portion;
-    size_t n = portion->done ? count_totals(portion) : 0;
+    size_t n = 0;
+    for (size_t i = 0; portion->done && i < portion->n_learners; i++)
+        n += portion->learners[i].n_masks;
     if (n == 0)
         return;
     t->totals = arena_alloc(t->arena, n * sizeof(*t->totals));
@@ -363,14 +354,6 @@ bool outbox_take(struct outbox *o, struct outbox_portion *portions, size_t n, st
 
 /* ---- settling ---- */
 
-static void append_masks(struct buf *b, const struct learner_masks *learner, struct buf *packed)
-{
-    buf_clear(packed);
-    for (size_t i = 0; i < learner->n_masks; i++)
-        values_encode_mask(packed, learner->masks[i].lesson, learner->masks[i].mask);
-    resp_arg(b, buf_slice(packed));
-}
-
 struct settle_call {
     int64_t left;
     bool done;
@@ -380,17 +363,21 @@ static void queue_settle(struct outbox *o, const struct outbox_portion *taken, s
 {
     const struct key_prefix *prefix = &o->prefixes[taken->partition];
     struct buf *b = &o->command;
-    struct buf scratch = {0};
+    struct buf packed = {0};
     resp_fcall(b, STORE_FUNCTION("settle"), 3, 3 + 1 + 2 * taken->n_learners);
     resp_key(b, prefix, "due");
     resp_key_number(b, prefix, "d", taken->minute);
     resp_key_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
     resp_int(b, taken->minute);
     for (size_t i = 0; i < taken->n_learners; i++) {
-        resp_learner(b, taken->learners[i].portal, taken->learners[i].learner);
-        append_masks(b, &taken->learners[i], &scratch);
+        const struct learner_masks *learner = &taken->learners[i];
+        buf_clear(&packed);
+        for (size_t k = 0; k < learner->n_masks; k++)
+            values_encode_mask(&packed, learner->masks[k].lesson, learner->masks[k].mask);
+        resp_learner(b, learner->portal, learner->learner);
+        resp_arg(b, buf_slice(&packed));
     }
-    buf_free(&scratch);
+    buf_free(&packed);
     outbox_queue(o, taken->partition, 1, outbox_take_integer, &call->left, &call->done);
 }
 

@@ -189,29 +189,11 @@ static bool read_contents(struct outbox *o, int64_t bucket, struct content conte
     return outbox_flush(o, "contents", false);
 }
 
-static bool is_dirty(const struct outbox *o, const struct content *contents)
-{
-    for (int p = 0; p < o->config->redis.partitions; p++)
-        if (contents[p].dirty)
-            return true;
-    return false;
-}
-
 /* Servers that are above the mark. */
 struct short_servers {
     struct redis_condition servers[SERVERS_MAX];
     size_t n;
 };
-
-static void find_short(struct outbox *o, struct short_servers *s)
-{
-    size_t n = monitor_servers(o->monitor, s->servers, SERVERS_MAX);
-    s->n = 0;
-    for (size_t i = 0; i < n; i++)
-        if (s->servers[i].max_memory > 0 &&
-            s->servers[i].used_memory / HIGH_WATER_PERCENT > s->servers[i].max_memory / 100)
-            s->servers[s->n++] = s->servers[i];
-}
 
 /*
  * Whether giving the bucket up frees memory that matters, on a server that is short of it. If even the
@@ -240,25 +222,34 @@ static bool is_worth(const struct outbox *o, const struct short_servers *s,
  */
 static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, int64_t *end)
 {
-    struct short_servers servers;
+    struct short_servers s;
     struct content contents[PARTITIONS_MAX] = {{0}};
+    size_t n = monitor_servers(o->monitor, s.servers, SERVERS_MAX);
     int64_t first = f->lowest / BUCKET_MINUTES;
     *end = f->lowest;
-    find_short(o, &servers);
-    if (servers.n == 0 || o->early_bucket < first || (o->early_bucket + 1) * BUCKET_MINUTES > keep)
+    s.n = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct redis_condition *server = &s.servers[i];
+        if (server->max_memory > 0 && server->used_memory / HIGH_WATER_PERCENT > server->max_memory / 100)
+            s.servers[s.n++] = *server;
+    }
+    if (s.n == 0 || o->early_bucket < first || (o->early_bucket + 1) * BUCKET_MINUTES > keep)
         o->early_bucket = first;
-    for (int i = 0; i < WORTH_LOOKS && servers.n > 0; i++) {
+    for (int i = 0; i < WORTH_LOOKS && s.n > 0; i++) {
         int64_t bucket = o->early_bucket;
         if ((bucket + 1) * BUCKET_MINUTES > keep || f->oldest_grown < bucket * BUCKET_MINUTES)
             break;
         if (!read_contents(o, bucket, contents))
             return false;
-        if (is_dirty(o, contents)) {
+        bool dirty = false;
+        for (int p = 0; p < o->config->redis.partitions; p++)
+            dirty = dirty || contents[p].dirty;
+        if (dirty) {
             o->early_bucket = first;
             break;
         }
         o->early_bucket++;
-        if (is_worth(o, &servers, contents)) {
+        if (is_worth(o, &s, contents)) {
             *end = (bucket + 1) * BUCKET_MINUTES;
             break;
         }

@@ -72,17 +72,6 @@ static bool take_part(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-static bool read_parts(struct outbox *o, int64_t minute, struct part *parts)
-{
-    for (int p = 0; p < o->config->redis.partitions; p++) {
-        resp_begin(&o->command, 2);
-        resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
-        resp_key_number(&o->command, &o->prefixes[p], "l", minute);
-        outbox_queue(o, p, 1, take_part, &parts[p], &parts[p].done);
-    }
-    return outbox_flush(o, "sums", true);
-}
-
 static int by_lesson(const void *a, const void *b)
 {
     const struct lesson_sum *x = a;
@@ -92,24 +81,6 @@ static int by_lesson(const void *a, const void *b)
     return order != 0 ? order : (int)x->lesson.len - (int)y->lesson.len;
 }
 
-static void add_up(struct outbox_sums *out)
-{
-    size_t n = 0;
-    if (out->n > 1)
-        qsort(out->sums, out->n, sizeof(*out->sums), by_lesson);
-    for (size_t i = 0; i < out->n; i++) {
-        const struct lesson_sum *part = &out->sums[i];
-        struct lesson_sum *sum = n > 0 ? &out->sums[n - 1] : NULL;
-        if (sum == NULL || !slice_equal(sum->lesson, part->lesson)) {
-            out->sums[n++] = *part;
-            continue;
-        }
-        sum->watched_seconds += part->watched_seconds;
-        sum->learners += part->learners;
-    }
-    out->n = n;
-}
-
 static void join_parts(
     struct outbox_sums *out, const struct part *parts, size_t partitions, struct arena *arena)
 {
@@ -117,13 +88,26 @@ static void join_parts(
     for (size_t p = 0; p < partitions; p++)
         n += parts[p].n;
     out->sums = arena_alloc(arena, n * sizeof(*out->sums));
+    n = 0;
     for (size_t p = 0; p < partitions; p++) {
         if (parts[p].n > 0)
-            memcpy(&out->sums[out->n], parts[p].sums, parts[p].n * sizeof(*out->sums));
-        out->n += parts[p].n;
+            memcpy(&out->sums[n], parts[p].sums, parts[p].n * sizeof(*out->sums));
+        n += parts[p].n;
         out->partition_seconds[p] = parts[p].seconds;
     }
-    add_up(out);
+    /* Sorted by lesson, the parts of one sum stand together, and are added up in place. */
+    if (n > 1)
+        qsort(out->sums, n, sizeof(*out->sums), by_lesson);
+    for (size_t i = 0; i < n; i++) {
+        const struct lesson_sum *part = &out->sums[i];
+        struct lesson_sum *sum = out->n > 0 ? &out->sums[out->n - 1] : NULL;
+        if (sum == NULL || !slice_equal(sum->lesson, part->lesson)) {
+            out->sums[out->n++] = *part;
+            continue;
+        }
+        sum->watched_seconds += part->watched_seconds;
+        sum->learners += part->learners;
+    }
 }
 
 /*
@@ -155,9 +139,14 @@ bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct o
     bool grown = false;
     *out = (struct outbox_sums){.minute = minute};
     out->partition_seconds = arena_alloc(arena, partitions * sizeof(*out->partition_seconds));
-    for (size_t p = 0; p < partitions; p++)
+    for (size_t p = 0; p < partitions; p++) {
         parts[p].arena = arena;
-    if (!read_parts(o, minute, parts) || !find_grown(o, minute, &grown))
+        resp_begin(&o->command, 2);
+        resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
+        resp_key_number(&o->command, &o->prefixes[p], "l", minute);
+        outbox_queue(o, (int)p, 1, take_part, &parts[p], &parts[p].done);
+    }
+    if (!outbox_flush(o, "sums", true) || !find_grown(o, minute, &grown))
         return false;
     if (grown)
         join_parts(out, parts, partitions, arena);
