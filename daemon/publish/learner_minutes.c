@@ -12,47 +12,35 @@ enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longe
 /* ---- what is due ---- */
 
 /*
- * The dirty minutes of a partition that this round publishes. Whether a minute is due is judged here, since
- * another daemon may have noted it with another grace.
+ * Lists the dirty minutes that this round publishes. Whether a minute is due is judged here, since another
+ * daemon may have noted it with another grace.
  */
-static bool list_partition(struct round *r, int partition, struct outbox_minutes *out)
-{
-    int64_t oldest;
-    size_t n = 0;
-    if (!outbox_minutes(r->outbox, partition, INT64_MAX, MINUTES_MAX, r->arena, out, &oldest))
-        return false;
-    if (out->n == MINUTES_MAX)
-        round_leave(r, oldest);
-    for (size_t i = 0; i < out->n; i++)
-        if (r->running || out->minutes[i] < r->due_before)
-            out->minutes[n++] = out->minutes[i];
-    out->n = n;
-    return true;
-}
-
-/* A server that is away does not hold up the others' partitions. */
 static void list_minutes(struct learner_minutes *m)
 {
     struct round *r = m->round;
     int partitions = outbox_partitions(r->outbox);
     struct outbox_minutes *found = arena_alloc(r->arena, (size_t)partitions * sizeof(*found));
-    for (int p = 0; p < partitions; p++)
-        if (!list_partition(r, p, &found[p])) {
+    for (int p = 0; p < partitions; p++) {
+        struct outbox_minutes *out = &found[p];
+        int64_t oldest;
+        size_t n = 0;
+        if (!outbox_minutes(r->outbox, p, INT64_MAX, MINUTES_MAX, r->arena, out, &oldest)) {
+            /* A server that is away does not hold up the others' partitions. */
             r->complete = false;
-            found[p].n = 0;
+            out->n = 0;
+            continue;
         }
+        if (out->n == MINUTES_MAX)
+            round_leave(r, oldest);
+        for (size_t i = 0; i < out->n; i++)
+            if (r->running || out->minutes[i] < r->due_before)
+                out->minutes[n++] = out->minutes[i];
+        out->n = n;
+    }
     m->minutes = outbox_list_join(r->arena, found, partitions);
     if (m->rest->start.minute != 0)
         m->first = outbox_list_find(&m->minutes, &m->rest->start);
     m->next = m->first;
-}
-
-static void count_dirty(const struct learner_minutes *m)
-{
-    int64_t n = 0;
-    for (size_t i = 0; i < m->minutes.n; i++)
-        n += outbox_list_is_first(&m->minutes, i) && m->minutes.items[i].minute < m->round->due_before;
-    atomic_store(&m->round->counters->backlog, n);
 }
 
 /* ---- what is taken ---- */
@@ -90,22 +78,6 @@ static struct outbox_portion begin_minute(const struct learner_minutes *m, const
     return portion;
 }
 
-/*
- * Leaves what comes after the last portion of a minute in this round. A minute that was resumed has not been
- * read from its beginning: that is left for the next round, since in this one what was taken already would
- * come again.
- */
-static void leave_after(struct learner_minutes *m, const struct outbox_portion *portion)
-{
-    if (portion->cursor != 0) {
-        /* There is room: all that a round leaves comes to no more portions than its first take. */
-        assert(m->left.n < OUTBOX_PORTIONS_MAX);
-        m->left.unfinished[m->left.n++] = *portion;
-    }
-    if (portion->cursor != 0 || portion->resumed)
-        round_leave(m->round, portion->minute);
-}
-
 /* Chooses the next portions: first what goes on from the last take, then further minutes. NULL: no room. */
 static struct learner_take *next_take(struct learner_minutes *m)
 {
@@ -114,10 +86,25 @@ static struct learner_take *next_take(struct learner_minutes *m)
     *take = (struct learner_take){.earlier = m->last};
     for (size_t i = 0; m->last != NULL && i < m->last->n; i++) {
         const struct outbox_portion *portion = &m->last->portions[i];
-        if (portion->done && portion->cursor != 0 && take->n < most)
+        bool goes_on = portion->cursor != 0;
+        if (!portion->done)
+            continue;
+        if (goes_on && take->n < most) {
             take->portions[take->n++] = *portion;
-        else if (portion->done)
-            leave_after(m, portion);
+            continue;
+        }
+        /*
+         * It is the last portion of its minute in this round. A minute that was resumed has not been read
+         * from its beginning: that is left for the next round, since in this one what was taken already would
+         * come again.
+         */
+        if (goes_on) {
+            /* There is room: all that a round leaves comes to no more portions than its first take. */
+            assert(m->left.n < OUTBOX_PORTIONS_MAX);
+            m->left.unfinished[m->left.n++] = *portion;
+        }
+        if (goes_on || portion->resumed)
+            round_leave(m->round, portion->minute);
     }
     for (; m->next < m->minutes.n && take->n < most; m->next++)
         take->portions[take->n++] = begin_minute(m, &m->minutes.items[m->next]);
@@ -129,71 +116,66 @@ static struct learner_take *next_take(struct learner_minutes *m)
 
 /* ---- what is sent ---- */
 
-static enum producer_status send_learner(struct round *r, int64_t minute, const struct learner_masks *learner)
-{
-    enum producer_status status = PRODUCER_DONE;
-    for (size_t i = 0; i < learner->n_masks && status == PRODUCER_DONE; i++) {
-        struct record evidence = record_learner_minute(r->writer, minute, learner, &learner->masks[i]);
-        status = producer_send(r->producer, &evidence);
-        if (status != PRODUCER_DONE)
-            break;
-        struct record total = record_learner_lesson(r->writer, minute, learner, &learner->masks[i]);
-        status = producer_send(r->producer, &total);
-    }
-    return status;
-}
-
 static enum producer_status send_portion(struct learner_minutes *m, const struct outbox_portion *portion)
 {
-    enum producer_status status = PRODUCER_DONE;
     if (!portion->done)
         m->round->complete = false;
     m->learners += portion->n_learners + portion->n_unreadable;
     /* Learners who cannot be read stay the same until an operator mends them: no round is needed at once. */
     if (portion->n_unreadable > 0)
         round_hold_back(m->round, portion->minute);
-    for (size_t i = 0; i < portion->n_learners && status == PRODUCER_DONE; i++)
-        status = send_learner(m->round, portion->minute, &portion->learners[i]);
-    return status;
+    struct round *r = m->round;
+    for (size_t i = 0; i < portion->n_learners; i++) {
+        const struct learner_masks *learner = &portion->learners[i];
+        for (size_t k = 0; k < learner->n_masks; k++) {
+            struct record evidence =
+                record_learner_minute(r->writer, portion->minute, learner, &learner->masks[k]);
+            enum producer_status status = producer_send(r->producer, &evidence);
+            if (status != PRODUCER_DONE)
+                return status;
+            struct record total =
+                record_learner_lesson(r->writer, portion->minute, learner, &learner->masks[k]);
+            status = producer_send(r->producer, &total);
+            if (status != PRODUCER_DONE)
+                return status;
+        }
+    }
+    return PRODUCER_DONE;
 }
 
 /* ---- what is left ---- */
 
-/*
- * If unreadable learners filled this round, and not records, the next one starts after what is done;
- * otherwise it starts with the newest minute.
- */
-static struct outbox_minute next_start(const struct learner_minutes *m)
-{
-    struct outbox_minute start = {.minute = 0};
-    if (producer_pending(m->round->producer) >= m->round->records_max)
-        return start;
-    if (m->next < m->minutes.n)
-        start = m->minutes.items[m->next];
-    for (size_t i = 0; i < m->left.n; i++) {
-        struct outbox_minute at = {m->left.unfinished[i].minute, m->left.unfinished[i].partition};
-        if (outbox_minute_precedes(&at, &start))
-            start = at;
-    }
-    return start;
-}
-
 static void leave_rest(struct learner_minutes *m)
 {
+    struct outbox_minute start = {.minute = 0};
     assert(m->first <= m->next && m->next <= m->minutes.n);
     for (size_t i = 0; i < m->first; i++)
         round_hold_back(m->round, m->minutes.items[i].minute);
     for (size_t i = m->next; i < m->minutes.n; i++)
         round_leave(m->round, m->minutes.items[i].minute);
-    m->left.start = next_start(m);
+    /* If unreadable learners filled this round, and not records, the next one starts after what is done;
+     * otherwise it starts with the newest minute. */
+    if (producer_pending(m->round->producer) < m->round->records_max) {
+        if (m->next < m->minutes.n)
+            start = m->minutes.items[m->next];
+        for (size_t i = 0; i < m->left.n; i++) {
+            struct outbox_minute at = {m->left.unfinished[i].minute, m->left.unfinished[i].partition};
+            if (outbox_minute_precedes(&at, &start))
+                start = at;
+        }
+    }
+    m->left.start = start;
 }
 
 enum producer_status learner_minutes_send(struct learner_minutes *m)
 {
     enum producer_status status = PRODUCER_DONE;
     struct learner_take *take;
+    int64_t backlog = 0;
     list_minutes(m);
-    count_dirty(m);
+    for (size_t i = 0; i < m->minutes.n; i++)
+        backlog += outbox_list_is_first(&m->minutes, i) && m->minutes.items[i].minute < m->round->due_before;
+    atomic_store(&m->round->counters->backlog, backlog);
     while (status == PRODUCER_DONE && (take = next_take(m)) != NULL) {
         (void)outbox_take(m->round->outbox, take->portions, take->n, m->round->arena);
         for (size_t i = 0; i < take->n && status == PRODUCER_DONE; i++)

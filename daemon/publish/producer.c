@@ -83,21 +83,6 @@ static bool is_fencing(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
-/*
- * Limits of topics (max.message.bytes) count whole batches, and librdkafka does not part a refused one. The
- * next producer makes smaller ones, down to single records; where not even these pass, and after a success,
- * sizes start from above again.
- */
-static void make_batches_smaller(struct producer *p)
-{
-    char now[32] = "";
-    size_t size = sizeof(now);
-    rd_kafka_conf_get(rd_kafka_conf(p->kafka), "batch.size", now, &size);
-    long current = strtol(now, NULL, 10);
-    long smaller = current / BATCH_SHARE;
-    p->batch_max = current <= BATCH_MIN ? 0 : smaller < BATCH_MIN ? BATCH_MIN : (int)smaller;
-}
-
 /* Whatever cannot be tried again ends the producer; a fatal error behind CODE is the one that counts. */
 static enum producer_status fail(
     struct producer *p, const char *action, rd_kafka_resp_err_t code, const char *reason)
@@ -109,8 +94,19 @@ static enum producer_status fail(
     snprintf(p->error, sizeof(p->error), "%s: %s%s", action,
         too_large ? "over the topic's max.message.bytes: " : "", is_fatal ? fatal : reason);
     p->fenced = is_fencing(is_fatal ? fatal_code : code);
-    if (too_large)
-        make_batches_smaller(p);
+    if (too_large) {
+        /*
+         * Limits of topics (max.message.bytes) count whole batches, and librdkafka does not part a refused
+         * one. The next producer makes smaller ones, down to single records; where not even these pass, and
+         * after a success, sizes start from above again.
+         */
+        char now[32] = "";
+        size_t size = sizeof(now);
+        rd_kafka_conf_get(rd_kafka_conf(p->kafka), "batch.size", now, &size);
+        long current = strtol(now, NULL, 10);
+        long smaller = current / BATCH_SHARE;
+        p->batch_max = current <= BATCH_MIN ? 0 : smaller < BATCH_MIN ? BATCH_MIN : (int)smaller;
+    }
     return p->fenced ? PRODUCER_FENCED : PRODUCER_FAILED;
 }
 
@@ -160,18 +156,6 @@ static bool has_topics(
     return true;
 }
 
-/* For a topic that has been deleted librdkafka waits without a word. */
-static bool topic_is_gone(struct producer *p, int ms)
-{
-    const struct rd_kafka_metadata *found;
-    if (ms == 0 || kafka_client_topics(p->kafka, ms, &found) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;      /* not known */
-    int now[RECORD_KINDS]; /* a learner's records keep to their partition while this producer lives */
-    bool gone = !has_topics(p, found, now);
-    rd_kafka_metadata_destroy(found);
-    return gone;
-}
-
 /* ---- calls ---- */
 
 /*
@@ -190,7 +174,15 @@ static enum producer_status persist(
             return PRODUCER_FAILED;
         if (!try_again(p, action, call(p->kafka, ms), &status))
             return status;
-        if (topic_is_gone(p, begin_step(p, start_ms)))
+        /* For a topic that has been deleted librdkafka waits without a word. */
+        const struct rd_kafka_metadata *found;
+        ms = begin_step(p, start_ms);
+        if (ms == 0 || kafka_client_topics(p->kafka, ms, &found) != RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue;          /* not known */
+        int now[RECORD_KINDS]; /* a learner's records keep to their partition while this producer lives */
+        bool gone = !has_topics(p, found, now);
+        rd_kafka_metadata_destroy(found);
+        if (gone)
             return PRODUCER_FAILED;
     }
 }
@@ -204,34 +196,6 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
     (void)opaque;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         p->delivered++;
-}
-
-static rd_kafka_conf_t *producer_conf(struct producer *p, char **error)
-{
-    rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, p->log, error);
-    if (conf == NULL)
-        return NULL;
-    kafka_client_be_transactional(conf, p->config);
-    if (p->batch_max > 0) {
-        char size[32];
-        snprintf(size, sizeof(size), "%d", p->batch_max);
-        kafka_client_set(conf, "batch.size", size);
-    }
-    rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
-    return conf;
-}
-
-static enum producer_status create(struct producer *p)
-{
-    char *error = NULL;
-    rd_kafka_conf_t *conf = producer_conf(p, &error);
-    if (conf != NULL)
-        p->kafka = kafka_client_new(conf, &error);
-    if (p->kafka != NULL)
-        return PRODUCER_DONE;
-    snprintf(p->error, sizeof(p->error), "%s", error);
-    free(error);
-    return PRODUCER_FAILED;
 }
 
 static enum producer_status find_topics(struct producer *p)
@@ -256,31 +220,21 @@ static enum producer_status find_topics(struct producer *p)
     return good ? PRODUCER_DONE : PRODUCER_FAILED;
 }
 
-/*
- * Whoever publishes next connects first, and so aborts what is open. Only, what was sent just now has to come
- * to rest: librdkafka 2.0 fails an assertion when it is closed while adding partitions to a transaction.
- */
-static void come_to_rest(struct producer *p)
-{
-    if (p->open)
-        rd_kafka_flush(p->kafka, REST_MAX_MS);
-}
-
-/* A publisher that is late learns from Redis that the lease is gone; what the broker says comes on its own.
- */
-static void note_fatal(struct producer *p)
+static void close_client(struct producer *p)
 {
     char fatal[256];
+    /*
+     * Whoever publishes next connects first, and so aborts what is open. Only, what was sent just now has to
+     * come to rest: librdkafka 2.0 fails an assertion when it is closed while adding partitions to a
+     * transaction.
+     */
+    if (p->open)
+        rd_kafka_flush(p->kafka, REST_MAX_MS);
+    /* A late publisher learns from Redis that the lease is gone; what the broker says comes on its own. */
     if (!p->fenced && is_fencing(rd_kafka_fatal_error(p->kafka, fatal, sizeof(fatal)))) {
         p->fenced = true;
         snprintf(p->error, sizeof(p->error), "%s", fatal);
     }
-}
-
-static void close_client(struct producer *p)
-{
-    come_to_rest(p);
-    note_fatal(p);
     for (int kind = 0; kind < RECORD_KINDS; kind++) {
         if (p->topics[kind] != NULL)
             rd_kafka_topic_destroy(p->topics[kind]);
@@ -294,11 +248,25 @@ static void close_client(struct producer *p)
 
 enum producer_status producer_connect(struct producer *p)
 {
+    char *error = NULL;
     p->fenced = false;
-    enum producer_status status = create(p);
-    if (status != PRODUCER_DONE)
-        return status;
-    status = find_topics(p);
+    rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, p->log, &error);
+    if (conf != NULL) {
+        kafka_client_be_transactional(conf, p->config);
+        if (p->batch_max > 0) {
+            char size[32];
+            snprintf(size, sizeof(size), "%d", p->batch_max);
+            kafka_client_set(conf, "batch.size", size);
+        }
+        rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+        p->kafka = kafka_client_new(conf, &error);
+    }
+    if (p->kafka == NULL) {
+        snprintf(p->error, sizeof(p->error), "%s", error);
+        free(error);
+        return PRODUCER_FAILED;
+    }
+    enum producer_status status = find_topics(p);
     if (status == PRODUCER_DONE)
         status = persist(p, "init_transactions", rd_kafka_init_transactions);
     if (status != PRODUCER_DONE)
@@ -317,18 +285,6 @@ bool producer_disconnect(struct producer *p)
 
 /* ---- transactions ---- */
 
-static enum producer_status begin(struct producer *p)
-{
-    enum producer_status status;
-    p->sent = 0;
-    p->delivered = 0;
-    rd_kafka_error_t *error = rd_kafka_begin_transaction(p->kafka);
-    p->open = error == NULL;
-    if (error != NULL && try_again(p, "begin", error, &status))
-        status = PRODUCER_FAILED;
-    return error == NULL ? PRODUCER_DONE : status;
-}
-
 static rd_kafka_resp_err_t enqueue(struct producer *p, const struct record *r)
 {
     const char *content_type = record_content_type(p->config->kafka.format);
@@ -342,21 +298,18 @@ static rd_kafka_resp_err_t enqueue(struct producer *p, const struct record *r)
         RD_KAFKA_V_OPAQUE(p), RD_KAFKA_V_END);
 }
 
-/* A transaction that an earlier record has broken off takes no more; only committing says what it was. */
-static enum producer_status say_why_broken(struct producer *p)
-{
-    enum producer_status status = persist(p, "produce", rd_kafka_commit_transaction);
-    return status == PRODUCER_DONE ? PRODUCER_FAILED : status;
-}
-
 enum producer_status producer_send(struct producer *p, const struct record *record)
 {
+    enum producer_status status;
     rd_kafka_resp_err_t code;
     int64_t start_ms = clock_steady_ms(p->clock);
     if (!p->open) {
-        enum producer_status status = begin(p);
-        if (status != PRODUCER_DONE)
-            return status;
+        p->sent = 0;
+        p->delivered = 0;
+        rd_kafka_error_t *error = rd_kafka_begin_transaction(p->kafka);
+        p->open = error == NULL;
+        if (error != NULL)
+            return try_again(p, "begin", error, &status) ? PRODUCER_FAILED : status;
     }
     while ((code = enqueue(p, record)) == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         int ms = begin_step(p, start_ms);
@@ -364,8 +317,11 @@ enum producer_status producer_send(struct producer *p, const struct record *reco
             break;
         rd_kafka_poll(p->kafka, ms);
     }
-    if (code == RD_KAFKA_RESP_ERR__STATE)
-        return say_why_broken(p);
+    if (code == RD_KAFKA_RESP_ERR__STATE) {
+        /* An earlier record has broken the transaction off; only committing says what the error was. */
+        status = persist(p, "produce", rd_kafka_commit_transaction);
+        return status == PRODUCER_DONE ? PRODUCER_FAILED : status;
+    }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "produce", code, rd_kafka_err2str(code));
     assert(p->open);

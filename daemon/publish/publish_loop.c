@@ -70,23 +70,11 @@ static int64_t now_ms(const struct publish_loop *l)
 
 /* ---- committing ---- */
 
-static void count_commit(struct publish_loop *l, size_t records)
+/* Confirms the lease, then commits what was SENT. DONE: all of it is in Kafka, also when it is nothing. */
+static enum round_status commit(struct publish_loop *l, enum producer_status sent)
 {
     struct publish_counters *counters = l->with.counters;
     int64_t rate = l->with.config->publish.max_rate;
-    atomic_fetch_add(&counters->records, records);
-    atomic_fetch_add(&counters->transactions, 1);
-    atomic_store(&counters->last_commit_ms, clock_now_ms(l->with.clock));
-    if (rate > 0) {
-        int64_t from_ms = l->paced_until_ms > now_ms(l) ? l->paced_until_ms : now_ms(l);
-        l->paced_until_ms = from_ms + (int64_t)records * 1000 / rate;
-    }
-}
-
-/* Confirms the lease, then commits what was SENT. DONE when all of it is in Kafka, also when it is nothing.
- */
-static enum round_status commit(struct publish_loop *l, enum producer_status sent)
-{
     size_t records = producer_pending(l->with.producer);
     if (sent == PRODUCER_DONE && records == 0)
         return ROUND_DONE;
@@ -97,29 +85,17 @@ static enum round_status commit(struct publish_loop *l, enum producer_status sen
     if (sent != PRODUCER_DONE)
         return sent == PRODUCER_FENCED ? ROUND_FENCED : ROUND_FAILED;
     assert(producer_pending(l->with.producer) == 0);
-    count_commit(l, records);
+    atomic_fetch_add(&counters->records, records);
+    atomic_fetch_add(&counters->transactions, 1);
+    atomic_store(&counters->last_commit_ms, clock_now_ms(l->with.clock));
+    if (rate > 0) {
+        int64_t from_ms = l->paced_until_ms > now_ms(l) ? l->paced_until_ms : now_ms(l);
+        l->paced_until_ms = from_ms + (int64_t)records * 1000 / rate;
+    }
     return ROUND_DONE;
 }
 
-/* ---- learners' minutes ---- */
-
-static enum round_status publish_learner_minutes(struct publish_loop *l, struct round *r)
-{
-    struct learner_minutes m = {.round = r, .rest = &l->rest};
-    enum round_status status = commit(l, learner_minutes_send(&m));
-    if (status == ROUND_DONE)
-        learner_minutes_settle(&m);
-    l->rest = status == ROUND_DONE ? m.left : (struct learner_rest){.n = 0};
-    return status;
-}
-
 /* ---- lesson minutes ---- */
-
-/* What a transaction holds of them. */
-struct sums_list {
-    struct outbox_sums items[SUMS_MAX];
-    size_t n;
-};
 
 static struct outbox_list list_grown(struct round *r)
 {
@@ -133,43 +109,36 @@ static struct outbox_list list_grown(struct round *r)
     return outbox_list_join(r->arena, found, partitions);
 }
 
-static enum producer_status send_sums(struct round *r, const struct outbox_sums *sums)
+static enum round_status publish_lesson_minutes(struct publish_loop *l, struct round *r)
 {
-    enum producer_status status = PRODUCER_DONE;
-    for (size_t i = 0; i < sums->n && status == PRODUCER_DONE; i++) {
-        struct record record = record_lesson_minute(r->writer, sums->minute, &sums->sums[i]);
-        status = producer_send(r->producer, &record);
-    }
-    return status;
-}
-
-static enum producer_status send_lesson_minutes(struct round *r, struct sums_list *list)
-{
-    enum producer_status status = PRODUCER_DONE;
+    enum producer_status sent = PRODUCER_DONE;
+    struct outbox_sums sums[SUMS_MAX];
+    size_t n = 0;
     struct outbox_list grown = list_grown(r);
     /* Minutes that still run come once in their interval, however many rounds the learners' minutes take. */
     bool running = r->running && !r->more;
-    for (size_t i = 0; i < grown.n && status == PRODUCER_DONE; i++) {
+    for (size_t i = 0; i < grown.n && sent == PRODUCER_DONE; i++) {
         int64_t minute = grown.items[i].minute;
         /* A minute that has grown in several partitions is listed for each, and published once. */
         if (!outbox_list_is_first(&grown, i) || !(running || minute < r->due_before))
             continue;
-        if (list->n == SUMS_MAX || producer_pending(r->producer) >= r->records_max)
+        if (n == SUMS_MAX || producer_pending(r->producer) >= r->records_max) {
             round_leave(r, minute);
-        else if (outbox_sums(r->outbox, minute, r->arena, &list->items[list->n]))
-            status = send_sums(r, &list->items[list->n++]);
-        else
+            continue;
+        }
+        if (!outbox_sums(r->outbox, minute, r->arena, &sums[n])) {
             r->complete = false;
+            continue;
+        }
+        for (size_t k = 0; k < sums[n].n && sent == PRODUCER_DONE; k++) {
+            struct record record = record_lesson_minute(r->writer, minute, &sums[n].sums[k]);
+            sent = producer_send(r->producer, &record);
+        }
+        n++;
     }
-    return status;
-}
-
-static enum round_status publish_lesson_minutes(struct publish_loop *l, struct round *r)
-{
-    struct sums_list list = {.n = 0};
-    enum round_status status = commit(l, send_lesson_minutes(r, &list));
-    for (size_t i = 0; status == ROUND_DONE && i < list.n; i++)
-        if (!outbox_settle_sums(l->with.outbox, &list.items[i]))
+    enum round_status status = commit(l, sent);
+    for (size_t i = 0; status == ROUND_DONE && i < n; i++)
+        if (!outbox_settle_sums(l->with.outbox, &sums[i]))
             r->complete = false; /* It is published once more. */
     return status;
 }
@@ -203,18 +172,14 @@ static struct watermark watermark_after(const struct publish_loop *l, const stru
     return w;
 }
 
-static bool is_news(const struct publish_loop *l, const struct watermark *w)
-{
-    return l->watermark_sent_ms == 0 || w->published_through > l->watermark.published_through ||
-           w->final_through > l->watermark.final_through ||
-           now_ms(l) - l->watermark_sent_ms >= WATERMARK_EVERY_MS;
-}
-
 static enum round_status publish_watermark(struct publish_loop *l, const struct round *r)
 {
     struct watermark w = watermark_after(l, r);
+    bool is_news = l->watermark_sent_ms == 0 || w.published_through > l->watermark.published_through ||
+                   w.final_through > l->watermark.final_through ||
+                   now_ms(l) - l->watermark_sent_ms >= WATERMARK_EVERY_MS;
     /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. */
-    if (!is_news(l, &w) || !watermark_raise(l->with.outbox, &w))
+    if (!is_news || !watermark_raise(l->with.outbox, &w))
         return ROUND_DONE;
     if (w.published_through == 0)
         return ROUND_DONE; /* Nothing is known yet, here or elsewhere. */
@@ -233,40 +198,15 @@ static enum round_status publish_watermark(struct publish_loop *l, const struct 
 
 /* ---- the round ---- */
 
-static struct round begin_round(struct publish_loop *l, bool last)
-{
-    const struct config *config = l->with.config;
-    int64_t now_s = clock_now_ms(l->with.clock) / 1000;
-    return (struct round){
-        .outbox = l->with.outbox,
-        .producer = l->with.producer,
-        .counters = l->with.counters,
-        .writer = &l->writer,
-        .arena = &l->arena,
-        .records_max = l->records_max,
-        .due_before = (now_s - config->publish.grace_ms / 1000) / MINUTE_SECONDS,
-        .running = config->publish.running_minutes_ms > 0 && (last || now_ms(l) >= l->running_due_ms),
-        .complete = true,
-        .oldest_left = INT64_MAX,
-    };
-}
-
-/* What Kafka does not take in time, for a quota or a slow way there, it may take in smaller transactions. */
-static void size_transactions(struct publish_loop *l, enum round_status status)
-{
-    size_t sent = producer_pending(l->with.producer);
-    if (status == ROUND_DONE)
-        l->records_max = l->records_max > l->records_most / 2 ? l->records_most : 2 * l->records_max;
-    else if (status == ROUND_FAILED && sent > 0 && sent / SMALLER_BY < l->records_max)
-        l->records_max = sent > SMALLER_BY ? sent / SMALLER_BY : 1;
-    assert(l->records_max > 0 && l->records_max <= l->records_most);
-}
-
 static enum round_status publish(struct publish_loop *l, struct round *r)
 {
     int64_t began_us = clock_monotonic_us();
     int64_t waited_us = outbox_waited_us(l->with.outbox);
-    enum round_status status = publish_learner_minutes(l, r);
+    struct learner_minutes m = {.round = r, .rest = &l->rest};
+    enum round_status status = commit(l, learner_minutes_send(&m));
+    if (status == ROUND_DONE)
+        learner_minutes_settle(&m);
+    l->rest = status == ROUND_DONE ? m.left : (struct learner_rest){.n = 0};
     if (status == ROUND_DONE)
         status = publish_lesson_minutes(l, r);
     if (status == ROUND_DONE)
@@ -278,13 +218,32 @@ static enum round_status publish(struct publish_loop *l, struct round *r)
 
 enum round_status publish_loop_round(struct publish_loop *l, bool last)
 {
-    struct round r = begin_round(l, last);
+    const struct config *config = l->with.config;
+    int64_t now_s = clock_now_ms(l->with.clock) / 1000;
+    struct round r = {
+        .outbox = l->with.outbox,
+        .producer = l->with.producer,
+        .counters = l->with.counters,
+        .writer = &l->writer,
+        .arena = &l->arena,
+        .records_max = l->records_max,
+        .due_before = (now_s - config->publish.grace_ms / 1000) / MINUTE_SECONDS,
+        .running = config->publish.running_minutes_ms > 0 && (last || now_ms(l) >= l->running_due_ms),
+        .complete = true,
+        .oldest_left = INT64_MAX,
+    };
     if (!last && now_ms(l) < l->paced_until_ms) {
         r.complete = false; /* It has not looked at all. */
         return publish_watermark(l, &r);
     }
     enum round_status status = publish(l, &r);
-    size_transactions(l, status);
+    /* What Kafka does not take in time, for a quota or a slow line, it may take in smaller transactions. */
+    size_t sent = producer_pending(l->with.producer);
+    if (status == ROUND_DONE)
+        l->records_max = l->records_max > l->records_most / 2 ? l->records_most : 2 * l->records_max;
+    else if (status == ROUND_FAILED && sent > 0 && sent / SMALLER_BY < l->records_max)
+        l->records_max = sent > SMALLER_BY ? sent / SMALLER_BY : 1;
+    assert(l->records_max > 0 && l->records_max <= l->records_most);
     arena_reset(&l->arena);
     if (status != ROUND_DONE)
         return status;
@@ -292,7 +251,7 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
     if (r.more && r.complete)
         return ROUND_MORE;
     if (r.running)
-        l->running_due_ms = now_ms(l) + l->with.config->publish.running_minutes_ms;
+        l->running_due_ms = now_ms(l) + config->publish.running_minutes_ms;
     return ROUND_DONE;
 }
 

@@ -133,19 +133,26 @@ static void lose_lease(struct publisher *p)
         set_state(p, "standing by: nobody could be asked for the lease");
 }
 
-static void be_fenced(struct publisher *p)
-{
-    close_producer(p);
-    leave_lease_to_others(p, LEASE_TTL_MS);
-    set_state(p, "standing by: another daemon has taken over");
-}
+/* ---- publishing ---- */
 
-/* Tries again later, and waits longer each time. */
-static void fail(struct publisher *p)
+/*
+ * A daemon that has lost the lease or was fenced stands by. Any other failure is tried again later, and each
+ * time after a longer wait.
+ */
+static void judge_failure(struct publisher *p, bool fenced)
 {
+    if (!fenced && !p->lease.held) {
+        lose_lease(p);
+        return;
+    }
+    close_producer(p);
+    if (fenced) {
+        leave_lease_to_others(p, LEASE_TTL_MS);
+        set_state(p, "standing by: another daemon has taken over");
+        return;
+    }
     int64_t pause_ms = p->backoff_ms;
     assert(pause_ms >= BACKOFF_FIRST_MS && pause_ms <= BACKOFF_MAX_MS);
-    close_producer(p);
     p->connect_from_ms = now_ms(p) + pause_ms;
     p->backoff_ms = pause_ms * 2 < BACKOFF_MAX_MS ? pause_ms * 2 : BACKOFF_MAX_MS;
     if (now_ms(p) - p->good_ms >= FAILING_MAX_MS)
@@ -153,36 +160,6 @@ static void fail(struct publisher *p)
     log_event(p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld",
         LOG_QUOTE(producer_error(p->producer)), (long long)pause_ms);
     set_state(p, "cannot publish: %.200s", producer_error(p->producer));
-}
-
-/* ---- publishing ---- */
-
-static void judge_failure(struct publisher *p, bool fenced)
-{
-    if (fenced)
-        be_fenced(p);
-    else if (p->lease.held)
-        fail(p);
-    else
-        lose_lease(p);
-}
-
-static bool connect_producer(struct publisher *p)
-{
-    if (producer_connected(p->producer))
-        return true;
-    if (now_ms(p) < p->connect_from_ms)
-        return false;
-    p->connecting = true;
-    enum producer_status status = producer_connect(p->producer);
-    p->connecting = false;
-    if (status == PRODUCER_DONE) {
-        log_event(p->log, LOG_INFO, "publishing", "holder=%s", p->holder);
-        set_state(p, "publishing");
-    } else if (!stopping(p)) {
-        judge_failure(p, status == PRODUCER_FENCED);
-    }
-    return status == PRODUCER_DONE;
 }
 
 static void note_good(struct publisher *p)
@@ -222,34 +199,39 @@ static int64_t run_once(struct publisher *p)
         return STANDBY_MS;
     }
     publish_loop_retire(p->loop);
-    return connect_producer(p) ? publish(p, false) : STANDBY_MS;
-}
-
-/* What is due once more, unless Kafka is away already. */
-static void publish_last(struct publisher *p)
-{
-    int64_t wait_ms = 0;
-    while (wait_ms == 0 && producer_connected(p->producer) && renew(p) > 0)
-        wait_ms = publish(p, true);
+    if (producer_connected(p->producer))
+        return publish(p, false);
+    if (now_ms(p) < p->connect_from_ms)
+        return STANDBY_MS;
+    p->connecting = true;
+    enum producer_status status = producer_connect(p->producer);
+    p->connecting = false;
+    if (status != PRODUCER_DONE) {
+        if (!stopping(p))
+            judge_failure(p, status == PRODUCER_FENCED);
+        return STANDBY_MS;
+    }
+    log_event(p->log, LOG_INFO, "publishing", "holder=%s", p->holder);
+    set_state(p, "publishing");
+    return publish(p, false);
 }
 
 /* ---- the thread ---- */
 
-static void wait_for(struct publisher *p, int64_t ms)
-{
-    struct timespec at = clock_deadline(ms);
-    pthread_mutex_lock(&p->lock);
-    while (!stopping(p) && pthread_cond_timedwait(&p->wake, &p->lock, &at) == 0)
-        ;
-    pthread_mutex_unlock(&p->lock);
-}
-
 static void *run(void *ctx)
 {
     struct publisher *p = ctx;
-    while (!stopping(p))
-        wait_for(p, run_once(p));
-    publish_last(p);
+    while (!stopping(p)) {
+        struct timespec until = clock_deadline(run_once(p));
+        pthread_mutex_lock(&p->lock);
+        while (!stopping(p) && pthread_cond_timedwait(&p->wake, &p->lock, &until) == 0)
+            ;
+        pthread_mutex_unlock(&p->lock);
+    }
+    /* What is due is published once more, unless Kafka is away already. */
+    int64_t wait_ms = 0;
+    while (wait_ms == 0 && producer_connected(p->producer) && renew(p) > 0)
+        wait_ms = publish(p, true);
     close_producer(p);
     give_up_lease(p);
     return NULL;
@@ -257,20 +239,13 @@ static void *run(void *ctx)
 
 /* ---- the interface ---- */
 
-/*
- * Small pieces are joined when they are given back. Else malloc joins all of them whenever a large one is
- * asked for, and a transaction's records are hundreds of thousands of small ones.
- */
-static void keep_no_small_pieces(void)
-{
-    mallopt(M_MXFAST, 0);
-}
-
 struct publisher *publisher_start(const struct config *config, const char *brokers, const char *holder,
     struct monitor *monitor, const struct clock *clock, struct log *log)
 {
     struct publisher *p = mem_zalloc(sizeof(*p));
-    keep_no_small_pieces();
+    /* Small pieces are joined when they are given back. Else malloc joins all of them whenever a large one is
+     * asked for, and a transaction's records are hundreds of thousands of small ones. */
+    mallopt(M_MXFAST, 0);
     p->clock = clock;
     p->log = log;
     p->holder = mem_strdup(holder);
