@@ -21,18 +21,13 @@ static int fail(char *error)
     return EXIT_FAILED;
 }
 
-/* A daemon with --dev makes its secret when it starts; to check the rest of the policy, any secret will do.
- */
-static struct slice stand_in_secret(bool dev)
-{
-    static const char secret[32];
-    return (struct slice){secret, dev ? sizeof(secret) : 0};
-}
-
 static int check_config(const struct config *config, bool dev)
 {
+    /* A daemon with --dev makes its secret when it starts; any other will do to check the rest. */
+    static const char stand_in[32];
+    struct slice secret = {stand_in, dev ? sizeof(stand_in) : 0};
     char *error = NULL;
-    struct policy *policy = policy_load(config, stand_in_secret(dev), &error);
+    struct policy *policy = policy_load(config, secret, &error);
     if (policy == NULL)
         return fail(error);
     printf("%s: good; catalog %s: %zu courses\n", config->file == NULL ? "configuration" : config->file,
@@ -66,18 +61,6 @@ static bool check_kafka(const struct config *config, bool tell_notes, char **err
     return good;
 }
 
-static int act(const struct options *options, struct config *config)
-{
-    switch (options->action) {
-    case ACTION_CHECK_CONFIG:
-        return check_config(config, options->dev);
-    case ACTION_CREATE_TOPICS:
-        return create_topics(config);
-    default:
-        return daemon_run(config, options);
-    }
-}
-
 int main(int argc, char **argv)
 {
     struct options options;
@@ -91,8 +74,15 @@ int main(int argc, char **argv)
         options.config_file, environ, options.overrides, options.n_overrides, options.dev, &error);
     if (config == NULL)
         return fail(error);
-    int status = check_kafka(config, options.action == ACTION_CHECK_CONFIG, &error) ? act(&options, config)
-                                                                                    : fail(error);
+    int status;
+    if (!check_kafka(config, options.action == ACTION_CHECK_CONFIG, &error))
+        status = fail(error);
+    else if (options.action == ACTION_CHECK_CONFIG)
+        status = check_config(config, options.dev);
+    else if (options.action == ACTION_CREATE_TOPICS)
+        status = create_topics(config);
+    else
+        status = daemon_run(config, &options);
     config_free(config);
     return status;
 }

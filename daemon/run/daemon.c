@@ -64,15 +64,6 @@ static struct slice dev_secret(const struct daemon *d)
 
 /* ---- SIGHUP: reloading ---- */
 
-/* Names the keys that were changed but need a restart: nothing else tells that they are not in force. */
-static void tell_restart(struct daemon *d, const struct config *read)
-{
-    struct buf names = {0};
-    if (config_needs_restart(d->config, read, &names))
-        log_event(d->log, LOG_WARN, "restart_needed", "keys=%.*s", SLICE_ARG(buf_slice(&names)));
-    buf_free(&names);
-}
-
 static struct policy *read_policy(struct daemon *d, char **error)
 {
     const struct options *o = d->options;
@@ -82,7 +73,11 @@ static struct policy *read_policy(struct daemon *d, char **error)
     struct policy *policy = policy_load(config, dev_secret(d), error);
     if (policy != NULL) {
         log_set_level(d->log, config->log.level);
-        tell_restart(d, config);
+        /* Nothing else tells the operator that changed keys which need a restart are not in force. */
+        struct buf names = {0};
+        if (config_needs_restart(d->config, config, &names))
+            log_event(d->log, LOG_WARN, "restart_needed", "keys=%.*s", SLICE_ARG(buf_slice(&names)));
+        buf_free(&names);
     }
     config_free(config);
     return policy;
@@ -109,14 +104,6 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
 
 /* ---- starting ---- */
 
-static void tell_ignored(const struct daemon *d)
-{
-    if (d->config->n_ignored > 0)
-        log_event(d->log, LOG_INFO, "environment_ignored",
-            "variables=%zu first=%s reason=\"they are Kubernetes' own, of its Services\"",
-            d->config->n_ignored, d->config->first_ignored);
-}
-
 static void report(struct daemon *d, const char *event, char *error)
 {
     log_event(d->log, LOG_ERROR, event, "error=%s", LOG_QUOTE(error));
@@ -129,22 +116,6 @@ static void on_memory(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     (void)ctx;
     mem_return_free();
-}
-
-static void watch_memory(struct daemon *d)
-{
-    struct timeval period = {MEMORY_PERIOD_S, 0};
-    mem_return_large();
-    d->memory = event_new(d->base, -1, EV_PERSIST, on_memory, NULL);
-    event_add(d->memory, &period);
-}
-
-static void follow_signals(struct daemon *d)
-{
-    signal(SIGPIPE, SIG_IGN);
-    d->drain = drain_new(d->base, &d->state, d->log);
-    d->on_hup = evsignal_new(d->base, SIGHUP, on_reload, d);
-    event_add(d->on_hup, NULL);
 }
 
 static bool start_policy(struct daemon *d)
@@ -169,16 +140,6 @@ static bool start_monitor(struct daemon *d)
     return false;
 }
 
-static void name_holder(char holder[static 128])
-{
-    char host[65] = "";
-    unsigned long long random = 0;
-    gethostname(host, sizeof(host) - 1);
-    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
-        abort();
-    snprintf(holder, 128, "%s/%d/%016llx", host, (int)getpid(), random);
-}
-
 static bool start_publisher(struct daemon *d)
 {
     char *error = NULL;
@@ -192,7 +153,12 @@ static bool start_publisher(struct daemon *d)
         }
         d->brokers = embedded_kafka_brokers(d->embedded);
     }
-    name_holder(holder);
+    char host[65] = "";
+    unsigned long long random = 0;
+    gethostname(host, sizeof(host) - 1);
+    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+        abort();
+    snprintf(holder, sizeof(holder), "%s/%d/%016llx", host, (int)getpid(), random);
     d->publisher = publisher_start(d->config, d->brokers, holder, d->monitor, &d->clock, d->log);
     return true;
 }
@@ -231,11 +197,20 @@ static bool start_admin(struct daemon *d)
 
 static bool start(struct daemon *d)
 {
-    tell_ignored(d);
+    if (d->config->n_ignored > 0)
+        log_event(d->log, LOG_INFO, "environment_ignored",
+            "variables=%zu first=%s reason=\"they are Kubernetes' own, of its Services\"",
+            d->config->n_ignored, d->config->first_ignored);
+    struct timeval memory_period = {MEMORY_PERIOD_S, 0};
     d->base = event_base_new();
-    watch_memory(d);
+    mem_return_large();
+    d->memory = event_new(d->base, -1, EV_PERSIST, on_memory, NULL);
+    event_add(d->memory, &memory_period);
     int64_t max_descriptors = descriptors_raise_limit();
-    follow_signals(d);
+    signal(SIGPIPE, SIG_IGN);
+    d->drain = drain_new(d->base, &d->state, d->log);
+    d->on_hup = evsignal_new(d->base, SIGHUP, on_reload, d);
+    event_add(d->on_hup, NULL);
     if (!start_policy(d) || !start_monitor(d) || !start_publisher(d) || !start_workers(d, max_descriptors) ||
         !start_admin(d))
         return false;

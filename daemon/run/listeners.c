@@ -9,15 +9,6 @@
 
 #include "http/listen.h"
 
-/* Asks the kernel which port it chose, if it was left to choose. */
-static void learn_port(int fd, struct endpoint *endpoint)
-{
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
-    if (!endpoint->is_unix && endpoint->port == 0 && getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
-        endpoint->port = endpoint_port(&addr);
-}
-
 /* The socket of worker W on endpoint I, whose first socket is open where W is not 0. */
 static int open_one(struct listeners *l, int w, size_t i)
 {
@@ -25,8 +16,11 @@ static int open_one(struct listeners *l, int w, size_t i)
     if (endpoint->is_unix && w > 0)
         return dup(l->fds[0][i]);
     int fd = http_listen_socket(endpoint, true);
-    if (fd >= 0)
-        learn_port(fd, endpoint);
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+    bool kernel_chose = !endpoint->is_unix && endpoint->port == 0;
+    if (fd >= 0 && kernel_chose && getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
+        endpoint->port = endpoint_port(&addr);
     return fd;
 }
 

@@ -42,14 +42,6 @@ static void on_drain_check(evutil_socket_t fd, short what, void *ctx)
         event_base_loopbreak(w->base);
 }
 
-static void start_drain(struct worker *w, int64_t deadline_ms)
-{
-    struct timeval period = {0, DRAIN_CHECK_MS * 1000};
-    w->drain_until_ms = clock_monotonic_ms() + deadline_ms;
-    http_server_drain(w->http);
-    event_add(w->drain_check, &period);
-}
-
 static void on_wake(evutil_socket_t fd, short what, void *ctx)
 {
     struct worker *w = ctx;
@@ -66,8 +58,12 @@ static void on_wake(evutil_socket_t fd, short what, void *ctx)
         api_set_policy(w->api, policy);
         policy_unref(policy);
     }
-    if (deadline_ms > 0 && w->drain_until_ms == 0)
-        start_drain(w, deadline_ms);
+    if (deadline_ms > 0 && w->drain_until_ms == 0) {
+        struct timeval period = {0, DRAIN_CHECK_MS * 1000};
+        w->drain_until_ms = clock_monotonic_ms() + deadline_ms;
+        http_server_drain(w->http);
+        event_add(w->drain_check, &period);
+    }
 }
 
 static void wake(struct worker *w)

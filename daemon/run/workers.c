@@ -19,33 +19,24 @@ struct workers {
     const struct store_counters *store[WORKERS_MAX];
 };
 
-static int count_workers(const struct config *config)
-{
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    int n = config->http.workers > 0 ? config->http.workers : (int)(cpus > 0 ? cpus : 1);
-    return n < WORKERS_MAX ? n : WORKERS_MAX;
-}
-
-/* How many of http.max_connections there are file descriptors for. */
-static int count_places(const struct worker_settings *settings, int64_t max_descriptors, int workers)
-{
-    int wanted = settings->config->http.max_connections;
-    int places = descriptors_for_players(max_descriptors, wanted, workers);
-    if (places < wanted)
-        log_event(settings->log, LOG_WARN, "few_descriptors",
-            "limit=%" PRId64 " http.max_connections=%d taken_as=%d", max_descriptors, wanted, places);
-    return places;
-}
-
 struct workers *workers_start(
     const struct worker_settings *settings, struct policy *policy, int64_t max_descriptors)
 {
     struct workers *w = mem_zalloc(sizeof(*w));
     struct worker_settings each = *settings;
-    w->n = count_workers(settings->config);
-    each.max_connections = count_places(settings, max_descriptors, w->n);
+    const struct config *config = settings->config;
+    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    int n = config->http.workers > 0 ? config->http.workers : (int)(cpus > 0 ? cpus : 1);
+    w->n = n < WORKERS_MAX ? n : WORKERS_MAX;
+    /* There may be fewer file descriptors than http.max_connections asks for. */
+    int wanted = config->http.max_connections;
+    each.max_connections = descriptors_for_players(max_descriptors, wanted, w->n);
+    if (each.max_connections < wanted)
+        log_event(settings->log, LOG_WARN, "few_descriptors",
+            "limit=%" PRId64 " http.max_connections=%d taken_as=%d", max_descriptors, wanted,
+            each.max_connections);
     each.places = &w->places;
-    if (!listeners_open(&w->listeners, &settings->config->http.listen, w->n, settings->log)) {
+    if (!listeners_open(&w->listeners, &config->http.listen, w->n, settings->log)) {
         free(w);
         return NULL;
     }
