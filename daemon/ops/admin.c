@@ -126,15 +126,6 @@ static void write_error(
         .close = true};
 }
 
-static void fail(char **error, const struct endpoint *endpoint)
-{
-    char text[300];
-    struct buf message = {0};
-    buf_printf(&message, "admin.listen: %s: %s", endpoint_format(endpoint, text), strerror(errno));
-    buf_append_char(&message, '\0');
-    *error = message.data;
-}
-
 /* With port 0 only the log says where. */
 static void log_listening(struct log *log, const struct endpoint *endpoint, int fd)
 {
@@ -152,7 +143,11 @@ struct admin *admin_start(struct event_base *base, const struct endpoint *endpoi
 {
     int fd = http_listen_socket(endpoint, false);
     if (fd < 0) {
-        fail(error, endpoint);
+        char text[300];
+        struct buf message = {0};
+        buf_printf(&message, "admin.listen: %s: %s", endpoint_format(endpoint, text), strerror(errno));
+        buf_append_char(&message, '\0');
+        *error = message.data;
         return NULL;
     }
     static const struct http_limits limits = {

@@ -43,13 +43,6 @@ static void set(struct metrics *m, enum metric metric, double value)
 #define COLLECT_process(field)
 #define COLLECT(source, field, type, label, name, help) COLLECT_##source(field)
 
-/* Collects the rows whose value is a field of some counters; the table alone says which. */
-static void collect_counters(
-    struct metrics *m, const struct ops_sources *sources, const struct publish_counters *publish)
-{
-    METRICS(COLLECT)
-}
-
 static void collect_refused(struct metrics *m, const struct ops_sources *sources)
 {
     for (int reason = REASON_NONE + 1; reason < REASON_COUNT; reason++) {
@@ -66,25 +59,6 @@ static double known(double time)
     return time > 0 ? time : NAN;
 }
 
-static void collect_watermarks(struct metrics *m, const struct publish_counters *publish)
-{
-    if (publish == NULL)
-        return;
-    set(m, METRIC_daemon_published_through, known(LOAD(publish->published_through)));
-    set(m, METRIC_daemon_final_through, known(LOAD(publish->final_through)));
-    set(m, METRIC_daemon_last_commit, known(LOAD(publish->last_commit_ms) / 1000));
-}
-
-static double last_answer_age(const struct ops_sources *sources)
-{
-    int64_t newest = 0;
-    for (size_t i = 0; i < sources->n_workers; i++) {
-        int64_t at = atomic_load_explicit(&sources->store[i]->last_answer_ms, memory_order_relaxed);
-        newest = at > newest ? at : newest;
-    }
-    return newest == 0 ? NAN : (double)(clock_monotonic_ms() - newest) / 1000;
-}
-
 static void collect_daemon(struct metrics *m, const struct ops_sources *sources)
 {
     set(m, METRIC_daemon_build, 1);
@@ -93,7 +67,12 @@ static void collect_daemon(struct metrics *m, const struct ops_sources *sources)
     set(m, METRIC_daemon_ready, readiness_check(sources, false, NULL));
     set(m, METRIC_daemon_workers, (double)sources->n_workers);
     set(m, METRIC_daemon_clock, (double)clock_now_ms(sources->clock) / 1000);
-    set(m, METRIC_daemon_last_answer, last_answer_age(sources));
+    int64_t newest = 0;
+    for (size_t i = 0; i < sources->n_workers; i++) {
+        int64_t at = atomic_load_explicit(&sources->store[i]->last_answer_ms, memory_order_relaxed);
+        newest = at > newest ? at : newest;
+    }
+    set(m, METRIC_daemon_last_answer, newest == 0 ? NAN : (double)(clock_monotonic_ms() - newest) / 1000);
 }
 
 void metrics_collect_servers(struct metrics *m)
@@ -165,9 +144,14 @@ struct metrics *metrics_collect(const struct ops_sources *sources)
     for (int i = 0; i < METRIC_COUNT; i++)
         for (int j = 0; j < METRIC_SERIES_MAX; j++)
             m->value[i][j] = NAN;
-    collect_counters(m, sources, publish);
+    /* These are the rows whose value is a field of some counters; the table alone says which. */
+    METRICS(COLLECT)
     collect_refused(m, sources);
-    collect_watermarks(m, publish);
+    if (publish != NULL) {
+        set(m, METRIC_daemon_published_through, known(LOAD(publish->published_through)));
+        set(m, METRIC_daemon_final_through, known(LOAD(publish->final_through)));
+        set(m, METRIC_daemon_last_commit, known(LOAD(publish->last_commit_ms) / 1000));
+    }
     collect_daemon(m, sources);
     collect_process(m, sources);
     if (sources->monitor != NULL) {

@@ -65,27 +65,23 @@ static void write_value(struct buf *out, double value)
         buf_append_string(out, value > 0 ? " +Inf\n" : " -Inf\n");
 }
 
-static void write_family(const struct metrics *m, enum metric metric, struct buf *out)
-{
-    const struct family *f = &families[metric];
-    size_t start = out->len;
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
-    size_t head_end = out->len;
-    for (size_t i = 0; i < METRIC_SERIES_MAX; i++) {
-        const char *label = label_value(m, f->label, i);
-        if (label == NULL || isnan(m->value[metric][i]))
-            continue;
-        buf_append_string(out, f->name);
-        if (f->label != LABEL_none)
-            write_label(out, label_names[f->label], label);
-        write_value(out, m->value[metric][i]);
-    }
-    if (out->len == head_end)
-        out->len = start; /* a family without a series says nothing */
-}
-
 void metrics_text_write(const struct metrics *m, struct buf *out)
 {
-    for (int i = 0; i < METRIC_COUNT; i++)
-        write_family(m, (enum metric)i, out);
+    for (int metric = 0; metric < METRIC_COUNT; metric++) {
+        const struct family *f = &families[metric];
+        size_t start = out->len;
+        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
+        size_t head_end = out->len;
+        for (size_t i = 0; i < METRIC_SERIES_MAX; i++) {
+            const char *label = label_value(m, f->label, i);
+            if (label == NULL || isnan(m->value[metric][i]))
+                continue;
+            buf_append_string(out, f->name);
+            if (f->label != LABEL_none)
+                write_label(out, label_names[f->label], label);
+            write_value(out, m->value[metric][i]);
+        }
+        if (out->len == head_end)
+            out->len = start; /* a family without a series says nothing */
+    }
 }

@@ -25,14 +25,6 @@ static void report_check(struct readiness *r, bool passed, const char *name, con
         buf_printf(r->out, "[%c] %s: %s\n", passed ? '+' : '-', name, what);
 }
 
-static void check_state(struct readiness *r)
-{
-    bool started = atomic_load(&r->sources->state->started);
-    bool draining = atomic_load(&r->sources->state->draining);
-    report_check(r, started, "started", started ? "yes" : "not yet");
-    report_check(r, !draining, "draining", draining ? "being stopped" : "no");
-}
-
 /*
  * A server that was reached a moment ago may be back in the next one. If it made every daemon unready, the
  * balancer would have nowhere to send requests, which is worse than answers of 503.
@@ -58,15 +50,6 @@ static void check_redis(struct readiness *r)
         report_check(r, state == MONITOR_UNREACHABLE && reached_lately(r), "redis", message);
 }
 
-/* Until its workers have connected to Redis, a daemon would refuse the heartbeats that it is sent. */
-static void check_workers(struct readiness *r)
-{
-    bool connected = true;
-    for (size_t i = 0; i < r->sources->n_workers; i++)
-        connected = connected && atomic_load(&r->sources->store[i]->connects) > 0;
-    report_check(r, connected, "workers", connected ? "connected" : "not connected to redis yet");
-}
-
 static void check_clocks(struct readiness *r)
 {
     for (size_t i = 0; i < r->n_servers; i++) {
@@ -86,7 +69,7 @@ static void check_clocks(struct readiness *r)
  * Tells the reader of ?verbose what decides nothing. A server that refuses heartbeats refuses every daemon's,
  * and each daemon can still tell players when to come again.
  */
-static void describe_servers(struct readiness *r)
+static void describe_rest(struct readiness *r)
 {
     for (size_t i = 0; i < r->n_servers; i++)
         if (r->servers[i].refusal[0] != '\0')
@@ -96,10 +79,6 @@ static void describe_servers(struct readiness *r)
     if (losses > 0)
         buf_printf(
             r->out, "[i] redis: %lld times a partition was found without its history\n", (long long)losses);
-}
-
-static void describe_publisher(struct readiness *r)
-{
     char text[256] = "none";
     if (r->sources->publisher != NULL)
         publisher_describe(r->sources->publisher, text);
@@ -112,14 +91,19 @@ bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf
     r.servers = mem_zalloc(SERVERS_MAX * sizeof(*r.servers));
     if (sources->monitor != NULL)
         r.n_servers = monitor_servers(sources->monitor, r.servers, SERVERS_MAX);
-    check_state(&r);
+    bool started = atomic_load(&sources->state->started);
+    bool draining = atomic_load(&sources->state->draining);
+    report_check(&r, started, "started", started ? "yes" : "not yet");
+    report_check(&r, !draining, "draining", draining ? "being stopped" : "no");
     check_redis(&r);
-    check_workers(&r);
+    /* Until its workers have connected to Redis, a daemon would refuse the heartbeats that it is sent. */
+    bool connected = true;
+    for (size_t i = 0; i < sources->n_workers; i++)
+        connected = connected && atomic_load(&sources->store[i]->connects) > 0;
+    report_check(&r, connected, "workers", connected ? "connected" : "not connected to redis yet");
     check_clocks(&r);
-    if (out != NULL && verbose) {
-        describe_servers(&r);
-        describe_publisher(&r);
-    }
+    if (out != NULL && verbose)
+        describe_rest(&r);
     free(r.servers);
     return r.ready;
 }
