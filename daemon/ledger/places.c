@@ -93,58 +93,27 @@ static bool look_at_topic(struct places *p, enum topic topic)
     *t->another = '\0';
     if (read > n)
         find_another(t, n, "it has %" PRId64 " partitions, of which %" PRId64 " were read", n, read);
-    if (n <= t->n)
-        return true;
-    if (t->n > 0)
-        log_event(p->log, LOG_INFO, "partitions_added", "topic=%s before=%d now=%d",
-            ledger_topic_names[topic], t->n, n);
-    t->partitions = mem_realloc(t->partitions, (size_t)n * sizeof(*t->partitions));
-    for (; t->n < n; t->n++)
-        t->partitions[t->n] = (struct partition){0};
-    return true;
-}
-
-static bool look_at_partition(struct places *p, enum topic topic, int i)
-{
-    struct topic_places *t = &p->topics[topic];
-    struct partition *q = &t->partitions[i];
-    int64_t end;
-    if (!database_place(p->db, topic, i, &q->stored))
-        return false;
-    if (q->started)
-        return true;
-    if (!reader_bounds(p->reader, topic, i, q->stored.next, &q->low, &end))
-        return false;
-    if (q->stored.next > end)
-        find_another(t, i, "it ends at offset %" PRId64 ", and was read up to %" PRId64, end, q->stored.next);
-    return true;
-}
-
-static bool look_at_all(struct places *p)
-{
-    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
-        if (!look_at_topic(p, topic))
-            return false;
-        for (int i = 0; i < p->topics[topic].n; i++)
-            if (!look_at_partition(p, topic, i))
-                return false;
+    if (n > t->n) {
+        if (t->n > 0)
+            log_event(p->log, LOG_INFO, "partitions_added", "topic=%s before=%d now=%d",
+                ledger_topic_names[topic], t->n, n);
+        t->partitions = mem_realloc(t->partitions, (size_t)n * sizeof(*t->partitions));
+        for (; t->n < n; t->n++)
+            t->partitions[t->n] = (struct partition){0};
     }
-    return true;
-}
-
-/* Whether the cluster that is there is another than was read, and its id into *NOW ("" if it tells none). */
-static bool look_at_cluster(struct places *p, bool *another, char **now)
-{
-    char *read = database_cluster(p->db);
-    if (read == NULL)
-        return false;
-    *now = reader_cluster(p->reader);
-    *another = *read != '\0' && **now != '\0' && strcmp(read, *now) != 0;
-    if (*another)
-        log_event(p->log, p->options->from_start ? LOG_WARN : LOG_ERROR, "another_cluster",
-            "read=%s found=%s action=%s", read, *now,
-            LOG_QUOTE(p->options->from_start ? from_its_beginning : how_to_go_on));
-    free(read);
+    for (int i = 0; i < t->n; i++) {
+        struct partition *q = &t->partitions[i];
+        int64_t end;
+        if (!database_place(p->db, topic, i, &q->stored))
+            return false;
+        if (q->started)
+            continue;
+        if (!reader_bounds(p->reader, topic, i, q->stored.next, &q->low, &end))
+            return false;
+        if (q->stored.next > end)
+            find_another(
+                t, i, "it ends at offset %" PRId64 ", and was read up to %" PRId64, end, q->stored.next);
+    }
     return true;
 }
 
@@ -174,25 +143,10 @@ static bool start_comparing(struct places *p, enum topic topic, int i, size_t *c
 }
 
 /*
- * A record that cannot be decoded tells nothing, since `follow` passed over it and the ledger does not have
- * it. Each record replaces the result of the one before, so that the newest decides.
- */
-static bool compare_record(struct places *p, const rd_kafka_message_t *message, struct partition *q)
-{
-    struct ledger_record r;
-    enum database_match match;
-    if (!reader_decode(p->reader, message, &p->arena, &r))
-        return true;
-    if (!database_compare(p->db, &r, q->compare_before, &match))
-        return false;
-    if (match != MATCH_UNKNOWN) {
-        q->compared = r.offset;
-        q->same = match == MATCH_SAME;
-    }
-    return true;
-}
-
-/*
+ * Takes a message of a partition that is being compared. A record that cannot be decoded tells nothing, since
+ * `follow` passed over it and the ledger does not have it. Each record replaces the result of the one before,
+ * so that the newest decides.
+ *
  * An offset that Kafka does not have ends the comparison too: the records before it were deleted by age
  * meanwhile, or the topic ends before it, which is noticed when it is read on. After other errors librdkafka
  * tries again.
@@ -202,10 +156,18 @@ static bool compare_message(struct places *p, const rd_kafka_message_t *message,
     enum topic topic = reader_topic_of(p->reader, message);
     struct partition *q = &p->topics[topic].partitions[message->partition];
     bool record = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    struct ledger_record r;
     if (!q->comparing)
         return true;
-    if (record && message->offset < q->compare_before && !compare_record(p, message, q))
-        return false;
+    if (record && message->offset < q->compare_before && reader_decode(p->reader, message, &p->arena, &r)) {
+        enum database_match match;
+        if (!database_compare(p->db, &r, q->compare_before, &match))
+            return false;
+        if (match != MATCH_UNKNOWN) {
+            q->compared = r.offset;
+            q->same = match == MATCH_SAME;
+        }
+    }
     if ((record && message->offset + 1 >= q->compare_before) ||
         message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || reader_offset_gone(message)) {
         q->comparing = false;
@@ -214,74 +176,51 @@ static bool compare_message(struct places *p, const rd_kafka_message_t *message,
     return true;
 }
 
-static bool take_compared(struct places *p, size_t *comparing)
-{
-    rd_kafka_message_t *messages[TAKE_MAX];
-    size_t n = reader_take(p->reader, QUEUE_COMPARED, messages, TAKE_MAX, TAKE_MS);
-    bool good = true;
-    for (size_t i = 0; i < n; i++) {
-        good = good && compare_message(p, messages[i], comparing);
-        rd_kafka_message_destroy(messages[i]);
-    }
-    return good;
-}
-
 /*
- * Ends the comparison of a partition. If its records did not come in time, a partition that is being read can
- * be compared a minute later, but one that is not read yet must not be started: then the result is false.
+ * Compares all partitions. If the records of one did not come in time and it is being read, it can be
+ * compared a minute later, but one that is not read yet must not be started: then the result is false.
  */
-static bool end_comparing(struct places *p, enum topic topic, int i)
-{
-    struct topic_places *t = &p->topics[topic];
-    struct partition *q = &t->partitions[i];
-    if (q->comparing) {
-        q->comparing = false;
-        q->settled = false;
-        log_event(p->log, q->started ? LOG_WARN : LOG_ERROR, "not_compared", "topic=%s partition=%d error=%s",
-            ledger_topic_names[topic], i, LOG_QUOTE("the records that were read last did not come in time"));
-        return q->started;
-    }
-    if (q->settled && q->compared >= 0 && !q->same)
-        find_another(t, i,
-            "its record at offset %" PRId64 " is not the one that was read there; read up to %" PRId64,
-            q->compared, q->stored.next);
-    return true;
-}
-
 static bool compare_all(struct places *p)
 {
+    bool good = true;
     size_t comparing = 0;
     for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
         for (int i = 0; i < p->topics[topic].n; i++)
             if (!start_comparing(p, topic, i, &comparing))
                 return false;
     int64_t until = clock_monotonic_ms() + COMPARE_MS;
-    while (comparing > 0 && clock_monotonic_ms() < until)
-        if (!take_compared(p, &comparing))
-            return false;
-    bool good = true;
-    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
-        for (int i = 0; i < p->topics[topic].n; i++)
-            good = end_comparing(p, topic, i) && good;
+    while (good && comparing > 0 && clock_monotonic_ms() < until) {
+        rd_kafka_message_t *messages[TAKE_MAX];
+        size_t n = reader_take(p->reader, QUEUE_COMPARED, messages, TAKE_MAX, TAKE_MS);
+        for (size_t i = 0; i < n; i++) {
+            good = good && compare_message(p, messages[i], &comparing);
+            rd_kafka_message_destroy(messages[i]);
+        }
+    }
+    if (!good)
+        return false;
+    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
+        for (int i = 0; i < p->topics[topic].n; i++) {
+            struct partition *q = &p->topics[topic].partitions[i];
+            if (q->comparing) {
+                q->comparing = false;
+                q->settled = false;
+                log_event(p->log, q->started ? LOG_WARN : LOG_ERROR, "not_compared",
+                    "topic=%s partition=%d error=%s", ledger_topic_names[topic], i,
+                    LOG_QUOTE("the records that were read last did not come in time"));
+                good = q->started && good;
+            } else if (q->settled && q->compared >= 0 && !q->same) {
+                find_another(&p->topics[topic], i,
+                    "its record at offset %" PRId64
+                    " is not the one that was read there; read up to %" PRId64,
+                    q->compared, q->stored.next);
+            }
+        }
+    }
     return good;
 }
 
 /* ---- deciding ---- */
-
-/* If the topic is another one, forgets its offsets if the user asked for that; else following must end. */
-static bool decide_topic(struct places *p, enum topic topic, bool from_start)
-{
-    struct topic_places *t = &p->topics[topic];
-    if (*t->another == '\0')
-        return true;
-    log_event(p->log, from_start ? LOG_WARN : LOG_ERROR, "another_topic",
-        "topic=%s partition=%d found=%s action=%s", ledger_topic_names[topic], t->another_partition,
-        LOG_QUOTE(t->another), LOG_QUOTE(from_start ? from_its_beginning : how_to_go_on));
-    for (int i = 0; i < t->n; i++)
-        t->partitions[i].stored = (struct database_place){0};
-    t->known = false;
-    return from_start && database_forget_offsets(p->db, topic);
-}
 
 /*
  * A partition that begins after the offset to go on from has lost records that were never read. For a ledger
@@ -310,12 +249,25 @@ static bool decide_partition(struct places *p, enum topic topic, int i)
     return database_check(p->db, topic, i, q->low);
 }
 
-/* Logs everything that is wrong, not only the first fault, before it fails. */
+/*
+ * Forgets the offsets of topics that are others now if the user asked for that; else following must end.
+ * Logs everything that is wrong, not only the first fault, before it fails.
+ */
 static bool decide_all(struct places *p, bool from_start)
 {
     bool good = true;
-    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++)
-        good = decide_topic(p, topic, from_start) && good;
+    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
+        struct topic_places *t = &p->topics[topic];
+        if (*t->another == '\0')
+            continue;
+        log_event(p->log, from_start ? LOG_WARN : LOG_ERROR, "another_topic",
+            "topic=%s partition=%d found=%s action=%s", ledger_topic_names[topic], t->another_partition,
+            LOG_QUOTE(t->another), LOG_QUOTE(from_start ? from_its_beginning : how_to_go_on));
+        for (int i = 0; i < t->n; i++)
+            t->partitions[i].stored = (struct database_place){0};
+        t->known = false;
+        good = from_start && database_forget_offsets(p->db, topic) && good;
+    }
     for (enum topic topic = 0; good && topic < TOPIC_COUNT; topic++)
         for (int i = 0; i < p->topics[topic].n; i++)
             good = decide_partition(p, topic, i) && good;
@@ -324,21 +276,6 @@ static bool decide_all(struct places *p, bool from_start)
 
 /* ---- starting ---- */
 
-static bool start_all(struct places *p, bool from_start)
-{
-    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
-        for (int i = 0; i < p->topics[topic].n; i++) {
-            struct partition *q = &p->topics[topic].partitions[i];
-            if (q->started && !q->diverted)
-                continue;
-            if (!reader_start(p->reader, topic, i, from_start ? q->low : q->stored.next, QUEUE_RECORDS))
-                return false;
-            q->started = true;
-        }
-    }
-    return true;
-}
-
 /*
  * Asks everything before the first partition is read. Once a broker is being fetched from, it answers other
  * questions only after each fetch; and what was read of another topic could not be taken out of the ledger
@@ -346,16 +283,32 @@ static bool start_all(struct places *p, bool from_start)
  */
 static bool look_and_start(struct places *p, bool from_start)
 {
-    bool another_cluster;
-    char *cluster = NULL;
-    if (!look_at_cluster(p, &another_cluster, &cluster))
+    char *read = database_cluster(p->db);
+    if (read == NULL)
         return false;
-    bool good = (!another_cluster || from_start) && look_at_all(p);
+    char *cluster = reader_cluster(p->reader); /* "" if Kafka tells none */
+    bool another_cluster = *read != '\0' && *cluster != '\0' && strcmp(read, cluster) != 0;
+    if (another_cluster)
+        log_event(p->log, p->options->from_start ? LOG_WARN : LOG_ERROR, "another_cluster",
+            "read=%s found=%s action=%s", read, cluster,
+            LOG_QUOTE(p->options->from_start ? from_its_beginning : how_to_go_on));
+    free(read);
+    bool good = !another_cluster || from_start;
+    for (enum topic topic = 0; good && topic < TOPIC_COUNT; topic++)
+        good = look_at_topic(p, topic);
     for (int i = 0; good && another_cluster && i < TOPIC_COUNT; i++)
         find_another(&p->topics[i], 0, "it is of another cluster", 0, 0);
     good = good && compare_all(p) && database_begin(p->db) && decide_all(p, from_start) &&
-           (*cluster == '\0' || database_set_cluster(p->db, cluster)) && database_commit(p->db) &&
-           start_all(p, from_start);
+           (*cluster == '\0' || database_set_cluster(p->db, cluster)) && database_commit(p->db);
+    for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
+        for (int i = 0; good && i < p->topics[topic].n; i++) {
+            struct partition *q = &p->topics[topic].partitions[i];
+            if (q->started && !q->diverted)
+                continue;
+            good = reader_start(p->reader, topic, i, from_start ? q->low : q->stored.next, QUEUE_RECORDS);
+            q->started = q->started || good;
+        }
+    }
     free(cluster);
     p->last_look_ms = clock_monotonic_ms();
     return good;

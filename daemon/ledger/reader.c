@@ -48,18 +48,7 @@ static bool set_property(struct reader *r, rd_kafka_conf_t *conf, const char *na
     return false;
 }
 
-static bool set_given(struct reader *r, rd_kafka_conf_t *conf, const char *given)
-{
-    const char *equals = strchr(given, '=');
-    char *name = mem_strndup(given, (size_t)(equals - given));
-    bool set = set_property(r, conf, name, equals + 1);
-    free(name);
-    return set;
-}
-
-/* auto.offset.reset: a topic made anew must be noticed, not read from wherever. */
-static bool configure(
-    struct reader *r, rd_kafka_conf_t *conf, const char *const *properties, size_t n_properties)
+static bool connect_kafka(struct reader *r, const char *const *properties, size_t n_properties)
 {
     static const struct {
         const char *name;
@@ -70,26 +59,25 @@ static bool configure(
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
         {"enable.partition.eof", "true"},
-        {"auto.offset.reset", "error"},
+        {"auto.offset.reset", "error"}, /* a topic made anew must be noticed, not read from wherever */
         {"fetch.wait.max.ms", "100"},
     };
-    bool good = set_property(r, conf, "bootstrap.servers", r->brokers) &&
-                set_property(r, conf, "log_level", log_enabled(r->log, LOG_DEBUG) ? "7" : "5");
-    for (size_t i = 0; good && i < sizeof(ours) / sizeof(ours[0]); i++)
-        good = set_property(r, conf, ours[i].name, ours[i].value);
-    for (size_t i = 0; good && i < n_properties; i++)
-        good = set_given(r, conf, properties[i]);
-    return good;
-}
-
-static bool connect_kafka(struct reader *r, const char *const *properties, size_t n_properties)
-{
     char error[256] = "";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_opaque(conf, r->log);
     rd_kafka_conf_set_log_cb(conf, write_log);
     rd_kafka_conf_set_error_cb(conf, write_error);
-    if (configure(r, conf, properties, n_properties)) {
+    bool good = set_property(r, conf, "bootstrap.servers", r->brokers) &&
+                set_property(r, conf, "log_level", log_enabled(r->log, LOG_DEBUG) ? "7" : "5");
+    for (size_t i = 0; good && i < sizeof(ours) / sizeof(ours[0]); i++)
+        good = set_property(r, conf, ours[i].name, ours[i].value);
+    for (size_t i = 0; good && i < n_properties; i++) {
+        const char *equals = strchr(properties[i], '=');
+        char *name = mem_strndup(properties[i], (size_t)(equals - properties[i]));
+        good = set_property(r, conf, name, equals + 1);
+        free(name);
+    }
+    if (good) {
         r->kafka = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof(error));
         if (r->kafka != NULL)
             return true;
@@ -130,26 +118,6 @@ static void grow(struct reader_topic *t, int partitions)
     t->partitions = partitions;
 }
 
-static bool look_up(struct reader *r, enum topic topic, bool *away)
-{
-    struct reader_topic *t = &r->topics[topic];
-    int n;
-    t->handle = rd_kafka_topic_new(r->kafka, ledger_topic_names[topic], NULL);
-    rd_kafka_resp_err_t err = count_partitions(r, t, &n, ANSWER_MS);
-    grow(t, n);
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR && n > 0)
-        return true;
-    *away = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
-            err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-    if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        log_event(r->log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s",
-            ledger_topic_names[topic], LOG_QUOTE(r->brokers), LOG_QUOTE("minuted --create-topics makes it"));
-    else
-        log_event(r->log, LOG_ERROR, "kafka_unreachable", "brokers=%s topic=%s error=%s",
-            LOG_QUOTE(r->brokers), ledger_topic_names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
-    return false;
-}
-
 struct reader *reader_open(
     const char *brokers, const char *const *properties, size_t n_properties, struct log *log, bool *away)
 {
@@ -160,30 +128,43 @@ struct reader *reader_open(
     bool good = connect_kafka(r, properties, n_properties);
     for (int i = 0; good && i < QUEUE_COUNT; i++)
         r->queues[i] = rd_kafka_queue_new(r->kafka);
-    for (enum topic topic = 0; good && topic < TOPIC_COUNT; topic++)
-        good = look_up(r, topic, away);
+    for (enum topic topic = 0; good && topic < TOPIC_COUNT; topic++) {
+        struct reader_topic *t = &r->topics[topic];
+        int n;
+        t->handle = rd_kafka_topic_new(r->kafka, ledger_topic_names[topic], NULL);
+        rd_kafka_resp_err_t err = count_partitions(r, t, &n, ANSWER_MS);
+        grow(t, n);
+        good = err == RD_KAFKA_RESP_ERR_NO_ERROR && n > 0;
+        if (good)
+            continue;
+        *away = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+                err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+        if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            log_event(log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s",
+                ledger_topic_names[topic], LOG_QUOTE(brokers), LOG_QUOTE("minuted --create-topics makes it"));
+        else
+            log_event(log, LOG_ERROR, "kafka_unreachable", "brokers=%s topic=%s error=%s", LOG_QUOTE(brokers),
+                ledger_topic_names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
+    }
     if (good)
         return r;
     reader_close(r);
     return NULL;
 }
 
-static void close_topic(struct reader_topic *t)
-{
-    for (int p = 0; p < t->partitions; p++)
-        if (t->started[p])
-            rd_kafka_consume_stop(t->handle, p);
-    free(t->started);
-    if (t->handle != NULL)
-        rd_kafka_topic_destroy(t->handle);
-}
-
 void reader_close(struct reader *r)
 {
     if (r == NULL)
         return;
-    for (int i = 0; i < TOPIC_COUNT; i++)
-        close_topic(&r->topics[i]);
+    for (int i = 0; i < TOPIC_COUNT; i++) {
+        struct reader_topic *t = &r->topics[i];
+        for (int p = 0; p < t->partitions; p++)
+            if (t->started[p])
+                rd_kafka_consume_stop(t->handle, p);
+        free(t->started);
+        if (t->handle != NULL)
+            rd_kafka_topic_destroy(t->handle);
+    }
     for (int i = 0; i < QUEUE_COUNT; i++)
         if (r->queues[i] != NULL)
             rd_kafka_queue_destroy(r->queues[i]);
@@ -217,14 +198,6 @@ static bool complain(
     return false;
 }
 
-/* The partition was counted before, so a broker that does not know it has only not heard of it yet. */
-static bool may_pass(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-           err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
-           err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
-}
-
 char *reader_cluster(struct reader *r)
 {
     char *told = rd_kafka_clusterid(r->kafka, ANSWER_MS);
@@ -241,9 +214,16 @@ bool reader_bounds(
     for (int tries = 1;; tries++) {
         err = rd_kafka_query_watermark_offsets(
             r->kafka, ledger_topic_names[topic], partition, low, end, ANSWER_MS);
-        /* The partitions of a topic just made, or of a broker just gone, have a new leader in a moment. */
+        /*
+         * The partitions of a topic just made, or of a broker just gone, have a new leader in a moment. The
+         * partition was counted before, so a broker that does not know it has only not heard of it yet.
+         */
+        bool may_pass =
+            err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+            err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+            err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
         bool behind = err == RD_KAFKA_RESP_ERR_NO_ERROR && *end < read;
-        if (!(may_pass(err) && tries < LEADER_TRIES) && !(behind && tries < END_TRIES))
+        if (!(may_pass && tries < LEADER_TRIES) && !(behind && tries < END_TRIES))
             break;
         rd_kafka_poll(r->kafka, LEADER_WAIT_MS);
     }
@@ -282,28 +262,23 @@ bool reader_offset_gone(const rd_kafka_message_t *message)
            message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
 }
 
-static struct slice content_type_of(const rd_kafka_message_t *message)
-{
-    rd_kafka_headers_t *headers;
-    const void *value;
-    size_t size;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "content-type", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        value == NULL)
-        return (struct slice){"", 0};
-    return (struct slice){value, size};
-}
-
 bool reader_decode(const struct reader *r, const rd_kafka_message_t *message, struct arena *arena,
     struct ledger_record *record)
 {
     struct slice key = {message->key, message->key_len};
     struct slice value = {message->payload, message->len};
+    struct slice type = {"", 0};
+    rd_kafka_headers_t *headers;
+    const void *text;
+    size_t size;
+    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        rd_kafka_header_get_last(headers, "content-type", &text, &size) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        text != NULL)
+        type = (struct slice){text, size};
     *record = (struct ledger_record){
         .topic = reader_topic_of(r, message), .partition = message->partition, .offset = message->offset};
     arena_reset(arena);
-    if (ledger_record_decode(content_type_of(message), key, value, arena, record) &&
-        !ledger_record_has_key(record, key))
+    if (ledger_record_decode(type, key, value, arena, record) && !ledger_record_has_key(record, key))
         record->problem = "its key is another's";
     return record->problem == NULL;
 }
