@@ -17,6 +17,15 @@ enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 2, BUSY_MS = 10000, SQL_MAX
 static const char upgrade_sql[] = "ALTER TABLE offsets ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;"
                                   "CREATE TABLE kafka (cluster_id TEXT NOT NULL);";
 
+static const char write_offset_sql[] =
+    "INSERT INTO offsets (topic, kafka_partition, next_offset, missed) VALUES (?1, ?2, ?3, ?4) "
+    "ON CONFLICT DO UPDATE SET "
+    "next_offset = max(next_offset, excluded.next_offset), missed = missed + excluded.missed";
+static const char write_check_sql[] =
+    "UPDATE offsets SET checked = ?3 WHERE topic = ?1 AND kafka_partition = ?2";
+static const char read_offset_sql[] =
+    "SELECT next_offset, checked FROM offsets WHERE topic = ?1 AND kafka_partition = ?2";
+
 struct database {
     char *path;
     char **error; /* while it is being opened: where what is wrong goes */
@@ -73,20 +82,6 @@ static bool write_schema(struct database *db, const char *sql)
     return execute(db, sql) && execute(db, header);
 }
 
-static bool check_header(struct database *db, int64_t application, int64_t version, bool writing)
-{
-    char text[128];
-    if (application != APPLICATION_ID)
-        return complain(db, "is not a ledger of this version");
-    if (version == 1)
-        return !writing || write_schema(db, upgrade_sql);
-    if (version == SCHEMA_VERSION)
-        return true;
-    snprintf(text, sizeof(text), "has schema version %lld, and this program's is %d: read into a new file",
-        (long long)version, SCHEMA_VERSION);
-    return complain(db, text);
-}
-
 /* To be called within a transaction, or two programs that start at once might both find the file empty. */
 static bool check_schema(struct database *db, bool writing)
 {
@@ -97,11 +92,19 @@ static bool check_schema(struct database *db, bool writing)
         !database_number(db, "PRAGMA user_version", &version) ||
         !database_number(db, "SELECT count(*) FROM sqlite_schema", &tables))
         return false;
-    bool empty = application == 0 && version == 0 && tables == 0;
-    if (!empty)
-        return check_header(db, application, version, writing);
-    return writing ? write_schema(db, (const char *)schema_sql)
-                   : complain(db, "is empty: 'minuted-ledger follow' fills it");
+    if (application == 0 && version == 0 && tables == 0)
+        return writing ? write_schema(db, (const char *)schema_sql)
+                       : complain(db, "is empty: 'minuted-ledger follow' fills it");
+    if (application != APPLICATION_ID)
+        return complain(db, "is not a ledger of this version");
+    if (version == 1)
+        return !writing || write_schema(db, upgrade_sql);
+    if (version == SCHEMA_VERSION)
+        return true;
+    char text[128];
+    snprintf(text, sizeof(text), "has schema version %lld, and this program's is %d: read into a new file",
+        (long long)version, SCHEMA_VERSION);
+    return complain(db, text);
 }
 
 /* Prepares the statements in SQL, one for each topic in the order of the enum. */
@@ -113,28 +116,6 @@ static bool prepare_topics(
         if (!prepare(db, rest, &statements[topic], &rest))
             return false;
     return true;
-}
-
-static bool prepare_all(struct database *db)
-{
-    return prepare_topics(db, upserts_sql, db->upserts) && prepare_topics(db, compare_sql, db->compares) &&
-           prepare(db,
-               "INSERT INTO offsets (topic, kafka_partition, next_offset, missed) VALUES (?1, ?2, ?3, ?4) "
-               "ON CONFLICT DO UPDATE SET "
-               "next_offset = max(next_offset, excluded.next_offset), missed = missed + excluded.missed",
-               &db->write_offset, NULL) &&
-           prepare(db, "UPDATE offsets SET checked = ?3 WHERE topic = ?1 AND kafka_partition = ?2",
-               &db->write_check, NULL) &&
-           prepare(db, "SELECT next_offset, checked FROM offsets WHERE topic = ?1 AND kafka_partition = ?2",
-               &db->read_offset, NULL);
-}
-
-/* Changes the file only after it is known to be a ledger. */
-static bool open_writing(struct database *db)
-{
-    return (sqlite3_db_readonly(db->sqlite, "main") == 0 || complain(db, "cannot be written")) &&
-           database_begin(db) && check_schema(db, true) && database_commit(db) &&
-           execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL") && prepare_all(db);
 }
 
 struct database *database_open(const char *path, bool writing, char **error)
@@ -149,9 +130,20 @@ struct database *database_open(const char *path, bool writing, char **error)
         sqlite3_busy_timeout(db->sqlite, BUSY_MS);
         sqlite3_create_function(
             db->sqlite, "popcount", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, popcount, NULL, NULL);
-        /* A report reads one snapshot, however much is written meanwhile. */
-        opened = writing ? open_writing(db) : execute(db, "BEGIN") && check_schema(db, false);
     }
+    /* A report reads one snapshot, however much is written meanwhile. */
+    if (opened && !writing)
+        opened = execute(db, "BEGIN") && check_schema(db, false);
+    /* The file is changed only after it is known to be a ledger. */
+    if (opened && writing)
+        opened = (sqlite3_db_readonly(db->sqlite, "main") == 0 || complain(db, "cannot be written")) &&
+                 database_begin(db) && check_schema(db, true) && database_commit(db) &&
+                 execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL") &&
+                 prepare_topics(db, upserts_sql, db->upserts) &&
+                 prepare_topics(db, compare_sql, db->compares) &&
+                 prepare(db, write_offset_sql, &db->write_offset, NULL) &&
+                 prepare(db, write_check_sql, &db->write_check, NULL) &&
+                 prepare(db, read_offset_sql, &db->read_offset, NULL);
     db->error = NULL;
     if (opened)
         return db;
@@ -356,15 +348,6 @@ sqlite3_stmt *database_query(struct database *db, const char *sql)
     return prepare(db, sql, &statement, NULL) ? statement : NULL;
 }
 
-static const char *condition(struct learner_filter filter)
-{
-    if (filter.portal != NULL && filter.learner != NULL)
-        return "portal = :portal AND learner_id = :learner";
-    if (filter.portal != NULL)
-        return "portal = :portal";
-    return filter.learner != NULL ? "learner_id = :learner" : "true";
-}
-
 static void bind_filter(sqlite3_stmt *s, const char *name, const char *value)
 {
     if (s != NULL && value != NULL)
@@ -374,7 +357,13 @@ static void bind_filter(sqlite3_stmt *s, const char *name, const char *value)
 sqlite3_stmt *database_query_learners(struct database *db, const char *sql, struct learner_filter filter)
 {
     char text[SQL_MAX];
-    const char *where = condition(filter);
+    const char *where = "true";
+    if (filter.portal != NULL && filter.learner != NULL)
+        where = "portal = :portal AND learner_id = :learner";
+    else if (filter.portal != NULL)
+        where = "portal = :portal";
+    else if (filter.learner != NULL)
+        where = "learner_id = :learner";
     sqlite3_snprintf(sizeof(text), text, sql, where, where);
     sqlite3_stmt *statement = database_query(db, text);
     bind_filter(statement, ":portal", filter.portal);

@@ -32,17 +32,6 @@ static bool skip(const char **at, const char *one_of)
     return false;
 }
 
-static bool parse_fraction(const char **at)
-{
-    if (!skip(at, "."))
-        return true;
-    if (!isdigit((unsigned char)**at))
-        return false;
-    while (isdigit((unsigned char)**at))
-        (*at)++;
-    return true;
-}
-
 static bool parse_zone(const char **at, int64_t *offset_s)
 {
     *offset_s = 0;
@@ -59,25 +48,26 @@ static bool parse_zone(const char **at, int64_t *offset_s)
     return **at == '\0';
 }
 
-static bool parse_civil(const char *at, struct tm *t, int64_t *offset_s)
-{
-    *t = (struct tm){0};
-    t->tm_year = digits(&at, 4) - 1900;
-    t->tm_mon = skip(&at, "-") ? digits(&at, 2) - 1 : -2;
-    t->tm_mday = skip(&at, "-") ? digits(&at, 2) : -1;
-    t->tm_hour = skip(&at, "Tt ") ? digits(&at, 2) : -1;
-    t->tm_min = skip(&at, ":") ? digits(&at, 2) : -1;
-    if (t->tm_min >= 0 && skip(&at, ":"))
-        t->tm_sec = digits(&at, 2);
-    return parse_fraction(&at) && parse_zone(&at, offset_s);
-}
-
 /* timegm() turns a 31st of April into the 1st of May. If it changed anything, TEXT was no date. */
 static bool parse_rfc3339(const char *text, int64_t *unix_seconds)
 {
-    struct tm given;
+    const char *at = text;
+    struct tm given = {0};
     int64_t offset_s;
-    if (!parse_civil(text, &given, &offset_s))
+    given.tm_year = digits(&at, 4) - 1900;
+    given.tm_mon = skip(&at, "-") ? digits(&at, 2) - 1 : -2;
+    given.tm_mday = skip(&at, "-") ? digits(&at, 2) : -1;
+    given.tm_hour = skip(&at, "Tt ") ? digits(&at, 2) : -1;
+    given.tm_min = skip(&at, ":") ? digits(&at, 2) : -1;
+    if (given.tm_min >= 0 && skip(&at, ":"))
+        given.tm_sec = digits(&at, 2);
+    if (skip(&at, ".")) { /* A fraction of a second is cut off. */
+        if (!isdigit((unsigned char)*at))
+            return false;
+        while (isdigit((unsigned char)*at))
+            at++;
+    }
+    if (!parse_zone(&at, &offset_s))
         return false;
     struct tm moved = given;
     *unix_seconds = timegm(&moved) - offset_s;

@@ -219,35 +219,19 @@ static bool complain(enum command command)
     return false;
 }
 
-/* The rows that COMMAND knows, --help and --version, as getopt wants them. */
-static void list_options(enum command command, struct option list[ROWS + 3])
+static bool parse_command(int argc, char **argv, struct ledger_options *o, enum exit_status *status)
 {
+    /* The rows that the command knows, --help and --version, as getopt wants them. */
+    struct option list[ROWS + 3];
     size_t n = 0;
-    for (int i = 0; i < ROWS; i++)
-        if (rows[i].known >> command & 1)
+    unsigned given = 0;
+    int i;
+    for (i = 0; i < ROWS; i++)
+        if (rows[i].known >> o->command & 1)
             list[n++] = (struct option){rows[i].name, rows[i].has_value, NULL, i};
     list[n++] = (struct option){"help", no_argument, NULL, HELP};
     list[n++] = (struct option){"version", no_argument, NULL, VERSION};
     list[n] = (struct option){0};
-}
-
-static bool check_given(const struct ledger_options *o, unsigned given)
-{
-    for (int i = 0; i < ROWS; i++) {
-        if ((rows[i].needed >> o->command & 1) == 0 || (given >> i & 1) != 0)
-            continue;
-        fprintf(stderr, "minuted-ledger %s: --%s is needed\n", commands[o->command].name, rows[i].name);
-        return complain(o->command);
-    }
-    return true;
-}
-
-static bool parse_command(int argc, char **argv, struct ledger_options *o, enum exit_status *status)
-{
-    struct option list[ROWS + 3];
-    unsigned given = 0;
-    int i;
-    list_options(o->command, list);
     while ((i = getopt_long(argc, argv, "", list, NULL)) != -1) {
         if (i == HELP || i == VERSION) {
             fputs(i == HELP ? commands[o->command].usage : "minuted-ledger " MINUTED_VERSION "\n", stdout);
@@ -266,7 +250,13 @@ static bool parse_command(int argc, char **argv, struct ledger_options *o, enum 
         fprintf(stderr, "minuted-ledger: unexpected argument '%s'\n", argv[optind]);
         return complain(o->command);
     }
-    return check_given(o, given);
+    for (i = 0; i < ROWS; i++) {
+        if ((rows[i].needed >> o->command & 1) == 0 || (given >> i & 1) != 0)
+            continue;
+        fprintf(stderr, "minuted-ledger %s: --%s is needed\n", commands[o->command].name, rows[i].name);
+        return complain(o->command);
+    }
+    return true;
 }
 
 bool ledger_options_parse(int argc, char **argv, struct ledger_options *options, enum exit_status *status)

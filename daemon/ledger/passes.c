@@ -58,26 +58,22 @@ static char *unquote(char *at, const char *end, struct slice *field)
     return NULL;
 }
 
-static char *read_field(char *at, const char *end, struct slice *field)
-{
-    while (at < end && *at == ' ')
-        at++;
-    if (at < end && *at == '"') {
-        at = unquote(at, end, field);
-        while (at != NULL && at < end && (*at == ' ' || *at == '\r'))
-            at++;
-        return at;
-    }
-    char *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
-    char *stop = comma == NULL ? at + (end - at) : comma;
-    *field = trim((struct slice){at, (size_t)(stop - at)});
-    return stop;
-}
-
 static bool split(char *at, const char *end, struct line *line)
 {
     for (line->n = 0; line->n < FIELDS_MAX;) {
-        at = read_field(at, end, &line->fields[line->n++]);
+        struct slice *field = &line->fields[line->n++];
+        while (at < end && *at == ' ')
+            at++;
+        if (at < end && *at == '"') {
+            at = unquote(at, end, field);
+            while (at != NULL && at < end && (*at == ' ' || *at == '\r'))
+                at++;
+        } else {
+            char *comma = at < end ? memchr(at, ',', (size_t)(end - at)) : NULL;
+            char *stop = comma == NULL ? at + (end - at) : comma;
+            *field = trim((struct slice){at, (size_t)(stop - at)});
+            at = stop;
+        }
         if (at == NULL || (at < end && *at != ','))
             return false;
         if (at == end)
@@ -95,15 +91,6 @@ static bool is_one_of(struct slice s, const char *const *words)
 }
 
 /* ---- the file ---- */
-
-static void add(struct passes *p, struct pass pass)
-{
-    if (p->n == p->cap) {
-        p->cap = p->cap == 0 ? 256 : p->cap * 2;
-        p->rows = mem_realloc(p->rows, p->cap * sizeof(*p->rows));
-    }
-    p->rows[p->n++] = pass;
-}
 
 /* Takes a line; returns what is wrong with it, or NULL. */
 static const char *take(
@@ -128,8 +115,13 @@ static const char *take(
     bool passed = line.n == FIELDS_NEEDED || is_one_of(line.fields[3], yes);
     if (!passed && !is_one_of(line.fields[3], no))
         return "'passed' is none of 1, true, yes, passed, 0, false, no, failed";
-    if (passed)
-        add(p, pass);
+    if (!passed)
+        return NULL;
+    if (p->n == p->cap) {
+        p->cap = p->cap == 0 ? 256 : p->cap * 2;
+        p->rows = mem_realloc(p->rows, p->cap * sizeof(*p->rows));
+    }
+    p->rows[p->n++] = pass;
     return NULL;
 }
 
@@ -151,18 +143,10 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : compare_slices(x->portal, y->portal);
 }
 
-/* LINE is a copy of the line from before it was read, since reading moves quoted fields. */
-static char *describe(const char *path, int number, const char *what, struct slice line)
+/* Takes all lines, or writes into WRONG what is wrong with the first bad one. */
+static void take_all(struct passes *p, const char *path, const struct catalog *catalog, struct buf *wrong)
 {
-    struct buf text = {0};
-    buf_printf(&text, "%s:%d: %s: '%.*s'", path, number, what, SLICE_ARG(line));
-    buf_append_char(&text, '\0');
-    return text.data;
-}
-
-static char *take_all(struct passes *p, const char *path, const struct catalog *catalog)
-{
-    char shown[SHOWN_MAX];
+    char shown[SHOWN_MAX]; /* the line as it was before it was read, since reading moves quoted fields */
     char *at = p->text.data;
     const char *end = at + p->text.len;
     if (p->text.len >= 3 && memcmp(at, "\xef\xbb\xbf", 3) == 0) /* a byte order mark, as spreadsheets write */
@@ -175,26 +159,26 @@ static char *take_all(struct passes *p, const char *path, const struct catalog *
         size_t n = line.len < SHOWN_MAX ? line.len : SHOWN_MAX;
         memcpy(shown, line.ptr, n);
         const char *problem = take(p, at, stop, number == 1, catalog);
-        if (problem != NULL)
-            return describe(path, number, problem, (struct slice){shown, n});
+        if (problem != NULL) {
+            buf_printf(wrong, "%s:%d: %s: '%.*s'", path, number, problem, (int)n, shown);
+            return;
+        }
         at = stop + 1;
     }
-    return NULL;
 }
 
 struct passes *passes_load(const char *path, const struct catalog *catalog, char **error)
 {
     struct passes *p = mem_zalloc(sizeof(*p));
+    struct buf wrong = {0};
     *error = NULL;
-    if (!file_read(path, FILE_MAX, &p->text)) {
-        struct buf text = {0};
-        buf_printf(&text, "%s: cannot be read: %s", path, strerror(errno));
-        buf_append_char(&text, '\0');
-        *error = text.data;
-    } else if (p->text.len > 0) {
-        *error = take_all(p, path, catalog);
-    }
-    if (*error != NULL) {
+    if (!file_read(path, FILE_MAX, &p->text))
+        buf_printf(&wrong, "%s: cannot be read: %s", path, strerror(errno));
+    else if (p->text.len > 0)
+        take_all(p, path, catalog, &wrong);
+    if (wrong.len > 0) {
+        buf_append_char(&wrong, '\0');
+        *error = wrong.data;
         passes_free(p);
         return NULL;
     }

@@ -111,8 +111,31 @@ struct member {
 
 enum { MEMBERS_MAX = 8 };
 
-/* Lists the fields of the record's topic, each of which it must have. A NULL name ends the list. */
-static void list_members(struct ledger_record *r, struct member list[MEMBERS_MAX])
+static bool read_member(struct json_reader *j, const struct member *m)
+{
+    if (m->text != NULL)
+        return json_string(j, m->text);
+    if (m->number != NULL) {
+        struct json_number number;
+        if (!json_number(j, &number) || !number.integral)
+            return false;
+        *m->number = number.integer;
+        return true;
+    }
+    struct slice digits;
+    *m->mask = 0;
+    if (!json_string(j, &digits) || digits.len != MASK_DIGITS)
+        return false;
+    for (size_t i = 0; i < digits.len; i++) {
+        char c = digits.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        *m->mask = *m->mask << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    return true;
+}
+
+static bool decode_json(struct slice value, struct arena *arena, struct ledger_record *r)
 {
     const struct member portal = {"portal", .text = &r->portal},
                         learner = {"learner_id", .text = &r->learner},
@@ -120,6 +143,7 @@ static void list_members(struct ledger_record *r, struct member list[MEMBERS_MAX
                         lesson = {"lesson_id", .text = &r->lesson},
                         watched = {"watched_seconds", .number = &r->watched_seconds},
                         minute = {"minute_start", .number = &r->minute_start};
+    /* The fields of each topic, each of which its records must have. A NULL name ends the list. */
     const struct member lists[TOPIC_COUNT][MEMBERS_MAX] = {
         [TOPIC_LEARNER_LESSONS] = {portal, learner, course, lesson, watched,
             {"covered_seconds", .number = &r->covered_seconds},
@@ -130,47 +154,10 @@ static void list_members(struct ledger_record *r, struct member list[MEMBERS_MAX
         [TOPIC_WATERMARKS] = {{"published_through", .number = &r->published_through},
             {"final_through", .number = &r->final_through}},
     };
-    memcpy(list, lists[r->topic], sizeof(lists[r->topic]));
-}
-
-static bool read_mask(struct json_reader *j, uint64_t *mask)
-{
-    struct slice digits;
-    *mask = 0;
-    if (!json_string(j, &digits) || digits.len != MASK_DIGITS)
-        return false;
-    for (size_t i = 0; i < digits.len; i++) {
-        char c = digits.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-            return false;
-        *mask = *mask << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
-    }
-    return true;
-}
-
-static bool read_integer(struct json_reader *j, int64_t *integer)
-{
-    struct json_number number;
-    if (!json_number(j, &number) || !number.integral)
-        return false;
-    *integer = number.integer;
-    return true;
-}
-
-static bool read_member(struct json_reader *j, const struct member *m)
-{
-    if (m->text != NULL)
-        return json_string(j, m->text);
-    return m->mask != NULL ? read_mask(j, m->mask) : read_integer(j, m->number);
-}
-
-static bool decode_json(struct slice value, struct arena *arena, struct ledger_record *r)
-{
-    struct member list[MEMBERS_MAX];
+    const struct member *list = lists[r->topic];
     unsigned missing = 0;
     struct json_reader j;
     struct slice name;
-    list_members(r, list);
     for (int i = 0; list[i].name != NULL; i++)
         missing |= 1U << i;
     json_read(&j, value, arena);
@@ -194,20 +181,6 @@ static bool is_id(struct slice id, size_t max)
     return id.len > 0 && id.len <= max && utf8_text_valid(id);
 }
 
-static bool has_names(const struct ledger_record *r)
-{
-    bool lesson = is_id(r->lesson, SHORT_ID_MAX) && is_id(r->course, SHORT_ID_MAX);
-    bool learner = is_id(r->portal, SHORT_ID_MAX) && is_id(r->learner, LEARNER_MAX);
-    switch (r->topic) {
-    case TOPIC_WATERMARKS:
-        return is_id(r->deployment, DEPLOYMENT_MAX);
-    case TOPIC_LESSON_MINUTES:
-        return lesson;
-    default:
-        return lesson && learner;
-    }
-}
-
 bool ledger_record_has_key(const struct ledger_record *r, struct slice key)
 {
     char text[KEY_MAX];
@@ -228,9 +201,13 @@ bool ledger_record_has_key(const struct ledger_record *r, struct slice key)
 /* NULL, or what the record says that no honest one does. */
 static const char *find_problem(const struct ledger_record *r)
 {
-    if (!has_names(r))
+    bool watermark = r->topic == TOPIC_WATERMARKS;
+    bool of_learner = r->topic == TOPIC_LEARNER_LESSONS || r->topic == TOPIC_LEARNER_MINUTES;
+    if ((watermark && !is_id(r->deployment, DEPLOYMENT_MAX)) ||
+        (!watermark && !(is_id(r->lesson, SHORT_ID_MAX) && is_id(r->course, SHORT_ID_MAX))) ||
+        (of_learner && !(is_id(r->portal, SHORT_ID_MAX) && is_id(r->learner, LEARNER_MAX))))
         return "an id is missing or malformed";
-    if (r->topic == TOPIC_WATERMARKS) {
+    if (watermark) {
         bool good = r->published_through >= 0 && r->published_through < RECORD_TIME_MAX &&
                     r->final_through >= 0 && r->final_through < RECORD_TIME_MAX;
         return good ? NULL : "it names no time";
