@@ -80,23 +80,6 @@ void hours_tally_free(struct hours_tally *t)
 
 /* ---- what the seconds give ---- */
 
-static struct hours_course judge_course(const struct catalog *catalog, const struct portal *portal,
-    const struct course *course, struct hours_input input)
-{
-    double hour_seconds = (double)(SECONDS_PER_MINUTE * catalog->minutes_per_hour);
-    struct hours_course result = {
-        .watched_seconds = input.seconds,
-        .needed_seconds = llround(course->hours * hour_seconds),
-        .test_missing = portal->tests == TESTS_REQUIRED && !input.test_passed,
-        .learned = (double)input.seconds / hour_seconds,
-    };
-    if (input.seconds < result.needed_seconds)
-        result.missing_seconds = result.needed_seconds - input.seconds;
-    if (hours_course_complete(&result))
-        result.certified = course->hours;
-    return result;
-}
-
 bool hours_course_complete(const struct hours_course *course)
 {
     return course->missing_seconds == 0 && !course->test_missing;
@@ -105,12 +88,25 @@ bool hours_course_complete(const struct hours_course *course)
 struct hours_result hours_judge(const struct catalog *catalog, const struct portal *portal,
     const struct hours_input *inputs, struct hours_course *courses)
 {
+    double hour_seconds = (double)(SECONDS_PER_MINUTE * catalog->minutes_per_hour);
     struct hours_result result = {.complete = true};
     for (size_t i = 0; i < catalog->n_courses; i++) {
-        courses[i] = judge_course(catalog, portal, &catalog->courses[i], inputs[i]);
-        result.learned += courses[i].learned;
-        result.certified += courses[i].certified;
-        result.complete = result.complete && hours_course_complete(&courses[i]);
+        const struct course *course = &catalog->courses[i];
+        struct hours_course *c = &courses[i];
+        *c = (struct hours_course){
+            .watched_seconds = inputs[i].seconds,
+            .needed_seconds = llround(course->hours * hour_seconds),
+            .test_missing = portal->tests == TESTS_REQUIRED && !inputs[i].test_passed,
+            .learned = (double)inputs[i].seconds / hour_seconds,
+        };
+        if (c->watched_seconds < c->needed_seconds)
+            c->missing_seconds = c->needed_seconds - c->watched_seconds;
+        if (hours_course_complete(c))
+            c->certified = course->hours;
+        else
+            result.complete = false;
+        result.learned += c->learned;
+        result.certified += c->certified;
     }
     if (result.certified > catalog->hours_max)
         result.certified = catalog->hours_max;

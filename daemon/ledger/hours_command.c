@@ -43,92 +43,67 @@ struct hours {
 
 /* ---- one learner ---- */
 
-static bool add_evidence(struct hours *h)
-{
-    bool failed;
-    sqlite3_bind_text(h->evidence, 1, h->portal.data, (int)h->portal.len, SQLITE_STATIC);
-    sqlite3_bind_text(h->evidence, 2, h->learner.data, (int)h->learner.len, SQLITE_STATIC);
-    while (database_next_row(h->db, h->evidence, &failed)) {
-        const struct lesson *lesson = catalog_find_lesson(h->catalog, database_text(h->evidence, 0));
-        if (lesson != NULL)
-            hours_tally_add_evidence(&h->tally, lesson, sqlite3_column_int64(h->evidence, 1),
-                (uint64_t)sqlite3_column_int64(h->evidence, 2));
-    }
-    sqlite3_reset(h->evidence);
-    return !failed;
-}
-
-static void judge(struct hours *h, const struct portal *portal)
-{
-    struct slice learner = buf_slice(&h->learner);
-    hours_tally_courses(&h->tally, h->catalog, h->seconds);
-    for (size_t i = 0; i < h->catalog->n_courses; i++)
-        h->inputs[i] = (struct hours_input){h->seconds[i],
-            h->passes != NULL &&
-                passes_has(h->passes, buf_slice(&h->portal), learner, h->catalog->courses[i].id)};
-    struct report_learner l = {.portal = portal, .learner = learner, .courses = h->courses};
-    l.result = hours_judge(h->catalog, portal, h->inputs, h->courses);
-    report_learner(&h->report, &l);
-}
-
-static void complain_portal(struct hours *h)
-{
-    struct slice portal = buf_slice(&h->portal);
-    if (slice_equal(portal, buf_slice(&h->unknown_portal)))
-        return;
-    buf_clear(&h->unknown_portal);
-    buf_append_slice(&h->unknown_portal, portal);
-    fprintf(stderr, "minuted-ledger: catalog %s has no portal '%.*s': its learners are left out\n",
-        h->options->catalog, SLICE_ARG(portal));
-}
-
+/* Judges the learner whose totals were read, and reports the result. */
 static bool finish_learner(struct hours *h)
 {
     if (h->portal.len == 0)
         return true;
-    const struct portal *portal = catalog_find_portal(h->catalog, buf_slice(&h->portal));
-    bool good = true;
-    if (portal == NULL)
-        complain_portal(h);
-    else if ((good = add_evidence(h)))
-        judge(h, portal);
+    bool failed = false;
+    struct slice portal_id = buf_slice(&h->portal);
+    struct slice learner = buf_slice(&h->learner);
+    const struct portal *portal = catalog_find_portal(h->catalog, portal_id);
+    if (portal != NULL) {
+        sqlite3_bind_text(h->evidence, 1, portal_id.ptr, (int)portal_id.len, SQLITE_STATIC);
+        sqlite3_bind_text(h->evidence, 2, learner.ptr, (int)learner.len, SQLITE_STATIC);
+        while (database_next_row(h->db, h->evidence, &failed)) {
+            const struct lesson *lesson = catalog_find_lesson(h->catalog, database_text(h->evidence, 0));
+            if (lesson != NULL)
+                hours_tally_add_evidence(&h->tally, lesson, sqlite3_column_int64(h->evidence, 1),
+                    (uint64_t)sqlite3_column_int64(h->evidence, 2));
+        }
+        sqlite3_reset(h->evidence);
+    } else if (!slice_equal(portal_id, buf_slice(&h->unknown_portal))) {
+        buf_clear(&h->unknown_portal);
+        buf_append_slice(&h->unknown_portal, portal_id);
+        fprintf(stderr, "minuted-ledger: catalog %s has no portal '%.*s': its learners are left out\n",
+            h->options->catalog, SLICE_ARG(portal_id));
+    }
+    if (portal != NULL && !failed) {
+        struct report_learner l = {.portal = portal, .learner = learner, .courses = h->courses};
+        hours_tally_courses(&h->tally, h->catalog, h->seconds);
+        for (size_t i = 0; i < h->catalog->n_courses; i++)
+            h->inputs[i] = (struct hours_input){h->seconds[i],
+                h->passes != NULL && passes_has(h->passes, portal_id, learner, h->catalog->courses[i].id)};
+        l.result = hours_judge(h->catalog, portal, h->inputs, h->courses);
+        report_learner(&h->report, &l);
+    }
     hours_tally_clear(&h->tally);
-    return good;
+    return !failed;
 }
 
 /* ---- all of them ---- */
 
-static bool begin_learner(struct hours *h, struct slice portal, struct slice learner)
-{
-    if (slice_equal(portal, buf_slice(&h->portal)) && slice_equal(learner, buf_slice(&h->learner)))
-        return true;
-    bool good = finish_learner(h);
-    buf_clear(&h->portal);
-    buf_clear(&h->learner);
-    buf_append_slice(&h->portal, portal);
-    buf_append_slice(&h->learner, learner);
-    return good;
-}
-
-static bool add_row(struct hours *h, sqlite3_stmt *row)
-{
-    if (!begin_learner(h, database_text(row, 0), database_text(row, 1)))
-        return false;
-    const struct lesson *lesson = catalog_find_lesson(h->catalog, database_text(row, 2));
-    if (lesson == NULL)
-        h->unknown_lessons++;
-    else
-        hours_tally_add_total(&h->tally, lesson, sqlite3_column_int64(row, 3));
-    return true;
-}
-
 static bool read_learners(struct hours *h, sqlite3_stmt *rows)
 {
     bool failed;
-    bool good = true;
-    while (good && database_next_row(h->db, rows, &failed))
-        good = add_row(h, rows);
-    return good && !failed && finish_learner(h);
+    while (database_next_row(h->db, rows, &failed)) {
+        struct slice portal = database_text(rows, 0);
+        struct slice learner = database_text(rows, 1);
+        if (!slice_equal(portal, buf_slice(&h->portal)) || !slice_equal(learner, buf_slice(&h->learner))) {
+            if (!finish_learner(h))
+                return false;
+            buf_clear(&h->portal);
+            buf_clear(&h->learner);
+            buf_append_slice(&h->portal, portal);
+            buf_append_slice(&h->learner, learner);
+        }
+        const struct lesson *lesson = catalog_find_lesson(h->catalog, database_text(rows, 2));
+        if (lesson == NULL)
+            h->unknown_lessons++;
+        else
+            hours_tally_add_total(&h->tally, lesson, sqlite3_column_int64(rows, 3));
+    }
+    return !failed && finish_learner(h);
 }
 
 static bool print_hours(struct hours *h)
@@ -178,24 +153,19 @@ static bool open_all(struct hours *h)
     return h->db != NULL;
 }
 
-static void close_all(struct hours *h)
-{
-    free(h->seconds);
-    free(h->inputs);
-    free(h->courses);
-    buf_free(&h->portal);
-    buf_free(&h->learner);
-    buf_free(&h->unknown_portal);
-    hours_tally_free(&h->tally);
-    database_close(h->db);
-    passes_free(h->passes);
-    catalog_free(h->catalog);
-}
-
 enum exit_status hours_command(const struct ledger_options *o)
 {
     struct hours h = {.options = o};
     bool good = open_all(&h) && print_hours(&h);
-    close_all(&h);
+    free(h.seconds);
+    free(h.inputs);
+    free(h.courses);
+    buf_free(&h.portal);
+    buf_free(&h.learner);
+    buf_free(&h.unknown_portal);
+    hours_tally_free(&h.tally);
+    database_close(h.db);
+    passes_free(h.passes);
+    catalog_free(h.catalog);
     return good ? EXIT_GOOD : EXIT_FAILED;
 }

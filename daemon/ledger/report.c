@@ -15,22 +15,6 @@ static void append_minutes(struct buf *b, int64_t seconds)
     buf_printf(b, "%" PRId64 ":%02" PRId64, seconds / 60, seconds % 60);
 }
 
-static void append_course_text(struct buf *b, const struct course *course, const struct hours_course *c)
-{
-    buf_printf(b, "    %-24s ", course->id);
-    append_minutes(b, c->watched_seconds);
-    buf_append_string(b, " of ");
-    append_minutes(b, c->needed_seconds);
-    buf_append_string(b, " minutes");
-    if (c->certified > 0)
-        buf_printf(b, ", %g h", c->certified);
-    if (c->missing_seconds > 0) {
-        buf_append_string(b, ", missing ");
-        append_minutes(b, c->missing_seconds);
-    }
-    buf_append_string(b, c->test_missing ? ", test not passed\n" : "\n");
-}
-
 static void append_text(struct buf *b, const struct report *r, const struct report_learner *l)
 {
     buf_printf(b, "%s/%.*s: ", l->portal->id, SLICE_ARG(l->learner));
@@ -42,8 +26,21 @@ static void append_text(struct buf *b, const struct report *r, const struct repo
         buf_append_string(b, l->portal->certificate == CERTIFICATE_ALL_HOURS
                                  ? ": this portal wants the hours of every course\n"
                                  : ": no course gave its hours\n");
-    for (size_t i = 0; i < r->catalog->n_courses; i++)
-        append_course_text(b, &r->catalog->courses[i], &l->courses[i]);
+    for (size_t i = 0; i < r->catalog->n_courses; i++) {
+        const struct hours_course *c = &l->courses[i];
+        buf_printf(b, "    %-24s ", r->catalog->courses[i].id);
+        append_minutes(b, c->watched_seconds);
+        buf_append_string(b, " of ");
+        append_minutes(b, c->needed_seconds);
+        buf_append_string(b, " minutes");
+        if (c->certified > 0)
+            buf_printf(b, ", %g h", c->certified);
+        if (c->missing_seconds > 0) {
+            buf_append_string(b, ", missing ");
+            append_minutes(b, c->missing_seconds);
+        }
+        buf_append_string(b, c->test_missing ? ", test not passed\n" : "\n");
+    }
 }
 
 /* ---- JSON ---- */
@@ -60,31 +57,6 @@ static void append_number(struct buf *b, const char *name, double value)
     json_write_number(b, value, 4);
 }
 
-static void append_course_json(struct buf *b, const struct course *course, const struct hours_course *c)
-{
-    append_member(b, "{\"course_id\":", slice_of(course->id));
-    buf_printf(b,
-        ",\"watched_seconds\":%" PRId64 ",\"needed_seconds\":%" PRId64 ",\"missing_seconds\":%" PRId64
-        ",\"test_missing\":%s",
-        c->watched_seconds, c->needed_seconds, c->missing_seconds, c->test_missing ? "true" : "false");
-    append_number(b, ",\"hours_learned\":", c->learned);
-    append_number(b, ",\"hours_certified\":", c->certified);
-    buf_append_char(b, '}');
-}
-
-/* The courses that gave no hours; what is missing of each stands in its own object. */
-static void append_missing_courses(struct buf *b, const struct report *r, const struct report_learner *l)
-{
-    const char *before = ",\"missing_courses\":[";
-    for (size_t i = 0; i < r->catalog->n_courses; i++) {
-        if (hours_course_complete(&l->courses[i]))
-            continue;
-        append_member(b, before, slice_of(r->catalog->courses[i].id));
-        before = ",";
-    }
-    buf_append_string(b, l->result.complete ? ",\"missing_courses\":[]" : "]");
-}
-
 static void append_json(struct buf *b, const struct report *r, const struct report_learner *l)
 {
     append_member(b, r->learners == 0 ? "\n{\"portal\":" : ",\n{\"portal\":", slice_of(l->portal->id));
@@ -93,10 +65,26 @@ static void append_json(struct buf *b, const struct report *r, const struct repo
     append_number(b, ",\"hours_certified\":", l->result.certified);
     buf_printf(b, ",\"complete\":%s,\"certificate\":%s", l->result.complete ? "true" : "false",
         l->result.certificate ? "true" : "false");
-    append_missing_courses(b, r, l);
+    /* The courses that gave no hours are listed; what is missing of each stands in its own object. */
+    const char *before = ",\"missing_courses\":[";
     for (size_t i = 0; i < r->catalog->n_courses; i++) {
+        if (hours_course_complete(&l->courses[i]))
+            continue;
+        append_member(b, before, slice_of(r->catalog->courses[i].id));
+        before = ",";
+    }
+    buf_append_string(b, l->result.complete ? ",\"missing_courses\":[]" : "]");
+    for (size_t i = 0; i < r->catalog->n_courses; i++) {
+        const struct hours_course *c = &l->courses[i];
         buf_append_string(b, i == 0 ? ",\"courses\":[" : ",");
-        append_course_json(b, &r->catalog->courses[i], &l->courses[i]);
+        append_member(b, "{\"course_id\":", slice_of(r->catalog->courses[i].id));
+        buf_printf(b,
+            ",\"watched_seconds\":%" PRId64 ",\"needed_seconds\":%" PRId64 ",\"missing_seconds\":%" PRId64
+            ",\"test_missing\":%s",
+            c->watched_seconds, c->needed_seconds, c->missing_seconds, c->test_missing ? "true" : "false");
+        append_number(b, ",\"hours_learned\":", c->learned);
+        append_number(b, ",\"hours_certified\":", c->certified);
+        buf_append_char(b, '}');
     }
     buf_append_string(b, "]}");
 }

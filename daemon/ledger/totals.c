@@ -65,17 +65,6 @@ static struct total_row read_row(sqlite3_stmt *s, bool evidence_is_whole)
     return row;
 }
 
-static void print_text(const struct total_row *row)
-{
-    printf("%.*s/%.*s  %.*s  watched %" PRId64 " s, covered %" PRId64 " s", SLICE_ARG(row->portal),
-        SLICE_ARG(row->learner), SLICE_ARG(row->lesson), row->watched, row->covered);
-    if (!row->agrees)
-        printf("  DISAGREES: last record watched %" PRId64 " s, covered %" PRId64 " s; evidence %" PRId64
-               " s, its last records %" PRId64 " s; records that fell: %" PRId64,
-            row->last_watched, row->last_covered, row->evidence, row->last_evidence, row->falls);
-    putchar('\n');
-}
-
 static void append_member(struct buf *b, const char *name, struct slice value)
 {
     buf_append_string(b, name);
@@ -99,22 +88,6 @@ static void print_json(const struct total_row *row, bool first)
     buf_free(&b);
 }
 
-static void print_end(bool json, long rows, long wrong, bool evidence_is_whole)
-{
-    if (json)
-        fputs("\n]\n", stdout);
-    else if (wrong > 0)
-        printf("%ld of %ld rows disagree\n", wrong, rows);
-    else
-        printf("%ld %s, all agree: last record = greatest %s evidence\n", rows, rows == 1 ? "row" : "rows",
-            evidence_is_whole ? "=" : ">=");
-    if (!evidence_is_whole)
-        fputs("minuted-ledger: Kafka had deleted some of the evidence before it was read, so it may be less "
-              "than"
-              " the totals\n",
-            stderr);
-}
-
 static enum exit_status print_rows(struct database *db, sqlite3_stmt *s, bool json, bool evidence_is_whole)
 {
     long rows = 0;
@@ -124,40 +97,55 @@ static enum exit_status print_rows(struct database *db, sqlite3_stmt *s, bool js
         fputs("[", stdout);
     while (database_next_row(db, s, &failed)) {
         struct total_row row = read_row(s, evidence_is_whole);
-        if (json)
+        if (json) {
             print_json(&row, rows == 0);
-        else
-            print_text(&row);
+        } else {
+            printf("%.*s/%.*s  %.*s  watched %" PRId64 " s, covered %" PRId64 " s", SLICE_ARG(row.portal),
+                SLICE_ARG(row.learner), SLICE_ARG(row.lesson), row.watched, row.covered);
+            if (!row.agrees)
+                printf("  DISAGREES: last record watched %" PRId64 " s, covered %" PRId64
+                       " s; evidence %" PRId64 " s, its last records %" PRId64
+                       " s; records that fell: %" PRId64,
+                    row.last_watched, row.last_covered, row.evidence, row.last_evidence, row.falls);
+            putchar('\n');
+        }
         rows++;
         wrong += !row.agrees;
     }
     if (failed)
         return EXIT_FAILED;
-    print_end(json, rows, wrong, evidence_is_whole);
+    if (json)
+        fputs("\n]\n", stdout);
+    else if (wrong > 0)
+        printf("%ld of %ld rows disagree\n", wrong, rows);
+    else
+        printf("%ld %s, all agree: last record = greatest %s evidence\n", rows, rows == 1 ? "row" : "rows",
+            evidence_is_whole ? "=" : ">=");
+    if (!evidence_is_whole)
+        fputs("minuted-ledger: Kafka had deleted some of the evidence before it was read, so it may be less "
+              "than the totals\n",
+            stderr);
     return wrong == 0 ? EXIT_GOOD : EXIT_FAILED;
-}
-
-static enum exit_status print_totals(struct database *db, const struct ledger_options *o)
-{
-    int64_t missed;
-    int64_t falls;
-    if (!database_number(db, missed_query, &missed) || !database_number(db, falls_query, &falls))
-        return EXIT_FAILED;
-    sqlite3_stmt *s = database_query_learners(db, query, (struct learner_filter){o->portal, o->learner});
-    if (s == NULL)
-        return EXIT_FAILED;
-    enum exit_status status = print_rows(db, s, o->format == FORMAT_AS_JSON, missed == 0);
-    sqlite3_finalize(s);
-    if (falls == 0)
-        return status;
-    fprintf(stderr, "minuted-ledger: lesson minutes or watermarks fell: %" PRId64 " records\n", falls);
-    return EXIT_FAILED;
 }
 
 enum exit_status totals_command(const struct ledger_options *o)
 {
     struct database *db = commands_open_database(o->database, false);
-    enum exit_status status = db == NULL ? EXIT_FAILED : print_totals(db, o);
+    enum exit_status status = EXIT_FAILED;
+    sqlite3_stmt *s = NULL;
+    int64_t missed;
+    int64_t falls;
+    if (db != NULL && database_number(db, missed_query, &missed) &&
+        database_number(db, falls_query, &falls) &&
+        (s = database_query_learners(db, query, (struct learner_filter){o->portal, o->learner})) != NULL) {
+        status = print_rows(db, s, o->format == FORMAT_AS_JSON, missed == 0);
+        if (falls != 0) {
+            fprintf(
+                stderr, "minuted-ledger: lesson minutes or watermarks fell: %" PRId64 " records\n", falls);
+            status = EXIT_FAILED;
+        }
+    }
+    sqlite3_finalize(s);
     database_close(db);
     return status;
 }

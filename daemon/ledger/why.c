@@ -55,26 +55,6 @@ static struct place read_place(sqlite3_stmt *s, int i)
     return (struct place){none ? -1 : sqlite3_column_int(s, i), sqlite3_column_int64(s, i + 1)};
 }
 
-static void add_row(struct minute *m, sqlite3_stmt *s)
-{
-    struct slice lesson = database_text(s, 0);
-    struct why_row row = {
-        .lesson = mem_strndup(lesson.ptr, lesson.len),
-        .mask = (uint64_t)sqlite3_column_int64(s, 1),
-        .last_mask = (uint64_t)sqlite3_column_int64(s, 2),
-        .evidence = read_place(s, 3),
-        .watched = sqlite3_column_int64(s, 5),
-        .covered = sqlite3_column_int64(s, 6),
-        .total = read_place(s, 7),
-    };
-    m->rows = mem_realloc(m->rows, (m->n + 1) * sizeof(*m->rows));
-    m->rows[m->n++] = row;
-    if ((int)lesson.len > m->name_width)
-        m->name_width = (int)lesson.len;
-    m->doubled |= m->all & row.mask;
-    m->all |= row.mask;
-}
-
 static bool read_minute(struct database *db, const struct ledger_options *o, struct minute *m)
 {
     bool failed;
@@ -82,21 +62,29 @@ static bool read_minute(struct database *db, const struct ledger_options *o, str
     if (s == NULL)
         return false;
     sqlite3_bind_int64(s, sqlite3_bind_parameter_index(s, ":minute"), o->minute);
-    while (database_next_row(db, s, &failed))
-        add_row(m, s);
+    while (database_next_row(db, s, &failed)) {
+        struct slice lesson = database_text(s, 0);
+        struct why_row row = {
+            .lesson = mem_strndup(lesson.ptr, lesson.len),
+            .mask = (uint64_t)sqlite3_column_int64(s, 1),
+            .last_mask = (uint64_t)sqlite3_column_int64(s, 2),
+            .evidence = read_place(s, 3),
+            .watched = sqlite3_column_int64(s, 5),
+            .covered = sqlite3_column_int64(s, 6),
+            .total = read_place(s, 7),
+        };
+        m->rows = mem_realloc(m->rows, (m->n + 1) * sizeof(*m->rows));
+        m->rows[m->n++] = row;
+        if ((int)lesson.len > m->name_width)
+            m->name_width = (int)lesson.len;
+        m->doubled |= m->all & row.mask;
+        m->all |= row.mask;
+    }
     sqlite3_finalize(s);
     return !failed;
 }
 
 /* ---- writing ---- */
-
-static void print_scale(const struct minute *m)
-{
-    printf("%-*s ", m->name_width, "second");
-    for (int i = 0; i < MINUTE_SECONDS; i += 10)
-        printf("%-10d", i);
-    putchar('\n');
-}
 
 static void print_cells(const struct minute *m, const char *name, uint64_t mask)
 {
@@ -116,36 +104,6 @@ static void print_place(enum topic topic, struct place place)
         printf("  %s partition %d offset %" PRId64, ledger_topic_names[topic], place.partition, place.offset);
 }
 
-static void print_row(const struct minute *m, const struct why_row *row)
-{
-    print_cells(m, row->lesson, row->mask);
-    print_place(TOPIC_LEARNER_MINUTES, row->evidence);
-    if (row->last_mask != row->mask)
-        printf("  (%u s by the last record)", mask_count(row->last_mask));
-    putchar('\n');
-}
-
-static void print_total(const struct minute *m, const struct why_row *row, const struct catalog *catalog)
-{
-    const struct lesson *lesson =
-        catalog == NULL ? NULL : catalog_find_lesson(catalog, slice_of(row->lesson));
-    printf("  %-*s %" PRId64 " s in all minutes, %" PRId64 " s of the video", m->name_width, row->lesson,
-        row->watched, row->covered);
-    print_place(TOPIC_LEARNER_LESSONS, row->total);
-    if (lesson != NULL)
-        printf("  %s%s%s", lesson->course->title, *lesson->title == '\0' ? "" : ": ", lesson->title);
-    else if (catalog != NULL)
-        fputs("  not in the catalog", stdout);
-    putchar('\n');
-}
-
-static void print_finality(int64_t start, int64_t final_through)
-{
-    bool final = start + MINUTE_SECONDS <= final_through;
-    puts(final ? "\nThe minute is final: nothing can be credited to it any more."
-               : "\nThe minute is not final yet: late heartbeats may still be credited to it.");
-}
-
 static enum exit_status print_minute(const struct ledger_options *o, const struct minute *m,
     const struct catalog *catalog, int64_t final_through)
 {
@@ -154,14 +112,36 @@ static enum exit_status print_minute(const struct ledger_options *o, const struc
     char when[32];
     strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&start, &utc));
     printf("%s/%s, minute %" PRId64 " (%s)\n\n", o->portal, o->learner, o->minute, when);
-    print_scale(m);
-    for (size_t i = 0; i < m->n; i++)
-        print_row(m, &m->rows[i]);
+    printf("%-*s ", m->name_width, "second");
+    for (int i = 0; i < MINUTE_SECONDS; i += 10)
+        printf("%-10d", i);
+    putchar('\n');
+    for (size_t i = 0; i < m->n; i++) {
+        const struct why_row *row = &m->rows[i];
+        print_cells(m, row->lesson, row->mask);
+        print_place(TOPIC_LEARNER_MINUTES, row->evidence);
+        if (row->last_mask != row->mask)
+            printf("  (%u s by the last record)", mask_count(row->last_mask));
+        putchar('\n');
+    }
     print_cells(m, "in all", m->all);
     puts(m->n == 0 ? "\n\nNo second of this minute was credited to this learner." : "\n");
-    for (size_t i = 0; i < m->n; i++)
-        print_total(m, &m->rows[i], catalog);
-    print_finality(o->minute, final_through);
+    for (size_t i = 0; i < m->n; i++) {
+        const struct why_row *row = &m->rows[i];
+        const struct lesson *lesson =
+            catalog == NULL ? NULL : catalog_find_lesson(catalog, slice_of(row->lesson));
+        printf("  %-*s %" PRId64 " s in all minutes, %" PRId64 " s of the video", m->name_width, row->lesson,
+            row->watched, row->covered);
+        print_place(TOPIC_LEARNER_LESSONS, row->total);
+        if (lesson != NULL)
+            printf("  %s%s%s", lesson->course->title, *lesson->title == '\0' ? "" : ": ", lesson->title);
+        else if (catalog != NULL)
+            fputs("  not in the catalog", stdout);
+        putchar('\n');
+    }
+    puts(o->minute + MINUTE_SECONDS <= final_through
+             ? "\nThe minute is final: nothing can be credited to it any more."
+             : "\nThe minute is not final yet: late heartbeats may still be credited to it.");
     if (m->doubled == 0)
         return EXIT_GOOD;
     printf("CONTESTED: %u seconds (!) stand in two lessons, and a second may be credited once.\n",
@@ -169,35 +149,23 @@ static enum exit_status print_minute(const struct ledger_options *o, const struc
     return EXIT_FAILED;
 }
 
-static void free_minute(struct minute *m)
-{
-    for (size_t i = 0; i < m->n; i++)
-        free(m->rows[i].lesson);
-    free(m->rows);
-}
-
-static enum exit_status explain(
-    const struct ledger_options *o, struct database *db, const struct catalog *catalog)
-{
-    struct minute m = {.name_width = (int)strlen("in all")};
-    int64_t final_through;
-    enum exit_status status = EXIT_FAILED;
-    if (read_minute(db, o, &m) && database_number(db, final_query, &final_through))
-        status = print_minute(o, &m, catalog, final_through);
-    free_minute(&m);
-    return status;
-}
-
 enum exit_status why_command(const struct ledger_options *o)
 {
+    struct minute m = {.name_width = (int)strlen("in all")};
     struct catalog *catalog = NULL;
     char *error = NULL;
+    int64_t final_through;
     if (o->catalog != NULL && (catalog = catalog_load(o->catalog, &error)) == NULL) {
         commands_complain(error);
         return EXIT_FAILED;
     }
     struct database *db = commands_open_database(o->database, false);
-    enum exit_status status = db == NULL ? EXIT_FAILED : explain(o, db, catalog);
+    enum exit_status status = EXIT_FAILED;
+    if (db != NULL && read_minute(db, o, &m) && database_number(db, final_query, &final_through))
+        status = print_minute(o, &m, catalog, final_through);
+    for (size_t i = 0; i < m.n; i++)
+        free(m.rows[i].lesson);
+    free(m.rows);
     database_close(db);
     catalog_free(catalog);
     return status;
