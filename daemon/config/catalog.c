@@ -213,26 +213,9 @@ static const void *find_entry(const struct entries *entries, struct slice id)
 
 /* ---- lessons, courses, portals ---- */
 
-static void read_lesson(struct catalog_reading *r, const struct yaml_node *map, const struct course *course,
-    struct lesson *lesson)
-{
-    static const char *const keys[] = {"id", "title", "length"};
-    if (map->type != YAML_MAP) {
-        problem(r, map, "a lesson is a map with an id");
-        return;
-    }
-    check_keys(r, map, "a lesson", keys, 3);
-    lesson->id = id_of(r, map);
-    lesson->title = text_of(r, map, "title", "");
-    lesson->length_seconds = (int64_t)number_of(r, map, "length", (struct number){0, 1, 86400, true});
-    lesson->course = course;
-    lesson->allows =
-        (struct claim_lesson){course->opens_ms, course->closes_ms, lesson->length_seconds * 1000};
-    add_entry(&r->catalog->index->lessons, lesson->id, map->line, lesson);
-}
-
 static void read_lessons(struct catalog_reading *r, const struct yaml_node *map, struct course *course)
 {
+    static const char *const keys[] = {"id", "title", "length"};
     const struct yaml_node *list = yaml_get(map, "lessons");
     if (list == NULL || list->type != YAML_LIST || list->n == 0) {
         problem(r, list == NULL ? map : list, "course '%s' needs a list of lessons", course->id);
@@ -244,49 +227,22 @@ static void read_lessons(struct catalog_reading *r, const struct yaml_node *map,
     }
     course->n_lessons = list->n;
     course->lessons = arena_alloc(r->arena, list->n * sizeof(*course->lessons));
-    for (size_t i = 0; i < list->n; i++)
-        read_lesson(r, list->items[i], course, &course->lessons[i]);
-}
-
-static void read_course(struct catalog_reading *r, const struct yaml_node *map, struct course *course)
-{
-    static const char *const keys[] = {"id", "title", "opens", "closes", "hours", "lessons"};
-    if (map->type != YAML_MAP) {
-        problem(r, map, "a course is a map with an id and lessons");
-        return;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct yaml_node *item = list->items[i];
+        struct lesson *lesson = &course->lessons[i];
+        if (item->type != YAML_MAP) {
+            problem(r, item, "a lesson is a map with an id");
+            continue;
+        }
+        check_keys(r, item, "a lesson", keys, 3);
+        lesson->id = id_of(r, item);
+        lesson->title = text_of(r, item, "title", "");
+        lesson->length_seconds = (int64_t)number_of(r, item, "length", (struct number){0, 1, 86400, true});
+        lesson->course = course;
+        lesson->allows =
+            (struct claim_lesson){course->opens_ms, course->closes_ms, lesson->length_seconds * 1000};
+        add_entry(&r->catalog->index->lessons, lesson->id, item->line, lesson);
     }
-    check_keys(r, map, "a course", keys, 6);
-    course->id = id_of(r, map);
-    course->title = text_of(r, map, "title", "");
-    course->opens_ms = day_of(r, map, "opens", 0, &course->opens, INT64_MIN);
-    course->closes_ms = day_of(r, map, "closes", 1, &course->closes, INT64_MAX);
-    course->hours = number_of(r, map, "hours", (struct number){1, 0.25, 1000, false});
-    if (course->opens_ms >= course->closes_ms)
-        problem(r, yaml_get(map, "closes"), "course '%s' closes before it opens", course->id);
-    add_entry(&r->catalog->index->courses, course->id, map->line, course);
-    read_lessons(r, map, course);
-}
-
-static void read_portal(struct catalog_reading *r, const struct yaml_node *map, struct portal *portal)
-{
-    static const char *const keys[] = {"id", "tests", "certificate"};
-    if (map->type != YAML_MAP) {
-        problem(r, map, "a portal is a map with an id");
-        return;
-    }
-    check_keys(r, map, "a portal", keys, 3);
-    portal->id = id_of(r, map);
-    const char *tests = text_of(r, map, "tests", "none");
-    const char *certificate = text_of(r, map, "certificate", "by_course");
-    portal->tests = strcmp(tests, "required") == 0 ? TESTS_REQUIRED : TESTS_NONE;
-    portal->certificate =
-        strcmp(certificate, "all_hours") == 0 ? CERTIFICATE_ALL_HOURS : CERTIFICATE_BY_COURSE;
-    if (portal->tests == TESTS_NONE && strcmp(tests, "none") != 0)
-        problem(r, yaml_get(map, "tests"), "'tests': required or none is wanted, not '%s'", tests);
-    if (portal->certificate == CERTIFICATE_BY_COURSE && strcmp(certificate, "by_course") != 0)
-        problem(r, yaml_get(map, "certificate"), "'certificate': by_course or all_hours is wanted, not '%s'",
-            certificate);
-    add_entry(&r->catalog->index->portals, portal->id, map->line, portal);
 }
 
 /* The list of KEY with 1 to MAX items; NULL after a problem. */
@@ -302,36 +258,61 @@ static const struct yaml_node *list_of(
 
 static void read_portals(struct catalog_reading *r, const struct yaml_node *root)
 {
+    static const char *const keys[] = {"id", "tests", "certificate"};
     const struct yaml_node *list = list_of(r, root, "portals", PORTALS_MAX);
     if (list == NULL)
         return;
     r->catalog->n_portals = list->n;
     r->catalog->portals = arena_alloc(r->arena, list->n * sizeof(*r->catalog->portals));
-    for (size_t i = 0; i < list->n; i++)
-        read_portal(r, list->items[i], &r->catalog->portals[i]);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct yaml_node *map = list->items[i];
+        struct portal *portal = &r->catalog->portals[i];
+        if (map->type != YAML_MAP) {
+            problem(r, map, "a portal is a map with an id");
+            continue;
+        }
+        check_keys(r, map, "a portal", keys, 3);
+        portal->id = id_of(r, map);
+        const char *tests = text_of(r, map, "tests", "none");
+        const char *certificate = text_of(r, map, "certificate", "by_course");
+        portal->tests = strcmp(tests, "required") == 0 ? TESTS_REQUIRED : TESTS_NONE;
+        portal->certificate =
+            strcmp(certificate, "all_hours") == 0 ? CERTIFICATE_ALL_HOURS : CERTIFICATE_BY_COURSE;
+        if (portal->tests == TESTS_NONE && strcmp(tests, "none") != 0)
+            problem(r, yaml_get(map, "tests"), "'tests': required or none is wanted, not '%s'", tests);
+        if (portal->certificate == CERTIFICATE_BY_COURSE && strcmp(certificate, "by_course") != 0)
+            problem(r, yaml_get(map, "certificate"),
+                "'certificate': by_course or all_hours is wanted, not '%s'", certificate);
+        add_entry(&r->catalog->index->portals, portal->id, map->line, portal);
+    }
 }
 
 static void read_courses(struct catalog_reading *r, const struct yaml_node *root)
 {
+    static const char *const keys[] = {"id", "title", "opens", "closes", "hours", "lessons"};
     const struct yaml_node *list = list_of(r, root, "courses", COURSES_MAX);
     if (list == NULL)
         return;
     r->catalog->n_courses = list->n;
     r->catalog->courses = arena_alloc(r->arena, list->n * sizeof(*r->catalog->courses));
-    for (size_t i = 0; i < list->n; i++)
-        read_course(r, list->items[i], &r->catalog->courses[i]);
-}
-
-static void read_timezone(struct catalog_reading *r, const struct yaml_node *root)
-{
-    r->catalog->timezone = text_of(r, root, "timezone", NULL);
-    const struct yaml_node *node = yaml_get(root, "timezone");
-    if (node == NULL)
-        return;
-    r->zone = civil_zone_load(r->catalog->timezone);
-    if (r->zone == NULL)
-        problem(r, node, "'timezone': '%s' is not in the system's zoneinfo (package tzdata)",
-            r->catalog->timezone);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct yaml_node *map = list->items[i];
+        struct course *course = &r->catalog->courses[i];
+        if (map->type != YAML_MAP) {
+            problem(r, map, "a course is a map with an id and lessons");
+            continue;
+        }
+        check_keys(r, map, "a course", keys, 6);
+        course->id = id_of(r, map);
+        course->title = text_of(r, map, "title", "");
+        course->opens_ms = day_of(r, map, "opens", 0, &course->opens, INT64_MIN);
+        course->closes_ms = day_of(r, map, "closes", 1, &course->closes, INT64_MAX);
+        course->hours = number_of(r, map, "hours", (struct number){1, 0.25, 1000, false});
+        if (course->opens_ms >= course->closes_ms)
+            problem(r, yaml_get(map, "closes"), "course '%s' closes before it opens", course->id);
+        add_entry(&r->catalog->index->courses, course->id, map->line, course);
+        read_lessons(r, map, course);
+    }
 }
 
 static void read_catalog(struct catalog_reading *r, const struct yaml_node *root)
@@ -348,7 +329,11 @@ static void read_catalog(struct catalog_reading *r, const struct yaml_node *root
     r->catalog->minutes_per_hour =
         (int64_t)number_of(r, root, "minutes_per_hour", (struct number){45, 1, 1440, true});
     r->catalog->hours_max = number_of(r, root, "hours_max", (struct number){1e6, 0.25, 1e6, false});
-    read_timezone(r, root);
+    r->catalog->timezone = text_of(r, root, "timezone", NULL);
+    const struct yaml_node *node = yaml_get(root, "timezone");
+    if (node != NULL && (r->zone = civil_zone_load(r->catalog->timezone)) == NULL)
+        problem(r, node, "'timezone': '%s' is not in the system's zoneinfo (package tzdata)",
+            r->catalog->timezone);
     read_portals(r, root);
     read_courses(r, root);
     sort_entries(r, &index->portals, "portal");

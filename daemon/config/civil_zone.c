@@ -112,20 +112,16 @@ struct civil_zone *civil_zone_parse(struct slice file)
     return NULL;
 }
 
-static bool name_is_plain(const char *name)
-{
-    for (const char *c = name; *c != '\0'; c++)
-        if (!isalnum((unsigned char)*c) && strchr("_+-/", *c) == NULL)
-            return false;
-    return isalpha((unsigned char)name[0]) && strlen(name) < 64;
-}
-
 struct civil_zone *civil_zone_load(const char *name)
 {
     char path[128];
     struct buf bytes = {0};
-    if (!name_is_plain(name))
+    /* The name becomes part of a path, so it may hold no dot and not begin with a slash. */
+    if (!isalpha((unsigned char)name[0]) || strlen(name) >= 64)
         return NULL;
+    for (const char *c = name; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr("_+-/", *c) == NULL)
+            return NULL;
     snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", name);
     struct civil_zone *zone =
         file_read(path, ZONE_BYTES_MAX, &bytes) ? civil_zone_parse(buf_slice(&bytes)) : NULL;

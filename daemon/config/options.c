@@ -56,40 +56,37 @@ static bool add_override(struct options *options, char *text)
     return true;
 }
 
-static bool parse_one(struct options *options, int option)
-{
-    switch (option) {
-    case 'c':
-        options->config_file = optarg;
-        return true;
-    case 's':
-        return add_override(options, optarg);
-    case OPT_CHECK:
-        options->action = ACTION_CHECK_CONFIG;
-        return true;
-    case OPT_TOPICS:
-        options->action = ACTION_CREATE_TOPICS;
-        return true;
-    case OPT_DEV:
-        options->dev = true;
-        return true;
-    default:
-        fputs("Try 'minuted --help'.\n", stderr);
-        return false;
-    }
-}
-
 void options_parse(int argc, char **argv, struct options *options)
 {
     *options = (struct options){.action = ACTION_RUN};
     int option;
     while ((option = getopt_long(argc, argv, "c:s:Vh", long_options, NULL)) != -1) {
-        if (option == 'V' || option == 'h') {
+        switch (option) {
+        case 'V':
+        case 'h':
             fputs(option == 'V' ? "minuted " MINUTED_VERSION "\n" : usage, stdout);
             options->action = ACTION_EXIT_GOOD;
             return;
-        }
-        if (!parse_one(options, option)) {
+        case 'c':
+            options->config_file = optarg;
+            break;
+        case 's':
+            if (!add_override(options, optarg)) {
+                options->action = ACTION_EXIT_USAGE;
+                return;
+            }
+            break;
+        case OPT_CHECK:
+            options->action = ACTION_CHECK_CONFIG;
+            break;
+        case OPT_TOPICS:
+            options->action = ACTION_CREATE_TOPICS;
+            break;
+        case OPT_DEV:
+            options->dev = true;
+            break;
+        default:
+            fputs("Try 'minuted --help'.\n", stderr);
             options->action = ACTION_EXIT_USAGE;
             return;
         }
