@@ -189,19 +189,6 @@ static char *issuer_path(struct config_reading *r, const struct yaml_node *map, 
     return path;
 }
 
-static void read_issuer_secret(
-    struct config_reading *r, const struct yaml_node *map, struct config_issuer *issuer)
-{
-    const struct yaml_node *inline_secret = yaml_get(map, "secret");
-    const struct yaml_node *file = yaml_get(map, "secret_file");
-    bool good = true;
-    if (file != NULL)
-        good = read_secret_file(r, file, "auth.issuers[].secret_file", &issuer->secret);
-    else if (inline_secret != NULL)
-        good = read_secret(r, inline_secret, "auth.issuers[].secret", &issuer->secret);
-    (void)good; /* where it is not, a problem was added, so that the configuration is refused */
-}
-
 static void add_issuer(struct config_reading *r, const struct yaml_node *map)
 {
     if (map->type != YAML_MAP) {
@@ -221,7 +208,14 @@ static void add_issuer(struct config_reading *r, const struct yaml_node *map)
     issuer.audience = issuer_text(r, map, "audience", false);
     issuer.public_key_file = issuer_path(r, map, "public_key_file");
     issuer.jwks_file = issuer_path(r, map, "jwks_file");
-    read_issuer_secret(r, map, &issuer);
+    const struct yaml_node *secret = yaml_get(map, "secret");
+    const struct yaml_node *secret_file = yaml_get(map, "secret_file");
+    bool good = true;
+    if (secret_file != NULL)
+        good = read_secret_file(r, secret_file, "auth.issuers[].secret_file", &issuer.secret);
+    else if (secret != NULL)
+        good = read_secret(r, secret, "auth.issuers[].secret", &issuer.secret);
+    (void)good; /* where it is not, a problem was added, so that the configuration is refused */
     if (issuer.portal != NULL && !id_valid(slice_of(issuer.portal)))
         config_problem(r, map, "auth.issuers[]: portal '%s' is not [A-Za-z0-9._-]{1,64}", issuer.portal);
     size_t n = r->config->auth.n_issuers++;

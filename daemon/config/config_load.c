@@ -123,20 +123,6 @@ static bool is_section(const char *name)
     return false;
 }
 
-static void read_section(
-    struct loading *l, const struct config_source *source, const char *section, const struct yaml_node *map)
-{
-    for (size_t i = 0; i < map->n; i++) {
-        char name[128];
-        snprintf(name, sizeof(name), "%s.%s", section, map->pairs[i].key);
-        const struct config_key *key = config_find_key(name);
-        if (key != NULL)
-            read_key(l, LAYER_FILE, source, key, map->pairs[i].value);
-        else
-            unknown_key(l, source->name, map->pairs[i].line, name);
-    }
-}
-
 static void read_top(struct loading *l, const struct config_source *source, const struct yaml_pair *pair)
 {
     const struct config_key *key = config_find_key(pair->key);
@@ -150,7 +136,16 @@ static void read_top(struct loading *l, const struct config_source *source, cons
             nearest == NULL ? "" : "; did you mean '", nearest == NULL ? "" : nearest,
             nearest == NULL ? "" : "'?");
     } else if (pair->value->type == YAML_MAP) {
-        read_section(l, source, pair->key, pair->value);
+        for (size_t i = 0; i < pair->value->n; i++) {
+            const struct yaml_pair *item = &pair->value->pairs[i];
+            char name[128];
+            snprintf(name, sizeof(name), "%s.%s", pair->key, item->key);
+            key = config_find_key(name);
+            if (key != NULL)
+                read_key(l, LAYER_FILE, source, key, item->value);
+            else
+                unknown_key(l, source->name, item->line, name);
+        }
     } else if (!yaml_is_null(pair->value)) {
         problems_add(&l->problems, source->name, pair->line, "'%s' is a section: a map is wanted", pair->key);
     }
@@ -197,26 +192,22 @@ static struct yaml_node *split_items(struct loading *l, const char *value)
 }
 
 /* Most values are YAML, but "[::1]:80" is an address, and "a,b" may stand for a list. */
-static struct yaml_node *parse_value(
-    struct loading *l, const char *source, const struct config_key *key, const char *value)
-{
-    size_t len = strlen(value);
-    bool yaml_list = value[0] == '[' && value[len - 1] == ']';
-    bool quoted = value[0] == '\'' || value[0] == '"';
-    if (config_key_is_list(key) && !yaml_list && !quoted)
-        return split_items(l, value);
-    if (len == 0 || (value[0] == '[' && !yaml_list))
-        return new_scalar(l, value, len);
-    return yaml_read_text(source, value, len, &l->arena, &l->problems);
-}
-
 static void read_value(struct loading *l, enum layer layer, const char *source_name,
     const struct config_key *key, const char *value)
 {
     struct config_source source = {source_name, "", false};
     if (layer < slot_of(l, key)->top)
         return;
-    const struct yaml_node *node = parse_value(l, source_name, key, value);
+    const struct yaml_node *node;
+    size_t len = strlen(value);
+    bool yaml_list = value[0] == '[' && value[len - 1] == ']';
+    bool quoted = value[0] == '\'' || value[0] == '"';
+    if (config_key_is_list(key) && !yaml_list && !quoted)
+        node = split_items(l, value);
+    else if (len == 0 || (value[0] == '[' && !yaml_list))
+        node = new_scalar(l, value, len);
+    else
+        node = yaml_read_text(source_name, value, len, &l->arena, &l->problems);
     if (node != NULL)
         read_key(l, layer, &source, key, node);
 }
@@ -230,17 +221,6 @@ static void environment_name(const char *key, char name[static 64])
     name[i] = '\0';
 }
 
-static const struct config_key *find_environment_key(const char *name, size_t len)
-{
-    char spelled[64];
-    for (size_t i = 0; i < config_n_keys; i++) {
-        environment_name(config_keys[i].name, spelled);
-        if (strlen(spelled) == len && strncmp(spelled, name, len) == 0)
-            return &config_keys[i];
-    }
-    return NULL;
-}
-
 /* The key of a variable of ours, and where its value begins; NULL for all others. */
 static const struct config_key *match_variable(const char *variable, const char **value)
 {
@@ -248,8 +228,16 @@ static const struct config_key *match_variable(const char *variable, const char 
     const char *equals = strchr(variable, '=');
     if (strncmp(variable, ENVIRONMENT_PREFIX, prefix) != 0 || equals == NULL)
         return NULL;
+    const char *name = variable + prefix;
+    size_t len = (size_t)(equals - name);
     *value = equals + 1;
-    return find_environment_key(variable + prefix, (size_t)(equals - variable) - prefix);
+    for (size_t i = 0; i < config_n_keys; i++) {
+        char spelled[64];
+        environment_name(config_keys[i].name, spelled);
+        if (strlen(spelled) == len && strncmp(spelled, name, len) == 0)
+            return &config_keys[i];
+    }
+    return NULL;
 }
 
 static void unknown_variable(struct loading *l, const char *source, const char *name)
@@ -266,14 +254,6 @@ static void unknown_variable(struct loading *l, const char *source, const char *
         nearest == NULL ? "" : "'?");
 }
 
-static bool is_of_service(const char *variable, size_t len)
-{
-    char *name = mem_strndup(variable, len);
-    bool is = variable[len] == '=' && service_variable_is(name, variable + len + 1);
-    free(name);
-    return is;
-}
-
 static void read_variable(struct loading *l, const char *variable)
 {
     static const char environment[] = "environment ";
@@ -284,12 +264,16 @@ static void read_variable(struct loading *l, const char *variable)
     size_t len = strcspn(variable, "=");
     snprintf(source, sizeof(source), "%s%.*s", environment, (int)(len < 128 ? len : 128), variable);
     const struct config_key *key = match_variable(variable, &value);
-    if (key != NULL)
+    if (key != NULL) {
         read_value(l, LAYER_ENVIRONMENT, source, key, value);
-    else if (!is_of_service(variable, len))
+        return;
+    }
+    char *name = mem_strndup(variable, len);
+    if (variable[len] != '=' || !service_variable_is(name, variable + len + 1))
         unknown_variable(l, source, source + strlen(environment) + strlen(ENVIRONMENT_PREFIX));
     else if (l->config->n_ignored++ == 0)
-        l->config->first_ignored = mem_strndup(variable, len);
+        l->config->first_ignored = mem_strdup(name);
+    free(name);
 }
 
 /* kafka.properties.NAME is one property; the rest are the schema's keys. */
@@ -316,17 +300,6 @@ static void raise_top(struct loading *l, const struct config_key *key, enum laye
 {
     if (key != NULL && strcmp(key->name, PROPERTIES) != 0)
         slot_of(l, key)->top = layer;
-}
-
-/* Finds for each field the last layer that gives it a value, before anything is read. */
-static void find_tops(
-    struct loading *l, char *const *environment, const struct config_override *overrides, size_t n_overrides)
-{
-    const char *value;
-    for (; environment != NULL && *environment != NULL; environment++)
-        raise_top(l, match_variable(*environment, &value), LAYER_ENVIRONMENT);
-    for (size_t i = 0; i < n_overrides; i++)
-        raise_top(l, config_find_key(overrides[i].key), LAYER_OVERRIDE);
 }
 
 /* ---- what concerns several keys ---- */
@@ -411,12 +384,17 @@ struct config *config_load(const char *file, char *const *environment,
     const struct config_override *overrides, size_t n_overrides, bool dev, char **error)
 {
     struct loading l = {.config = mem_zalloc(sizeof(*l.config))};
+    const char *value;
     bool complete = true;
     l.config->dev = dev;
     for (size_t i = 0; i < config_n_keys; i++)
         if (config_keys[i].initial != NULL)
             read_value(&l, LAYER_DEFAULT, config_keys[i].name, &config_keys[i], config_keys[i].initial);
-    find_tops(&l, environment, overrides, n_overrides);
+    /* The last layer that gives a field its value is found before anything is read. */
+    for (char *const *variable = environment; variable != NULL && *variable != NULL; variable++)
+        raise_top(&l, match_variable(*variable, &value), LAYER_ENVIRONMENT);
+    for (size_t i = 0; i < n_overrides; i++)
+        raise_top(&l, config_find_key(overrides[i].key), LAYER_OVERRIDE);
     if (file != NULL) {
         l.config->file = mem_strdup(file);
         complete = read_file(&l, file);

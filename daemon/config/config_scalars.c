@@ -31,21 +31,18 @@ void config_read_path(struct config_reading *r, const struct config_key *key, co
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
-static bool base_path_valid(const char *path)
-{
-    size_t len = strlen(path);
-    return len == 0 || (path[0] == '/' && path[len - 1] != '/' && strstr(path, "//") == NULL &&
-                           path[strspn(path, DIGITS LOWER UPPER "._~-/")] == '\0');
-}
-
 void config_read_base_path(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
-    if (node->type == YAML_SCALAR && base_path_valid(node->text)) {
+    const char *path = node->text;
+    size_t len = strlen(path);
+    bool valid = len == 0 || (path[0] == '/' && path[len - 1] != '/' && strstr(path, "//") == NULL &&
+                                 path[strspn(path, DIGITS LOWER UPPER "._~-/")] == '\0');
+    if (node->type == YAML_SCALAR && valid) {
         free(r->config->http.base_path);
-        r->config->http.base_path = mem_strdup(node->text);
+        r->config->http.base_path = mem_strdup(path);
     } else {
-        config_problem(r, node, "%s: '%s' is neither empty nor like /x", key->name, node->text);
+        config_problem(r, node, "%s: '%s' is neither empty nor like /x", key->name, path);
     }
 }
 

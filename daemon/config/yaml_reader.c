@@ -25,23 +25,19 @@ static int line_of(const yaml_event_t *event)
     return (int)event->start_mark.line + 1;
 }
 
-/* libyaml gives an offset where bytes are no text, and a mark for every other failure. */
-static int line_of_failure(const struct builder *b)
-{
-    if (b->parser.error != YAML_READER_ERROR)
-        return (int)b->parser.problem_mark.line + 1;
-    int line = 1;
-    for (size_t i = 0; i < b->parser.problem_offset; i++)
-        line += b->text[i] == '\n';
-    return line;
-}
-
 static bool next_event(struct builder *b, yaml_event_t *event)
 {
     if (yaml_parser_parse(&b->parser, event) == 1)
         return true;
     const yaml_parser_t *parser = &b->parser;
-    problems_add(b->problems, b->source, line_of_failure(b), "not valid YAML: %s%s%s",
+    /* libyaml gives an offset where bytes are no text, and a mark for every other failure. */
+    int line = (int)parser->problem_mark.line + 1;
+    if (parser->error == YAML_READER_ERROR) {
+        line = 1;
+        for (size_t i = 0; i < parser->problem_offset; i++)
+            line += b->text[i] == '\n';
+    }
+    problems_add(b->problems, b->source, line, "not valid YAML: %s%s%s",
         parser->problem == NULL ? "unreadable" : parser->problem, parser->context == NULL ? "" : " ",
         parser->context == NULL ? "" : parser->context);
     return false;
