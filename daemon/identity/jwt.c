@@ -214,8 +214,8 @@ bool jwt_verify(const struct jwt_issuers *issuers, struct slice token, int64_t n
         !decode(arena, rest, &parts.signature) || !read_header(parts.header, arena, &header) ||
         !read_payload(parts.payload, arena, &payload))
         return false;
-    /* Of the issuers with that name, the first counts whose key signed the token and whose other demands it
-     * meets. */
+    /* Several issuers may have that name. The token belongs to the first whose key signed it and whose other
+     * demands it meets. */
     const struct jwt_issuer *issuer = NULL;
     bool genuine = false; /* then its owner wants to know what else is wrong, not which keys do not fit */
     *problem = "the token's issuer is not known here";

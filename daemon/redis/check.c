@@ -210,7 +210,7 @@ static enum check_result check_info(const struct config *config, redisContext *r
         freeReplyObject(info);
         return CHECK_PASSING;
     }
-    /* `connected_slaves` counts those that are still copying, too */
+    /* Replicas are counted here, since `connected_slaves` includes those that are still copying. */
     int online = 0;
     for (const char *at = info->str; (at = strstr(at, "state=online")) != NULL; at++)
         online++;

@@ -123,8 +123,8 @@ bool client_send(redisContext *redis, const struct buf *commands, char error[sta
 {
     int all_sent = 0;
     char byte;
-    /* What nothing was asked for could not be told from the replies to come. It is what a server says before
-     * it closes the connection, such as that it has too many clients. */
+    /* Bytes that nothing was asked for could not be told from the replies to come. A server sends them before
+     * it closes a connection, for example to say that it has too many clients. */
     if (reply_unread(redis) || recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
         redisReply *reply = client_receive(redis, error);
         if (reply != NULL)

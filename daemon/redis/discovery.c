@@ -89,7 +89,7 @@ static enum discovery discover_cluster(const struct asking *a)
         complain(a, "does not answer CLUSTER SLOTS: %.200s", rows == NULL ? why : "unexpected reply");
     memset(t->server_of_slot, -1, sizeof(t->server_of_slot));
     for (size_t i = 0; good && i < rows->elements; i++) {
-        /* a range of slots: first, last, its primary, its replicas */
+        /* Each row is a range of slots: the first, the last, their primary, its replicas. */
         const redisReply *row = rows->element[i];
         int64_t first, last;
         struct endpoint endpoint;
