@@ -94,9 +94,8 @@ static struct learner_take *next_take(struct learner_minutes *m)
             continue;
         }
         /*
-         * It is the last portion of its minute in this round. A minute that was resumed has not been read
-         * from its beginning: that is left for the next round, since in this one what was taken already would
-         * come again.
+         * This round takes no more of the minute. A minute that was resumed has not been read from its
+         * beginning; that part is left for the next round, since this one would take again what it has taken.
          */
         if (goes_on) {
             /* There is room: all that a round leaves comes to no more portions than its first take. */

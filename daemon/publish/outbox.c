@@ -211,6 +211,7 @@ static void receive(struct exchange *e)
         if (o->requests[i].server == e->server)
             take_replies(e, &o->requests[i]);
     if (e->replicas > 0) {
+        /* This reply says whether as many replicas as were asked for have what was read. */
         int64_t acknowledged;
         redisReply *reply = read_reply(e);
         durable = reply != NULL && barrier_holds(reply, e->replicas, &acknowledged);
