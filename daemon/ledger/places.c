@@ -82,6 +82,7 @@ static void find_another(struct topic_places *t, int partition, const char *form
     snprintf(t->another, sizeof(t->another), format, a, b);
 }
 
+/* Looks where the partitions of a topic stand in Kafka and in the ledger, and whether it is another topic. */
 static bool look_at_topic(struct places *p, enum topic topic)
 {
     struct topic_places *t = &p->topics[topic];
@@ -303,7 +304,7 @@ static bool look_and_start(struct places *p, bool from_start)
     for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
         for (int i = 0; good && i < p->topics[topic].n; i++) {
             struct partition *q = &p->topics[topic].partitions[i];
-            if (q->started && !q->diverted)
+            if (q->started && !q->diverted) /* it is read already, and the comparison left it alone */
                 continue;
             good = reader_start(p->reader, topic, i, from_start ? q->low : q->stored.next, QUEUE_RECORDS);
             q->started = q->started || good;
