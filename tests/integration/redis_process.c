@@ -191,11 +191,14 @@ void redis_process_command(struct redis_process *r, const char *format, ...)
     freeReplyObject(reply);
 }
 
+/* Until NODE knows who holds every slot. A node that does not need all of them is up before it has heard of
+ * the others. */
 static void wait_for_cluster(struct redis_process *node)
 {
     for (int i = 0; i < TRIES; i++) {
         redisReply *reply = redisCommand(node->client, "CLUSTER INFO");
-        bool up = reply != NULL && strstr(reply->str, "cluster_state:ok") != NULL;
+        bool up = reply != NULL && strstr(reply->str, "cluster_state:ok") != NULL &&
+                  strstr(reply->str, "cluster_slots_ok:16384") != NULL;
         freeReplyObject(reply);
         if (up)
             return;

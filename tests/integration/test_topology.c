@@ -69,8 +69,11 @@ static void submit_until(struct fixture *f, bool (*wanted)(int written))
         fixture_turn(f, 50000);
         written = submit_learners(f);
     }
-    if (!wanted(written))
-        fail_msg("%d of %d written", written, LEARNERS);
+    if (!wanted(written)) {
+        char message[512];
+        enum monitor_state monitor = monitor_state(f->monitor, message);
+        fail_msg("%d of %d written; the monitor says %d: %s", written, LEARNERS, (int)monitor, message);
+    }
 }
 
 /* What the outbox of every partition still owes. */
