@@ -7,6 +7,13 @@ import select
 from .service import PATIENCE_S
 
 
+def is_readable(socket, seconds=0):
+    """Unlike select(), poll() takes descriptors of any number."""
+    poll = select.poll()
+    poll.register(socket, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Response:
     def __init__(self, raw):
         self.status = raw.status
@@ -52,7 +59,7 @@ class HttpClient:
     def _close_if_stale(self):
         """Between two requests only an end of the stream can be waiting."""
         socket = self.connection.sock
-        if socket is not None and select.select([socket], [], [], 0)[0]:
+        if socket is not None and is_readable(socket):
             self.connection.close()
 
     def get(self, path, **kw):

@@ -1,8 +1,8 @@
 """Raw sockets: what no well-behaved client would send, and exactly what came back."""
 
-import select
 import socket
 
+from .http_client import is_readable
 from .service import PATIENCE_S
 
 
@@ -26,7 +26,7 @@ class RawConnection:
         """Sends byte by byte until all is sent or the server has answered; returns how many were sent."""
         sent = 0
         for byte in data if isinstance(data, bytes) else data.encode():
-            if select.select([self.socket], [], [], every)[0]:
+            if is_readable(self.socket, every):
                 break
             try:
                 self.socket.sendall(bytes([byte]))
