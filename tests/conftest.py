@@ -52,7 +52,9 @@ def kept_services(node):
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_left():
-    """Every process that a test started has been ended by the test or its fixtures."""
+    """Every process that a test started has been ended by the test or its fixtures. Those that last for the session ask for
+    this one: pytest else ends it before them, if the session's last test does not use them.
+    """
     yield
 
     def none_left():
@@ -158,14 +160,14 @@ def shared_player(shared):
 # --- for all tests of a worker ------------------------------------------------------------------
 
 @pytest.fixture(scope="session")
-def session_services(request):
+def session_services(request, nothing_left):
     yield from kept_services(request.session)
 
 
 # --- Kafka --------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="session")
-def kafka_session(request, tmp_path_factory):
+def kafka_session(request, tmp_path_factory, nothing_left):
     broker = KafkaBroker(tmp_path_factory.mktemp("kafka"), kafka_jars())
     for services in kept_services(request.session):
         services.append(broker)
