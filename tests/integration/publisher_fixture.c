@@ -181,7 +181,7 @@ void watch(
         fixture_run(learner, lesson, start_ms, length_ms, media_ms, media_ms + length_ms / 2);
     run.portal = SLICE_LITERAL("higher");
     run.course = SLICE_LITERAL("live");
-    fixture_submit(f->redis, &run, 1);
+    fixture_write(f->redis, &run, 1);
     assert_int_equal(run.status, STORE_WRITTEN);
 }
 

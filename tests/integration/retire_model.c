@@ -98,7 +98,7 @@ void retire_check_floors(struct fixture *f, struct retire_model *m)
         struct arena arena = {0};
         struct outbox_minutes minutes;
         int64_t oldest;
-        assert_true(outbox_minutes(f->outbox, p, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
+        assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
         assert_true(oldest >= floor); /* nothing unpublished is retired */
         arena_free(&arena);
     }
@@ -123,14 +123,15 @@ void retire_publish_minutes(struct fixture *f, struct retire_model *m, int parti
     struct arena arena = {0};
     struct outbox_minutes minutes;
     int64_t oldest;
-    assert_true(outbox_minutes(f->outbox, partition, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
+    assert_in_time(
+        f, outbox_minutes(f->outbox, partition, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
     for (size_t i = 0; i < minutes.n; i++) {
         struct outbox_portion taken;
         fixture_take(f, partition, minutes.minutes[i], &arena, &taken);
         for (size_t k = 0; k < taken.n_learners; k++)
             retire_note_learner(m, &taken.learners[k], minutes.minutes[i]);
         if (settle)
-            assert_true(outbox_settle(f->outbox, &taken, 1));
+            assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
     }
     arena_free(&arena);
 }
@@ -151,14 +152,14 @@ void retire_publish_sums(struct fixture *f, struct retire_model *m, int partitio
 {
     struct arena arena = {0};
     struct outbox_minutes grown;
-    assert_true(outbox_grown(f->outbox, partition, RETIRE_MANY, &arena, &grown));
+    assert_in_time(f, outbox_grown(f->outbox, partition, RETIRE_MANY, &arena, &grown));
     for (size_t i = 0; i < grown.n; i++) {
         struct outbox_sums sums;
-        assert_true(outbox_sums(f->outbox, grown.minutes[i], &arena, &sums));
+        assert_in_time(f, outbox_sums(f->outbox, grown.minutes[i], &arena, &sums));
         for (size_t k = 0; k < sums.n; k++)
             retire_note_sum(m, &sums.sums[k], grown.minutes[i]);
         if (settle)
-            assert_true(outbox_settle_sums(f->outbox, &sums));
+            assert_in_time(f, outbox_settle_sums(f->outbox, &sums));
     }
     arena_free(&arena);
 }
@@ -237,7 +238,7 @@ int64_t retire_horizon_minute(struct fixture *f)
 int64_t retire_some(struct fixture *f)
 {
     int64_t floor;
-    assert_true(outbox_retire(f->outbox, clock_now_ms(&f->clock), &floor));
+    assert_in_time(f, outbox_retire(f->outbox, clock_now_ms(&f->clock), &floor));
     return floor;
 }
 

@@ -5,12 +5,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "patience.h"
 #include "store/functions.h"
 
 struct fixture *fixture_new(int partitions, int64_t now_ms)
@@ -25,7 +25,7 @@ struct fixture *fixture_new(int partitions, int64_t now_ms)
     f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;
     f->config.publish.grace_ms = 70000;
     fixture_set_clock(f, now_ms);
-    f->log = log_new(LOG_ERROR);
+    f->log = log_new(LOG_WARN); /* so that a failure is told with its reason */
     f->base = event_base_new();
     return f;
 }
@@ -60,12 +60,51 @@ enum monitor_state fixture_start(
     return found;
 }
 
+/* Whether each server's pipeline has its connection, not one of them alone. */
+static bool takes_runs(struct fixture *f)
+{
+    struct redis_condition servers[SERVERS_MAX];
+    size_t n = monitor_servers(f->monitor, servers, SERVERS_MAX);
+    return atomic_load(&store_counters(f->store)->connects) >= n;
+}
+
+struct question {
+    struct event_base *base;
+    bool answered;
+};
+
+static void on_progress(void *ctx, bool ok, const struct store_lesson *lessons, size_t n)
+{
+    struct question *question = ctx;
+    (void)lessons;
+    (void)n;
+    question->answered = ok;
+    event_base_loopbreak(question->base);
+}
+
+/* About a learner of whom no test knows. */
+static bool answers_questions(struct fixture *f, int partition)
+{
+    struct question question = {.base = f->base};
+    char learner[24];
+    int i = 0;
+    do
+        snprintf(learner, sizeof(learner), "nobody-%d", i++);
+    while (fixture_partition_of(f, learner) != partition);
+    store_progress(f->store, SLICE_LITERAL("basic"), slice_of(learner), on_progress, &question);
+    event_base_dispatch(f->base);
+    return question.answered;
+}
+
 void fixture_start_ready(struct fixture *f, const struct redis_process *asked)
 {
     char message[512];
     fixture_start(f, asked, message);
     fixture_await_state(f, MONITOR_READY, "");
     fixture_turn_until_admits(f, true);
+    assert_in_time(f, takes_runs(f));
+    for (int p = 0; p < f->config.redis.partitions; p++)
+        assert_in_time(f, answers_questions(f, p));
 }
 
 void fixture_await_state(struct fixture *f, enum monitor_state wanted, const char *says)
@@ -139,16 +178,68 @@ void fixture_submit(struct fixture *f, struct store_run *runs, size_t n)
     assert_int_equal(batch.pending, 0);
 }
 
+void fixture_write(struct fixture *f, struct store_run *runs, size_t n)
+{
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    struct store_run *refused = calloc(n, sizeof(*refused));
+    size_t *places = calloc(n, sizeof(*places));
+    assert_true(refused != NULL && places != NULL);
+    fixture_submit(f, runs, n);
+    for (;;) {
+        size_t left = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (runs[i].status != STORE_UNAVAILABLE)
+                continue;
+            refused[left] = runs[i];
+            places[left++] = i;
+        }
+        if (left == 0)
+            break;
+        fixture_before_asking_again(f, until_ms, "runs are written", __FILE__, __LINE__);
+        fixture_submit(f, refused, left);
+        for (size_t i = 0; i < left; i++)
+            runs[places[i]] = refused[i];
+    }
+    free(refused);
+    free(places);
+}
+
+void fixture_before_asking_again(
+    struct fixture *f, int64_t until_ms, const char *call, const char *file, int line)
+{
+    char message[512];
+    enum monitor_state state = monitor_state(f->monitor, message);
+    print_message("%s:%d: not yet: %s; the monitor says %d \"%s\"\n", file, line, call, (int)state, message);
+    if (clock_monotonic_ms() > until_ms)
+        fail_msg("%s:%d: in vain: %s", file, line, call);
+    monitor_look(f->monitor);
+    fixture_turn(f, 50000);
+}
+
 int fixture_partition_of(const struct fixture *f, const char *learner)
 {
     return partition_of_hash(
         partition_hash(SLICE_LITERAL("basic"), slice_of(learner)), f->config.redis.partitions);
 }
 
+/* A cursor is its connection's, so a portion that cannot be taken begins anew. */
+static bool take_portion(struct fixture *f, struct arena *arena, struct outbox_portion *portion)
+{
+    if (outbox_take(f->outbox, portion, 1, arena))
+        return true;
+    *portion = (struct outbox_portion){.partition = portion->partition, .minute = portion->minute};
+    return false;
+}
+
+void fixture_take_portion(struct fixture *f, struct arena *arena, struct outbox_portion *portion)
+{
+    assert_in_time(f, take_portion(f, arena, portion));
+}
+
 void fixture_take(
     struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_portion *out)
 {
     *out = (struct outbox_portion){.partition = partition, .minute = minute};
-    assert_true(outbox_take(f->outbox, out, 1, arena));
+    fixture_take_portion(f, arena, out);
     assert_int_equal(out->cursor, 0);
 }

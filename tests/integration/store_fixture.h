@@ -6,7 +6,9 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "config/config.h"
+#include "patience.h"
 #include "publish/outbox_minutes.h"
 #include "redis/monitor.h"
 #include "redis_process.h"
@@ -42,7 +44,8 @@ enum monitor_state fixture_start(
  * yet: a server that starts, or is slow to answer, is something else for a moment. */
 void fixture_await_state(struct fixture *f, enum monitor_state wanted, const char *says);
 
-/* Starts as fixture_start(), and waits until runs are admitted; fails the test when they never are. */
+/* Starts as fixture_start(), and waits until every server takes runs and answers questions, which are asked
+ * over another connection; fails the test when one never does. */
 void fixture_start_ready(struct fixture *f, const struct redis_process *asked);
 
 /* The clock stands at NOW_MS, and goes on from there. */
@@ -59,12 +62,32 @@ void fixture_wait_for_look(struct fixture *f);
 struct store_run fixture_run(const char *learner, const char *lesson, int64_t start_ms, int64_t length_ms,
     int64_t media_from_ms, int64_t media_to_ms);
 
-/* Submits and turns the loop until all are done. */
+/* Submits and turns the loop until all are done. On a busy machine a server may be away for a moment, and its
+ * runs are refused. */
 void fixture_submit(struct fixture *f, struct store_run *runs, size_t n);
+/* Submits again what was refused, as players do, until nothing is. */
+void fixture_write(struct fixture *f, struct store_run *runs, size_t n);
+
+/*
+ * For a call that is false while its server is away for a moment: asks again until it is true, and says that
+ * it had to. The call must be one that may be repeated.
+ */
+#define assert_in_time(f, call)                                                                              \
+    do {                                                                                                     \
+        int64_t until_ms_ = clock_monotonic_ms() + PATIENCE_MS;                                              \
+        while (!(call))                                                                                      \
+            fixture_before_asking_again(f, until_ms_, #call, __FILE__, __LINE__);                            \
+    } while (0)
+/* Its part: turns the loop for a while; fails the test after UNTIL_MS. */
+void fixture_before_asking_again(
+    struct fixture *f, int64_t until_ms, const char *call, const char *file, int line);
 
 /* The partition of a learner of portal "basic". */
 int fixture_partition_of(const struct fixture *f, const char *learner);
 
-/* Takes a minute of which a portion is all. */
+/* Takes the next portion, in time. It begins at the minute's first when the cursor's connection has broken:
+ * what was taken before is then taken twice. */
+void fixture_take_portion(struct fixture *f, struct arena *arena, struct outbox_portion *portion);
+/* Takes a minute of which a portion is all, in time. */
 void fixture_take(
     struct fixture *f, int partition, int64_t minute, struct arena *arena, struct outbox_portion *out);

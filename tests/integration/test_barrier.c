@@ -41,14 +41,12 @@ static int setup(void **state)
 {
     const char *const extra[] = {"--repl-diskless-sync-delay", "0", NULL};
     struct pair *pair = calloc(1, sizeof(*pair));
-    char message[512];
     pair->first = daemon_new();
     pair->second = daemon_new();
     struct redis_process *primary = fixture_add_node(pair->first, extra);
     struct redis_process *replica = fixture_add_node(pair->first, extra);
     redis_process_command(replica, "REPLICAOF 127.0.0.1 %d", primary->endpoint.port);
-    fixture_start(pair->first, primary, message);
-    fixture_turn_until_admits(pair->first, true);
+    fixture_start_ready(pair->first, primary);
     fixture_start_ready(pair->second, primary);
     *state = pair;
     return 0;
@@ -89,9 +87,8 @@ static struct store_run submit(struct fixture *f, const char *lesson, int64_t st
 /* Until the replica has caught up. */
 static struct store_run submit_until_written(struct fixture *f, const char *lesson, int64_t start_s)
 {
-    struct store_run run = submit(f, lesson, start_s);
-    for (int i = 0; i < 20 && run.status == STORE_UNAVAILABLE; i++)
-        run = submit(f, lesson, start_s);
+    struct store_run run = fixture_run("anna", lesson, start_s * 1000, 15000, 0, 15000);
+    fixture_write(f, &run, 1);
     return run;
 }
 
@@ -150,12 +147,11 @@ static void test_nothing_is_taken_before_the_replica_has_it(void **state)
     assert_false(outbox_sums(pair->second->outbox, base_s / 60, &arena, &sums));
     assert_true(count_changes(pair) > before);
     set_hanging(pair, false);
-    for (int i = 0; i < 20 && !take(pair, &arena, &taken); i++)
-        ;
+    assert_in_time(pair->second, take(pair, &arena, &taken));
     assert_true(taken.done);
     assert_int_equal(taken.n_learners, 1);
     assert_int_equal(taken.learners[0].masks[0].watched_seconds, 15);
-    assert_true(outbox_sums(pair->second->outbox, base_s / 60, &arena, &sums));
+    assert_in_time(pair->second, outbox_sums(pair->second->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.sums[0].watched_seconds, 15);
     arena_free(&arena);
 }
@@ -172,10 +168,18 @@ static void test_no_floor_is_told_before_the_replica_has_it(void **state)
     assert_false(outbox_retire(pair->second->outbox, now_ms, &floor));
     assert_true(count_changes(pair) > before);
     set_hanging(pair, false);
-    bool told = false;
-    for (int i = 0; i < 20 && !told; i++)
-        told = outbox_retire(pair->second->outbox, now_ms, &floor);
-    assert_true(told);
+    assert_in_time(pair->second, outbox_retire(pair->second->outbox, now_ms, &floor));
+}
+
+static bool takes_the_first_alone(struct fixture *f, int good, int bad)
+{
+    struct arena arena = {0};
+    struct outbox_portion taken[] = {
+        {.partition = good, .minute = base_s / 60}, {.partition = bad, .minute = base_s / 60}};
+    assert_false(outbox_take(f->outbox, taken, 2, &arena));
+    assert_false(taken[1].done);
+    arena_free(&arena);
+    return taken[0].done;
 }
 
 /* One partition whose `taken` cannot be raised is not taken; the others are. */
@@ -183,23 +187,17 @@ static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
 {
     struct pair *pair = *state;
     struct fixture *f = pair->second;
-    struct arena arena = {0};
     int good = fixture_partition_of(f, "anna");
     const char *other = fixture_partition_of(f, "bo") != good ? "bo" : "e";
     int bad = fixture_partition_of(f, other);
     assert_int_not_equal(good, bad);
     struct store_run runs[2] = {fixture_run("anna", "l1", base_s * 1000, 15000, 0, 15000),
         fixture_run(other, "l1", base_s * 1000, 15000, 0, 15000)};
-    fixture_submit(f, runs, 2);
+    fixture_write(f, runs, 2);
     struct key_prefix prefix;
     partition_prefix(&prefix, bad, PARTITIONS);
     redis_process_command(&pair->first->nodes[0], "SET %sepoch spoiled", prefix.text);
-    struct outbox_portion taken[] = {
-        {.partition = good, .minute = base_s / 60}, {.partition = bad, .minute = base_s / 60}};
-    assert_false(outbox_take(f->outbox, taken, 2, &arena));
-    assert_true(taken[0].done);
-    assert_false(taken[1].done);
-    arena_free(&arena);
+    assert_in_time(f, takes_the_first_alone(f, good, bad));
 }
 
 int main(void)

@@ -126,7 +126,7 @@ static void assert_refused(struct fixture *f, enum value value, const char *even
         assert_non_null(strstr(told, "format 2"));
     }
     set_format(f, value, 1);
-    assert_true(function(f, ctx));
+    assert_in_time(f, function(f, ctx));
 }
 
 /* ---- the functions ---- */
@@ -151,7 +151,7 @@ static bool settle_sums(struct fixture *f, void *ctx)
 static void submit_first(struct fixture *f)
 {
     struct store_run run = fixture_run("anna", "l1", base_s * 1000, 15000, 0, 15000);
-    assert_true(apply(f, &run));
+    assert_in_time(f, apply(f, &run));
 }
 
 /* A run that is credited whole, and then one that is credited in part. */
@@ -196,7 +196,7 @@ static void test_settle_sums_refuses(void **state)
     struct arena arena = {0};
     struct outbox_sums sums;
     submit_first(f);
-    assert_true(outbox_sums(f->outbox, base_s / 60, &arena, &sums));
+    assert_in_time(f, outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_refused(f, SUM, "event=outbox_failed", settle_sums, &sums);
     arena_free(&arena);
 }

@@ -81,7 +81,7 @@ static long long count_loads(struct redis_process *r)
 static void submit(struct fixture *f, int64_t start_s, unsigned credited)
 {
     struct store_run run = fixture_run("anna", "l1", start_s * 1000, 15000, 0, 15000);
-    fixture_submit(f, &run, 1);
+    fixture_write(f, &run, 1);
     assert_int_equal(run.status, STORE_WRITTEN);
     assert_int_equal(run.credited_seconds, credited);
 }

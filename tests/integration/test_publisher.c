@@ -98,7 +98,7 @@ static void watch_crowd(struct publisher_fixture *f, int64_t minute, int n)
         runs[queued++].course = SLICE_LITERAL("live");
         n--;
         if (queued == AT_ONCE || n == 0) {
-            fixture_submit(f->redis, runs, queued);
+            fixture_write(f->redis, runs, queued);
             queued = 0;
         }
     }

@@ -39,7 +39,7 @@ static struct store_run submit_one(
     struct fixture *f, int learner, int lesson, int64_t start_s, int64_t length_s)
 {
     struct store_run run = retire_run(learner, lesson, start_s, length_s);
-    fixture_submit(f, &run, 1);
+    fixture_write(f, &run, 1);
     return run;
 }
 
@@ -59,7 +59,7 @@ static bool is_dirty(struct fixture *f, int partition, int64_t now_s)
     struct arena arena = {0};
     struct outbox_minutes minutes;
     int64_t oldest;
-    assert_true(outbox_minutes(f->outbox, partition, now_s, 1, &arena, &minutes, &oldest));
+    assert_in_time(f, outbox_minutes(f->outbox, partition, now_s, 1, &arena, &minutes, &oldest));
     arena_free(&arena);
     return minutes.n > 0;
 }
@@ -161,7 +161,7 @@ static void test_a_sweep_that_ends_half_way(void **state)
     int other = other_partition(f);
     int64_t start_s = retire_horizon_minute(f) * 60;
     struct store_run runs[2] = {retire_run(0, 0, start_s, 30), retire_run(other, 0, start_s, 30)};
-    fixture_submit(f, runs, 2);
+    fixture_write(f, runs, 2);
     retire_model_credit(m, 0, 0, &runs[0], 0);
     retire_model_credit(m, other, 0, &runs[1], 0);
     retire_publish_all(f, m);
@@ -186,11 +186,11 @@ static int64_t read_sum(struct fixture *f, int64_t minute)
 {
     struct arena arena = {0};
     struct outbox_sums sums;
-    assert_true(outbox_sums(f->outbox, minute, &arena, &sums));
+    assert_in_time(f, outbox_sums(f->outbox, minute, &arena, &sums));
     int64_t seconds = sums.n == 0 ? 0 : sums.sums[0].watched_seconds;
     for (int p = 0; p < RETIRE_PARTITIONS && sums.n == 0; p++)
         assert_int_equal(sums.partition_seconds[p], 0);
-    assert_true(sums.n > 0 || outbox_settle_sums(f->outbox, &sums)); /* of nothing: settles nothing */
+    assert_in_time(f, sums.n > 0 || outbox_settle_sums(f->outbox, &sums)); /* of nothing: settles nothing */
     arena_free(&arena);
     return seconds;
 }

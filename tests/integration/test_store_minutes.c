@@ -70,10 +70,24 @@ static struct answer asked(struct fixture *f, const char *learner, int64_t bucke
     return answer;
 }
 
+/* The answer when the server is there. */
+static bool has_answer(struct fixture *f, const char *learner, int64_t bucket, struct answer *answer)
+{
+    *answer = asked(f, learner, bucket);
+    return answer->ok;
+}
+
+static struct answer asked_in_time(struct fixture *f, const char *learner, int64_t bucket)
+{
+    struct answer answer;
+    assert_in_time(f, has_answer(f, learner, bucket, &answer));
+    return answer;
+}
+
 static void watch(struct fixture *f, const char *lesson, int64_t start_ms, int64_t length_ms)
 {
     struct store_run run = fixture_run("王/li", lesson, start_ms, length_ms, 0, length_ms);
-    fixture_submit(f, &run, 1);
+    fixture_write(f, &run, 1);
     assert_int_equal(run.status, STORE_WRITTEN);
 }
 
@@ -89,8 +103,7 @@ static void test_what_was_credited(void **state)
     struct fixture *f = *state;
     watch(f, "l1", LATE_MS, 20000);
     watch(f, "x", LATE_MS + 10000, 12000); /* five of them are l1's, and five more */
-    struct answer answer = asked(f, "王/li", BUCKET);
-    assert_true(answer.ok);
+    struct answer answer = asked_in_time(f, "王/li", BUCKET);
     assert_int_equal(answer.n, 3);
     assert_minute(&answer, 0, BUCKET * 10L, "l1", mask_range(45, 60));
     assert_minute(&answer, 1, BUCKET * 10L + 1, "l1", mask_range(0, 5));
@@ -101,10 +114,9 @@ static void test_what_is_not_there(void **state)
 {
     struct fixture *f = *state;
     watch(f, "l1", LATE_MS, 15000);
-    assert_true(asked(f, "王/li", BUCKET).n == 1);
-    struct answer other_bucket = asked(f, "王/li", BUCKET - 1);
-    struct answer other_learner = asked(f, "王", BUCKET);
-    assert_true(other_bucket.ok && other_learner.ok);
+    assert_true(asked_in_time(f, "王/li", BUCKET).n == 1);
+    struct answer other_bucket = asked_in_time(f, "王/li", BUCKET - 1);
+    struct answer other_learner = asked_in_time(f, "王", BUCKET);
     assert_int_equal(other_bucket.n + other_learner.n, 0);
 }
 

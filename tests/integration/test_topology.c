@@ -85,7 +85,7 @@ static size_t count_owed(struct fixture *f)
         struct outbox_minutes minutes;
         struct outbox_portion taken;
         int64_t oldest;
-        assert_true(outbox_minutes(f->outbox, p, INT64_MAX, 10, &arena, &minutes, &oldest));
+        assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, 10, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++) {
             fixture_take(f, p, minutes.minutes[i], &arena, &taken);
             n += taken.n_learners;
@@ -106,7 +106,7 @@ static void test_a_cluster_holds_partitions_by_slot(void **state)
     submit_until(f, all);
     assert_int_equal(count_owed(f), LEARNERS);
     struct lease lease = {.outbox = f->outbox, .clock = &f->clock, .holder = "me"};
-    assert_true(lease_confirm(&lease));
+    assert_in_time(f, lease_confirm(&lease));
     for (int i = 0; i < SHARDS; i++) {
         redisReply *keys = redisCommand(f->nodes[i].client, "KEYS minuted:*:t:*");
         assert_true(keys->elements > 0);

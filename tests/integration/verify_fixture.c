@@ -42,7 +42,7 @@ static void note_accepted(struct scene *s, size_t learner)
 void scene_watch(struct scene *s, const char *learner, const char *lesson, int64_t start_s, int64_t length_s)
 {
     struct store_run run = fixture_run(learner, lesson, start_s * 1000, length_s * 1000, 0, length_s * 1000);
-    fixture_submit(s->redis, &run, 1);
+    fixture_write(s->redis, &run, 1);
     assert_int_equal(run.credited_seconds, length_s);
 }
 
@@ -58,7 +58,7 @@ static void watch_all(struct scene *s)
             fixture_run(names[i], lessons[i % LESSONS], scene_start_of(i) * 1000, length_ms, 0, length_ms);
         note_accepted(s, i);
     }
-    fixture_submit(s->redis, runs, LEARNERS);
+    fixture_write(s->redis, runs, LEARNERS);
     for (size_t i = 0; i < LEARNERS; i++)
         assert_int_equal(runs[i].credited_seconds, scene_length_of(i));
     free(runs);
@@ -103,9 +103,9 @@ static void publish_minute(struct scene *s, int partition, int64_t minute, struc
 {
     struct outbox_portion taken = {.partition = partition, .minute = minute};
     do {
-        assert_true(outbox_take(s->redis->outbox, &taken, 1, arena));
+        fixture_take_portion(s->redis, arena, &taken);
         produce_taken(s, &taken);
-        assert_true(outbox_settle(s->redis->outbox, &taken, 1));
+        assert_in_time(s->redis, outbox_settle(s->redis->outbox, &taken, 1));
     } while (taken.cursor != 0);
 }
 
@@ -115,7 +115,8 @@ void scene_publish(struct scene *s)
     for (int p = 0; p < PARTITIONS; p++) {
         struct outbox_minutes minutes;
         int64_t oldest;
-        assert_true(outbox_minutes(s->redis->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
+        assert_in_time(
+            s->redis, outbox_minutes(s->redis->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++)
             publish_minute(s, p, minutes.minutes[i], &arena);
     }
