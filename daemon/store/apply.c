@@ -11,6 +11,9 @@
 
 enum { RUN_MINUTES_MAX = 16 };
 
+/* How the answer to a run begins. */
+enum answer { ANSWER_COUNTS, ANSWER_WHOLE, ANSWER_UNREADABLE };
+
 _Static_assert(STORE_APPLY_MAX % 64 == 0, "a bucket has a bit for each learner");
 _Static_assert(STORE_APPLY_MAX < UINT16_MAX, "learners, lessons and pairs are numbered by 16 bits");
 _Static_assert(VALUE_FORMAT == 1, "functions.lua has the same");
@@ -243,17 +246,24 @@ void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key
 
 /* ---- the answer ---- */
 
+/* The answer ANSWER_COUNTS is followed by credited, contested and late seconds; the others stand alone. */
 static void decode_run(struct cursor *c, struct store_run *run)
 {
     uint32_t claimed = (uint32_t)(run->claim.end_second - run->claim.first_second);
-    bool whole = cursor_take_u8(c) == 1;
-    run->credited_seconds = whole ? claimed : cursor_take_u16(c);
-    run->contested_seconds = whole ? 0 : cursor_take_u16(c);
-    run->late_seconds = whole ? 0 : cursor_take_u16(c);
+    enum answer answer = cursor_take_u8(c);
+    bool counts = answer == ANSWER_COUNTS;
+    c->ok = c->ok && answer <= ANSWER_UNREADABLE;
+    run->credited_seconds = counts ? cursor_take_u16(c) : answer == ANSWER_WHOLE ? claimed : 0;
+    run->contested_seconds = counts ? cursor_take_u16(c) : 0;
+    run->late_seconds = counts ? cursor_take_u16(c) : 0;
     uint32_t other = run->credited_seconds + run->contested_seconds + run->late_seconds;
     c->ok = c->ok && other <= claimed;
     run->duplicate_seconds = claimed - other;
-    run->status = run->late_seconds == claimed ? STORE_TOO_LATE : STORE_WRITTEN;
+    run->status = STORE_WRITTEN;
+    if (answer == ANSWER_UNREADABLE)
+        run->status = STORE_UNAVAILABLE;
+    else if (run->late_seconds == claimed)
+        run->status = STORE_TOO_LATE;
 }
 
 bool apply_decode(struct slice answer, const struct store_run_queue *runs)

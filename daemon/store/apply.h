@@ -41,6 +41,9 @@ void apply_scratch_free(struct apply_scratch *scratch);
 void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
     const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits);
 
-/* Reads the answer into RUNS; false when it is not one answer for each. */
+/*
+ * Reads the answer into RUNS; false when it is not one answer for each. A run of a learner whose masks or
+ * total Redis could not read is STORE_UNAVAILABLE; the others were written.
+ */
 bool apply_decode(struct slice answer, const struct store_run_queue *runs)
     __attribute__((warn_unused_result));

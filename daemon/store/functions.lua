@@ -11,8 +11,10 @@
 --   l:<minute>  lesson  -> 1, seconds u32, learners u32, course id
 -- A mask is two words of 30 bits, low first, so that bit operations (signed, 32 bits) never see a sign.
 --
--- A value of another format byte is of a build that may run beside this one. A function that reads such a value fails, with
--- an error that begins with FORMAT and names the key, and has written nothing by then.
+-- A value of another format byte is of a build that may run beside this one, and a value may be spoiled. `apply` answers
+-- UNREADABLE for the runs of a learner whose masks or total it cannot read, credits everybody else in the call, and leaves
+-- a lesson's sum that it cannot read as it is. Every other function that meets a value of another format fails, with an
+-- error that begins with FORMAT and names the key, and has written nothing by then.
 --
 -- An error half-way (a key of a wrong type) does not undo what a function has written. So `apply` reads and computes first
 -- and writes last, dirty marks before masks: whatever it stops at, nothing is credited that nobody will publish. `watermark`,
@@ -32,11 +34,13 @@
 
 local FORMAT, FORMAT_BYTE = '\1', 1
 local MASKS = 80          -- bytes of a lesson's ten masks
+local PIECE = 11          -- bytes of a run's seconds in one minute, in the argument of `apply`
 local NOTHING = '\0\0\0\0\0\0\0\0' -- a mask
 local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a further one is not covered
 local MEDIA_MAX = 4294967295 -- ms; what an interval's ends can hold
 local SUMS_KEPT = 4096    -- entries of the working memory that outlive a call
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
+local COUNTS, WHOLE, UNREADABLE = '\0', '\1', '\2' -- how the answer to a run begins
 
 -- Redis 7.0 has no `string`, `struct` and `bit` while a library loads: they are fetched at the first call.
 local byte, sub, rep, floor, concat, band, bor, bnot, pack, unpack_struct
@@ -168,6 +172,7 @@ local minute_texts, due_texts = {}, {}      -- of minutes, as commands take them
 local dirty, n_dirty = {}, {}               -- of minutes: names
 local seconds, firsts = {}, {}              -- of minutes and lessons: credited seconds, learners new to it
 local changes, answers = {}, {}
+local careful                               -- whether values are looked at before a run is credited
 
 local function read_buckets(keys)
   for b = 1, n_buckets do
@@ -297,10 +302,34 @@ local function total_of(pair, learner, lesson)
   return value
 end
 
+local function are_masks(value)
+  local pos, size = 2, #value
+  while pos <= size do pos = pos + 1 + byte(value, pos) + MASKS end
+  return byte(value, 1) == FORMAT_BYTE and pos == size + 1
+end
+
+local function is_total(value)
+  local intervals = #value - 10 - (byte(value, 10) or 0) -- bytes of them
+  return byte(value, 1) == FORMAT_BYTE and intervals >= 0 and intervals % 8 == 0
+end
+
+-- Whether what Redis has of the learner can be read: the masks of the batch's buckets, and the total of the pair.
+local function is_readable(learner, lesson, pair)
+  for b = 1, n_buckets do
+    if found[b][learner] and not are_masks(found[b][learner]) then return false end
+  end
+  local total = totals[pair] or redis.pcall('HGET', total_keys[learner], lessons[lesson])
+  return not total or type(total) == 'string' and is_total(total)
+end
+
 -- Credits the next run in memory; returns its answer: one byte when every second was credited, else seven.
 local function credit_run()
   local learner, lesson, pair, media_from, media_to, offset, length, n_pieces, minute, lo, hi, count, next_piece =
     unpack_struct('<I2I2I2I4I4i4I4BI2I4I4B', packed, position)
+  if careful and not is_readable(learner, lesson, pair) then
+    position = next_piece + (n_pieces - 1) * PIECE
+    return UNREADABLE
+  end
   local start = minutes[minute] * 60000 + offset
   local claimed, last, pieces = count, minutes[minute], nil
   local credited, contested, late, new_lo, new_hi = credit_piece(learner, lesson, minute, lo, hi, count)
@@ -318,7 +347,7 @@ local function credit_run()
     local first = floor((start + 999) / 1000)
     totals[pair] = add_to_total(total_of(pair, learner, lesson), credited, last, courses[lesson],
       image(media_from, media_to, start, length, first, first + credited))
-    return '\1'
+    return WHOLE
   end
   if credited > 0 then
     local value, uncounted = total_of(pair, learner, lesson), credited
@@ -329,10 +358,11 @@ local function credit_run()
     end)
     totals[pair] = value
   end
-  return '\0' .. pack('<I2I2I2', credited, contested, late)
+  return COUNTS .. pack('<I2I2I2', credited, contested, late)
 end
 
--- What is to be written of a minute's lesson sums: fields and values in turn; nil for nothing.
+-- What is to be written of a minute's lesson sums: fields and values in turn; nil for nothing. A sum that cannot be read
+-- stays as it is: it is a statistic of the lesson, and no reason to keep the seconds of its learners from them.
 local function grown_sums(minute)
   local grown, fields, base = nil, nil, (minute - 1) * n_lessons
   for lesson = 1, n_lessons do
@@ -343,17 +373,24 @@ local function grown_sums(minute)
   end
   if not grown then return nil end
   local values = redis.call('HMGET', sums_keys[minute], unpack(fields))
-  local sums = {}
+  local sums, n = {}, 0
   for i, lesson in ipairs(grown) do
-    local sum, learners = seconds[base + lesson], firsts[base + lesson]
-    if values[i] then
-      local format, known_sum, known_learners = unpack_struct('<BI4I4', values[i], 1)
-      if format ~= FORMAT_BYTE then refuse_format(format, sums_keys[minute], fields[i]) end
+    local value, sum, learners = values[i], seconds[base + lesson], firsts[base + lesson]
+    local readable = not value or #value >= 9 and byte(value, 1) == FORMAT_BYTE
+    if value and readable then
+      local known_sum, known_learners = unpack_struct('<I4I4', value, 2)
       sum, learners = sum + known_sum, learners + known_learners
     end
-    sums[2 * i - 1], sums[2 * i] = fields[i], FORMAT .. pack('<I4I4', sum, learners) .. courses[lesson]
+    if readable then
+      sums[n + 1], sums[n + 2] = fields[i], FORMAT .. pack('<I4I4', sum, learners) .. courses[lesson]
+      n = n + 2
+    end
   end
-  return sums
+  return n > 0 and sums or nil
+end
+
+local function credit_runs()
+  for i = 1, n_runs do answers[i] = credit_run() end
 end
 
 local function write_dirty(keys)
@@ -402,7 +439,13 @@ end
 local function apply(keys, args)
   fetch_libraries()
   local floor_value, is_new, waits = open_batch(keys, args)
-  for i = 1, n_runs do answers[i] = credit_run() end
+  careful = false
+  -- Values are as good as always right, so they are looked at only where crediting has stumbled over one.
+  if not pcall(credit_runs) then
+    floor_value, is_new, waits = open_batch(keys, args)
+    careful = true
+    credit_runs()
+  end
   local sums = {}
   for m = 1, n_minutes do sums[m] = grown_sums(m) end
 

@@ -21,7 +21,8 @@ enum {
     ADMIT_MAX_MS = 1000,  /* a server whose oldest run waits longer takes no more */
     ANSWER_MAX_MS = 3000, /* a pipeline unanswered for longer breaks the connection */
     LARGE_PIPELINE = 256, /* runs that do not wait for the linger */
-    LOADS_MAX = 3         /* times in a row that the functions may be missing right after they were loaded */
+    LOADS_MAX = 3,        /* times in a row that the functions may be missing right after they were loaded */
+    REFUSAL_MAX = 640     /* bytes of what is logged about one */
 };
 
 struct lane {
@@ -49,7 +50,7 @@ struct pipeline {
     bool functions_missing;
     bool replicas_missing;
     int loads;
-    char refusal[128]; /* the beginning of the error that was logged last */
+    char refusal[REFUSAL_MAX]; /* the text that was logged last */
     int64_t refusal_ms;
 };
 
@@ -192,22 +193,48 @@ static void one_reply_less(struct pipeline *p)
         finish(p);
 }
 
-static void refuse_sent(struct lane *lane, const char *error)
+/*
+ * Logs EVENT with TEXT, which says what was refused and why. What repeats is logged once in a while, so that
+ * its repetitions do not use up the limit of lines that another refusal needs.
+ */
+static void tell_refusal(const struct lane *lane, const char *event, const char *text)
 {
     struct pipeline *p = lane->pipeline;
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - p->refusal_ms < LOG_WINDOW_MS && strncmp(p->refusal, text, sizeof(p->refusal) - 1) == 0)
+        return;
+    snprintf(p->refusal, sizeof(p->refusal), "%s", text);
+    p->refusal_ms = now_ms;
+    log_event(p->context->log, LOG_WARN, event, "server=%s partition=%d %s", p->where.name,
+        (int)(lane - p->lanes), text);
+}
+
+/* ERROR is NULL when the connection is gone, which has been told. */
+static void refuse_sent(struct lane *lane, const char *error)
+{
+    char text[REFUSAL_MAX];
     mark(&lane->sent, STORE_UNAVAILABLE);
     if (error == NULL)
         return;
-    int64_t now_ms = clock_monotonic_ms();
-    /* An error that repeats is logged once in a while, so that its repetitions do not use up the limit of
-     * lines that another error needs. */
-    if (now_ms - p->refusal_ms >= LOG_WINDOW_MS || strncmp(p->refusal, error, sizeof(p->refusal) - 1) != 0) {
-        snprintf(p->refusal, sizeof(p->refusal), "%s", error);
-        p->refusal_ms = now_ms;
-        log_event(p->context->log, LOG_WARN, "apply_refused", "server=%s partition=%d error=%s",
-            p->where.name, (int)(lane - p->lanes), LOG_QUOTE(error));
+    snprintf(text, sizeof(text), "error=%s", LOG_QUOTE(error));
+    tell_refusal(lane, "apply_refused", text);
+    monitor_look(lane->pipeline->context->monitor);
+}
+
+/* The runs that `apply` left out, of learners whose values it could not read. */
+static void tell_unreadable(const struct lane *lane)
+{
+    const struct store_run *run;
+    STAILQ_FOREACH(run, &lane->sent, link)
+    {
+        char learner[REFUSAL_MAX];
+        char text[REFUSAL_MAX];
+        if (run->status != STORE_UNAVAILABLE)
+            continue;
+        snprintf(learner, sizeof(learner), "%.*s/%.*s", SLICE_ARG(run->portal), SLICE_ARG(run->learner));
+        snprintf(text, sizeof(text), "learner=%s lesson=%.*s", LOG_QUOTE(learner), SLICE_ARG(run->lesson));
+        tell_refusal(lane, "learner_unreadable", text);
     }
-    monitor_look(p->context->monitor);
 }
 
 /* Functions that are missing are loaded once the pipeline has finished, and its runs wait for that. */
@@ -240,6 +267,7 @@ static void on_applied(void *data, const redisReply *reply)
     } else if (reply_is_error(reply)) {
         take_error(lane, reply->str);
     } else if (reply_string(reply, &answer) && apply_decode(answer, &lane->sent)) {
+        tell_unreadable(lane);
         atomic_store_explicit(
             &p->context->counters->last_answer_ms, clock_monotonic_ms(), memory_order_relaxed);
     } else {

@@ -19,7 +19,7 @@ enum { STORE_APPLY_MAX = 128 };
 enum store_status {
     STORE_WRITTEN,    /* credited as the counts say, durable at the configured level */
     STORE_TOO_LATE,   /* every second lies below the floor: nothing was written */
-    STORE_UNAVAILABLE /* refused, cut off or timed out: may or may not be written; send again */
+    STORE_UNAVAILABLE /* refused, cut off, timed out or unreadable: may or may not be written; send again */
 };
 
 struct store_batch;

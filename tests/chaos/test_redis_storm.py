@@ -363,7 +363,7 @@ def test_a_spoiled_learner_holds_up_nobody_else(minuted, redis):
     crowd.check_promises(redis.client)
     crowd.deliver()
     check_log(minuted.log_text().splitlines(), redis.address,
-              ["apply_refused", f'event=learner_unreadable server={redis.address} ',
+              [f'event=learner_unreadable server={redis.address} ',
                f'learner="{victim.session.name}" error="WRONGTYPE'])
     crowd.check_agreement(redis.client)
 

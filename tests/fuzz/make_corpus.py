@@ -125,6 +125,7 @@ def text8(text):
 def redis_answer():
     some, late = struct.pack("<BHHH", 0, 40, 1, 0), struct.pack("<BHHH", 0, 0, 0, 121)
     write("redis_answer", "apply", b"\0\4" + b"\1" + some + b"\1" + late)
+    write("redis_answer", "apply-unreadable", b"\0\3\2\1\2")
     write("redis_answer", "apply-too-much", b"\0\1" + struct.pack("<BHHH", 0, 1, 1, 0))
     masks = text8("l-1") + struct.pack("<20I", (1 << 30) - 1, 5, *[0] * 18)
     write("redis_answer", "masks", b"\1\0" + b"\1" + masks + masks)

@@ -1,6 +1,7 @@
 /*
- * Values of another format, as a build beside this one might store them: a function that reads one of them
- * refuses, has written nothing, and the daemon tells it. Against a real redis-server.
+ * Values that cannot be read: of another format, as a build beside this one might store them, or spoiled.
+ * `apply` leaves the learner out whom such a value belongs to and credits the others; every other function
+ * refuses. Neither writes over the value, and the daemon tells it. Against a real redis-server.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,19 +52,37 @@ static void write_key(struct fixture *f, enum value value, char key[static 128])
         snprintf(key, 128, "%sl:%lld", prefix.text, (long long)base_s / 60);
 }
 
-/* The first byte of the value becomes FORMAT. */
-static void set_format(struct fixture *f, enum value value, int format)
+/* Replaces anna's VALUE by what EXPRESSION, in Lua, makes of `value`. */
+static void change_value(struct fixture *f, enum value value, const char *expression)
 {
-    static const char script[] =
-        "local value = redis.call('HGET', KEYS[1], ARGV[1]) "
-        "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. string.sub(value, 2))";
     char key[128];
-    char first = (char)format;
+    char script[256];
     write_key(f, value, key);
-    redisReply *reply = redisCommand(f->nodes[0].client, "EVAL %s 1 %s %s %b", script, key,
-        value == MASKS ? "basic/anna" : "l1", &first, (size_t)1);
+    snprintf(script, sizeof(script),
+        "local value = redis.call('HGET', KEYS[1], ARGV[1]) return redis.call('HSET', KEYS[1], ARGV[1], %s)",
+        expression);
+    redisReply *reply = redisCommand(
+        f->nodes[0].client, "EVAL %s 1 %s %s", script, key, value == MASKS ? "basic/anna" : "l1");
     assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
     freeReplyObject(reply);
+}
+
+static void set_format(struct fixture *f, enum value value, int format)
+{
+    char expression[64];
+    snprintf(expression, sizeof(expression), "string.char(%d) .. string.sub(value, 2)", format);
+    change_value(f, value, expression);
+}
+
+/* Anna's VALUE as it is stored, freed by freeReplyObject(). */
+static redisReply *read_value(struct fixture *f, enum value value)
+{
+    char key[128];
+    write_key(f, value, key);
+    redisReply *reply =
+        redisCommand(f->nodes[0].client, "HGET %s %s", key, value == MASKS ? "basic/anna" : "l1");
+    assert_int_equal(reply->type, REDIS_REPLY_STRING);
+    return reply;
 }
 
 /* Changes that the server has made since it was started. */
@@ -131,13 +150,6 @@ static void assert_refused(struct fixture *f, enum value value, const char *even
 
 /* ---- the functions ---- */
 
-static bool apply(struct fixture *f, void *ctx)
-{
-    struct store_run *run = ctx;
-    fixture_submit(f, run, 1);
-    return run->status == STORE_WRITTEN;
-}
-
 static bool settle(struct fixture *f, void *ctx)
 {
     return outbox_settle(f->outbox, ctx, 1);
@@ -148,34 +160,136 @@ static bool settle_sums(struct fixture *f, void *ctx)
     return outbox_settle_sums(f->outbox, ctx);
 }
 
+static bool submit(struct fixture *f, struct store_run *run)
+{
+    fixture_submit(f, run, 1);
+    return run->status == STORE_WRITTEN;
+}
+
 static void submit_first(struct fixture *f)
 {
     struct store_run run = fixture_run("anna", "l1", base_s * 1000, 15000, 0, 15000);
-    assert_in_time(f, apply(f, &run));
+    assert_in_time(f, submit(f, &run));
 }
 
-/* A run that is credited whole, and then one that is credited in part. */
-static void test_apply_refuses(void **state)
+/*
+ * One call with three runs of anna, whose VALUE cannot be read, among runs of others. Anna's minutes so far,
+ * and her value, stay as they are; when the value can be read again, her runs are credited.
+ */
+static void assert_left_out(struct fixture *f, enum value value, const char *spoil, const char *mend)
+{
+    const int64_t start_ms = (base_s + 15) * 1000;
+    struct store_run runs[] = {
+        fixture_run("bo", "l1", start_ms, 5000, 0, 5000),
+        fixture_run("anna", "l1", start_ms, 5000, 20000, 25000),
+        fixture_run("anna", "l1", start_ms, 70000, 20000, 90000),
+        fixture_run("chen", "lesson-2", start_ms, 70000, 0, 70000),
+        fixture_run("anna", "l1", start_ms + 1000, 5000, 21000, 26000),
+        fixture_run("bo", "l1", start_ms + 3000, 5000, 3000, 8000),
+    };
+    char told[4096];
+    change_value(f, value, spoil);
+    redisReply *before = read_value(f, value);
+    struct capture capture = begin_capture();
+    fixture_submit(f, runs, 6);
+    end_capture(&capture, told);
+    redisReply *after = read_value(f, value);
+    assert_true(before->len == after->len && memcmp(before->str, after->str, before->len) == 0);
+    freeReplyObject(before);
+    freeReplyObject(after);
+    assert_int_equal(runs[1].status, STORE_UNAVAILABLE);
+    assert_int_equal(runs[2].status, STORE_UNAVAILABLE);
+    assert_int_equal(runs[4].status, STORE_UNAVAILABLE);
+    assert_int_equal(runs[0].credited_seconds, 5);
+    assert_int_equal(runs[3].credited_seconds, 70);
+    assert_int_equal(runs[5].credited_seconds, 3);
+    assert_int_equal(runs[5].duplicate_seconds, 2);
+    assert_non_null(strstr(told, "event=learner_unreadable"));
+    assert_non_null(strstr(told, "learner=\"basic/anna\" lesson=l1"));
+
+    change_value(f, value, mend);
+    fixture_submit(f, runs, 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(runs[i].status, STORE_WRITTEN);
+    assert_int_equal(runs[1].credited_seconds, 5);
+    assert_int_equal(runs[2].credited_seconds, 65);
+    assert_int_equal(runs[4].duplicate_seconds, 5);
+    assert_int_equal(runs[0].duplicate_seconds, 5);
+}
+
+static const char next_format[] = "'\\2' .. string.sub(value, 2)";
+static const char this_format[] = "'\\1' .. string.sub(value, 2)";
+
+static void test_masks_of_another_format(void **state)
+{
+    submit_first(*state);
+    assert_left_out(*state, MASKS, next_format, this_format);
+}
+
+static void test_a_total_of_another_format(void **state)
+{
+    submit_first(*state);
+    assert_left_out(*state, TOTAL, next_format, this_format);
+}
+
+static void test_masks_that_are_cut_off(void **state)
+{
+    submit_first(*state);
+    assert_left_out(*state, MASKS, "string.sub(value, 1, 5)", "'\\1\\2l1' .. string.rep('\\0', 80)");
+}
+
+static void test_a_total_that_is_cut_off(void **state)
+{
+    submit_first(*state);
+    assert_left_out(*state, TOTAL, "string.sub(value, 1, 7)", "'\\1' .. string.rep('\\0', 9)");
+}
+
+/* The learner's seconds count, and the sum waits for whoever can read it. */
+static void test_a_sum_of_another_format(void **state)
 {
     struct fixture *f = *state;
     submit_first(f);
-    for (int value = MASKS; value <= SUM; value++) {
-        int64_t start_ms = (base_s + 15 + 7 * value) * 1000;
-        struct store_run whole = fixture_run("anna", "l1", start_ms, 5000, 20000, 25000);
-        struct store_run part = fixture_run("anna", "l1", start_ms, 7000, 20000, 27000);
-        assert_refused(f, value, "event=apply_refused", apply, &whole);
-        assert_int_equal(whole.credited_seconds, 5);
-        assert_refused(f, value, NULL, apply, &part);
-        assert_int_equal(part.credited_seconds, 2);
-    }
+    set_format(f, SUM, 2);
+    struct store_run run = fixture_run("anna", "l1", (base_s + 15) * 1000, 5000, 20000, 25000);
+    redisReply *before = read_value(f, SUM);
+    fixture_submit(f, &run, 1);
+    redisReply *after = read_value(f, SUM);
+    assert_int_equal(run.status, STORE_WRITTEN);
+    assert_int_equal(run.credited_seconds, 5);
+    assert_true(before->len == after->len && memcmp(before->str, after->str, before->len) == 0);
+    freeReplyObject(before);
+    freeReplyObject(after);
 }
 
-static void test_apply_refuses_masks_for_another_lesson(void **state)
+/* The masks are of her only lesson, so the short way of `apply` would not look at the format. */
+static void test_masks_of_another_format_for_another_lesson(void **state)
 {
     struct fixture *f = *state;
     submit_first(f);
+    set_format(f, MASKS, 2);
     struct store_run run = fixture_run("anna", "lesson-2", (base_s + 15) * 1000, 5000, 0, 5000);
-    assert_refused(f, MASKS, "event=apply_refused", apply, &run);
+    fixture_submit(f, &run, 1);
+    assert_int_equal(run.status, STORE_UNAVAILABLE);
+    set_format(f, MASKS, 1);
+    fixture_submit(f, &run, 1);
+    assert_int_equal(run.credited_seconds, 5);
+}
+
+/* Everything that belongs to one learner is that learner's trouble, even a key of a wrong type. */
+static void test_a_total_of_a_wrong_type(void **state)
+{
+    struct fixture *f = *state;
+    char key[128];
+    submit_first(f);
+    write_key(f, TOTAL, key);
+    freeReplyObject(redisCommand(f->nodes[0].client, "SET %s spoiled", key));
+    struct store_run runs[] = {
+        fixture_run("anna", "l1", (base_s + 15) * 1000, 5000, 20000, 25000),
+        fixture_run("bo", "l1", (base_s + 15) * 1000, 5000, 20000, 25000),
+    };
+    fixture_submit(f, runs, 2);
+    assert_int_equal(runs[0].status, STORE_UNAVAILABLE);
+    assert_int_equal(runs[1].credited_seconds, 5);
 }
 
 static void test_settle_refuses(void **state)
@@ -204,8 +318,13 @@ static void test_settle_sums_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_apply_refuses, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_apply_refuses_masks_for_another_lesson, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_masks_of_another_format, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_masks_of_another_format_for_another_lesson, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_total_of_another_format, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_masks_that_are_cut_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_total_that_is_cut_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_total_of_a_wrong_type, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_sum_of_another_format, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_sums_refuses, setup, teardown),
     };
