@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "cases.h"
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
 #include "redis/resp.h"
@@ -200,7 +201,7 @@ static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
     assert_in_time(f, takes_the_first_alone(f, good, bad));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_an_answer_that_changes_nothing_waits_too, setup, teardown),
@@ -208,5 +209,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_floor_is_told_before_the_replica_has_it, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_error_of_the_barrier_is_its_partitions_own, setup, teardown),
     };
-    return cmocka_run_group_tests_name("barrier", tests, NULL, NULL);
+    return CASES_RUN(argc, argv, tests);
 }

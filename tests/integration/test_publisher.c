@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cases.h"
 #include "publisher_fixture.h"
 #include "redis/partition.h"
 
@@ -198,7 +199,7 @@ static void the_last_record_of_a_key_is_the_greatest(void **state)
         "\"watched_seconds\":", "60,\"covered_seconds\":30,\"last_minute_start\":1674187320}");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         PUBLISHER_TEST(publishes_what_is_due),
@@ -207,5 +208,5 @@ int main(void)
         PUBLISHER_TEST(pace_is_kept_between_transactions),
         PUBLISHER_TEST(the_last_record_of_a_key_is_the_greatest),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return CASES_RUN(argc, argv, tests);
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "cases.h"
 #include "publisher_fixture.h"
 
 enum { PRODUCE = 0, FIND_COORDINATOR = 10, INIT_PRODUCER_ID = 22, ADD_PARTITIONS = 24, END_TXN = 26 };
@@ -302,12 +303,12 @@ static void fenced_publishers_leave_all_to_the_next(void **state)
     play_call(&play, end);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passing_errors_are_tried_again),
         cmocka_unit_test(breaking_errors_are_named_and_all_is_taken_again),
         cmocka_unit_test(fenced_publishers_leave_all_to_the_next),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return CASES_RUN(argc, argv, tests);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cases.h"
 #include "publish/lease.h"
 #include "publisher_fixture.h"
 #include "redis/resp.h"
@@ -335,7 +336,7 @@ static void the_unreadable_hold_up_nobody(void **state)
     assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         PUBLISHER_TEST(nothing_is_settled_before_a_commit),
@@ -352,5 +353,5 @@ int main(void)
         PUBLISHER_TEST(the_watermark_waits_for_the_unreadable),
         PUBLISHER_TEST(the_unreadable_hold_up_nobody),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return CASES_RUN(argc, argv, tests);
 }

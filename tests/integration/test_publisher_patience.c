@@ -2,6 +2,7 @@
  * longer. */
 #include <string.h>
 
+#include "cases.h"
 #include "publish/lease.h"
 #include "publisher_fixture.h"
 
@@ -103,7 +104,7 @@ static void a_silent_kafka_does_not_hold_up_the_end_while_connecting(void **stat
     stop_in_silence(f, 1500);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         PUBLISHER_TEST(a_slow_commit_is_waited_for),
@@ -112,5 +113,5 @@ int main(void)
         PUBLISHER_TEST(a_silent_kafka_does_not_hold_up_the_end),
         PUBLISHER_TEST(a_silent_kafka_does_not_hold_up_the_end_while_connecting),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return CASES_RUN(argc, argv, tests);
 }

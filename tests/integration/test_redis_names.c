@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "cases.h"
 #include "publish/lease.h"
 #include "redis/resp.h"
 #include "store_fixture.h"
@@ -353,7 +354,7 @@ static void test_a_node_without_a_name_is_the_one_that_was_asked(void **state)
     assert_true(write_run(f, "t"));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_address_is_tried, setup, teardown),
@@ -371,5 +372,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_a_node_without_a_name_is_the_one_that_was_asked, setup, teardown),
     };
-    return cmocka_run_group_tests_name("redis names", tests, NULL, NULL);
+    return CASES_RUN(argc, argv, tests);
 }
