@@ -1,4 +1,5 @@
 /* What the publisher does when Kafka, Redis or another publisher comes in between: nothing is lost. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,6 +224,20 @@ static void the_lease_is_left_after_half_a_minute_of_failures(void **state)
 
 /* ---- Redis ---- */
 
+/* Redis may have given the lease to another daemon by then. */
+static void a_lease_that_cannot_be_renewed_ends(void **state)
+{
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    hold_clock(f);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(counters(f)->transactions == 1);
+    kill(f->redis->nodes[0].pid, SIGKILL);
+    move_clock(f, LEASE_TTL_MS);
+    WAIT_UNTIL(counters(f)->holds_lease == 0);
+    assert_true(describes(f, "standing by: nobody could be asked"));
+}
+
 static void a_standby_takes_nothing_until_the_lease_is_free(void **state)
 {
     struct publisher_fixture *f = *state;
@@ -347,6 +362,7 @@ int main(int argc, char **argv)
         PUBLISHER_TEST(a_wrong_property_is_named),
         PUBLISHER_TEST(it_waits_longer_after_each_failure_and_begins_anew_after_a_success),
         PUBLISHER_TEST(the_lease_is_left_after_half_a_minute_of_failures),
+        PUBLISHER_TEST(a_lease_that_cannot_be_renewed_ends),
         PUBLISHER_TEST(a_standby_takes_nothing_until_the_lease_is_free),
         PUBLISHER_TEST(a_lost_lease_commits_nothing),
         PUBLISHER_TEST(a_server_away_holds_up_its_own_partitions_only),
