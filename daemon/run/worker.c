@@ -14,6 +14,13 @@
 
 enum { MAX_HEADERS = 16384, DRAIN_CHECK_MS = 20 };
 
+/*
+ * Of what is ready in the same turn of the loop, the wish of another thread goes before players' requests.
+ * The kernel may list a connection first that was ready earlier, and a request that came after the log had
+ * said "reloaded" would then be judged by the old policy.
+ */
+enum { PRIORITY_WAKE, PRIORITIES = 3 }; /* all other events have the middle one */
+
 struct worker {
     struct worker_settings settings;
     pthread_t thread;
@@ -89,7 +96,7 @@ static struct event_base *new_base(void)
     event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
-    if (base == NULL)
+    if (base == NULL || event_base_priority_init(base, PRIORITIES) != 0)
         abort();
     return base;
 }
@@ -132,6 +139,7 @@ struct worker *worker_start(
     if (w->wake_fd < 0)
         abort();
     w->wake = event_new(w->base, w->wake_fd, EV_READ | EV_PERSIST, on_wake, w);
+    event_priority_set(w->wake, PRIORITY_WAKE);
     event_add(w->wake, NULL);
     w->drain_check = event_new(w->base, -1, EV_PERSIST, on_drain_check, w);
     if (pthread_create(&w->thread, NULL, run, w) != 0)
