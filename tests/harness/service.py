@@ -1,5 +1,6 @@
 """A child process with a folder and a log of its own: started, waited for, stopped by its process id."""
 
+import fcntl
 import os
 import random
 import signal
@@ -21,9 +22,24 @@ PATIENCE_S = 120.0
 # process, none of them twice.
 PORTS = iter(random.SystemRandom().sample(range(10_100, 32_000), 21_900))
 
+# A port that has been found free belongs to this process as long as it lives, since some time passes before a server
+# listens there: byte N of this file is locked by the test program whose port is N. tests/integration/redis_process.c
+# does the same.
+CLAIMS = os.open(f"/tmp/minuted-test-ports-{os.getuid()}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def claim_port(port):
+    try:
+        fcntl.lockf(CLAIMS, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        return True
+    except OSError:
+        return False
+
 
 def free_port():
     for port in PORTS:
+        if not claim_port(port):
+            continue
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))

@@ -47,15 +47,38 @@ static bool port_is_free(int port)
     return bound;
 }
 
-/* Free itself and 10,000 above, where a cluster's nodes talk. */
+/*
+ * Whether this process may use the port from now on, as long as it lives: some time passes before a server
+ * listens there. Byte N of a file is locked by the test program whose port is N; tests/harness/service.py
+ * does the same.
+ */
+static bool claim_port(int port)
+{
+    static int fd = -1;
+    char path[64];
+    struct flock byte = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = port, .l_len = 1};
+    snprintf(path, sizeof(path), "/tmp/minuted-test-ports-%d", (int)getuid());
+    if (fd < 0)
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    return fcntl(fd, F_SETLK, &byte) == 0;
+}
+
+static bool take_port(int port)
+{
+    return claim_port(port) && port_is_free(port);
+}
+
+/* Free itself and 10,000 above, where a cluster's nodes talk; both below those that the system gives to
+ * whoever asks for any. */
 static int free_port(void)
 {
     static unsigned seed;
     if (seed == 0)
         seed = (unsigned)getpid();
     for (int i = 0; i < PORTS_TRIED_MAX; i++) {
-        int port = 20000 + rand_r(&seed) % 10000;
-        if (port_is_free(port) && port_is_free(port + 10000))
+        int port = 10100 + rand_r(&seed) % 11900;
+        if (take_port(port) && take_port(port + 10000))
             return port;
     }
     fail_msg("no free port");
