@@ -57,7 +57,7 @@ class Viewer:
     def send(self, session=None):
         """Sends all that is kept; returns how the daemon took it: a status, or the results."""
         session = session or self.session
-        response = self.player.post(session.heartbeat(*self.kept))
+        response = self.player.post_once(session.heartbeat(*self.kept))
         if response.status != 200:
             return response.status
         kept, self.kept = self.kept, []
@@ -87,7 +87,7 @@ def test_a_daemons_clock_that_jumps(kafka, new_minuted, redis, clock, step_ms):
     for viewer in viewers:
         viewer.watch(20_000)
         assert viewer.send() == 503
-        assert viewer.player.try_open("open-2").status == 503
+        assert viewer.player.try_open_once("open-2").status == 503
     looks = redis.times_asked()
     wait_until(lambda: redis.times_asked() >= looks + 3, "it looks again")
     assert viewers[0].send() == 503  # and nothing changed its mind
@@ -111,7 +111,7 @@ def test_what_a_wrong_clock_anchored_before_it_was_found_out(kafka, new_minuted,
     clock.set(0)
     wait_comes_back(minuted)
     ahead = run(0, 8000)
-    results = wait_until(lambda: viewer.player.post(opened.heartbeat(ahead)).json().get("results"), "it is judged")
+    results = wait_until(lambda: viewer.player.post_once(opened.heartbeat(ahead)).json().get("results"), "it is judged")
     assert results == [retry("ahead_of_clock")]
     minuted.advance(MINUTE_MS)
     assert viewer.player.send(opened, ahead) == [
@@ -126,7 +126,7 @@ def ahead_session(minuted, viewer, clock):
     """Steps the clock right after a look, and opens a session before the next."""
     for _ in range(20):
         clock.set(STEP_MS)
-        response = viewer.player.try_open("open-2")
+        response = viewer.player.try_open_once("open-2")
         if response.status == 201:
             return viewer.player.session_of(response, "open-2")
         clock.set(0)
@@ -213,7 +213,7 @@ def test_two_daemons_with_clocks_4_s_apart(kafka, new_minuted, redis, clock, ske
         viewer.watch(10_000)
         here, viewer.player.client = viewer.player.client, wrong.client
         assert viewer.send() == 503
-        assert viewer.player.try_open("open-1").status == 503
+        assert viewer.player.try_open_once("open-1").status == 503
         viewer.player.client = here
         assert viewer.send() == ["accepted"]
     assert right.is_ready() and not wrong.is_ready()

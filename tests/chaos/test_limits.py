@@ -37,7 +37,7 @@ class Watcher:
     def heartbeat(self):
         """The status and the result of the next second; the same second again when it was not accepted."""
         second = run(self.next_ms, self.next_ms + 1000)
-        response = self.player.post(self.session.heartbeat(second))
+        response = self.player.post_once(self.session.heartbeat(second))
         if response.status != 200:
             return response.status
         status = response.json()["results"][0]["status"]

@@ -7,7 +7,7 @@ import re
 from harness.agreement import check_kafka, check_last_records, check_published, wait_settled
 from harness.catalog import DAY_MS, MINUTE_MS, NOW_MS
 from harness.model import Model, claimed_seconds
-from harness.player import Player, accepted, rejected, run
+from harness.player import Player, accepted, patiently, rejected, run
 from harness.records import Merged, read_topics
 from harness.redis_truth import Truth
 from harness.service import wait_until
@@ -109,7 +109,8 @@ def test_late_runs_while_the_floor_rises(new_minuted, redis):
 
 def send_one(daemon, deployment, model, session, claimed, floors_before):
     """A run is either too late, wholly and for good reason, or credited as the model, which forgets nothing, says."""
-    result, = daemon.client.post("/v1/heartbeats", session.heartbeat(claimed)).json()["results"]
+    answer = patiently(lambda: daemon.client.post("/v1/heartbeats", session.heartbeat(claimed)))
+    result, = answer.json()["results"]
     floors = deployment.floors()
     assert all(floors[key] >= floor for key, floor in floors_before.items()), "a floor has fallen"
     horizon = (deployment.now_ms + 2000 - deployment.horizon_ms) // MINUTE_MS

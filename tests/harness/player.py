@@ -55,19 +55,22 @@ class Session:
 
 
 class Player:
-    """Speaks JSON to CLIENT under BASE."""
+    """Speaks JSON to CLIENT under BASE. What has "once" in its name takes a 503 for an answer; all else asks again."""
 
     def __init__(self, daemon, learner, portal="higher"):
         self.daemon, self.client = daemon, daemon.client
         self.learner, self.portal = learner, portal
         self.token = platform_token(learner, portal, daemon.now_ms())
 
-    def try_open(self, lesson, device="phone"):
+    def try_open_once(self, lesson, device="phone"):
         body = {"lesson_id": lesson, "device_id": device}
         return self.client.post(f"{self.daemon.base}/v1/sessions", body, headers=bearer(self.token))
 
+    def try_open(self, lesson, device="phone"):
+        return patiently(lambda: self.try_open_once(lesson, device))
+
     def open(self, lesson, device="phone"):
-        response = patiently(lambda: self.try_open(lesson, device))
+        response = self.try_open(lesson, device)
         assert response.status == 201, response
         return self.session_of(response, lesson)
 
@@ -76,18 +79,25 @@ class Player:
         return Session(self.learner, self.portal, lesson, answer["session_token"], answer["server_time_ms"],
                        answer["expires_at_ms"], answer["session_id"])
 
-    def post(self, body):
+    def post_once(self, body):
         return self.client.post(f"{self.daemon.base}/v1/heartbeats", body)
+
+    def post(self, body):
+        return patiently(lambda: self.post_once(body))
 
     def send(self, session, *runs):
         """The results of a heartbeat that must be understood."""
-        response = patiently(lambda: self.post(session.heartbeat(*runs)))
+        response = self.post(session.heartbeat(*runs))
         assert response.status == 200, response
         return response.json()["results"]
 
+    def ask_progress(self, headers=None):
+        """With the HEADERS of another token or encoding, where they are given."""
+        headers = {**bearer(self.token), **(headers or {})}
+        return patiently(lambda: self.client.get(f"{self.daemon.base}/v1/progress", headers=headers))
+
     def progress(self):
-        response = patiently(
-            lambda: self.client.get(f"{self.daemon.base}/v1/progress", headers=bearer(self.token)))
+        response = self.ask_progress()
         assert response.status == 200, response
         return response.json()
 

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from harness.catalog import NOW_MS
-from harness.player import Player, accepted, run
+from harness.player import Player, accepted, patiently, run
 from harness.service import wait_until
 
 LIBRARY = {
@@ -96,7 +96,8 @@ def test_under_a_base_path_and_without_dev(new_minuted, redis):
 # --- minutes --------------------------------------------------------------------------------------
 
 def minutes_of(player):
-    response = player.client.get(f"{player.daemon.base}/dev/minutes?portal={player.portal}&sub={player.learner}")
+    path = f"{player.daemon.base}/dev/minutes?portal={player.portal}&sub={player.learner}"
+    response = patiently(lambda: player.client.get(path))
     assert response.status == 200 and response.content_type == "application/json", response
     return response.json()
 
@@ -145,7 +146,7 @@ def test_minutes_of_other_names(shared):
         shared.advance(5_000)
         assert player.send(session, run(0, 5_000)) == [accepted(5)]
         quoted = "".join(f"%{byte:02X}" for byte in learner.encode())
-        answer = shared.client.get(f"/dev/minutes?sub={quoted}&portal=higher")
+        answer = patiently(lambda: shared.client.get(f"/dev/minutes?sub={quoted}&portal=higher"))
         assert len(seconds_of(answer.json())) == 5
 
 
@@ -157,7 +158,7 @@ def test_minutes_of_nobody_in_particular(shared):
 def test_minutes_while_redis_is_away(new_minuted, redis):
     daemon = new_minuted(redis).start(NOW_MS)
     path = "/dev/minutes?portal=higher&sub=a"
-    assert daemon.client.get(path).status == 200
+    assert patiently(lambda: daemon.client.get(path)).status == 200
     redis.kill()
     for _ in range(3):  # the first may come before the loss is seen
         response = daemon.client.get(path)

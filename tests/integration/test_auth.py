@@ -9,7 +9,7 @@ import pytest
 from harness import jwt
 from harness.catalog import NOW_MS
 from harness.daemon import AUDIENCE, SECRET
-from harness.player import Player, accepted, bearer, platform_token, retry, run
+from harness.player import Player, accepted, bearer, patiently, platform_token, retry, run
 from harness.redis_server import RedisServer
 
 NOW_S = NOW_MS // 1000
@@ -23,7 +23,7 @@ def claims(**changes):
 
 def status_of(minuted, token):
     """What the daemon answers to a question with that token."""
-    response = minuted.client.get("/v1/progress", headers=bearer(token))
+    response = patiently(lambda: minuted.client.get("/v1/progress", headers=bearer(token)))
     if response.status != 200:
         assert response.content_type == "application/problem+json" and response.json()["detail"]
         assert response.headers["www-authenticate"].startswith("Bearer")
@@ -208,7 +208,7 @@ def test_a_session_token_asks_for_progress(minuted, player):
     session = player.open("open-1")
     minuted.advance(60_000)
     player.send(session, run(0, 10_000))
-    response = minuted.client.get("/v1/progress", headers=bearer(session.token))
+    response = player.ask_progress(bearer(session.token))
     assert response.status == 200 and response.json()["total"]["watched_seconds"] == 10
 
 
@@ -295,6 +295,7 @@ def test_a_token_of_one_platform_opens_no_other_portal(minuted):
     session = minuted.client.post("/v1/sessions", {"lesson_id": "open-1", "device_id": "d"}, headers=bearer(token))
     assert session.status == 201
     minuted.advance(60_000)
-    minuted.client.post("/v1/heartbeats", {"session_token": session.json()["session_token"], "runs": [run(0, 9000)]})
+    heartbeat = {"session_token": session.json()["session_token"], "runs": [run(0, 9000)]}
+    assert Player(minuted, "teacher-1").post(heartbeat).status == 200
     assert Player(minuted, "teacher-1", "basic").progress()["total"]["watched_seconds"] == 0
     assert Player(minuted, "teacher-1", "higher").progress()["total"]["watched_seconds"] == 9

@@ -25,7 +25,7 @@ def start_redis(tmp_path, services):
 def sent_until_accepted(player, session, sent):
     """Sends RUN as an SDK does: again and again until it is accepted."""
     def attempt():
-        response = player.post(session.heartbeat(sent))
+        response = player.post_once(session.heartbeat(sent))
         if response.status == 200 and response.json()["results"][0]["status"] == "accepted":
             return response.json()["results"][0]
         assert response.status in (200, 503), response
@@ -40,7 +40,7 @@ def test_redis_away_is_503_and_comes_back(minuted, player, redis):
     redis.kill()
 
     def refused():
-        response = player.post(session.heartbeat(run(10_000, 20_000)))
+        response = player.post_once(session.heartbeat(run(10_000, 20_000)))
         if response.status == 200:
             assert response.json()["results"] == [{"status": "retry", "reason": "unavailable"}]
             return None
@@ -68,17 +68,17 @@ def test_not_ready_while_redis_is_away(minuted, redis):
 def test_retry_after_is_jittered(minuted, player, redis):
     session = player.open("open-1")
     redis.kill()
-    wait_until(lambda: player.post(session.heartbeat(run(0, 1))).status in (200, 503), "an answer")
+    wait_until(lambda: player.post_once(session.heartbeat(run(0, 1))).status in (200, 503), "an answer")
     minuted.advance(MINUTE_MS)
-    wait_until(lambda: player.post(session.heartbeat(run(0, 9000))).status == 503, "503")
-    answers = [player.post(session.heartbeat(run(0, 9000))) for _ in range(40)]
+    wait_until(lambda: player.post_once(session.heartbeat(run(0, 9000))).status == 503, "503")
+    answers = [player.post_once(session.heartbeat(run(0, 9000))) for _ in range(40)]
     assert len({a.headers["retry-after"] for a in answers if a.status == 503}) > 1
     redis.start()
 
 
 def refused(player, session):
     """The Retry-After of a refused heartbeat, in seconds; None when it was taken."""
-    response = player.post(session.heartbeat(run(0, 9000)))
+    response = player.post_once(session.heartbeat(run(0, 9000)))
     if response.status != 503:
         return None
     seconds = int(response.headers["retry-after"])
@@ -100,7 +100,7 @@ def test_retry_after_grows_with_the_outage_and_falls_back(new_minuted, redis):
         sent_until_accepted(player, session, run(0, 9000))
         over = time.monotonic() + 1.5  # the outage ends with a success a second after its last refusal
         wait_until(lambda: sent_until_accepted(player, session, run(0, 9000)) and time.monotonic() > over, "it is over")
-        response = player.post(session.heartbeat(run(0, 9000)))
+        response = player.post_once(session.heartbeat(run(0, 9000)))
         assert response.json()["heartbeat_interval_ms"] == 15_000
 
 
@@ -241,8 +241,8 @@ def test_settings_changed_while_running_stop_the_accepting(minuted, player, redi
     minuted.advance(MINUTE_MS)
     redis.client.config_set("appendfsync", "no")
     wait_until(lambda: minuted.admin_client.get("/readyz").status == 503, "not ready")
-    wait_until(lambda: player.post(session.heartbeat(run(0, 1000))).status == 503, "nothing is accepted")
-    assert player.post(session.heartbeat(run(10_000, 20_000))).status == 503
+    wait_until(lambda: player.post_once(session.heartbeat(run(0, 1000))).status == 503, "nothing is accepted")
+    assert player.post_once(session.heartbeat(run(10_000, 20_000))).status == 503
     redis.client.config_set("appendfsync", "always")
     assert sent_until_accepted(player, session, run(10_000, 20_000)) == accepted(10)
 
@@ -254,7 +254,7 @@ def test_out_of_memory_is_503_and_nothing_is_lost(minuted, player, redis):
     minuted.advance(5 * MINUTE_MS)
     assert player.send(session, run(0, 10_000)) == [accepted(10)]
     redis.client.config_set("maxmemory", "1mb")
-    response = player.post(session.heartbeat(run(10_000, 20_000)))
+    response = player.post_once(session.heartbeat(run(10_000, 20_000)))
     if response.status == 200:
         assert response.json()["results"] == [{"status": "retry", "reason": "unavailable"}]
     else:
@@ -283,7 +283,7 @@ def test_replicas_are_waited_for(new_minuted, redis, start_redis):
     assert player.send(session, run(0, 10_000)) == [accepted(10)]
     assert Truth(replica.client).totals == {("higher/teacher-1", "open-1"): 10}
     replica.kill()
-    response = player.post(session.heartbeat(run(10_000, 20_000)))
+    response = player.post_once(session.heartbeat(run(10_000, 20_000)))
     assert response.status == 503 or response.json()["results"][0]["status"] == "retry"
     replica.start()
     credited = sent_until_accepted(player, session, run(10_000, 20_000))

@@ -64,7 +64,7 @@ class Learner:
     def deliver(self):
         """Says whether everything is accepted."""
         if self.waiting:
-            response = self.player.post(self.session.heartbeat(*self.waiting))
+            response = self.player.post_once(self.session.heartbeat(*self.waiting))
             assert response.status in (200, 503), response
             results = response.json()["results"] if response.status == 200 else []
             assert all(r["status"] in ("accepted", "retry") for r in results), results

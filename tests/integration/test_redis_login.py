@@ -114,11 +114,11 @@ def test_a_password_that_is_changed_stops_nothing_that_is_open_until_it_is_right
     guarded.client.config_set("requirepass", "another-password")
     guarded.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     wait_until(lambda: not minuted.is_ready(), "not ready")
-    response = player.post(session.heartbeat(run(10_000, 20_000)))
+    response = player.post_once(session.heartbeat(run(10_000, 20_000)))
     assert response.status == 503 or response.json()["results"][0]["status"] == "retry"
     assert minuted.admin_client.get("/livez").status == 200
     guarded.client.config_set("requirepass", PASSWORD)
-    wait_until(lambda: player.post(session.heartbeat(run(10_000, 20_000))).body.count(b'"accepted"'), "accepted")
+    wait_until(lambda: player.post_once(session.heartbeat(run(10_000, 20_000))).body.count(b'"accepted"'), "accepted")
     never_told(minuted)
 
 
@@ -129,7 +129,7 @@ def test_the_documented_rule_is_enough(new_minuted, guarded):
     minuted = new_minuted(guarded, changes={**login("minuted"), "heartbeats": {"horizon": "2h"}}).start(NOW_MS)
     player, session = watch_and_publish(minuted, guarded)
     guarded.client.execute_command("FUNCTION", "FLUSH")
-    wait_until(lambda: player.post(session.heartbeat(run(10_000, 20_000))).body.count(b'"accepted"'), "loaded again")
+    wait_until(lambda: player.post_once(session.heartbeat(run(10_000, 20_000))).body.count(b'"accepted"'), "loaded again")
     minuted.advance(3 * 60 * MINUTE_MS)  # what was watched is retired
     wait_until(lambda: not [k for k in guarded.client.keys("minuted:*") if b":w:" in k], "the bucket is gone")
     assert "NOPERM" not in minuted.log_text()

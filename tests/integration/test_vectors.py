@@ -220,9 +220,10 @@ def seconds_of(run, anchor_ms):
 
 def problem_of_runs(vector, daemon):
     """What the daemon has against the vector's runs, once their time has passed."""
-    session = Player(daemon, vector["name"]).open("open-1")
+    player = Player(daemon, vector["name"])
+    session = player.open("open-1")
     daemon.advance(vector["samples"][-1]["at_ms"])
-    answer = daemon.client.post("/v1/heartbeats", session.heartbeat(*vector["runs"]))
+    answer = player.post(session.heartbeat(*vector["runs"]))
     wanted = [accepted(seconds_of(run, session.anchor_ms)) for run in vector["runs"]]
     return None if answer.status == 200 and answer.json()["results"] == wanted else f"{vector['name']}: {answer}"
 
