@@ -2,6 +2,7 @@
 
 from urllib.parse import urlencode
 
+FRAMES_MAX = 4
 TRACK_FROM_AROUND = """
     const script = parent.document.createElement('script');
     script.src = '/v1/minuted.js';
@@ -19,29 +20,37 @@ def open_framed(stage, lesson, frame_address, **attributes):
     return lesson.wait_loaded()
 
 
-def close_framed(stage, lesson):
-    """Closes the tab. A browser gives a frame half a second to say goodbye; on a busy machine the frame may miss it, and the
-    next page at the same place must then deliver what it left behind."""
-    stage.browser.close_tab(lesson.tab)
-    played = lesson.gone()
-    if max(lesson.front.goodbyes, default=0) < played or not lesson.front.heartbeats():
+def play_and_close(stage, lesson):
+    """Plays in a frame until the tab is closed. A browser gives a frame half a second to say goodbye; on a busy machine the
+    frame may miss it, and the next page at the same place must then deliver what it left behind. Such a frame is followed
+    by another, one of which must have said goodbye."""
+    played = 0.0
+    for stretches in range(1, FRAMES_MAX + 1):
+        lesson.front.goodbyes.clear()
+        sent = len(lesson.front.heartbeats())
+        open_framed(stage, lesson, lesson.address()).play(5).leave()
+        assert len(lesson.front.heartbeats()) == sent, "what is sent while it plays is no goodbye"
+        stage.browser.close_tab(lesson.tab)
+        played += lesson.gone()
+        if lesson.front.goodbyes and len(lesson.front.heartbeats()) > sent:
+            break
         open_framed(stage, lesson, lesson.address()).finish()
-    stage.account_for(played)
+    else:
+        raise AssertionError(f"none of {FRAMES_MAX} frames said goodbye")
+    stage.account_for(played, stretches)
 
 
 def test_same_origin(stage):
     """In a frame of the page's origin; the tab is closed"""
     lesson = stage.set_up("15s")
-    open_framed(stage, lesson, lesson.address()).play(5).leave()
-    close_framed(stage, lesson)
+    play_and_close(stage, lesson)
 
 
 def test_cross_origin(stage):
     """In a frame of another origin; the tab is closed"""
     lesson = stage.set_up("15s")
     lesson.front = stage.new_front("localhost")
-    open_framed(stage, lesson, lesson.address()).play(5).leave()
-    close_framed(stage, lesson)
+    play_and_close(stage, lesson)
     assert stage.front.passed == [] and lesson.front.heartbeats()
 
 
