@@ -15,7 +15,7 @@ from harness.load import Client, Load
 from harness.model import Model
 from harness.player import Player, run
 from harness.process import cpu_share, descriptors, limit, limited, memory
-from harness.raw import RawConnection, post
+from harness.raw import ClosedUnanswered, RawConnection, post
 from harness.records import proto
 from harness.redis_server import RedisServer
 from harness.redis_truth import Truth
@@ -69,7 +69,8 @@ def answered(connections, seconds=0.5):
             status = connection.response()[0]
         except TimeoutError:
             continue
-        except (AssertionError, ConnectionError):
+        except (ClosedUnanswered, ConnectionResetError):
+            assert not connection.buffer, connection.buffer
             connection.told = True  # its request was not yet read when it had to make room for another connection
             continue
         assert status in (401, 503)

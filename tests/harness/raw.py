@@ -6,6 +6,10 @@ from .http_client import is_readable
 from .service import PATIENCE_S
 
 
+class ClosedUnanswered(AssertionError):
+    """The server has closed before it said anything."""
+
+
 class RawConnection:
     def __init__(self, port, timeout=PATIENCE_S):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
@@ -43,7 +47,10 @@ class RawConnection:
     def response(self):
         """The next answer as (status, headers, body)."""
         while b"\r\n\r\n" not in self.buffer:
-            assert self._more(), f"closed within the headers: {self.buffer!r}"
+            more = self._more()
+            if not more and not self.buffer:
+                raise ClosedUnanswered
+            assert more, f"closed within the headers: {self.buffer!r}"
         head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
         lines = head.decode().split("\r\n")
         headers = {}
