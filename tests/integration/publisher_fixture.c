@@ -81,7 +81,7 @@ void publisher_fixture_start(struct publisher_fixture *f)
 
 void publisher_fixture_stop(struct publisher_fixture *f)
 {
-    publisher_stop(f->publisher, STOP_MS);
+    publisher_stop(f->publisher, PATIENCE_MS);
     f->publisher = NULL;
 }
 

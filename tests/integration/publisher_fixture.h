@@ -22,7 +22,7 @@
 #include "publish/topics.h"
 #include "store_fixture.h"
 
-enum { GRACE_S = 70, TOPICS = 4, PARTITIONS = 4, STOP_MS = 30000 };
+enum { GRACE_S = 70, TOPICS = 4, PARTITIONS = 4 };
 enum { MINUTE = 27903120, MINUTE_START = MINUTE * 60 };
 /* MINUTE has just become due, the next one has not. */
 enum { NOW_S = MINUTE_START + 60 + GRACE_S + 5 };
