@@ -221,7 +221,7 @@ static void call_lease(struct scene *s, struct arena *arena)
     (void)arena;
     bool held = lease_confirm(&lease);
     assert(memchr(lease.owner, '\0', sizeof(lease.owner)) != NULL);
-    assert(held == lease.held && (!held || strcmp(lease.owner, "me") == 0));
+    assert(held == lease.held && held == (strcmp(lease.owner, "me") == 0));
 }
 
 static void call_watermark(struct scene *s, struct arena *arena)

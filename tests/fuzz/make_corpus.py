@@ -1,25 +1,30 @@
 #!/usr/bin/env python3
 """Writes the seeds that the fuzzers start from: corpus/<target>/<name>, small files that reach most of a parser.
 
+    tests/fuzz/make_corpus.py            writes them
+    tests/fuzz/make_corpus.py --check    says which are not what it would write; exit status 1 if any is
+
 Bodies are the golden vectors of proto/vectors, configurations and catalogs those of config/. Files named
 found-* were found by the fuzzers, are kept so that they are tried again, and are left alone; so are jwk/*,
 which hold keys.
 """
+import argparse
 import base64
 import json
 import re
 import struct
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+CORPUS = HERE / "corpus"
 BODY_MAX = 2000
+seeds = {}  # path -> bytes
 
 
 def write(target, name, data):
-    folder = HERE / "corpus" / target
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    seeds[CORPUS / target / name] = data if isinstance(data, bytes) else data.encode()
 
 
 def vectors():
@@ -157,6 +162,18 @@ maxmemory_policy:noeviction\r\n# Persistence\r\nloading:0\r\naof_enabled:1\r\nao
 rdb_last_bgsave_status:ok\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmin_slaves_good_slaves:0\r\n"""
 
 
+def permissions(first="QUEUED"):
+    """The replies to the question which commands are permitted; FIRST is the one to the first command."""
+    n = 0
+    for file, array in (("redis/permissions.c", "own_commands"), ("store/functions.c", "commands")):
+        listed = re.search(rf"\*const {array}\[\] = (.*?)NULL}}", (ROOT / "daemon" / file).read_text(), re.DOTALL)
+        n += len(re.findall(r'"[^"]*"(?: PERMISSIONS_KEY(?: "[^"]*")?)?,', listed[1]))
+    return [ValueError("ERR DISCARD without MULTI"), "OK", first, *["QUEUED"] * (n - 1), "OK", FENCE]
+
+
+FENCE = b"1"  # the number that the fuzzer's clock gives each
+
+
 def redis_reply():
     which = ("minutes", "take", "sums", "grown", "lease", "watermark", "retire", "check")
     masks = b"\1" + text8("l-1") + struct.pack("<20I", *[(1 << 30) - 1, 5] * 10)
@@ -172,10 +189,12 @@ def redis_reply():
         "retire": [b"27880000", [b"27883333"], None, [], 1, 1, 1],
         "check": [
             INFO,
+            *permissions(),
             [b"appendfsync", b"always"],
             [b"no-appendfsync-on-rewrite", b"no"],
             [b"1673000000", b"5"],
             [[b"library_name", b"minuted_0123456789ab", b"engine", b"LUA", b"functions", []]],
+            b"on",
             b"2",
             b"86400000",
             "OK",
@@ -196,6 +215,21 @@ def redis_reply():
     unreadable = [[b"0", [b"p/a", b"p/b", b"p/c"]], [masks, masks, b"x"], ValueError("WRONGTYPE x"), watched, 7, 0]
     write("redis_reply", "take-unreadable", bytes([1]) + b"".join(map(resp, unreadable)))
     write("redis_reply", "check-replica", bytes([7]) + resp(INFO.replace(b"master", b"slave")))
+    forbidden = [INFO, *permissions(first=ValueError("NOPERM no 'x' for you"))]
+    write("redis_reply", "check-forbidden", bytes([7]) + b"".join(map(resp, forbidden)))
+    two = [[0, 8191, [b"127.0.0.1", 7001, b"x", []]], [8192, 16383, [b"127.0.0.1", 7002, b"x", []]]]
+    write("redis_reply", "cluster", bytes([8]) + resp(two))
+    write("redis_reply", "cluster-null-host", bytes([8]) + resp([[0, 16383, [None, 7001, b"x", []]]]))
+    write("redis_reply", "cluster-refused", bytes([8]) + resp(ValueError("NOPERM no")))
+    write("redis_reply", "sentinel", bytes([9]) + resp([[b"name", b"m", b"ip", b"127.0.0.1", b"port", b"6379"]]))
+    one = [[0, 16383, [b"127.0.0.1", 7001, b"x", []]]]
+    write("redis_reply", "mode-cluster", bytes([10]) + resp(b"redis_mode:cluster\r\n") + resp(one))
+    history = [b"123", None, FENCE, "OK", FENCE, b"123", b"456", FENCE]
+    write("redis_reply", "history", bytes([11]) + b"".join(map(resp, history)))
+    write("redis_reply", "lease-error-without-text", bytes([4]) + resp(ValueError("")))
+    write("redis_reply", "array-of-two-thousand-million", bytes([1]) + b"*2147483647\r\n:1\r\n")
+    write("redis_reply", "string-of-two-thousand-million", bytes([4]) + b"$2147483647\r\nabc")
+    write("redis_reply", "nine-deep", bytes([1]) + b"*1\r\n" * 9 + b":1\r\n")
     write("redis_reply", "cut", bytes([0]) + b"*2\r\n$8\r\n2788")
 
 
@@ -339,7 +373,36 @@ def ledger_record():
     write("ledger_record", "wrong-sum", bytes([5, 0]) + json.dumps(records[1][2] | {"watched_seconds": 4}).encode())
 
 
-if __name__ == "__main__":
-    for make in (player_codec, http_request, json_texts, redis_answer, redis_reply, token, jwt, config, catalog):
+def is_kept(path):
+    """Whether it is none of ours."""
+    return path.name.startswith("found-") or path.parent.name == "jwk"
+
+
+def check():
+    """What is wrong with the files that are there."""
+    stored = {path: path.read_bytes() for path in CORPUS.glob("*/*") if not is_kept(path)}
+    return ([f"{path.relative_to(HERE)} is missing" for path in sorted(seeds.keys() - stored.keys())]
+            + [f"{path.relative_to(HERE)} is not written here" for path in sorted(stored.keys() - seeds.keys())]
+            + [f"{path.relative_to(HERE)} is out of date" for path in sorted(seeds.keys() & stored.keys())
+               if seeds[path] != stored[path]])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    for make in (player_codec, http_request, json_texts, redis_answer, redis_reply, token, jwt, config, catalog,
+                 ledger_record):
         make()
-    ledger_record()
+    if options.check:
+        problems = check()
+        print("\n".join([*problems, f"seeds: {len(seeds)}, {len(problems)} to be written anew"]))
+        return bool(problems)
+    for path, data in seeds.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
