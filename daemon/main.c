@@ -30,7 +30,7 @@ static int check_config(const struct config *config, bool dev)
     struct policy *policy = policy_load(config, secret, &error);
     if (policy == NULL)
         return fail(error);
-    printf("%s: good; catalog %s: %zu courses\n", config->file == NULL ? "configuration" : config->file,
+    printf("%s is valid; catalog %s has %zu courses\n", config->file == NULL ? "configuration" : config->file,
         policy->catalog->program, policy->catalog->n_courses);
     policy_unref(policy);
     return EXIT_GOOD;
@@ -40,7 +40,7 @@ static int create_topics(const struct config *config)
 {
     char *error = NULL;
     if (strcmp(config->kafka.brokers, "embedded") == 0) {
-        fputs("minuted: kafka.brokers is 'embedded', and the embedded broker makes its topics itself\n",
+        fputs("minuted: kafka.brokers is 'embedded', and the embedded broker creates its topics itself\n",
             stderr);
         return EXIT_FAILED;
     }

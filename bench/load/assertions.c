@@ -96,10 +96,10 @@ static bool read_digits(struct slice *rest, double *value)
 static bool read_assertion(struct slice text, struct assertion *a, char problem[static 256])
 {
     static const char *const units[] = {[UNIT_US] = "us, ms or s",
-        [UNIT_COUNT] = "nothing, K or M",
-        [UNIT_PER_S] = "nothing, K or M",
-        [UNIT_BYTES] = "nothing, K, M, KiB, MiB or GiB",
-        [UNIT_RATIO] = "nothing or %"};
+        [UNIT_COUNT] = "absent, K or M",
+        [UNIT_PER_S] = "absent, K or M",
+        [UNIT_BYTES] = "absent, K, M, KiB, MiB or GiB",
+        [UNIT_RATIO] = "absent or %"};
     /* A message quotes no more than fits. */
     a->text = (struct slice){text.ptr, text.len < 100 ? text.len : 100};
     size_t name_len = 0;
@@ -108,7 +108,7 @@ static bool read_assertion(struct slice text, struct assertion *a, char problem[
     a->metric = trim((struct slice){text.ptr, name_len});
     struct slice rest = slice_from(text, name_len);
     if (!read_relation(&rest, &a->relation)) {
-        snprintf(problem, 256, "\"%.*s\": one of < <= > >= == != is missing", SLICE_ARG(a->text));
+        snprintf(problem, 256, "\"%.*s\": expected one of < <= > >= == !=", SLICE_ARG(a->text));
         return false;
     }
     if (!load_metric_find(a->metric, &a->unit)) {
@@ -117,7 +117,7 @@ static bool read_assertion(struct slice text, struct assertion *a, char problem[
     }
     rest = trim(rest);
     if (!read_digits(&rest, &a->limit)) {
-        snprintf(problem, 256, "\"%.*s\": a number is missing", SLICE_ARG(a->text));
+        snprintf(problem, 256, "\"%.*s\": expected a number", SLICE_ARG(a->text));
         return false;
     }
     double factor;

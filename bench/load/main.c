@@ -138,8 +138,8 @@ static enum exit_status run(const struct load_options *o, char *command)
     enum exit_status status = EXIT_FAILED;
     describe(result, &setup, command);
     if (o->verify && strcmp(setup.config->kafka.brokers, "embedded") == 0) {
-        fprintf(stderr, "minuted-bench: --verify: the embedded broker does not keep all records; "
-                        "kafka.brokers of a real one are wanted\n");
+        fprintf(stderr, "minuted-bench: --verify needs a real Kafka: the embedded broker does not "
+                        "keep all records\n");
     } else if (!run_load(&setup, result, &interrupted, problem)) {
         fprintf(stderr, "minuted-bench: %s\n", problem);
     } else {
@@ -147,7 +147,7 @@ static enum exit_status run(const struct load_options *o, char *command)
         result->verification.asked = o->verify;
         if (o->verify && result->unanswered > 0)
             snprintf(result->verification.problem, sizeof(result->verification.problem),
-                "%llu players were never answered: nobody knows what they were credited",
+                "%llu players got no answer, so it is unknown what they were credited",
                 (unsigned long long)result->unanswered);
         else if (o->verify)
             verify(setup.config, &setup.evidence, o->verify_wait_us / 1000, &result->verification);

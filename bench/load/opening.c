@@ -99,11 +99,11 @@ bool opening_run(
         snprintf(problem, 256, "the clock of %.100s is more than %d s away from this machine's",
             plan->place.host, CLOCK_OFF_MAX_MS / 1000);
     else if (atomic_load(stop))
-        snprintf(problem, 256, "interrupted while players opened their sessions");
+        snprintf(problem, 256, "the load was the load was interrupted while players opened their sessions");
     else if (o.last_status == 0)
-        snprintf(problem, 256, "no session could be opened at %.100s: no answer", plan->place.host);
+        snprintf(problem, 256, "no session could be opened at %.100s: there was no answer", plan->place.host);
     else
-        snprintf(problem, 256, "no session could be opened at %.100s: answered %d", plan->place.host,
+        snprintf(problem, 256, "no session could be opened at %.100s: the answer was %d", plan->place.host,
             o.last_status);
     return false;
 }

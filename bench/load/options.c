@@ -10,68 +10,105 @@
 #include <string.h>
 
 #include "load/assertions.h"
+#include "load/metrics.h"
 #include "load/quantity.h"
 
 static const char usage[] =
-    "Usage: minuted-bench --config FILE [options]\n"
+    "Usage: minuted-bench --config FILE [OPTION]...\n"
     "\n"
-    "Simulated players send heartbeats to minuted at a given rate, whether or not it keeps up;\n"
-    "latency counts from when a heartbeat was due. --config is the daemon's configuration: it\n"
-    "says where minuted listens, which lessons there are, what tokens are signed with, and\n"
-    "where Redis and Kafka are. What is credited stays there, under learners bench-...:\n"
-    "take a deployment of its own.\n"
+    "minuted-bench plays the part of many players, who send heartbeats to minuted at a\n"
+    "given rate whether or not it keeps up. Latency counts from the time at which a\n"
+    "heartbeat was due. The daemon's configuration says where minuted listens, which\n"
+    "lessons there are, which keys sign tokens, and where Redis and Kafka are.\n"
     "\n"
-    "The deployment\n"
-    "  -c, --config FILE       the daemon's configuration\n"
-    "  -s, --set KEY=VALUE     overrides one key of it; may be repeated\n"
-    "      --dev               the configuration is one for 'minuted --dev'\n"
-    "      --to ADDRESS        where to send, instead of http.listen; may be repeated, such as\n"
-    "                          for several loopback addresses\n"
-    "      --base-path PATH    instead of http.base_path\n"
+    "What is credited stays in Redis and Kafka, for learners named bench-...; so do not\n"
+    "load a deployment that people learn with.\n"
     "\n"
-    "The load\n"
-    "  -l, --load PHASES       RATE:TIME, RATE-RATE:TIME (a ramp), several by commas; or\n"
-    "                          max:TIME, a closed loop: each connection sends when it has its\n"
-    "                          answer (1000:10s)\n"
-    "  -p, --players N         (as many as the greatest rate takes at the interval)\n"
-    "  -i, --interval TIME     between the heartbeats of a player (heartbeats.interval)\n"
-    "  -b, --batch N           heartbeats in a request, of as many players, as a gateway; no\n"
-    "                          more than 60 kB (1)\n"
-    "  -n, --connections N     kept alive (256)\n"
-    "      --close             a connection for each request\n"
-    "      --from ADDRESSES    source addresses to connect from, by commas\n"
-    "      --idle N            connections more that do nothing (0)\n"
-    "  -t, --threads N         of the generator (1)\n"
-    "      --timeout TIME      of a request (5s)\n"
-    "      --warmup TIME       at the beginning that is not measured (2s)\n"
-    "      --drain TIME        at the end, for what is not answered yet (30s)\n"
-    "      --seed N            the same players again (1)\n"
+    "RATE is a number of requests a second, such as 500 or 20K. TIME is a duration, such\n"
+    "as 500ms, 15s, 2m or 1h. SHARE is a fraction, such as 0.05 or 5%. The default of an\n"
+    "option stands in parentheses.\n"
     "\n"
-    "The players\n"
-    "      --pauses SHARE      of heartbeats with a pause in them (2%)\n"
-    "      --seeks SHARE       of heartbeats with a jump in them (3%)\n"
-    "      --resends SHARE     of accepted runs that are sent once more (1%)\n"
-    "      --speeds SHARE      of players who do not play at speed 1 (20%)\n"
-    "      --plain             none of these: a run a heartbeat\n"
-    "      --make-sessions     sign session tokens with auth.session_key_file, instead of\n"
-    "                          asking minuted with tokens of the first issuer with a secret\n"
-    "      --backdate TIME     players played so long before, and deliver it now (implies\n"
-    "                          --make-sessions); each heartbeat claims --claim of it\n"
-    "      --claim TIME        (the interval)\n"
-    "      --any-answer        the server is no minuted: every 2xx will do\n"
+    "Deployment:\n"
+    "  -c, --config FILE       read the daemon's configuration from FILE\n"
+    "  -s, --set KEY=VALUE     override one of its keys; may be repeated\n"
+    "      --dev               read it as 'minuted --dev' does\n"
+    "      --to ADDRESS        send to ADDRESS (http.listen); may be repeated, and the\n"
+    "                          connections are then shared among the addresses\n"
+    "      --base-path PATH    send to paths below PATH (http.base_path)\n"
     "\n"
-    "The result\n"
-    "  -w, --watch NAME=PID    CPU and memory of a process and its children; may be repeated\n"
-    "      --verify            Redis and Kafka hold exactly the seconds that were accepted\n"
-    "      --verify-wait TIME  how long Kafka may take to have them all (3m)\n"
-    "  -a, --assert LIST       such as 'p99<5ms,refused==0,lost==0': exit status 1 if not met\n"
-    "      --title TEXT\n"
-    "      --json FILE, --hgrm FILE, --html FILE\n"
-    "                          write the result there, too; - is standard output\n"
-    "  -q, --quiet             no progress line\n"
-    "  -V, --version, -h, --help\n"
+    "Load:\n"
+    "  -l, --load PHASES       send at these rates (1000:10s). A phase is RATE:TIME, or\n"
+    "                          RATE-RATE:TIME for a ramp; phases are separated by commas.\n"
+    "                          max:TIME instead is a closed loop: each connection sends\n"
+    "                          its next request when the last one is answered\n"
+    "  -p, --players N         number of players (as many as the highest rate needs)\n"
+    "  -i, --interval TIME     time between a player's heartbeats (heartbeats.interval)\n"
+    "  -b, --batch N           put N heartbeats of different players into each request,\n"
+    "                          as a gateway does (1); a request has at most 60 kB\n"
+    "  -n, --connections N     number of connections, which are kept alive (256)\n"
+    "      --close             open a new connection for each request\n"
+    "      --from ADDRESSES    connect from these source addresses, separated by commas\n"
+    "      --idle N            open N more connections that send nothing (0)\n"
+    "  -t, --threads N         number of threads that send (1)\n"
+    "      --timeout TIME      count a request as failed after TIME (5s)\n"
+    "      --warmup TIME       leave the first TIME of the load out of the result (2s)\n"
+    "      --drain TIME        wait at most TIME for the last answers (30s)\n"
+    "      --seed N            choose another sequence of random numbers (1)\n"
     "\n"
-    "Exit status: 0 good; 1 failed, void or an assertion not met; 2 wrong usage.\n";
+    "Players:\n"
+    "      --pauses SHARE      heartbeats with a pause in them (2%)\n"
+    "      --seeks SHARE       heartbeats with a seek in them (3%)\n"
+    "      --resends SHARE     accepted runs that are sent a second time (1%)\n"
+    "      --speeds SHARE      players who do not play at normal speed (20%)\n"
+    "      --plain             set these four shares to 0\n"
+    "      --make-sessions     sign session tokens with auth.session_key_file; without\n"
+    "                          this, the players open sessions with platform tokens of\n"
+    "                          the first issuer that has a secret\n"
+    "      --backdate TIME     deliver now what the players played in the last TIME;\n"
+    "                          implies --make-sessions\n"
+    "      --claim TIME        with --backdate, each heartbeat claims TIME (the interval)\n"
+    "      --any-answer        count every answer 2xx as success, for servers other than\n"
+    "                          minuted\n"
+    "\n"
+    "Result:\n"
+    "  -w, --watch NAME=PID    measure CPU time and memory of a process and its children;\n"
+    "                          may be repeated\n"
+    "      --verify            compare Redis and Kafka with what was accepted, second by\n"
+    "                          second\n"
+    "      --verify-wait TIME  wait at most TIME until Kafka has it all (3m)\n"
+    "  -a, --assert LIST       exit with status 1 unless all conditions hold, such as\n"
+    "                          'p99<5ms,refused==0,lost==0'\n"
+    "      --title TEXT        title of the reports\n"
+    "      --json FILE         write the result as JSON to FILE; '-' is standard output\n"
+    "      --hgrm FILE         write the latencies for HdrHistogram's plotters\n"
+    "      --html FILE         write a page with charts\n"
+    "  -q, --quiet             do not show progress\n"
+    "\n"
+    "  -V, --version           print the version and exit\n"
+    "  -h, --help              print this help and exit\n";
+
+static const char usage_end[] =
+    "\n"
+    "Exit status:\n"
+    "  0  success\n"
+    "  1  failure, a void result, an assertion that does not hold, or a difference that\n"
+    "     --verify found\n"
+    "  2  wrong usage\n"
+    "\n"
+    "Examples:\n"
+    "  minuted-bench --config minuted.yaml --load 1000:60s --watch minuted=$(pidof minuted)\n"
+    "  minuted-bench --config minuted.yaml --load 100-2000:1m,2000:2m --html load.html\n"
+    "  minuted-bench --config minuted.yaml --load max:30s --verify --assert 'lost==0'\n";
+
+static void print_help(void)
+{
+    fputs(usage, stdout);
+    puts("\nMetrics for --assert:");
+    for (size_t i = 0; i < load_n_metrics; i++)
+        printf("  %-27s %s\n", load_metrics[i].name, load_metrics[i].help);
+    printf("  %-27s %s\n", METRIC_CPU_PREFIX "NAME", "CPU time of a watched process per accepted run");
+    fputs(usage_end, stdout);
+}
 
 /* ---- values ---- */
 
@@ -264,23 +301,23 @@ static const struct {
     int letter; /* 0: none */
     int has_value;
     bool (*read)(struct load_options *o, char *value);
-    const char *wanted;
+    const char *expected; /* NULL: reading it says what is wrong */
 } rows[] = {
     {"config", 'c', required_argument, read_config, "a file"},
     {"set", 's', required_argument, read_set, "KEY=VALUE, at most 64 times"},
     {"dev", 0, no_argument, read_dev, NULL},
     {"to", 0, required_argument, read_to, "host:port or unix:/path, at most 16 times"},
-    {"base-path", 0, required_argument, read_base_path, "/x or nothing"},
-    {"load", 'l', required_argument, read_load, "such as 20000:30s, 2000-20000:1m or max:10s"},
-    {"players", 'p', required_argument, read_players, "1 to 4M"},
+    {"base-path", 0, required_argument, read_base_path, "a path that begins with /, or nothing"},
+    {"load", 'l', required_argument, read_load, NULL},
+    {"players", 'p', required_argument, read_players, "a whole number from 1 to 4M"},
     {"interval", 'i', required_argument, read_interval, "a duration such as 15s"},
-    {"batch", 'b', required_argument, read_batch, "1 to 256"},
-    {"connections", 'n', required_argument, read_connections, "1 to 60000"},
+    {"batch", 'b', required_argument, read_batch, "a whole number from 1 to 256"},
+    {"connections", 'n', required_argument, read_connections, "a whole number from 1 to 60000"},
     {"close", 0, no_argument, read_close, NULL},
-    {"from", 0, required_argument, read_from, "at most 64 addresses"},
-    {"idle", 0, required_argument, read_idle, "0 to 60000"},
-    {"threads", 't', required_argument, read_threads, "1 to 64"},
-    {"timeout", 0, required_argument, read_timeout, "a duration from 10ms"},
+    {"from", 0, required_argument, read_from, "1 to 64 addresses, separated by commas"},
+    {"idle", 0, required_argument, read_idle, "a whole number from 0 to 60000"},
+    {"threads", 't', required_argument, read_threads, "a whole number from 1 to 64"},
+    {"timeout", 0, required_argument, read_timeout, "a duration of at least 10ms"},
     {"warmup", 0, required_argument, read_warmup, "a duration such as 2s"},
     {"drain", 0, required_argument, read_drain, "a duration such as 30s"},
     {"seed", 0, required_argument, read_seed, "a whole number"},
@@ -290,13 +327,13 @@ static const struct {
     {"speeds", 0, required_argument, read_speeds, "a share such as 20%"},
     {"plain", 0, no_argument, read_plain, NULL},
     {"make-sessions", 0, no_argument, read_make_sessions, NULL},
-    {"backdate", 0, required_argument, read_backdate, "a duration, 1s to 4h"},
+    {"backdate", 0, required_argument, read_backdate, "a duration from 1s to 4h"},
     {"claim", 0, required_argument, read_claim, "a duration such as 1s"},
     {"any-answer", 0, no_argument, read_any_answer, NULL},
     {"watch", 'w', required_argument, read_watch, "NAME=PID, at most 8 times"},
     {"verify", 0, no_argument, read_verify, NULL},
     {"verify-wait", 0, required_argument, read_verify_wait, "a duration such as 3m"},
-    {"assert", 'a', required_argument, read_assert, "such as p99<5ms,refused==0"},
+    {"assert", 'a', required_argument, read_assert, NULL},
     {"title", 0, required_argument, read_title, "a text"},
     {"json", 0, required_argument, read_json, "a file"},
     {"hgrm", 0, required_argument, read_hgrm, "a file"},
@@ -334,15 +371,16 @@ static bool complain(const char *what)
 static bool check(const struct load_options *o)
 {
     if (o->config_file == NULL && o->n_overrides == 0)
-        return complain("--config is needed");
+        return complain("--config or --set is required");
     if (o->any_answer && o->verify)
-        return complain("--verify asks for a server that credits, --any-answer for one that does not");
+        return complain(
+            "--verify and --any-answer exclude each other: only minuted's answers say what was credited");
     if (o->warmup_us / 1000000 >= (int64_t)schedule_seconds(&o->schedule))
-        return complain("--warmup leaves no whole second of --load to be measured");
+        return complain("--warmup leaves no whole second of --load to measure");
     if (o->connections < o->threads)
-        return complain("--connections: each of --threads needs one");
+        return complain("--connections must not be less than --threads");
     if (o->players > 0 && o->players < o->threads)
-        return complain("--players: each of --threads needs one");
+        return complain("--players must not be less than --threads");
     return true;
 }
 
@@ -369,7 +407,10 @@ bool load_options_parse(int argc, char **argv, struct load_options *options, enu
     list_options(list, letters);
     while ((option = getopt_long(argc, argv, letters, list, NULL)) != -1) {
         if (option == 'V' || option == 'h') {
-            fputs(option == 'h' ? usage : "minuted-bench " MINUTED_VERSION "\n", stdout);
+            if (option == 'h')
+                print_help();
+            else
+                puts("minuted-bench " MINUTED_VERSION);
             *status = EXIT_GOOD;
             return false;
         }
@@ -381,7 +422,10 @@ bool load_options_parse(int argc, char **argv, struct load_options *options, enu
             return false;
         }
         if (!rows[i].read(options, optarg)) {
-            fprintf(stderr, "minuted-bench: --%s %s: %s is wanted\n", rows[i].name, optarg, rows[i].wanted);
+            if (rows[i].expected != NULL)
+                fprintf(
+                    stderr, "minuted-bench: --%s %s: expected %s\n", rows[i].name, optarg, rows[i].expected);
+            fputs("Try 'minuted-bench --help'.\n", stderr);
             return false;
         }
     }

@@ -95,8 +95,7 @@ static void append_void(const struct result *r, struct buf *out)
     buf_append_string(out, bar);
     buf_append_string(out, "VOID: ");
     line_of(out, r->void_reason);
-    buf_append_string(
-        out, "These figures say something about the generator, and nothing about what was measured.\n");
+    buf_append_string(out, "Do not use these figures: they do not show what the server can do.\n");
     buf_append_string(out, bar);
     buf_append_char(out, '\n');
 }
@@ -123,8 +122,8 @@ static void append_head(const struct result *r, struct buf *out)
         buf_append_string(out, " idle ones");
     }
     buf_printf(out, ", %u %s\n", r->threads, r->threads == 1 ? "thread" : "threads");
-    buf_printf(out, "        %u %s a request, a player's heartbeats %g s apart, seed %" PRIu64 "\n", r->batch,
-        r->batch == 1 ? "heartbeat" : "heartbeats", r->interval_s, r->seed);
+    buf_printf(out, "        %u %s per request, %g s between a player's heartbeats, seed %" PRIu64 "\n",
+        r->batch, r->batch == 1 ? "heartbeat" : "heartbeats", r->interval_s, r->seed);
     buf_printf(out, "        measured for %.1f s after %.1f s of warm-up\n\n", r->measured_s, r->warmup_s);
 }
 
@@ -163,7 +162,7 @@ static void append_latency(const struct result *r, struct buf *out)
 {
     static const char *const names[] = {"p50", "p90", "p99", "p99.9", "p99.99", "max", "mean"};
     buf_printf(out, "Latency  %s\n",
-        r->closed_loop ? "from sending: in a closed loop, waiting for a turn is not counted"
+        r->closed_loop ? "from the time of sending; waiting for a free connection is not counted"
                        : "from the intended time of sending");
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         cell(out, names[i]);
@@ -177,7 +176,7 @@ static void append_latency(const struct result *r, struct buf *out)
 
 static void append_processes(const struct result *r, struct buf *out)
 {
-    static const char *const titles[] = {"a heartbeat", "of one CPU", "memory", "grown by"};
+    static const char *const titles[] = {"per run", "of one CPU", "memory", "growth"};
     if (r->n_watched == 0)
         return;
     buf_append_string(out, "CPU and memory    ");
@@ -193,7 +192,7 @@ static void append_processes(const struct result *r, struct buf *out)
         figure(out, UNIT_BYTES, (double)r->watched[i].memory - (double)r->watched_memory_before[i]);
         buf_append_string(out, result_is_client(r->watched_names[i]) ? "  (not in the sum)\n" : "\n");
     }
-    label(out, "all together");
+    label(out, "in total");
     figure(out, UNIT_US, metric(r, "cpu_per_heartbeat"));
     buf_append_char(out, '\n');
     if (r->idle_connections > 0) {
@@ -218,11 +217,11 @@ static void append_redis(const struct result *r, struct buf *out)
     inline_figure(out, UNIT_COUNT, (double)r->redis.keys);
     buf_append_string(out, " keys, ");
     inline_figure(out, UNIT_BYTES, (double)r->redis.memory);
-    buf_append_string(out, ", grown by ");
+    buf_append_string(out, ", growth ");
     inline_figure(out, UNIT_BYTES, (double)r->redis.memory - (double)r->redis_memory_before);
     buf_append_string(out, ": ");
     inline_figure(out, UNIT_BYTES, metric(r, "redis_bytes_per_minute"));
-    buf_append_string(out, " a credited minute\n\n");
+    buf_append_string(out, " per credited minute\n\n");
 }
 
 /* ---- whether it can be believed ---- */
@@ -246,7 +245,7 @@ static void append_verification(const struct result *r, struct buf *out)
     const struct verification *v = &r->verification;
     if (!v->asked)
         return;
-    buf_append_string(out, "Verified, in seconds of learners\n");
+    buf_append_string(out, "Verification, in seconds\n");
     if (v->problem[0]) {
         buf_append_string(out, "  NOT VERIFIED: ");
         line_of(out, v->problem);
@@ -265,7 +264,7 @@ static void append_verification(const struct result *r, struct buf *out)
     buf_append_string(out, " s lost, ");
     inline_figure(out, UNIT_COUNT, (double)v->extra_s);
     buf_append_string(
-        out, exact(v) ? " s too much; Kafka had it all " : " s too much; Kafka was read until ");
+        out, exact(v) ? " s too many; Kafka had all of it " : " s too many; Kafka was read until ");
     inline_figure(out, UNIT_US, (double)v->waited_us);
     buf_append_string(out, " after the last answer\n\n");
 }

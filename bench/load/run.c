@@ -72,7 +72,8 @@ static bool open_idle(struct bench *bench, char problem[static PROBLEM_MAX])
         (double)bench->n_idle;
     if (opened == bench->n_idle)
         return true;
-    snprintf(problem, PROBLEM_MAX, "--idle %zu: only %zu connections could be opened", bench->n_idle, opened);
+    snprintf(problem, PROBLEM_MAX, "--idle %zu: only %zu of these connections could be opened", bench->n_idle,
+        opened);
     return false;
 }
 

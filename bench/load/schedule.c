@@ -39,21 +39,21 @@ bool schedule_parse(const char *text, struct schedule *s, char problem[static 25
     do {
         const char *phase = at;
         if (s->n == SCHEDULE_PHASES_MAX) {
-            snprintf(problem, 256, "more than %d phases", SCHEDULE_PHASES_MAX);
+            snprintf(problem, 256, "there are there are more than %d phases", SCHEDULE_PHASES_MAX);
             return false;
         }
         if (!parse_phase(&at, s)) {
-            snprintf(problem, 256, "'%.64s': RATE:TIME, RATE-RATE:TIME or max:TIME is wanted", phase);
+            snprintf(problem, 256, "'%.64s': expected RATE:TIME, RATE-RATE:TIME or max:TIME", phase);
             return false;
         }
     } while (*at++ == ',');
     if (s->closed && s->n > 1)
-        snprintf(problem, 256, "max:TIME stands alone");
+        snprintf(problem, 256, "max:TIME cannot be combined with other phases");
     else if (schedule_seconds(s) > SCHEDULE_SECONDS_MAX)
-        snprintf(problem, 256, "it takes longer than %d h: a player's session would be over",
+        snprintf(problem, 256, "the load takes longer than %d h, and the players' sessions would expire",
             SCHEDULE_SECONDS_MAX / 3600);
     else if (!s->closed && schedule_requests(s) == 0)
-        snprintf(problem, 256, "'%.64s' is not one request", text);
+        snprintf(problem, 256, "'%.64s' does not amount to a single request", text);
     else
         return true;
     return false;

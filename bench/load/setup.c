@@ -68,7 +68,7 @@ static bool list_lessons(struct setup *s, char problem[static PROBLEM_MAX])
             s->lesson_lengths_ms[s->n_lessons++] = course->lessons[k].allows.length_ms;
         }
     }
-    return s->n_lessons > 0 || fail(problem, "%s: no course is open now", s->config->catalog);
+    return s->n_lessons > 0 || fail(problem, "%s: no course is open at this time", s->config->catalog);
 }
 
 /* Chooses the platform that vouches for the players; if sessions are made here, any portal will do. */
@@ -85,8 +85,8 @@ static bool choose_portal(struct setup *s, char problem[static PROBLEM_MAX])
     if (s->portal[0] == '\0' && s->options->make_sessions && s->catalog->n_portals > 0)
         snprintf(s->portal, sizeof(s->portal), "%s", s->catalog->portals[0].id);
     if (s->portal[0] == '\0')
-        return fail(problem,
-            "auth.issuers: none has a secret to sign players' tokens with; --make-sessions needs none");
+        return fail(problem, "auth.issuers: no issuer has a secret to sign the players' tokens with; "
+                             "--make-sessions needs no such secret");
     if (s->options->make_sessions && config->auth.session_keys.n == 0)
         return fail(problem, "--make-sessions: the configuration has no session key");
     s->plan.sign_jwt = s->options->make_sessions ? NULL : signing_sign_jwt;
@@ -123,13 +123,13 @@ static bool fill_playing(struct setup *s, char problem[static PROBLEM_MAX])
         p->run_max_ms = PLAYER_RUN_MAX_MS;
     p->lesson_lengths_ms = s->lesson_lengths_ms;
     if (p->backdate_ms > s->config->heartbeats.horizon_ms)
-        return fail(problem, "--backdate: longer than heartbeats.horizon");
+        return fail(problem, "--backdate must not be longer than heartbeats.horizon");
     double wanted = (double)schedule_requests(&o->schedule) * o->batch;
     double there = p->backdate_ms > 0
                        ? (double)count_players(s) * floor((double)p->backdate_ms / (double)p->claim_ms)
                        : wanted;
     if (!o->schedule.closed && wanted > there)
-        return fail(problem, "--backdate: its players have %.0f stretches to deliver, --load asks for %.0f",
+        return fail(problem, "--backdate: the players have %.0f heartbeats to deliver, but --load sends %.0f",
             there, wanted);
     return true;
 }
@@ -155,8 +155,8 @@ bool setup_make_evidence(struct setup *s, char problem[static PROBLEM_MAX])
     int64_t load_ms = (int64_t)(schedule_seconds(&o->schedule) * 1000) + o->drain_us / 1000;
     e->n_minutes = (size_t)((clock_system_ms() + HEAD_START_MS + load_ms) / 60000 - e->first_minute) + 2;
     e->masks = calloc(e->n_learners * e->n_minutes, sizeof(*e->masks));
-    return e->masks != NULL ||
-           fail(problem, "no memory for %zu players and %zu minutes", e->n_learners, e->n_minutes);
+    return e->masks != NULL || fail(problem, "there is not enough memory for %zu players and %zu minutes",
+                                   e->n_learners, e->n_minutes);
 }
 
 /* ---- where they send ---- */

@@ -13,15 +13,14 @@ void verdict_set(struct result *r, bool interrupted)
     uint64_t lateness_us = histogram_quantile(&r->lateness, 0.99);
     r->void_reason[0] = '\0';
     if (interrupted)
-        snprintf(r->void_reason, sizeof(r->void_reason), "it was interrupted");
+        snprintf(r->void_reason, sizeof(r->void_reason), "the load was interrupted");
     else if (r->counts.answered == 0)
-        snprintf(r->void_reason, sizeof(r->void_reason), "nothing was answered");
+        snprintf(r->void_reason, sizeof(r->void_reason), "no request was answered");
     else if (r->generator_cpu >= cpu_max)
         snprintf(r->void_reason, sizeof(r->void_reason),
-            "the generator's thread took %.0f %% of its CPU: give it more --threads or a machine of its own",
+            "a thread of the generator took %.0f %% of a CPU; give it more --threads or a machine of its own",
             r->generator_cpu * 100);
     else if (!r->closed_loop && lateness_us > LATENESS_MAX_US)
         snprintf(r->void_reason, sizeof(r->void_reason),
-            "one request in a hundred was sent more than %.1f ms late by the generator",
-            (double)lateness_us / 1000);
+            "the generator sent one request in a hundred more than %.1f ms late", (double)lateness_us / 1000);
 }

@@ -53,8 +53,8 @@ void verify(
 {
     *v = (struct verification){.asked = true, .expected_s = evidence_seconds_of_all(evidence)};
     if (strcmp(config->kafka.brokers, "embedded") == 0) {
-        verification_refuse(v, "kafka.brokers: the embedded broker keeps only the last 5 MB of a partition: "
-                               "give a real one");
+        verification_refuse(v, "kafka.brokers: a real Kafka is needed, since the embedded broker keeps only "
+                               "the last 5 MB of each partition");
         return;
     }
     struct topology *servers = topology_new();

@@ -126,7 +126,8 @@ static bool add_topic(struct kafka_reading *r, int index, const rd_kafka_metadat
             found = &all->topics[i];
     if (found == NULL || found->partition_cnt == 0)
         return verification_refuse(r->v, "kafka %.80s: topic %s: %s", r->config->kafka.brokers, name,
-            found == NULL ? "there is none; minuted --create-topics makes it" : rd_kafka_err2str(found->err));
+            found == NULL ? "it does not exist; create it with minuted --create-topics"
+                          : rd_kafka_err2str(found->err));
     size_t n = r->n_sources + (size_t)found->partition_cnt;
     r->sources = mem_realloc(r->sources, n * sizeof(*r->sources));
     r->first[index] = r->n_sources;
@@ -233,7 +234,8 @@ static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, en
         return;
     }
     if (!ledger_record_has_key(&record, key)) {
-        verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": its key is another's",
+        verification_refuse(r->v,
+            "kafka topic %s partition %d offset %" PRId64 ": its key belongs to another record",
             ledger_topic_names[topic], m->partition, m->offset);
         return;
     }
@@ -265,10 +267,10 @@ static bool check_ends(struct kafka_reading *r)
     for (size_t i = 0; good && i < r->n_sources; i++) {
         const struct source *s = &r->sources[i];
         if (s->next < list->elems[i].offset)
-            good =
-                verification_refuse(r->v, "kafka topic %s partition %d was not read to its end in time%s%s",
-                    ledger_topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "",
-                    r->last_error);
+            good = verification_refuse(r->v,
+                "kafka topic %s partition %d could not be read to its end in time%s%s",
+                ledger_topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "",
+                r->last_error);
     }
     rd_kafka_topic_partition_list_destroy(list);
     return good;

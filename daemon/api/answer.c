@@ -163,7 +163,7 @@ void answer_shed(struct api *api, struct http_exchange *x, const char *detail)
 
 void answer_unavailable(struct api *api, struct http_exchange *x)
 {
-    answer_shed(api, x, "minuted cannot store or read now: send the same again later");
+    answer_shed(api, x, "minuted cannot store or read at present; send the same again later");
 }
 
 void answer_error(

@@ -166,7 +166,7 @@ static void follow(struct api *api, struct http_exchange *x, const struct route 
         route++;
     if (route == rows + n) {
         snprintf(headers, sizeof(headers), "Allow: %s, OPTIONS\r\n", name_methods(rows, n, methods));
-        answer_problem(api, x, 405, "the method is none of those that Allow names", headers);
+        answer_problem(api, x, 405, "the method is not one of those in Allow", headers);
         return;
     }
     if (route->handle != NULL) {

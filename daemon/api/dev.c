@@ -63,7 +63,7 @@ void dev_token_handle(struct api *api, struct http_exchange *x)
     struct slice subject = query_value(x->request.head.query, "sub", &x->arena);
     struct slice portal = query_value(x->request.head.query, "portal", &x->arena);
     if (!id_name_valid(subject) || !id_valid(portal)) {
-        answer_problem(api, x, 400, "sub and portal are wanted: /dev/token?sub=alice&portal=demo", NULL);
+        answer_problem(api, x, 400, "sub and portal are required: /dev/token?sub=alice&portal=demo", NULL);
         return;
     }
     char *token = arena_alloc(&x->arena, JWT_MAX);
@@ -153,8 +153,8 @@ void dev_clock_move_handle(struct api *api, struct http_exchange *x)
         answer_problem(
             api, x, 415, "Content-Type must be application/json", "Accept-Post: application/json\r\n");
     else if (!read_move(x, &move))
-        answer_problem(
-            api, x, 400, "{\"now_ms\": N} or {\"advance_ms\": N} is wanted, N a whole number", NULL);
+        answer_problem(api, x, 400,
+            "{\"now_ms\": N} or {\"advance_ms\": N} is expected, where N is a whole number", NULL);
     else if (!move_clock(api->settings.dev->clock, &move))
         answer_problem(api, x, 400, "the clock can be moved within the years 2000 to 9999", NULL);
     else

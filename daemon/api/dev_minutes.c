@@ -77,7 +77,7 @@ void dev_minutes_handle(struct api *api, struct http_exchange *x)
     q->portal = query_value(x->request.head.query, "portal", &x->arena);
     q->learner = query_value(x->request.head.query, "sub", &x->arena);
     if (!id_name_valid(q->learner) || !id_valid(q->portal))
-        answer_problem(api, x, 400, "sub and portal are wanted: /dev/minutes?sub=alice&portal=demo", NULL);
+        answer_problem(api, x, 400, "sub and portal are required: /dev/minutes?sub=alice&portal=demo", NULL);
     else if (!api->settings.calls->admits(api->settings.store))
         answer_unavailable(api, x);
     else

@@ -176,8 +176,8 @@ static bool refuse_single(struct crediting *c, const struct speaker *speaker, co
         answer_expired(c->api, c->x);
     else
         answer_unauthorized(c->api, c->x, true,
-            h->token.ptr == NULL ? "session_token is missing or no text"
-                                 : "session_token is none that was given out here");
+            h->token.ptr == NULL ? "session_token is missing or is not a string"
+                                 : "session_token was not issued here");
     return true;
 }
 

@@ -102,7 +102,7 @@ static bool identify(struct api *api, struct http_exchange *x, struct jwt_claims
 {
     int64_t now_ms = clock_now_ms(api->settings.clock);
     struct slice token = bearer_token(x);
-    const char *problem = "a platform or session token is wanted: Authorization: Bearer <token>";
+    const char *problem = "a platform or session token is required: Authorization: Bearer <token>";
     struct session session;
     if (!token_is_session(token)) {
         if (token.len > 0 && jwt_verify(api->policy->issuers, token, now_ms, &x->arena, claims, &problem))
@@ -118,13 +118,13 @@ static bool identify(struct api *api, struct http_exchange *x, struct jwt_claims
         return true;
     case TOKEN_UNKNOWN:
         answer_problem(
-            api, x, 503, "the session token's key is not known to this daemon: ask again later", NULL);
+            api, x, 503, "the session token's key is not known to this daemon yet; ask again later", NULL);
         return false;
     case TOKEN_EXPIRED:
         answer_unauthorized(api, x, true, "the session token has expired");
         return false;
     default:
-        answer_unauthorized(api, x, true, "the session token is none that was given out here");
+        answer_unauthorized(api, x, true, "the session token was not issued here");
         return false;
     }
 }

@@ -61,7 +61,7 @@ static bool decode(
     if (status != 0)
         bad = detail;
     else if (request->lesson_id.ptr == NULL)
-        bad = "lesson_id is missing or no text";
+        bad = "lesson_id is missing or is not a string";
     else if (!id_valid(request->lesson_id))
         bad = "lesson_id is not [A-Za-z0-9._-]{1,64}";
     else if (request->device_id.ptr != NULL && !id_name_valid(request->device_id))
@@ -76,7 +76,7 @@ void sessions_handle(struct api *api, struct http_exchange *x, const struct code
     int64_t now_ms = clock_now_ms(api->settings.clock);
     struct session_request request;
     struct jwt_claims claims;
-    const char *problem = "a platform token is wanted: Authorization: Bearer <token>";
+    const char *problem = "a platform token is required: Authorization: Bearer <token>";
     struct slice token = bearer_token(x);
     if (token.len == 0 || !jwt_verify(api->policy->issuers, token, now_ms, &x->arena, &claims, &problem)) {
         answer_unauthorized(api, x, token.len > 0, problem);
@@ -88,7 +88,7 @@ void sessions_handle(struct api *api, struct http_exchange *x, const struct code
     if (lesson == NULL)
         answer_problem(api, x, 404, "there is no such lesson", NULL);
     else if (!api->settings.calls->clock_trusted(api->settings.store))
-        answer_shed(api, x, "this server's clock is wrong: try another one, or later");
+        answer_shed(api, x, "this server's clock is wrong; try another server, or try again later");
     else if (now_ms < lesson->allows.opens_ms || now_ms >= lesson->allows.closes_ms)
         answer_closed(api, x, lesson->course);
     else

@@ -83,7 +83,7 @@ static const char *text_of(
     if (node == NULL && initial == NULL)
         problem(r, map, "'%s' is missing", key);
     else if (node != NULL && (node->type != YAML_SCALAR || yaml_is_null(node)))
-        problem(r, node, "'%s': one value is wanted", key);
+        problem(r, node, "'%s': expected one value", key);
     else if (node != NULL)
         return arena_strndup(r->arena, node->text, strlen(node->text));
     return initial == NULL ? "" : initial;
@@ -116,7 +116,7 @@ static double number_of(
     if (!isnan(value) && *rest == '\0' && value >= wanted.min && value <= wanted.max &&
         (!wanted.whole || value == floor(value)))
         return value;
-    problem(r, node, "'%s': a %snumber from %.15g to %.15g is wanted, not '%s'", key,
+    problem(r, node, "'%s': expected a %snumber from %.15g to %.15g, not '%s'", key,
         wanted.whole ? "whole " : "", wanted.min, wanted.max, node->text);
     return wanted.initial;
 }
@@ -146,7 +146,7 @@ static int64_t day_of(struct catalog_reading *r, const struct yaml_node *map, co
     if (node == NULL || yaml_is_null(node))
         return unbounded;
     if (node->type != YAML_SCALAR || !parse_day(node->text, &year, &month, &day)) {
-        problem(r, node, "'%s': a day such as 2023-02-28 is wanted, not '%s'", key, node->text);
+        problem(r, node, "'%s': expected a day such as 2023-02-28, not '%s'", key, node->text);
         return unbounded;
     }
     *text = arena_strndup(r->arena, node->text, strlen(node->text));
@@ -189,7 +189,7 @@ static void sort_entries(struct catalog_reading *r, struct entries *entries, con
         const struct entry *a = &entries->items[i - 1];
         const struct entry *b = &entries->items[i];
         if (slice_equal(a->id, b->id))
-            problems_add(r->problems, r->source, b->line, "%s '%s' is there twice, first in line %d", kind,
+            problems_add(r->problems, r->source, b->line, "%s '%s' is given twice, first in line %d", kind,
                 b->id.ptr, a->line);
     }
 }
@@ -252,7 +252,7 @@ static const struct yaml_node *list_of(
     const struct yaml_node *list = yaml_get(root, key);
     if (list != NULL && list->type == YAML_LIST && list->n > 0 && list->n <= max)
         return list;
-    problem(r, list == NULL ? root : list, "'%s': a list of 1 to %zu is wanted", key, max);
+    problem(r, list == NULL ? root : list, "'%s': expected a list of 1 to %zu items", key, max);
     return NULL;
 }
 
@@ -279,10 +279,10 @@ static void read_portals(struct catalog_reading *r, const struct yaml_node *root
         portal->certificate =
             strcmp(certificate, "all_hours") == 0 ? CERTIFICATE_ALL_HOURS : CERTIFICATE_BY_COURSE;
         if (portal->tests == TESTS_NONE && strcmp(tests, "none") != 0)
-            problem(r, yaml_get(map, "tests"), "'tests': required or none is wanted, not '%s'", tests);
+            problem(r, yaml_get(map, "tests"), "'tests': expected required or none, not '%s'", tests);
         if (portal->certificate == CERTIFICATE_BY_COURSE && strcmp(certificate, "by_course") != 0)
             problem(r, yaml_get(map, "certificate"),
-                "'certificate': by_course or all_hours is wanted, not '%s'", certificate);
+                "'certificate': expected by_course or all_hours, not '%s'", certificate);
         add_entry(&r->catalog->index->portals, portal->id, map->line, portal);
     }
 }
@@ -321,7 +321,7 @@ static void read_catalog(struct catalog_reading *r, const struct yaml_node *root
         "program", "timezone", "minutes_per_hour", "hours_max", "portals", "courses"};
     struct catalog_index *index = r->catalog->index;
     if (root->type != YAML_MAP) {
-        problem(r, root, "a map with program, timezone, portals and courses is wanted");
+        problem(r, root, "expected a map with program, timezone, portals and courses");
         return;
     }
     check_keys(r, root, "the catalog", keys, 6);

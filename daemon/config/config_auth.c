@@ -32,7 +32,7 @@ static bool read_secret(
     struct config_reading *r, const struct yaml_node *node, const char *key, struct secret *out)
 {
     if (node->type != YAML_SCALAR) {
-        config_problem(r, node, "%s: one value is wanted", key);
+        config_problem(r, node, "%s: expected one value", key);
         return false;
     }
     if (!long_enough(r, node, key, strlen(node->text)))
@@ -92,7 +92,7 @@ void config_read_session_key_file(
         if (read_secret_file(r, files[i], key->name, &secret))
             add_session_key(r->config, secret);
     if (n == 0)
-        config_problem(r, node, "%s: at least one file is wanted", key->name);
+        config_problem(r, node, "%s: expected at least one file", key->name);
 }
 
 /* ---- Redis's password ---- */
@@ -114,7 +114,7 @@ void config_read_password(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
     if (node->type != YAML_SCALAR || yaml_is_null(node))
-        config_problem(r, node, "%s: one value is wanted", key->name);
+        config_problem(r, node, "%s: expected one value", key->name);
     else
         set_password(r, key, node, (struct secret){mem_strdup(node->text), strlen(node->text)});
 }
@@ -202,7 +202,7 @@ static void add_issuer(struct config_reading *r, const struct yaml_node *map)
         sources += yaml_get(map, issuer_keys[k]) != NULL;
     if (sources != 1)
         config_problem(r, map,
-            "auth.issuers[]: exactly one of secret, secret_file, public_key_file and jwks_file is wanted");
+            "auth.issuers[]: expected exactly one of secret, secret_file, public_key_file and jwks_file");
     issuer.issuer = issuer_text(r, map, "issuer", true);
     issuer.portal = issuer_text(r, map, "portal", true);
     issuer.audience = issuer_text(r, map, "audience", false);
@@ -227,7 +227,7 @@ void config_read_issuers(struct config_reading *r, const struct config_key *key,
 {
     clear_issuers(r->config);
     if (node->type != YAML_LIST && !yaml_is_null(node))
-        config_problem(r, node, "%s: a list is wanted", key->name);
+        config_problem(r, node, "%s: expected a list", key->name);
     for (size_t i = 0; node->type == YAML_LIST && i < node->n; i++)
         add_issuer(r, node->items[i]);
 }

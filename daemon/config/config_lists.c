@@ -24,7 +24,7 @@ static void read_items(
     for (size_t i = 0; i < node->n && node->type == YAML_LIST; i++)
         read(r, key, node->items[i]);
     if (node->type == YAML_MAP)
-        config_problem(r, node, "%s: a value or a list is wanted, not a map", key->name);
+        config_problem(r, node, "%s: expected a value or a list, not a map", key->name);
 }
 
 static bool want_endpoint(struct config_reading *r, const struct config_key *key,
@@ -59,7 +59,7 @@ void config_read_endpoints(
     list->n = 0;
     read_items(r, key, node, add_endpoint);
     if (node->type == YAML_LIST && node->n == 0)
-        config_problem(r, node, "%s: at least one address is wanted", key->name);
+        config_problem(r, node, "%s: expected at least one address", key->name);
 }
 
 void config_read_endpoint(
@@ -139,7 +139,7 @@ void config_read_brokers(struct config_reading *r, const struct config_key *key,
         n++;
     }
     if (n == 0)
-        config_problem(r, node, "%s: at least one address is wanted", key->name);
+        config_problem(r, node, "%s: expected at least one address", key->name);
     config_read_string(r, key, node);
 }
 

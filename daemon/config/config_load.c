@@ -147,7 +147,7 @@ static void read_top(struct loading *l, const struct config_source *source, cons
                 unknown_key(l, source->name, item->line, name);
         }
     } else if (!yaml_is_null(pair->value)) {
-        problems_add(&l->problems, source->name, pair->line, "'%s' is a section: a map is wanted", pair->key);
+        problems_add(&l->problems, source->name, pair->line, "'%s' is a section: expected a map", pair->key);
     }
 }
 
@@ -159,7 +159,7 @@ static bool read_file(struct loading *l, const char *path)
     struct config_source source = {path, folder, true};
     struct yaml_node *root = yaml_read_file(path, &l->arena, &l->problems);
     if (root != NULL && root->type != YAML_MAP)
-        problems_add(&l->problems, path, root->line, "a map of sections is wanted");
+        problems_add(&l->problems, path, root->line, "expected a map of sections");
     bool good = root != NULL && root->type == YAML_MAP;
     for (size_t i = 0; good && i < root->n; i++)
         read_top(l, &source, &root->pairs[i]);
@@ -333,7 +333,7 @@ static void check_loopback(struct loading *l, const char *key, const struct endp
     char name[300];
     if (endpoint_resolve(endpoint, &addr, &len) && endpoint_is_loopback(&addr))
         return;
-    blame(l, key, "%s: %s is not on loopback: --dev hands out tokens to anybody", key,
+    blame(l, key, "%s: %s is not a loopback address, but --dev gives tokens to anybody", key,
         endpoint_format(endpoint, name));
 }
 
@@ -342,13 +342,13 @@ static void check_production(struct loading *l)
     if (!is_given(l, "auth.session_key_file"))
         blame(l, "auth.session_key_file", "auth.session_key_file is missing");
     if (!is_given(l, "auth.issuers"))
-        blame(l, "auth.issuers", "auth.issuers is missing: nobody could open a session");
+        blame(l, "auth.issuers", "auth.issuers is missing, so nobody could open a session");
     else if (l->config->auth.n_issuers == 0 && l->problems.n == 0)
-        blame(l, "auth.issuers", "auth.issuers is empty: nobody could open a session");
+        blame(l, "auth.issuers", "auth.issuers is empty, so nobody could open a session");
     if (!is_given(l, "catalog"))
         blame(l, "catalog", "catalog is missing");
     if (strcmp(l->config->kafka.brokers, "embedded") == 0)
-        blame(l, "kafka.brokers", "kafka.brokers: 'embedded' keeps nothing and is for --dev only");
+        blame(l, "kafka.brokers", "kafka.brokers: 'embedded' keeps nothing and is allowed with --dev only");
 }
 
 /* Adds MESSAGE where a relation of two keys is WRONG: at KEY, or at OTHER where KEY was not given. */
@@ -371,7 +371,7 @@ static void check_relations(struct loading *l)
         "heartbeats.horizon", "redis.early_retire is not shorter than heartbeats.horizon");
     const struct redis_login *login = &config->redis.login;
     check(l, login->username != NULL && login->username[0] == '\0', "redis.username", "redis.username",
-        "redis.username is empty: leave it out for the default user");
+        "redis.username is empty; leave it out for the default user");
     check(l, login->username != NULL && login->password.len == 0, "redis.username", "redis.username",
         "redis.username is given without redis.password or redis.password_file");
     check(l, config->http.header_timeout_ms > config->http.request_timeout_ms, "http.header_timeout",

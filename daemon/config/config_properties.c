@@ -66,9 +66,10 @@ static void add_property(struct config_reading *r, const struct yaml_pair *pair)
         .line = r->source->has_lines ? pair->line : 0,
     };
     if (pair->value->type != YAML_SCALAR)
-        config_problem(r, pair->value, "kafka.properties.%s: one value is wanted", pair->key);
+        config_problem(r, pair->value, "kafka.properties.%s: expected one value", pair->key);
     else if (is_ours(property.name))
-        config_problem(r, pair->value, "kafka.properties.%s: minuted sets this one itself", property.name);
+        config_problem(
+            r, pair->value, "kafka.properties.%s: minuted sets this property itself", property.name);
     else
         property.value =
             from_file ? read_text_file(r, pair->value, pair->key) : mem_strdup(pair->value->text);
@@ -82,7 +83,7 @@ void config_read_properties(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
     if (node->type != YAML_MAP && !yaml_is_null(node))
-        config_problem(r, node, "%s: a map of librdkafka's properties is wanted", key->name);
+        config_problem(r, node, "%s: expected a map of librdkafka's properties", key->name);
     for (size_t i = 0; node->type == YAML_MAP && i < node->n; i++)
         add_property(r, &node->pairs[i]);
 }

@@ -35,7 +35,7 @@ bool config_want_scalar(struct config_reading *r, const struct config_key *key, 
 {
     if (node->type == YAML_SCALAR && !yaml_is_null(node))
         return true;
-    config_problem(r, node, "%s: one value is wanted, not %s", key->name,
+    config_problem(r, node, "%s: expected one value, not %s", key->name,
         node->type == YAML_LIST  ? "a list"
         : node->type == YAML_MAP ? "a map"
                                  : "nothing");
@@ -46,7 +46,7 @@ bool config_read_file(
     struct config_reading *r, const struct yaml_node *node, const char *key, struct buf *bytes)
 {
     if (node->type != YAML_SCALAR || node->text[0] == '\0') {
-        config_problem(r, node, "%s: a path is wanted", key);
+        config_problem(r, node, "%s: expected a path", key);
         return false;
     }
     char *path = config_resolve_path(r->source, node->text);

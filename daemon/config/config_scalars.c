@@ -52,7 +52,7 @@ void config_read_name(struct config_reading *r, const struct config_key *key, co
         return;
     if (!id_valid(slice_of(node->text)))
         config_problem(
-            r, node, "%s: '%s' is not 1 to 64 letters, digits, '.', '_' or '-'", key->name, node->text);
+            r, node, "%s: '%s' must be 1 to 64 letters, digits, '.', '_' or '-'", key->name, node->text);
     else
         config_read_string(r, key, node);
 }

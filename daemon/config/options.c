@@ -7,25 +7,44 @@
 
 static const char usage[] =
     "Usage: minuted [--config FILE] [--set KEY=VALUE]... [--dev]\n"
-    "       minuted [--config FILE] [--set KEY=VALUE]... --check-config | --create-topics\n"
+    "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --check-config\n"
+    "       minuted [--config FILE] [--set KEY=VALUE]... --create-topics\n"
     "\n"
-    "Counts the minutes that learners watch: heartbeats over HTTP, credited once in\n"
-    "Redis, published to Kafka.\n"
+    "minuted counts the minutes that learners watch. Players send it heartbeats over\n"
+    "HTTP, it credits each second once in Redis, and it publishes the sums to Kafka.\n"
     "\n"
-    "  -c, --config FILE      read the configuration; config/minuted.yaml shows every key\n"
-    "  -s, --set KEY=VALUE    override one key, such as http.listen=127.0.0.1:8081; the\n"
-    "                         environment's MINUTED_HTTP_LISTEN does the same, below --set\n"
-    "      --check-config     say whether configuration, catalog and keys are good, and exit\n"
-    "      --create-topics    make the four Kafka topics with their policies, and exit\n"
-    "      --dev              on loopback only: hand out platform tokens at /dev/token, show\n"
-    "                         a page at /dev/, let /dev/clock be moved, allow\n"
-    "                         kafka.brokers=embedded; needs a Redis that no\n"
-    "                         daemon without --dev uses\n"
-    "  -V, --version          print the version\n"
-    "  -h, --help             print this\n"
+    "Options:\n"
+    "  -c, --config FILE      read the configuration from FILE; config/minuted.yaml\n"
+    "                         describes every key\n"
+    "  -s, --set KEY=VALUE    set one key, such as http.listen=127.0.0.1:8081; may be\n"
+    "                         repeated; overrides the environment, where the same key\n"
+    "                         is MINUTED_HTTP_LISTEN, which overrides FILE\n"
+    "      --check-config     check the configuration, the catalog and the keys, then\n"
+    "                         exit\n"
+    "      --create-topics    create the Kafka topics with their policies, then exit\n"
+    "      --dev              run for development, on loopback addresses only: give\n"
+    "                         out platform tokens at /dev/token, serve a page at /dev/,\n"
+    "                         let /dev/clock move the clock, and allow\n"
+    "                         kafka.brokers=embedded; no daemon without --dev may use\n"
+    "                         the same Redis\n"
+    "  -V, --version          print the version and exit\n"
+    "  -h, --help             print this help and exit\n"
     "\n"
-    "SIGTERM drains: readiness first, then requests, then Kafka. SIGHUP reads catalog and\n"
-    "keys again. Exit status: 0 good, 1 failed, 2 wrong usage.\n";
+    "Signals:\n"
+    "  SIGTERM, SIGINT        stop: report not ready, finish the requests under way,\n"
+    "                         then publish what is due; a second signal ends the\n"
+    "                         process at once\n"
+    "  SIGHUP                 read the catalog, the keys of tokens and the log level\n"
+    "                         again\n"
+    "\n"
+    "Exit status:\n"
+    "  0  success\n"
+    "  1  failure\n"
+    "  2  wrong usage\n"
+    "\n"
+    "Examples:\n"
+    "  minuted --config /etc/minuted/minuted.yaml --check-config\n"
+    "  minuted --config /etc/minuted/minuted.yaml --set log.level=debug\n";
 
 enum { OPT_CHECK = 256, OPT_TOPICS, OPT_DEV };
 
@@ -44,11 +63,12 @@ static bool add_override(struct options *options, char *text)
 {
     char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {
-        fprintf(stderr, "minuted: --set %s: KEY=VALUE is wanted, such as http.listen=127.0.0.1:8081\n", text);
+        fprintf(stderr, "minuted: --set %s: expected KEY=VALUE, such as http.listen=127.0.0.1:8081\n", text);
         return false;
     }
     if (options->n_overrides == OVERRIDES_MAX) {
-        fprintf(stderr, "minuted: more than %d times --set: use a configuration file\n", OVERRIDES_MAX);
+        fprintf(
+            stderr, "minuted: --set is given more than %d times; use a configuration file\n", OVERRIDES_MAX);
         return false;
     }
     *equals = '\0';

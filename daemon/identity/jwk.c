@@ -111,7 +111,7 @@ static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk, const char
 {
     const char *unusable;
     if (slice_is(jwk->kty, "oct")) {
-        *problem = "a symmetric key (kty oct) has no place in a key set";
+        *problem = "a key set must not contain a symmetric key (kty oct)";
         return;
     }
     EVP_PKEY *key = NULL;
@@ -124,7 +124,7 @@ static void add_jwk(struct jwt_key_list *list, const struct jwk *jwk, const char
     if (key == NULL || !jwt_key_add_public(list, key, jwk->kid, &unusable))
         return;
     if (list->n > JWK_KEYS_MAX)
-        *problem = "more than 64 keys in it";
+        *problem = "it has more than 64 keys";
 }
 
 bool jwk_add_set(struct jwt_key_list *list, struct slice json, const char **problem)
@@ -148,6 +148,6 @@ bool jwk_add_set(struct jwt_key_list *list, struct slice json, const char **prob
         *problem = "not a key set in JSON ({\"keys\": [...]})";
     arena_free(&arena);
     if (*problem == NULL && list->n == 0)
-        *problem = "no RSA or P-256 key for signatures in it";
+        *problem = "it has no RSA or P-256 key for signatures";
     return *problem == NULL;
 }

@@ -167,7 +167,7 @@ static const char *judge_signature(
             jwt_key_signed(key, parts->signed_text, parts->signature))
             return NULL;
     }
-    return chosen || h->kid.ptr == NULL ? "the token's signature does not agree with its issuer's key"
+    return chosen || h->kid.ptr == NULL ? "the token's signature does not match its issuer's key"
                                         : "the token's kid names no key of its issuer that is known here";
 }
 

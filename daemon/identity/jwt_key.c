@@ -74,7 +74,7 @@ bool jwt_key_add_pem(struct jwt_key_list *list, struct slice pem, const char **p
     BIO_free(bio);
     if (key != NULL)
         return jwt_key_add_public(list, key, (struct slice){NULL, 0}, problem);
-    *problem = "no public key in PEM (-----BEGIN PUBLIC KEY-----) in it";
+    *problem = "it has no public key in PEM (-----BEGIN PUBLIC KEY-----)";
     return false;
 }
 

@@ -94,15 +94,16 @@ static bool check_schema(struct database *db, bool writing)
         return false;
     if (application == 0 && version == 0 && tables == 0)
         return writing ? write_schema(db, (const char *)schema_sql)
-                       : complain(db, "is empty: 'minuted-ledger follow' fills it");
+                       : complain(db, "is empty; 'minuted-ledger follow' fills it");
     if (application != APPLICATION_ID)
-        return complain(db, "is not a ledger of this version");
+        return complain(db, "is not a database of minuted-ledger");
     if (version == 1)
         return !writing || write_schema(db, upgrade_sql);
     if (version == SCHEMA_VERSION)
         return true;
     char text[128];
-    snprintf(text, sizeof(text), "has schema version %lld, and this program's is %d: read into a new file",
+    snprintf(text, sizeof(text),
+        "has schema version %lld, but this program needs %d; read the topics into a new file",
         (long long)version, SCHEMA_VERSION);
     return complain(db, text);
 }

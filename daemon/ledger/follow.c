@@ -155,7 +155,7 @@ enum exit_status follow_command(const struct ledger_options *o)
     bool good = f.db != NULL && follow(&f, &signals) && database_number(f.db, seconds_query, &seconds) &&
                 database_number(f.db, learners_query, &learners);
     if (good)
-        printf("%llu records stored, %llu passed over; the ledger has %lld seconds of %lld learners\n",
+        printf("%llu records stored, %llu passed over; the database has %lld seconds of %lld learners\n",
             (unsigned long long)f.stored, (unsigned long long)f.passed, (long long)seconds,
             (long long)learners);
     places_free(f.places);

@@ -65,7 +65,7 @@ static bool finish_learner(struct hours *h)
     } else if (!slice_equal(portal_id, buf_slice(&h->unknown_portal))) {
         buf_clear(&h->unknown_portal);
         buf_append_slice(&h->unknown_portal, portal_id);
-        fprintf(stderr, "minuted-ledger: catalog %s has no portal '%.*s': its learners are left out\n",
+        fprintf(stderr, "minuted-ledger: catalog %s has no portal '%.*s'; its learners are left out\n",
             h->options->catalog, SLICE_ARG(portal_id));
     }
     if (portal != NULL && !failed) {
@@ -124,12 +124,13 @@ static bool print_hours(struct hours *h)
     if (good)
         report_end(&h->report);
     if (good && o->learner != NULL && h->report.learners == 0) {
-        fprintf(stderr, "minuted-ledger: database %s has no learner '%s'%s%s to report on\n", o->database,
-            o->learner, o->portal == NULL ? "" : " of portal ", o->portal == NULL ? "" : o->portal);
+        fprintf(stderr, "minuted-ledger: database %s has no learner '%s'%s%s\n", o->database, o->learner,
+            o->portal == NULL ? "" : " of portal ", o->portal == NULL ? "" : o->portal);
         good = false;
     }
     if (h->unknown_lessons > 0)
-        fprintf(stderr, "minuted-ledger: %ld totals are of lessons that catalog %s does not have\n",
+        fprintf(stderr,
+            "minuted-ledger: %ld totals belong to lessons that are not in catalog %s; they are left out\n",
             h->unknown_lessons, o->catalog);
     return good;
 }

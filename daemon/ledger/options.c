@@ -17,80 +17,148 @@
 #define WHY (1U << COMMAND_WHY)
 #define TOTALS (1U << COMMAND_TOTALS)
 
-static const char usage[] = "Usage: minuted-ledger COMMAND [options]\n"
-                            "\n"
-                            "The worked consumer of minuted's records.\n"
-                            "\n"
-                            "  follow   read the topics into a SQLite file\n"
-                            "  hours    hours learned and certified, certificates, and what is missing\n"
-                            "  why      one learner's minute, second by second\n"
-                            "  totals   seconds by last record, greatest and evidence: do they agree?\n"
-                            "\n"
-                            "'minuted-ledger COMMAND --help' says more. --version prints the version.\n"
-                            "Exit status: 0 good, 1 failed or disagreeing, 2 wrong usage.\n";
+static const char usage[] =
+    "Usage: minuted-ledger COMMAND [OPTION]...\n"
+    "\n"
+    "minuted-ledger is a complete example of a consumer of minuted's Kafka topics. It\n"
+    "keeps the records in a SQLite database and answers questions from it.\n"
+    "\n"
+    "Commands:\n"
+    "  follow   read the topics into the database\n"
+    "  hours    show learned and certified hours, certificates, and what is missing\n"
+    "  why      show one minute of a learner, second by second\n"
+    "  totals   compare each total with the records that it was made from\n"
+    "\n"
+    "Options:\n"
+    "  -V, --version   print the version and exit\n"
+    "  -h, --help      print this help and exit; COMMAND --help describes a command\n"
+    "\n"
+    "Exit status:\n"
+    "  0  success\n"
+    "  1  failure, or records that contradict each other\n"
+    "  2  wrong usage\n"
+    "\n"
+    "Examples:\n"
+    "  minuted-ledger follow --brokers localhost:9092 --db ledger.db\n"
+    "  minuted-ledger hours --db ledger.db --catalog winter-2023.yaml\n";
 
 static const struct {
     const char *name;
     const char *usage;
 } commands[COMMAND_COUNT] = {
     [COMMAND_FOLLOW] = {"follow",
-        "Usage: minuted-ledger follow --brokers HOST:PORT[,...] --db FILE [options]\n"
+        "Usage: minuted-ledger follow --brokers HOST:PORT[,...] --db FILE [OPTION]...\n"
         "\n"
-        "Reads minuted's topics into SQLite: records by key, and in the same transaction the\n"
-        "offsets to go on from. Reading everything again changes nothing.\n"
-        "It stops, with exit status 1, when a topic is not the one that was read before, or when\n"
-        "Kafka deleted records before they were read, and says how to go on. It waits for a Kafka\n"
-        "that is away, unless --until-idle is given.\n"
+        "follow reads minuted's topics into a SQLite database. Each transaction stores\n"
+        "records and the offsets behind them, so follow can be ended at any time and goes\n"
+        "on where it was; reading records a second time changes nothing. While Kafka cannot\n"
+        "be reached, follow waits, unless --until-idle is given. It stops and says how to go\n"
+        "on if a topic is not the one that was read before, or if Kafka deleted records\n"
+        "before they were read.\n"
         "\n"
-        "  --brokers LIST          Kafka's brokers\n"
-        "  --db FILE               the database; made when missing\n"
-        "  --property NAME=VALUE   any property of librdkafka; may be repeated\n"
-        "  --until-idle SECONDS    end when every partition was read and nothing came for so long\n"
-        "  --look-every SECONDS    how often to look for added partitions, and whether the topics are\n"
-        "                          still the ones that were read (60)\n"
-        "  --from-start            read from the beginning, whatever was read before: also a topic\n"
-        "                          that was made anew, or another cluster's; the ledger keeps what it\n"
-        "                          has, and the greater counts\n"
-        "  --accept-missing        go on although Kafka deleted records before they were read\n"
-        "  --log-level LEVEL       debug, info, warn or error\n"},
+        "Options:\n"
+        "  --brokers LIST           Kafka's brokers, as HOST:PORT separated by commas\n"
+        "  --db FILE                the database, which is created if it does not exist\n"
+        "  --property NAME=VALUE    set a property of librdkafka; may be repeated\n"
+        "  --until-idle SECONDS     end when every partition is read to its end and no\n"
+        "                           record has come for SECONDS\n"
+        "  --look-every SECONDS     look every SECONDS for new partitions, and whether the\n"
+        "                           topics are still the ones that were read (60)\n"
+        "  --from-start             read every topic from its beginning, even if it was\n"
+        "                           created anew or belongs to another cluster; what the\n"
+        "                           database has is kept, and the greater value counts\n"
+        "  --accept-missing         go on although Kafka deleted records before they were\n"
+        "                           read\n"
+        "  --log-level LEVEL        debug, info, warn or error (info)\n"
+        "  -V, --version            print the version and exit\n"
+        "  -h, --help               print this help and exit\n"
+        "\n"
+        "Exit status:\n"
+        "  0  success\n"
+        "  1  failure\n"
+        "  2  wrong usage\n"
+        "\n"
+        "Examples:\n"
+        "  minuted-ledger follow --brokers localhost:9092 --db ledger.db\n"
+        "  minuted-ledger follow --brokers localhost:9092 --db ledger.db --until-idle 5\n"},
     [COMMAND_HOURS] = {"hours",
-        "Usage: minuted-ledger hours --db FILE --catalog FILE [options]\n"
+        "Usage: minuted-ledger hours --db FILE --catalog FILE [OPTION]...\n"
         "\n"
-        "For each learner, by the catalog's rules:\n"
-        "  hours learned    the time that was watched, without a maximum\n"
-        "  hours certified  whole courses only, after the test where the portal asks for one, up to\n"
-        "                   the maximum; whether there is a certificate or not\n"
-        "  certificate      certificate: all_hours wants the hours of every course, by_course those\n"
-        "                   of any\n"
-        "and what each course still misses: seconds, or the passed test.\n"
+        "hours shows for each learner, by the rules of the catalog:\n"
         "\n"
-        "  --db FILE               the database that 'follow' fills\n"
-        "  --catalog FILE          the catalog\n"
-        "  --passes FILE           passed tests as CSV: portal,learner,course[,passed]\n"
-        "  --portal P              this portal only\n"
-        "  --learner L             this learner only\n"
-        "  --format FORMAT         text, json or csv\n"},
+        "  hours learned     what the learner watched, without an upper limit\n"
+        "  hours certified   the hours of completed courses, up to the program's maximum; if\n"
+        "                    the portal asks for a test, a course counts after it is passed\n"
+        "  certificate       with 'certificate: all_hours', a learner gets one for the hours\n"
+        "                    of every course; with by_course, for those of any course\n"
+        "\n"
+        "and for each course what is missing: seconds, or the passed test.\n"
+        "\n"
+        "Options:\n"
+        "  --db FILE                the database that 'minuted-ledger follow' fills\n"
+        "  --catalog FILE           the catalog\n"
+        "  --passes FILE            passed tests as CSV: portal,learner,course[,passed]\n"
+        "  --portal PORTAL          show the learners of this portal only\n"
+        "  --learner LEARNER        show this learner only\n"
+        "  --format FORMAT          text, json or csv (text)\n"
+        "  -V, --version            print the version and exit\n"
+        "  -h, --help               print this help and exit\n"
+        "\n"
+        "Exit status:\n"
+        "  0  success\n"
+        "  1  failure\n"
+        "  2  wrong usage\n"
+        "\n"
+        "Examples:\n"
+        "  minuted-ledger hours --db ledger.db --catalog winter-2023.yaml --passes passes.csv\n"
+        "  minuted-ledger hours --db ledger.db --catalog winter-2023.yaml --format csv\n"},
     [COMMAND_WHY] = {"why",
-        "Usage: minuted-ledger why --db FILE --portal P --learner L --minute TIME [--catalog FILE]\n"
+        "Usage: minuted-ledger why --db FILE --portal PORTAL --learner LEARNER --minute TIME\n"
+        "                          [--catalog FILE]\n"
         "\n"
-        "One learner's minute as 60 cells, a row a lesson: # was credited, . was not, ! stands in\n"
-        "two lessons (which may never be: exit status 1).\n"
+        "why shows one minute of a learner as 60 characters for each lesson: '#' is a second\n"
+        "that was credited, '.' is one that was not, and '!' is one that was credited to two\n"
+        "lessons, which must never happen. It names the records that say so.\n"
         "\n"
-        "  --db FILE               the database that 'follow' fills\n"
-        "  --portal P, --learner L whose minute\n"
-        "  --minute TIME           Unix seconds, or a time like 2023-01-05T16:00:00+08:00\n"
-        "  --catalog FILE          adds the titles of courses and lessons\n"},
+        "Options:\n"
+        "  --db FILE                the database that 'minuted-ledger follow' fills\n"
+        "  --portal PORTAL          the learner's portal\n"
+        "  --learner LEARNER        the learner\n"
+        "  --minute TIME            Unix seconds, or a time like 2023-01-05T16:00:00+08:00\n"
+        "  --catalog FILE           show the titles of courses and lessons as well\n"
+        "  -V, --version            print the version and exit\n"
+        "  -h, --help               print this help and exit\n"
+        "\n"
+        "Exit status:\n"
+        "  0  success\n"
+        "  1  failure, or a second that was credited to two lessons\n"
+        "  2  wrong usage\n"
+        "\n"
+        "Examples:\n"
+        "  minuted-ledger why --db ledger.db --portal demo --learner alice \\\n"
+        "      --minute 2023-01-05T16:00:00+08:00\n"},
     [COMMAND_TOTALS] = {"totals",
-        "Usage: minuted-ledger totals --db FILE [options]\n"
+        "Usage: minuted-ledger totals --db FILE [OPTION]...\n"
         "\n"
-        "Watched and covered seconds of each learner and lesson. The last record of a key, the\n"
-        "greatest and the seconds of the merged minutes must say the same: exit status 1 and the\n"
-        "rows that differ, if not.\n"
+        "totals shows the watched and covered seconds of each learner and lesson. It checks\n"
+        "that three figures agree: the last record of a total, the greatest record of it, and\n"
+        "the seconds of all minutes together. A row that does not agree says DISAGREES.\n"
         "\n"
-        "  --db FILE               the database that 'follow' fills\n"
-        "  --portal P              this portal only\n"
-        "  --learner L             this learner only\n"
-        "  --format FORMAT         text or json\n"},
+        "Options:\n"
+        "  --db FILE                the database that 'minuted-ledger follow' fills\n"
+        "  --portal PORTAL          show this portal only\n"
+        "  --learner LEARNER        show this learner only\n"
+        "  --format FORMAT          text or json (text)\n"
+        "  -V, --version            print the version and exit\n"
+        "  -h, --help               print this help and exit\n"
+        "\n"
+        "Exit status:\n"
+        "  0  success\n"
+        "  1  failure, or figures that do not agree\n"
+        "  2  wrong usage\n"
+        "\n"
+        "Examples:\n"
+        "  minuted-ledger totals --db ledger.db --portal demo\n"},
 };
 
 /* ---- values ---- */
@@ -190,7 +258,7 @@ static const struct {
     int has_value;
     unsigned known; /* to these commands */
     unsigned needed;
-    const char *wanted;
+    const char *expected;
     bool (*read)(struct ledger_options *o, const char *value);
 } rows[] = {
     {"brokers", required_argument, FOLLOW, FOLLOW, "HOST:PORT[,...]", read_brokers},
@@ -199,8 +267,8 @@ static const struct {
     {"property", required_argument, FOLLOW, 0, "NAME=VALUE, at most 64 times", read_property},
     {"until-idle", required_argument, FOLLOW, 0, "a number of seconds", read_until_idle},
     {"look-every", required_argument, FOLLOW, 0, "a number of seconds", read_look_every},
-    {"from-start", no_argument, FOLLOW, 0, "no value", read_from_start},
-    {"accept-missing", no_argument, FOLLOW, 0, "no value", read_accept_missing},
+    {"from-start", no_argument, FOLLOW, 0, NULL, read_from_start},
+    {"accept-missing", no_argument, FOLLOW, 0, NULL, read_accept_missing},
     {"log-level", required_argument, FOLLOW, 0, "debug, info, warn or error", read_log_level},
     {"catalog", required_argument, HOURS | WHY, HOURS, "a file", read_catalog},
     {"passes", required_argument, HOURS, 0, "a file", read_passes},
@@ -211,7 +279,7 @@ static const struct {
     {"format", required_argument, HOURS | TOTALS, 0, "text, json or (hours only) csv", read_format},
 };
 
-enum { ROWS = sizeof(rows) / sizeof(rows[0]), HELP = ROWS, VERSION };
+enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
 
 static bool complain(enum command command)
 {
@@ -229,19 +297,19 @@ static bool parse_command(int argc, char **argv, struct ledger_options *o, enum 
     for (i = 0; i < ROWS; i++)
         if (rows[i].known >> o->command & 1)
             list[n++] = (struct option){rows[i].name, rows[i].has_value, NULL, i};
-    list[n++] = (struct option){"help", no_argument, NULL, HELP};
-    list[n++] = (struct option){"version", no_argument, NULL, VERSION};
+    list[n++] = (struct option){"help", no_argument, NULL, 'h'};
+    list[n++] = (struct option){"version", no_argument, NULL, 'V'};
     list[n] = (struct option){0};
-    while ((i = getopt_long(argc, argv, "", list, NULL)) != -1) {
-        if (i == HELP || i == VERSION) {
-            fputs(i == HELP ? commands[o->command].usage : "minuted-ledger " MINUTED_VERSION "\n", stdout);
+    while ((i = getopt_long(argc, argv, "Vh", list, NULL)) != -1) {
+        if (i == 'h' || i == 'V') {
+            fputs(i == 'h' ? commands[o->command].usage : "minuted-ledger " MINUTED_VERSION "\n", stdout);
             *status = EXIT_GOOD;
             return false;
         }
         if (i == '?')
             return complain(o->command);
         if (!rows[i].read(o, optarg)) {
-            fprintf(stderr, "minuted-ledger: --%s %s: %s is wanted\n", rows[i].name, optarg, rows[i].wanted);
+            fprintf(stderr, "minuted-ledger: --%s %s: expected %s\n", rows[i].name, optarg, rows[i].expected);
             return complain(o->command);
         }
         given |= 1U << i;
@@ -253,7 +321,7 @@ static bool parse_command(int argc, char **argv, struct ledger_options *o, enum 
     for (i = 0; i < ROWS; i++) {
         if ((rows[i].needed >> o->command & 1) == 0 || (given >> i & 1) != 0)
             continue;
-        fprintf(stderr, "minuted-ledger %s: --%s is needed\n", commands[o->command].name, rows[i].name);
+        fprintf(stderr, "minuted-ledger %s: --%s is required\n", commands[o->command].name, rows[i].name);
         return complain(o->command);
     }
     return true;
@@ -271,13 +339,16 @@ bool ledger_options_parse(int argc, char **argv, struct ledger_options *options,
         options->command = c;
         return parse_command(argc - 1, argv + 1, options, status);
     }
-    if (strcmp(name, "--version") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        fputs(name[2] == 'v' ? "minuted-ledger " MINUTED_VERSION "\n" : usage, stdout);
+    bool help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    if (help || strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        fputs(help ? usage : "minuted-ledger " MINUTED_VERSION "\n", stdout);
         *status = EXIT_GOOD;
         return false;
     }
     if (argc > 1)
-        fprintf(stderr, "minuted-ledger: there is no command '%s'\n\n", name);
-    fputs(usage, stderr);
+        fprintf(stderr, "minuted-ledger: there is no command '%s'\n", name);
+    else
+        fputs("minuted-ledger: a command is required\n", stderr);
+    fputs("Try 'minuted-ledger --help'.\n", stderr);
     return false;
 }

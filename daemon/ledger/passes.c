@@ -102,7 +102,7 @@ static const char *take(
     if (trim((struct slice){at, (size_t)(end - at)}).len == 0)
         return NULL;
     if (!split(at, end, &line))
-        return "portal,learner,course[,passed] is wanted";
+        return "expected portal,learner,course[,passed]";
     if (first && slice_is(line.fields[0], "portal"))
         return NULL;
     struct pass pass = {line.fields[0], line.fields[1], line.fields[2]};
@@ -114,7 +114,7 @@ static const char *take(
         return "the catalog has no such course";
     bool passed = line.n == FIELDS_NEEDED || is_one_of(line.fields[3], yes);
     if (!passed && !is_one_of(line.fields[3], no))
-        return "'passed' is none of 1, true, yes, passed, 0, false, no, failed";
+        return "'passed' must be 1, true, yes, passed, 0, false, no or failed";
     if (!passed)
         return NULL;
     if (p->n == p->cap) {

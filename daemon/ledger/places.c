@@ -16,9 +16,9 @@ enum {
     FOUND_SIZE = 160
 };
 
-static const char from_its_beginning[] = "reading it from its beginning";
+static const char from_its_beginning[] = "it is read from its beginning";
 static const char how_to_go_on[] =
-    "read into a new database, or go on with --from-start: it keeps what the ledger has and reads the topic "
+    "read into a new database, or use --from-start, which keeps what the database has and reads the topic "
     "from its beginning";
 
 struct partition {
@@ -93,7 +93,7 @@ static bool look_at_topic(struct places *p, enum topic topic)
     t->known = read > 0;
     *t->another = '\0';
     if (read > n)
-        find_another(t, n, "it has %" PRId64 " partitions, of which %" PRId64 " were read", n, read);
+        find_another(t, n, "it has %" PRId64 " partitions, but %" PRId64 " were read before", n, read);
     if (n > t->n) {
         if (t->n > 0)
             log_event(p->log, LOG_INFO, "partitions_added", "topic=%s before=%d now=%d",
@@ -113,7 +113,7 @@ static bool look_at_topic(struct places *p, enum topic topic)
             return false;
         if (q->stored.next > end)
             find_another(
-                t, i, "it ends at offset %" PRId64 ", and was read up to %" PRId64, end, q->stored.next);
+                t, i, "it ends at offset %" PRId64 ", but it was read up to %" PRId64, end, q->stored.next);
     }
     return true;
 }
@@ -208,12 +208,12 @@ static bool compare_all(struct places *p)
                 q->settled = false;
                 log_event(p->log, q->started ? LOG_WARN : LOG_ERROR, "not_compared",
                     "topic=%s partition=%d error=%s", ledger_topic_names[topic], i,
-                    LOG_QUOTE("the records that were read last did not come in time"));
+                    LOG_QUOTE("the records that were read last did not arrive in time"));
                 good = q->started && good;
             } else if (q->settled && q->compared >= 0 && !q->same) {
                 find_another(&p->topics[topic], i,
                     "its record at offset %" PRId64
-                    " is not the one that was read there; read up to %" PRId64,
+                    " is not the one that was read there before; it was read up to %" PRId64,
                     q->compared, q->stored.next);
             }
         }
@@ -241,8 +241,8 @@ static bool decide_partition(struct places *p, enum topic topic, int i)
         "records_missed",
         "topic=%s partition=%d offsets=%" PRId64 "-%" PRId64 " count=%" PRId64 " reason=%s action=%s",
         ledger_topic_names[topic], i, q->stored.next, q->low - 1, q->low - q->stored.next,
-        LOG_QUOTE("Kafka deleted them before they were read: the ledger is incomplete"),
-        accepted ? LOG_QUOTE("going on after them")
+        LOG_QUOTE("Kafka deleted them before they were read, so the database is incomplete"),
+        accepted ? LOG_QUOTE("it goes on after them")
                  : LOG_QUOTE("go on after them with --accept-missing, or read into a new database"));
     if (!accepted || !database_miss(p->db, topic, i, q->low))
         return false;
@@ -298,7 +298,7 @@ static bool look_and_start(struct places *p, bool from_start)
     for (enum topic topic = 0; good && topic < TOPIC_COUNT; topic++)
         good = look_at_topic(p, topic);
     for (int i = 0; good && another_cluster && i < TOPIC_COUNT; i++)
-        find_another(&p->topics[i], 0, "it is of another cluster", 0, 0);
+        find_another(&p->topics[i], 0, "it belongs to another cluster", 0, 0);
     good = good && compare_all(p) && database_begin(p->db) && decide_all(p, from_start) &&
            (*cluster == '\0' || database_set_cluster(p->db, cluster)) && database_commit(p->db);
     for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {

@@ -141,7 +141,8 @@ struct reader *reader_open(
                 err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
         if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
             log_event(log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s",
-                ledger_topic_names[topic], LOG_QUOTE(brokers), LOG_QUOTE("minuted --create-topics makes it"));
+                ledger_topic_names[topic], LOG_QUOTE(brokers),
+                LOG_QUOTE("create it with minuted --create-topics"));
         else
             log_event(log, LOG_ERROR, "kafka_unreachable", "brokers=%s topic=%s error=%s", LOG_QUOTE(brokers),
                 ledger_topic_names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
@@ -279,6 +280,6 @@ bool reader_decode(const struct reader *r, const rd_kafka_message_t *message, st
         .topic = reader_topic_of(r, message), .partition = message->partition, .offset = message->offset};
     arena_reset(arena);
     if (ledger_record_decode(type, key, value, arena, record) && !ledger_record_has_key(record, key))
-        record->problem = "its key is another's";
+        record->problem = "its key belongs to another record";
     return record->problem == NULL;
 }

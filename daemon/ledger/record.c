@@ -206,17 +206,17 @@ static const char *find_problem(const struct ledger_record *r)
     if ((watermark && !is_id(r->deployment, DEPLOYMENT_MAX)) ||
         (!watermark && !(is_id(r->lesson, SHORT_ID_MAX) && is_id(r->course, SHORT_ID_MAX))) ||
         (of_learner && !(is_id(r->portal, SHORT_ID_MAX) && is_id(r->learner, LEARNER_MAX))))
-        return "an id is missing or malformed";
+        return "one of its ids is missing or malformed";
     if (watermark) {
         bool good = r->published_through >= 0 && r->published_through < RECORD_TIME_MAX &&
                     r->final_through >= 0 && r->final_through < RECORD_TIME_MAX;
-        return good ? NULL : "it names no time";
+        return good ? NULL : "it has no valid time";
     }
     if (r->minute_start < RECORD_TIME_MIN || r->minute_start >= RECORD_TIME_MAX ||
         r->minute_start % MINUTE_SECONDS != 0)
-        return "it names no minute";
+        return "it has no valid minute";
     if (r->watched_seconds < 0 || r->covered_seconds < 0 || r->learners < 0)
-        return "a sum is negative";
+        return "one of its sums is negative";
     if (r->topic == TOPIC_LEARNER_LESSONS)
         return r->watched_seconds <= r->minute_start + MINUTE_SECONDS - RECORD_TIME_MIN &&
                        r->covered_seconds <= RECORD_TIME_MAX - RECORD_TIME_MIN
@@ -225,7 +225,7 @@ static const char *find_problem(const struct ledger_record *r)
     if (r->topic == TOPIC_LEARNER_MINUTES)
         return (r->mask & ~MASK_FULL) == 0 && r->watched_seconds == (int64_t)mask_count(r->mask)
                    ? NULL
-                   : "mask and seconds differ";
+                   : "its mask and its seconds differ";
     return r->learners <= LEARNERS_MAX && r->watched_seconds <= r->learners * MINUTE_SECONDS
                ? NULL
                : "it has more seconds than its learners can watch in a minute";

@@ -122,7 +122,7 @@ static enum exit_status print_rows(struct database *db, sqlite3_stmt *s, bool js
         printf("%ld %s, all agree: last record = greatest %s evidence\n", rows, rows == 1 ? "row" : "rows",
             evidence_is_whole ? "=" : ">=");
     if (!evidence_is_whole)
-        fputs("minuted-ledger: Kafka had deleted some of the evidence before it was read, so it may be less "
+        fputs("minuted-ledger: Kafka deleted some minutes before they were read, so they may add up to less "
               "than the totals\n",
             stderr);
     return wrong == 0 ? EXIT_GOOD : EXIT_FAILED;
@@ -140,8 +140,10 @@ enum exit_status totals_command(const struct ledger_options *o)
         (s = database_query_learners(db, query, (struct learner_filter){o->portal, o->learner})) != NULL) {
         status = print_rows(db, s, o->format == FORMAT_AS_JSON, missed == 0);
         if (falls != 0) {
-            fprintf(
-                stderr, "minuted-ledger: lesson minutes or watermarks fell: %" PRId64 " records\n", falls);
+            fprintf(stderr,
+                "minuted-ledger: %" PRId64
+                " records of lesson minutes or watermarks said less than the ones before\n",
+                falls);
             status = EXIT_FAILED;
         }
     }

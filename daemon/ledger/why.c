@@ -99,7 +99,7 @@ static void print_place(enum topic topic, struct place place)
     if (place.partition < 0)
         printf("  no record in %s", ledger_topic_names[topic]);
     else if (place.offset < 0)
-        printf("  from a %s that is no more", ledger_topic_names[topic]);
+        printf("  from a %s that no longer exists", ledger_topic_names[topic]);
     else
         printf("  %s partition %d offset %" PRId64, ledger_topic_names[topic], place.partition, place.offset);
 }
@@ -144,8 +144,7 @@ static enum exit_status print_minute(const struct ledger_options *o, const struc
              : "\nThe minute is not final yet: late heartbeats may still be credited to it.");
     if (m->doubled == 0)
         return EXIT_GOOD;
-    printf("CONTESTED: %u seconds (!) stand in two lessons, and a second may be credited once.\n",
-        mask_count(m->doubled));
+    printf("CONTESTED: %u seconds (!) were credited to two lessons.\n", mask_count(m->doubled));
     return EXIT_FAILED;
 }
 

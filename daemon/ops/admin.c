@@ -106,10 +106,11 @@ static void handle(void *ctx, struct http_exchange *x)
             routes[i].serve(admin, x);
         else
             respond(x, 405, "text/plain; charset=utf-8", "Allow: GET, HEAD\r\n",
-                SLICE_LITERAL("only GET and HEAD\n"));
+                SLICE_LITERAL("only GET and HEAD are supported\n"));
         return;
     }
-    respond_text(x, 404, SLICE_LITERAL("nothing here; see /, /metrics, /livez, /readyz, /status.json\n"));
+    respond_text(
+        x, 404, SLICE_LITERAL("there is nothing here; see /, /metrics, /livez, /readyz, /status.json\n"));
 }
 
 static void write_error(

@@ -131,12 +131,12 @@ static void check_sense(struct check *c, rd_kafka_conf_t *conf)
     if (strncmp(protocol, "sasl_", 5) == 0 && strcmp(mechanism, "OAUTHBEARER") == 0 &&
         strcmp(method, "oidc") != 0 && strcmp(unsecured, "true") != 0)
         add_about_all(c->config, c->problems,
-            "Unsupported SASL mechanism: OAUTHBEARER without sasl.oauthbearer.method oidc: nobody gets a "
-            "token");
+            "Unsupported SASL mechanism: OAUTHBEARER without sasl.oauthbearer.method oidc gets no token");
     long timeout_ms = strtol(timeout, NULL, 10);
     if (timeout_ms > 0 && timeout_ms < MESSAGE_TIMEOUT_MIN_MS)
         add_about_all(c->config, c->problems,
-            "`message.timeout.ms` is under 1000: records would be given up before a broker can answer");
+            "`message.timeout.ms` is less than 1000, so records would be given up before a broker can "
+            "answer");
 }
 
 /* PROTOCOL NULL: as configured. */
@@ -187,10 +187,9 @@ bool kafka_check_properties(const struct config *config, struct problems *proble
         has_tls_files = has_tls_files || strncmp(property->name, "ssl.", 4) == 0;
         if (rd_kafka_conf_set(conf, property->name, property->value, why, sizeof(why)) != RD_KAFKA_CONF_OK)
             add(problems, property,
-                property->secret && strstr(why, property->value) != NULL ? "what its file holds is not valid"
-                                                                         : why);
+                property->secret && strstr(why, property->value) != NULL ? "its file is not valid" : why);
         else if (is_cut_number(conf, property))
-            add(problems, property, "a plain number is wanted, without a unit");
+            add(problems, property, "expected a plain number, without a unit");
     }
     rd_kafka_conf_destroy(conf);
     if (problems->n == 0)

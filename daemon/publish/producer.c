@@ -149,7 +149,7 @@ static bool has_topics(
         partitions[kind] = kafka_client_partitions(found, name);
         if (partitions[kind] == 0) {
             snprintf(p->error, sizeof(p->error),
-                "topic %s is missing on %s; minuted --create-topics makes it", name, p->brokers);
+                "topic %s is missing on %s; create it with minuted --create-topics", name, p->brokers);
             return false;
         }
     }

@@ -130,7 +130,7 @@ static void lose_lease(struct publisher *p)
     if (p->lease.owner[0] != '\0')
         set_state(p, "standing by: %.128s publishes", p->lease.owner);
     else
-        set_state(p, "standing by: nobody could be asked for the lease");
+        set_state(p, "standing by: the lease could not be asked for");
 }
 
 /* ---- publishing ---- */

@@ -41,7 +41,8 @@ static bool read_results(rd_kafka_event_t *event, const char *brokers, char **er
         rd_kafka_resp_err_t err = rd_kafka_topic_result_error(results[i]);
         const char *name = rd_kafka_topic_result_name(results[i]);
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
-            printf("%s: %s\n", name, err == RD_KAFKA_RESP_ERR_NO_ERROR ? "created" : "exists, left as it is");
+            printf("%s: %s\n", name,
+                err == RD_KAFKA_RESP_ERR_NO_ERROR ? "created" : "exists and is left as it is");
             continue;
         }
         good = false;

@@ -179,12 +179,12 @@ def test_nobody_is_there(new_bench, new_minuted, redis):
     minuted = new_minuted(redis)
     found = new_bench(minuted).run("--load", "max:1s", "--warmup", "0s")
     assert found.status == 1 and found.result is None
-    assert f"no session could be opened at 127.0.0.1:{minuted.port}: no answer" in found.said
+    assert f"no session could be opened at 127.0.0.1:{minuted.port}: there was no answer" in found.said
     found = new_bench(minuted).run(*PLAIN, "--load", "20:1s", "--drain", "100ms")
-    assert found.status == 1 and found.void == "nothing was answered"
+    assert found.status == 1 and found.void == "no request was answered"
     assert found.counts["offered"] == 20 <= found.counts["failed"]
     found = new_bench(minuted).run(*PLAIN, "--load", "20:1s", "--idle", 5)
-    assert found.status == 1 and "--idle 5: only 0 connections" in found.said
+    assert found.status == 1 and "--idle 5: only 0 of these connections" in found.said
 
 
 def test_what_was_never_sent_has_failed(bench, target):
@@ -203,7 +203,7 @@ def test_an_interrupt_makes_it_void(bench, target):
     wait_loaded(bench, target)
     bench.signal(signal.SIGINT)
     found = bench.end()
-    assert found.status == 1 and found.void == "it was interrupted"
+    assert found.status == 1 and found.void == "the load was interrupted"
     assert found.hgrm and found.html and found.counts["answered"] > 0
     assert "interrupted" in found.said
 

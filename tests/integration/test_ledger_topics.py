@@ -236,7 +236,7 @@ def test_a_topic_made_again_with_fewer_partitions(topics, ledger):
     assert follow(ledger)[0] == 0
     create_again(topics, *TOPICS, partitions=1)
     publish(topics.brokers, learners("new", 500))
-    assert_stops(ledger, "event=another_topic", LEARNER_MINUTES, "it has 1 partitions, of which 2 were read")
+    assert_stops(ledger, "event=another_topic", LEARNER_MINUTES, "it has 1 partitions, but 2 were read before")
     assert_goes_on_from_start(ledger, 100, 500)
 
 
@@ -394,7 +394,7 @@ def test_records_that_cannot_be_are_passed_over(topics, ledger):
               lesson_record("forged-5", 60, last_minute_start=0), (topic, key, value | {"watched_seconds": 61})]
     publish(topics.brokers, learners("honest", 10) + forged + learners("more", 10))
     code, output, errors = follow(ledger)
-    assert code == 0 and output.startswith("40 records stored, 6 passed over; the ledger has 1200 seconds"), output
+    assert code == 0 and output.startswith("40 records stored, 6 passed over; the database has 1200 seconds"), output
     assert errors.count("event=record_passed_over") == 6, errors
     for word in (f"topic={LEARNER_LESSONS} partition=", f"topic={LEARNER_MINUTES} partition=", "offset="):
         assert word in errors

@@ -107,7 +107,7 @@ static void test_topic_is_missing(void **state)
     free(s->config.kafka.brokers);
     s->config.kafka.brokers = strdup(rd_kafka_mock_cluster_bootstraps(s->cluster));
     scene_verify(s, WAIT_MS);
-    assert_problem(s, "topic minuted.learner-lessons: there is none");
+    assert_problem(s, "topic minuted.learner-lessons: it does not exist");
 }
 
 static void test_unknown_property(void **state)
@@ -145,7 +145,7 @@ static void test_topic_may_not_be_read(void **state)
     scene_publish(s);
     rd_kafka_mock_push_request_errors_array(s->cluster, FETCH, ANSWERS, errors);
     scene_verify(s, SHORT_MS);
-    assert_problem(s, "was not read to its end in time");
+    assert_problem(s, "could not be read to its end in time");
     assert_problem(s, "authorization failed");
 }
 

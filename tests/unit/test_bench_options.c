@@ -153,7 +153,7 @@ static void test_what_is_refused(void **state)
         const char *text;
         const char *said; /* names the option */
     } rows[] = {
-        {"", "--config is needed"},
+        {"", "--config or --set is required"},
         {"-c a b", "'b'"},
         {"-c a --nonsense", "nonsense"},
         {"-c", "option requires an argument"},
@@ -163,7 +163,7 @@ static void test_what_is_refused(void **state)
         {"-c a --to nowhere", "--to"},
         {"-c a --base-path w", "--base-path"},
         {"-c a --load 1000", "--load"},
-        {"-c a --load max:1s,5:1s", "stands alone"},
+        {"-c a --load max:1s,5:1s", "cannot be combined"},
         {"-c a --load 1000:1s", "--warmup"}, /* two seconds of it */
         {"-c a --load 1000:2.5s", "--warmup"},
         {"-c a --load 1000:3s --warmup 3s", "--warmup"},

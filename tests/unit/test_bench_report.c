@@ -299,7 +299,7 @@ static void test_text_warns(void **state)
     char *text = written(report_text, r);
     check_says(text, "VOID: 99 % of a CPU");
     check_says(text, "closed loop");
-    check_says(text, "waiting for a turn is not counted");
+    check_says(text, "waiting for a free connection is not counted");
     check_says(text, "60  DIFFERS");
     check_says(text, "NOT WHAT WAS ACCEPTED: 40 s lost");
     free(text);

@@ -95,11 +95,11 @@ static void test_what_is_not(void **state)
         {"1000:1h,1000:2h,1000:1s", "longer than 3 h"},
         {"max:4h", "longer than 3 h"},
         {"maximum:10s", "RATE:TIME"},
-        {"max:10s,1000:10s", "stands alone"},
-        {"1000:10s,max:10s", "stands alone"},
-        {"max:1s,max:1s", "stands alone"},
-        {"0:10s", "not one request"},
-        {"0.01:10s", "not one request"},
+        {"max:10s,1000:10s", "cannot be combined"},
+        {"1000:10s,max:10s", "cannot be combined"},
+        {"max:1s,max:1s", "cannot be combined"},
+        {"0:10s", "a single request"},
+        {"0.01:10s", "a single request"},
         {"1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s,1:1s", "16 phases"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -209,7 +209,7 @@ static void test_random_schedules(void **state)
         if (schedule_parse(text, &s, problem))
             check_arrivals(&s, text);
         else
-            assert_non_null(strstr(problem, "not one request"));
+            assert_non_null(strstr(problem, "a single request"));
     }
 }
 

@@ -254,8 +254,8 @@ static const struct {
     {"http: {listen: '::1:80'}\n", ":1: http.listen: '::1:80' is not host:port, [::1]:port or unix:/path"},
     {"http: {listen: 127.0.0.1:99999}\n",
         ":1: http.listen: '127.0.0.1:99999' is not host:port, [::1]:port or unix:/path"},
-    {"http: {listen: []}\n", ":1: http.listen: at least one address is wanted"},
-    {"http:\n  listen:\n", ":2: http.listen: one value is wanted, not nothing"},
+    {"http: {listen: []}\n", ":1: http.listen: expected at least one address"},
+    {"http:\n  listen:\n", ":2: http.listen: expected one value, not nothing"},
     {"http: {base_path: x}\n", ":1: http.base_path: 'x' is neither empty nor like /x"},
     {"http: {base_path: /x/}\n", ":1: http.base_path: '/x/' is neither empty nor like /x"},
     {"http: {base_path: /}\n", ":1: http.base_path: '/' is neither empty nor like /x"},
@@ -277,9 +277,9 @@ static const struct {
         ":1: http.idle_timeout: '10 s' is not a duration such as 500ms, 15s, 10m or 24h"},
     {"http: {idle_timeout: 1e3s}\n",
         ":1: http.idle_timeout: '1e3s' is not a duration such as 500ms, 15s, 10m or 24h"},
-    {"http: {idle_timeout: [1s]}\n", ":1: http.idle_timeout: one value is wanted, not a list"},
+    {"http: {idle_timeout: [1s]}\n", ":1: http.idle_timeout: expected one value, not a list"},
     {"http: {header_timeout: 30s}\n", ":1: http.header_timeout is longer than http.request_timeout"},
-    {"http: 5\n", ":1: 'http' is a section: a map is wanted"},
+    {"http: 5\n", ":1: 'http' is a section: expected a map"},
     {"heartbeats: {horizon: 1h}\n", ":1: heartbeats.horizon: '1h' is out of range (2h to 168h)"},
     {"heartbeats: {max_run: 11m}\n", ":1: heartbeats.max_run: '11m' is out of range (1s to 10m)"},
     {"heartbeats: {max_rate: 17}\n", ":1: heartbeats.max_rate: '17' is out of range (0.25 to 16)"},
@@ -297,24 +297,24 @@ static const struct {
         ":1: redis.early_retire is not shorter than heartbeats.horizon"},
     {"kafka: {format: xml}\n", ":1: kafka.format: 'xml' is none of: protobuf json"},
     {"kafka: {deployment: 'a b'}\n",
-        ":1: kafka.deployment: 'a b' is not 1 to 64 letters, digits, '.', '_' or '-'"},
-    {"kafka: {deployment: [a, b]}\n", ":1: kafka.deployment: one value is wanted, not a list"},
+        ":1: kafka.deployment: 'a b' must be 1 to 64 letters, digits, '.', '_' or '-'"},
+    {"kafka: {deployment: [a, b]}\n", ":1: kafka.deployment: expected one value, not a list"},
     {"kafka: {deployment: \"a\\nb\"}\n",
-        ":1: kafka.deployment: 'a?b' is not 1 to 64 letters, digits, '.', '_' or '-'"},
+        ":1: kafka.deployment: 'a?b' must be 1 to 64 letters, digits, '.', '_' or '-'"},
     {"kafka: {properties: {transactional.id: x}}\n",
-        ":1: kafka.properties.transactional.id: minuted sets this one itself"},
+        ":1: kafka.properties.transactional.id: minuted sets this property itself"},
     {"kafka: {properties: {bootstrap.servers_file: x}}\n",
-        ":1: kafka.properties.bootstrap.servers: minuted sets this one itself"},
+        ":1: kafka.properties.bootstrap.servers: minuted sets this property itself"},
     {"kafka: {properties: {enabled_events: 1}}\n",
-        ":1: kafka.properties.enabled_events: minuted sets this one itself"},
+        ":1: kafka.properties.enabled_events: minuted sets this property itself"},
     {"kafka: {properties: {log.queue: true}}\n",
-        ":1: kafka.properties.log.queue: minuted sets this one itself"},
+        ":1: kafka.properties.log.queue: minuted sets this property itself"},
     {"kafka: {properties: {internal.termination.signal: 15}}\n",
-        ":1: kafka.properties.internal.termination.signal: minuted sets this one itself"},
+        ":1: kafka.properties.internal.termination.signal: minuted sets this property itself"},
     {"kafka: {properties: {enable.idempotence: false}}\n",
-        ":1: kafka.properties.enable.idempotence: minuted sets this one itself"},
-    {"kafka: {brokers: ''}\n", ":1: kafka.brokers: at least one address is wanted"},
-    {"kafka: {brokers: ' ,'}\n", ":1: kafka.brokers: at least one address is wanted"},
+        ":1: kafka.properties.enable.idempotence: minuted sets this property itself"},
+    {"kafka: {brokers: ''}\n", ":1: kafka.brokers: expected at least one address"},
+    {"kafka: {brokers: ' ,'}\n", ":1: kafka.brokers: expected at least one address"},
     {"kafka:\n  brokers: a:9092:9092\n", ":2: kafka.brokers: 'a:9092:9092' is not host:port or [::1]:port"},
     {"kafka: {brokers: 'a:9092;b:9092'}\n",
         ":1: kafka.brokers: 'a:9092;b:9092' is not host:port or [::1]:port"},
@@ -326,10 +326,11 @@ static const struct {
     {"kafka: {brokers: ':9092'}\n", ":1: kafka.brokers: ':9092' is not host:port or [::1]:port"},
     {"kafka: {brokers: 'SSL://a:9092'}\n",
         ":1: kafka.brokers: 'SSL://a:9092' is not host:port or [::1]:port"},
-    {"kafka: {brokers: [a]}\n", ":1: kafka.brokers: one value is wanted, not a list"},
-    {"kafka: {properties: {a: [b]}}\n", ":1: kafka.properties.a: one value is wanted"},
+    {"kafka: {brokers: [a]}\n", ":1: kafka.brokers: expected one value, not a list"},
+    {"kafka: {properties: {a: [b]}}\n", ":1: kafka.properties.a: expected one value"},
     {"kafka: {properties: {sasl.password_file: none}}\n", "/none cannot be read: No such file or directory"},
-    {"kafka:\n  brokers: embedded\n", ":2: kafka.brokers: 'embedded' keeps nothing and is for --dev only"},
+    {"kafka:\n  brokers: embedded\n",
+        ":2: kafka.brokers: 'embedded' keeps nothing and is allowed with --dev only"},
     {"publish: {grace: 60s}\n", ":1: publish.grace: '60s' is out of range (70s to 24h)"},
     {"heartbeats:\n  max_interval: 80s\n", ":2: publish.grace is shorter than heartbeats.max_interval + "
                                            "10s: a minute would be due before its heartbeats came"},
@@ -377,13 +378,13 @@ static void test_auth_problems(void **state)
         {"auth: {session_key_file: session.key, session_key: 0123456789abcdef0123456789abcdef}\n",
             ":1: auth.session_key_file and auth.session_key are both given: keep one"},
         {"auth: {session_key_file: session.key, issuers: []}\n",
-            ":1: auth.issuers is empty: nobody could open a session"},
-        {"auth: {session_key_file: []}\n", ":1: auth.session_key_file: at least one file is wanted"},
+            ":1: auth.issuers is empty, so nobody could open a session"},
+        {"auth: {session_key_file: []}\n", ":1: auth.session_key_file: expected at least one file"},
         {"auth: {session_key_file: session.key, issuers: [{issuer: '', portal: p, jwks_file: x}]}\n",
             ":1: auth.issuers[]: 'issuer' is empty"},
         {"auth: {session_key_file: session.key, issuers: [{issuer: i, portal: p, secret: s, jwks_file: "
          "x}]}\n",
-            "exactly one of secret, secret_file, public_key_file and jwks_file is wanted"},
+            "expected exactly one of secret, secret_file, public_key_file and jwks_file"},
         {"auth: {session_key_file: session.key, issuers: [{issuer: i, portal: p}]}\n",
             "exactly one of secret, secret_file"},
         {"auth: {session_key_file: session.key, issuers: [{portal: p, jwks_file: x}]}\n",
@@ -417,7 +418,7 @@ static void test_every_problem_is_told(void **state)
         "%1$s:2: http.workers: 'x' is not a number\n"
         "%1$s:3: unknown key 'http.max_bdy'; did you mean 'http.max_body'?\n"
         "%1$s: auth.session_key_file is missing\n"
-        "%1$s: auth.issuers is missing: nobody could open a session\n"
+        "%1$s: auth.issuers is missing, so nobody could open a session\n"
         "%1$s: catalog is missing",
         config_path());
     assert_string_equal(error, expected);
@@ -516,8 +517,8 @@ static void test_dev(void **state)
     config_free(config);
     struct config_override open = {"http.listen", "0.0.0.0:8080"};
     assert_null(config_load(NULL, NULL, &open, 1, true, &error));
-    assert_string_equal(error, "--set http.listen: http.listen: 0.0.0.0:8080 is not on loopback: "
-                               "--dev hands out tokens to anybody");
+    assert_string_equal(error, "--set http.listen: http.listen: 0.0.0.0:8080 is not a loopback address, "
+                               "but --dev gives tokens to anybody");
     free(error);
 }
 

@@ -104,7 +104,7 @@ static void test_the_signature_is_judged_before_the_claims(void **state)
         const char *problem = problem_of(issuers, buf_slice(&token));
         assert_non_null(problem);
         if (strcmp(problem, UNREADABLE) != 0 && strcmp(problem, UNKNOWN_ISSUER) != 0)
-            assert_string_equal(problem, "the token's signature does not agree with its issuer's key");
+            assert_string_equal(problem, "the token's signature does not match its issuer's key");
         buf_free(&token);
     }
     jwt_issuers_free(issuers);
@@ -295,7 +295,7 @@ static void test_several_issuers(void **state)
         const char *problem;
     } tokens[] = {{"{\"iss\":\"one\",\"sub\":\"t\"," EXP "}", SECRET, "p1", NULL},
         {"{\"iss\":\"one\",\"sub\":\"t\"," EXP "}", other, NULL,
-            "the token's signature does not agree with its issuer's key"},
+            "the token's signature does not match its issuer's key"},
         {"{\"iss\":\"two\",\"aud\":\"a\",\"sub\":\"t\"," EXP "}", SECRET, "p2", NULL},
         {"{\"iss\":\"two\",\"aud\":\"b\",\"sub\":\"t\"," EXP "}", SECRET, "p3", NULL},
         {"{\"iss\":\"two\",\"aud\":\"b\",\"sub\":\"t\"," EXP "}", other, "p4", NULL},

@@ -247,7 +247,7 @@ static struct buf private_pem(EVP_PKEY *key, bool encrypted)
 static void test_pem_files_that_are_refused(void **state)
 {
     const struct test_keys *k = *state;
-    static const char no_key[] = "no public key in PEM (-----BEGIN PUBLIC KEY-----) in it";
+    static const char no_key[] = "it has no public key in PEM (-----BEGIN PUBLIC KEY-----)";
     assert_refused(SLICE_LITERAL(""), false, no_key);
     assert_refused(SLICE_LITERAL("hello"), false, no_key);
     assert_refused(
@@ -375,7 +375,7 @@ static void test_no_kid(void **state)
 static void test_keys_that_are_passed_over(void **state)
 {
     const struct test_keys *k = *state;
-    static const char none[] = "no RSA or P-256 key for signatures in it";
+    static const char none[] = "it has no RSA or P-256 key for signatures";
     const struct set_key rows[] = {{k->rsa, ",\"use\":\"enc\""}, {k->rsa, ",\"use\":\"\""},
         {k->rsa, ",\"use\":5,\"kid\":\"x\""}, {k->rsa, ",\"alg\":\"RS512\""}, {k->rsa, ",\"alg\":\"rs256\""},
         {k->rsa, ",\"alg\":\"HS256\""}, {k->rsa, ",\"alg\":null"}, {k->rsa, ",\"alg\":\"ES256\""},
@@ -407,13 +407,13 @@ static void test_sets_that_are_refused(void **state)
         assert_refused(slice_of(rows[i]), true, no_set);
     const struct set_key with_oct[] = {{k->rsa, ""}, {k->ec, ",\"kty\":\"oct\",\"k\":\"AAAA\""}};
     struct buf set = set_of(with_oct, 2);
-    assert_refused(buf_slice(&set), true, "a symmetric key (kty oct) has no place in a key set");
+    assert_refused(buf_slice(&set), true, "a key set must not contain a symmetric key (kty oct)");
     buf_free(&set);
     struct set_key many[JWK_KEYS_MAX + 1];
     for (size_t i = 0; i < COUNT(many); i++)
         many[i] = (struct set_key){k->ec, KID("same")};
     set = set_of(many, COUNT(many));
-    assert_refused(buf_slice(&set), true, "more than 64 keys in it");
+    assert_refused(buf_slice(&set), true, "it has more than 64 keys");
     buf_free(&set);
     struct jwt_issuers *issuers = load_set(many, COUNT(many) - 1);
     jwt_issuers_free(issuers);

@@ -352,7 +352,7 @@ static void assert_refused(const char *path, bool writing, const char *what)
 static void test_files_that_are_none(void **state)
 {
     static const char cannot_open[] = "unable to open database file";
-    static const char other[] = "is not a ledger of this version";
+    static const char other[] = "is not a database of minuted-ledger";
     struct fixture *f = *state;
     database_close(f->db);
     f->db = NULL;
@@ -360,8 +360,8 @@ static void test_files_that_are_none(void **state)
     assert_refused("/proc/ledger.db", true, cannot_open);
     run_sql(f->path, "PRAGMA user_version = 7");
     for (int writing = 0; writing < 2; writing++)
-        assert_refused(
-            f->path, writing, "has schema version 7, and this program's is 2: read into a new file");
+        assert_refused(f->path, writing,
+            "has schema version 7, but this program needs 2; read the topics into a new file");
     unlink(f->path);
     assert_refused(f->path, false, cannot_open);
     assert_int_equal(access(f->path, F_OK), -1);
@@ -373,7 +373,7 @@ static void test_files_that_are_none(void **state)
     assert_refused(f->path, true, "file is not a database");
     unlink(f->path);
     run_sql(f->path, "PRAGMA user_version = 0"); /* an empty file */
-    assert_refused(f->path, false, "is empty: 'minuted-ledger follow' fills it");
+    assert_refused(f->path, false, "is empty; 'minuted-ledger follow' fills it");
 }
 
 /* What version 1 made: reports read it as it is, and following brings it up to date. */

@@ -86,15 +86,15 @@ static void test_wrong_lines(void **state)
         const char *text;
         const char *expected; /* after the file's name */
     } rows[] = {
-        {"higher,t\n", ":1: portal,learner,course[,passed] is wanted: 'higher,t'"},
-        {"higher,t,teacher-ethics,1,2\n", ":1: portal,learner,course[,passed] is wanted"},
+        {"higher,t\n", ":1: expected portal,learner,course[,passed]: 'higher,t'"},
+        {"higher,t,teacher-ethics,1,2\n", ":1: expected portal,learner,course[,passed]"},
         {"higher,t,teacher-ethics\nhigher,t,nothing\n",
             ":2: the catalog has no such course: 'higher,t,nothing'"},
         {"lower,t,teacher-ethics\n", ":1: the catalog has no such portal"},
         {"higher,,teacher-ethics\n", ":1: the learner is missing"},
-        {"higher,\"t,teacher-ethics\n", ":1: portal,learner,course[,passed] is wanted"},
-        {"higher,\"t\"x,teacher-ethics\n", ":1: portal,learner,course[,passed] is wanted"},
-        {"\n\nhigher,t,teacher-ethics,maybe\n", ":3: 'passed' is none of"},
+        {"higher,\"t,teacher-ethics\n", ":1: expected portal,learner,course[,passed]"},
+        {"higher,\"t\"x,teacher-ethics\n", ":1: expected portal,learner,course[,passed]"},
+        {"\n\nhigher,t,teacher-ethics,maybe\n", ":3: 'passed' must be"},
         {"higher,t,teacher-ethics\nportal,learner,course\n", ":2: the catalog has no such portal"},
     };
     (void)state;

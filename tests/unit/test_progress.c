@@ -32,8 +32,8 @@ static void test_who_asks(void **state)
         {expired, "teacher-1", NULL},
         {too_old, NULL, "the session token has expired"},
         {stale, NULL, ""},
-        {"Bearer m1.x.y.z", NULL, "none that was given out here"},
-        {"Bearer m1.", NULL, "none that was given out here"},
+        {"Bearer m1.x.y.z", NULL, "not issued here"},
+        {"Bearer m1.", NULL, "not issued here"},
         {"Bearer x", NULL, ""},
         {NULL, NULL, "Authorization: Bearer"},
     };
@@ -69,7 +69,7 @@ static void test_a_key_of_another_daemon(void **state)
     assert_problem(f, 401, "has expired");
     fixture_session_of(f, OTHER_SECRET, "endless", -2 * HOUR_MS, token + strlen("Bearer "));
     ask(f, token, NULL);
-    assert_problem(f, 401, "none that was given out here");
+    assert_problem(f, 401, "not issued here");
 }
 
 static void test_redis_away(void **state)
