@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,7 @@ static bool choose_portal(struct setup *s, char problem[static PROBLEM_MAX])
         snprintf(s->portal, sizeof(s->portal), "%s", config->auth.issuers[i].portal);
         break;
     }
-    if (s->portal[0] == '\0' && s->options->make_sessions && s->catalog->n_portals > 0)
+    if (s->portal[0] == '\0' && s->options->make_sessions)
         snprintf(s->portal, sizeof(s->portal), "%s", s->catalog->portals[0].id);
     if (s->portal[0] == '\0')
         return fail(problem, "auth.issuers: no issuer has a secret to sign the players' tokens with; "

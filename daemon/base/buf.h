@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <stdarg.h>
 #include <stdint.h>
 
 #include "base/slice.h"

@@ -1,6 +1,7 @@
 /* "Did you mean". */
 #include "base/nearest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Letters to change, add or drop (Levenshtein); names beyond 63 letters are not compared. */
@@ -39,4 +40,13 @@ const char *nearest_name(const char *name, const char *const *names, size_t n)
         }
     }
     return nearest;
+}
+
+char *nearest_hint(char text[static NEAREST_HINT_MAX], const char *name, const char *const *names, size_t n)
+{
+    const char *nearest = nearest_name(name, names, n);
+    text[0] = '\0';
+    if (nearest != NULL)
+        snprintf(text, NEAREST_HINT_MAX, "; did you mean '%s'?", nearest);
+    return text;
 }

@@ -10,3 +10,7 @@
  * would be a third of NAME's letters, and two more.
  */
 const char *nearest_name(const char *name, const char *const *names, size_t n);
+
+/* "; did you mean 'X'?" into TEXT, where X is that name; "" where there is none. Returns TEXT. */
+enum { NEAREST_HINT_MAX = 96 };
+char *nearest_hint(char text[static NEAREST_HINT_MAX], const char *name, const char *const *names, size_t n);

@@ -2,6 +2,7 @@
 #include "config/catalog.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,10 +68,9 @@ static void check_keys(struct catalog_reading *r, const struct yaml_node *map, c
             known = known || strcmp(pair->key, keys[k]) == 0;
         if (known)
             continue;
-        const char *nearest = nearest_name(pair->key, keys, n);
-        problems_add(r->problems, r->source, pair->line, "unknown key '%s' in %s%s%s%s", pair->key, where,
-            nearest == NULL ? "" : "; did you mean '", nearest == NULL ? "" : nearest,
-            nearest == NULL ? "" : "'?");
+        char hint[NEAREST_HINT_MAX];
+        problems_add(r->problems, r->source, pair->line, "unknown key '%s' in %s%s", pair->key, where,
+            nearest_hint(hint, pair->key, keys, n));
     }
 }
 

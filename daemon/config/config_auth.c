@@ -154,13 +154,11 @@ static void check_issuer_keys(struct config_reading *r, const struct yaml_node *
         bool known = false;
         for (size_t k = 0; k < N_ISSUER_KEYS; k++)
             known = known || strcmp(map->pairs[i].key, issuer_keys[k]) == 0;
-        const char *nearest = nearest_name(map->pairs[i].key, issuer_keys, N_ISSUER_KEYS);
+        char hint[NEAREST_HINT_MAX];
         const struct yaml_node at = {.line = map->pairs[i].line};
-        if (!known && nearest != NULL)
-            config_problem(
-                r, &at, "unknown key 'auth.issuers[].%s'; did you mean '%s'?", map->pairs[i].key, nearest);
-        else if (!known)
-            config_problem(r, &at, "unknown key 'auth.issuers[].%s'", map->pairs[i].key);
+        if (!known)
+            config_problem(r, &at, "unknown key 'auth.issuers[].%s'%s", map->pairs[i].key,
+                nearest_hint(hint, map->pairs[i].key, issuer_keys, N_ISSUER_KEYS));
     }
 }
 

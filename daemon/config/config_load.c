@@ -45,11 +45,9 @@ static void unknown_key(struct loading *l, const char *source, int line, const c
     const char *names[CONFIG_KEYS_MAX];
     for (size_t i = 0; i < config_n_keys; i++)
         names[i] = config_keys[i].name;
-    const char *nearest = nearest_name(name, names, config_n_keys);
-    if (nearest != NULL)
-        problems_add(&l->problems, source, line, "unknown key '%s'; did you mean '%s'?", name, nearest);
-    else
-        problems_add(&l->problems, source, line, "unknown key '%s'", name);
+    char hint[NEAREST_HINT_MAX];
+    problems_add(&l->problems, source, line, "unknown key '%s'%s", name,
+        nearest_hint(hint, name, names, config_n_keys));
 }
 
 /* Alternatives share the slot of the first of them. */
@@ -131,10 +129,9 @@ static void read_top(struct loading *l, const struct config_source *source, cons
     } else if (!is_section(pair->key)) {
         static const char *const tops[] = {
             "http", "admin", "auth", "heartbeats", "redis", "kafka", "publish", "catalog", "log"};
-        const char *nearest = nearest_name(pair->key, tops, sizeof(tops) / sizeof(tops[0]));
-        problems_add(&l->problems, source->name, pair->line, "unknown section '%s'%s%s%s", pair->key,
-            nearest == NULL ? "" : "; did you mean '", nearest == NULL ? "" : nearest,
-            nearest == NULL ? "" : "'?");
+        char hint[NEAREST_HINT_MAX];
+        problems_add(&l->problems, source->name, pair->line, "unknown section '%s'%s", pair->key,
+            nearest_hint(hint, pair->key, tops, sizeof(tops) / sizeof(tops[0])));
     } else if (pair->value->type == YAML_MAP) {
         for (size_t i = 0; i < pair->value->n; i++) {
             const struct yaml_pair *item = &pair->value->pairs[i];

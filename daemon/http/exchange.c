@@ -151,7 +151,7 @@ void http_respond(struct http_exchange *x, const struct http_response *response)
 /* --- an answer as bytes ----------------------------------------------------------------------------------
  */
 
-static const char *reason_of(int status)
+const char *http_phrase(int status)
 {
     static const struct {
         int status;
@@ -225,7 +225,7 @@ void http_response_write(struct buf *out, const struct http_response *response,
     buf_append_string(out, "HTTP/1.1 ");
     buf_append_int(out, response->status);
     buf_append_char(out, ' ');
-    write_line(out, reason_of(response->status), "");
+    write_line(out, http_phrase(response->status), "");
     write_line(out, "Date: ", date_text(date));
     if (content) {
         if (response->content_type != NULL)

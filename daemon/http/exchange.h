@@ -85,6 +85,9 @@ void http_respond(struct http_exchange *x, const struct http_response *response)
 /* --- an answer as bytes ----------------------------------------------------------------------------------
  */
 
+/* The phrase that goes with a status; "Unknown" where it has none here. */
+const char *http_phrase(int status);
+
 /* The Date header's value, made once a second. A zeroed struct is ready. */
 struct http_date {
     time_t second;

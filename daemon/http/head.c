@@ -35,9 +35,14 @@ struct slice http_field_part(struct slice s, char separator, struct slice *rest)
     return http_field_trim((struct slice){s.ptr, len});
 }
 
+static bool equals_ignoring_case(struct slice a, struct slice b)
+{
+    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
+}
+
 bool http_field_is(struct slice s, const char *name)
 {
-    return s.len == strlen(name) && strncasecmp(s.ptr, name, s.len) == 0;
+    return equals_ignoring_case(s, slice_of(name));
 }
 
 /* --- lines and fields, as the library finds them ------------------------------------------------- */
@@ -210,11 +215,6 @@ static bool is_field_value(struct slice s)
     return bad == 0;
 }
 
-static bool equals_ignoring_case(struct slice a, struct slice b)
-{
-    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
-}
-
 /* --- the fields that frame a request ------------------------------------------------------------ */
 
 /* `name`, `name:port`, `[v6]`, `[v6]:port` */
@@ -267,7 +267,7 @@ static const char *take_encoding(struct head_reader *r, struct slice value)
 {
     if (r->head->chunked)
         return "more than one Transfer-Encoding";
-    if (!equals_ignoring_case(value, SLICE_LITERAL("chunked")))
+    if (!http_field_is(value, "chunked"))
         return "Transfer-Encoding is not chunked";
     r->head->chunked = true;
     return NULL;
@@ -285,7 +285,7 @@ static const char *take_connection(struct head_reader *r, struct slice value)
 
 static const char *take_expect(struct head_reader *r, struct slice value)
 {
-    if (equals_ignoring_case(value, SLICE_LITERAL("100-continue")))
+    if (http_field_is(value, "100-continue"))
         r->head->expects_continue = true;
     return NULL;
 }

@@ -11,14 +11,9 @@
 
 enum { BACKLOG = 4096 }; /* cut by net.core.somaxconn */
 
-struct address {
-    struct sockaddr_storage storage;
-    socklen_t len;
-};
-
-static int stream_socket(const struct address *a)
+static int stream_socket(const struct endpoint_address *a)
 {
-    return socket(a->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return socket(a->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 static bool set_option(int fd, int option)
@@ -27,7 +22,7 @@ static bool set_option(int fd, int option)
 }
 
 /* A daemon that was killed leaves its socket's file behind, in the way of the next one. */
-static bool remove_stale(const char *path, const struct address *a)
+static bool remove_stale(const char *path, const struct endpoint_address *a)
 {
     struct stat st;
     if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
@@ -35,7 +30,7 @@ static bool remove_stale(const char *path, const struct address *a)
     int fd = stream_socket(a);
     if (fd < 0)
         return false;
-    bool stale = connect(fd, (const struct sockaddr *)&a->storage, a->len) < 0 && errno == ECONNREFUSED;
+    bool stale = connect(fd, (const struct sockaddr *)&a->addr, a->len) < 0 && errno == ECONNREFUSED;
     close(fd);
     if (stale)
         return unlink(path) == 0;
@@ -43,10 +38,10 @@ static bool remove_stale(const char *path, const struct address *a)
     return false;
 }
 
-int http_listen_socket(const struct endpoint *endpoint, bool reuseport)
+int http_listen_socket(struct endpoint *endpoint, bool reuseport)
 {
-    struct address a;
-    if (!endpoint_resolve(endpoint, &a.storage, &a.len))
+    struct endpoint_address a;
+    if (!endpoint_resolve(endpoint, &a.addr, &a.len))
         return -1;
     if (endpoint->is_unix && !remove_stale(endpoint->host, &a))
         return -1;
@@ -55,12 +50,14 @@ int http_listen_socket(const struct endpoint *endpoint, bool reuseport)
         return -1;
     bool listening = set_option(fd, SO_REUSEADDR) &&
                      (!reuseport || endpoint->is_unix || set_option(fd, SO_REUSEPORT)) &&
-                     bind(fd, (const struct sockaddr *)&a.storage, a.len) == 0 && listen(fd, BACKLOG) == 0;
+                     bind(fd, (const struct sockaddr *)&a.addr, a.len) == 0 && listen(fd, BACKLOG) == 0;
     if (!listening) {
         int error = errno;
         close(fd);
         errno = error;
         return -1;
     }
+    if (!endpoint->is_unix && getsockname(fd, (struct sockaddr *)&a.addr, &a.len) == 0)
+        endpoint->port = endpoint_port(&a.addr);
     return fd;
 }

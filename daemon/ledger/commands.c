@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/json_write.h"
+
 bool commands_complain(char *problem)
 {
     fprintf(stderr, "minuted-ledger: %s\n", problem);
@@ -18,4 +20,10 @@ struct database *commands_open_database(const char *path, bool writing)
     if (db == NULL)
         commands_complain(problem);
     return db;
+}
+
+void commands_append_member(struct buf *b, const char *name, struct slice value)
+{
+    buf_append_string(b, name);
+    json_write_string(b, value);
 }

@@ -1,7 +1,6 @@
 /* Kafka's side of following. */
 #include "ledger/reader.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

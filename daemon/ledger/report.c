@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/json_write.h"
+#include "ledger/commands.h"
 
 /* ---- text ---- */
 
@@ -45,12 +46,6 @@ static void append_text(struct buf *b, const struct report *r, const struct repo
 
 /* ---- JSON ---- */
 
-static void append_member(struct buf *b, const char *name, struct slice value)
-{
-    buf_append_string(b, name);
-    json_write_string(b, value);
-}
-
 static void append_number(struct buf *b, const char *name, double value)
 {
     buf_append_string(b, name);
@@ -59,8 +54,9 @@ static void append_number(struct buf *b, const char *name, double value)
 
 static void append_json(struct buf *b, const struct report *r, const struct report_learner *l)
 {
-    append_member(b, r->learners == 0 ? "\n{\"portal\":" : ",\n{\"portal\":", slice_of(l->portal->id));
-    append_member(b, ",\"learner_id\":", l->learner);
+    commands_append_member(
+        b, r->learners == 0 ? "\n{\"portal\":" : ",\n{\"portal\":", slice_of(l->portal->id));
+    commands_append_member(b, ",\"learner_id\":", l->learner);
     append_number(b, ",\"hours_learned\":", l->result.learned);
     append_number(b, ",\"hours_certified\":", l->result.certified);
     buf_printf(b, ",\"complete\":%s,\"certificate\":%s", l->result.complete ? "true" : "false",
@@ -70,14 +66,14 @@ static void append_json(struct buf *b, const struct report *r, const struct repo
     for (size_t i = 0; i < r->catalog->n_courses; i++) {
         if (hours_course_complete(&l->courses[i]))
             continue;
-        append_member(b, before, slice_of(r->catalog->courses[i].id));
+        commands_append_member(b, before, slice_of(r->catalog->courses[i].id));
         before = ",";
     }
     buf_append_string(b, l->result.complete ? ",\"missing_courses\":[]" : "]");
     for (size_t i = 0; i < r->catalog->n_courses; i++) {
         const struct hours_course *c = &l->courses[i];
         buf_append_string(b, i == 0 ? ",\"courses\":[" : ",");
-        append_member(b, "{\"course_id\":", slice_of(r->catalog->courses[i].id));
+        commands_append_member(b, "{\"course_id\":", slice_of(r->catalog->courses[i].id));
         buf_printf(b,
             ",\"watched_seconds\":%" PRId64 ",\"needed_seconds\":%" PRId64 ",\"missing_seconds\":%" PRId64
             ",\"test_missing\":%s",

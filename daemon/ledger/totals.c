@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "base/json_write.h"
 #include "ledger/commands.h"
 #include "ledger/database.h"
 
@@ -65,19 +64,13 @@ static struct total_row read_row(sqlite3_stmt *s, bool evidence_is_whole)
     return row;
 }
 
-static void append_member(struct buf *b, const char *name, struct slice value)
-{
-    buf_append_string(b, name);
-    json_write_string(b, value);
-}
-
 static void print_json(const struct total_row *row, bool first)
 {
     struct buf b = {0};
-    append_member(&b, first ? "\n{\"portal\":" : ",\n{\"portal\":", row->portal);
-    append_member(&b, ",\"learner_id\":", row->learner);
-    append_member(&b, ",\"lesson_id\":", row->lesson);
-    append_member(&b, ",\"course_id\":", row->course);
+    commands_append_member(&b, first ? "\n{\"portal\":" : ",\n{\"portal\":", row->portal);
+    commands_append_member(&b, ",\"learner_id\":", row->learner);
+    commands_append_member(&b, ",\"lesson_id\":", row->lesson);
+    commands_append_member(&b, ",\"course_id\":", row->course);
     buf_printf(&b,
         ",\"watched_seconds\":%" PRId64 ",\"covered_seconds\":%" PRId64 ",\"last_watched_seconds\":%" PRId64
         ",\"last_covered_seconds\":%" PRId64 ",\"evidence_seconds\":%" PRId64

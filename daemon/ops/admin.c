@@ -127,24 +127,13 @@ static void write_error(
         .close = true};
 }
 
-/* With port 0 only the log says where. */
-static void log_listening(struct log *log, const struct endpoint *endpoint, int fd)
-{
-    struct endpoint bound = *endpoint;
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
-    if (!bound.is_unix && getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
-        bound.port = endpoint_port(&addr);
-    char text[300];
-    log_event(log, LOG_INFO, "admin_listening", "address=%s", endpoint_format(&bound, text));
-}
-
 struct admin *admin_start(struct event_base *base, const struct endpoint *endpoint,
     const struct ops_sources *sources, struct log *log, char **error)
 {
-    int fd = http_listen_socket(endpoint, false);
+    struct endpoint bound = *endpoint;
+    char text[300];
+    int fd = http_listen_socket(&bound, false);
     if (fd < 0) {
-        char text[300];
         struct buf message = {0};
         buf_printf(&message, "admin.listen: %s: %s", endpoint_format(endpoint, text), strerror(errno));
         buf_append_char(&message, '\0');
@@ -152,19 +141,19 @@ struct admin *admin_start(struct event_base *base, const struct endpoint *endpoi
         return NULL;
     }
     static const struct http_limits limits = {
-        .max_connections = ADMIN_MAX_CONNECTIONS,
-        .max_body = ADMIN_MAX_BODY,
-        .max_headers = ADMIN_MAX_HEADERS,
-        .header_timeout_ms = ADMIN_TIMEOUT_MS,
-        .request_timeout_ms = ADMIN_TIMEOUT_MS,
-        .idle_timeout_ms = ADMIN_IDLE_MS,
-        .idle_yields_ms = ADMIN_YIELD_MS,
+        .max_connections = 64,
+        .max_body = 1024,
+        .max_headers = 8192,
+        .header_timeout_ms = 10000,
+        .request_timeout_ms = 10000,
+        .idle_timeout_ms = 75000,
+        .idle_yields_ms = 5000,
     };
     struct admin *admin = mem_zalloc(sizeof(*admin));
     admin->sources = sources;
     if (endpoint->is_unix)
         memcpy(admin->unix_path, endpoint->host, sizeof(admin->unix_path));
-    log_listening(log, endpoint, fd);
+    log_event(log, LOG_INFO, "admin_listening", "address=%s", endpoint_format(&bound, text));
     admin->server = http_server_new(base, &limits, handle, write_error, admin, log);
     http_server_listen(admin->server, fd);
     return admin;

@@ -12,15 +12,6 @@
 struct admin;
 struct event_base;
 
-enum {
-    ADMIN_MAX_CONNECTIONS = 64,
-    ADMIN_MAX_BODY = 1024,
-    ADMIN_MAX_HEADERS = 8192,
-    ADMIN_TIMEOUT_MS = 10000,
-    ADMIN_IDLE_MS = 75000,
-    ADMIN_YIELD_MS = 5000
-};
-
 /*
  * Listens on ENDPOINT. Borrows SOURCES and LOG until admin_stop(); reads SOURCES only from BASE's thread. On
  * failure returns NULL and *ERROR says what and where, to be freed by the caller.

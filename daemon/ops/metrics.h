@@ -9,7 +9,6 @@
 #pragma once
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "ops/ops.h"
 #include "redis/monitor.h"

@@ -7,8 +7,6 @@
 #include "publish/counters.h"
 #include "publish/record.h"
 
-enum { MINUTES_MAX = 16384 }; /* of a partition in one look: more than the longest horizon has */
-
 /* ---- what is due ---- */
 
 /*
@@ -24,13 +22,13 @@ static void list_minutes(struct learner_minutes *m)
         struct outbox_minutes *out = &found[p];
         int64_t oldest;
         size_t n = 0;
-        if (!outbox_minutes(r->outbox, p, INT64_MAX, MINUTES_MAX, r->arena, out, &oldest)) {
+        if (!outbox_minutes(r->outbox, p, r->arena, out, &oldest)) {
             /* A server that is away does not hold up the others' partitions. */
             r->complete = false;
             out->n = 0;
             continue;
         }
-        if (out->n == MINUTES_MAX)
+        if (out->n == OUTBOX_MINUTES_MAX)
             round_leave(r, oldest);
         for (size_t i = 0; i < out->n; i++)
             if (r->running || out->minutes[i] < r->due_before)

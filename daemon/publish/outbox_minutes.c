@@ -34,32 +34,22 @@ static bool take_minutes(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-static void range_by_score(
-    struct buf *b, const struct key_prefix *prefix, bool newest, int64_t until, size_t limit)
-{
-    struct slice unbounded = SLICE_LITERAL("-inf");
-    resp_begin(b, 7);
-    resp_arg(b, slice_of(newest ? "ZREVRANGEBYSCORE" : "ZRANGEBYSCORE"));
-    resp_key(b, prefix, "due");
-    if (!newest)
-        resp_arg(b, unbounded);
-    if (until == INT64_MAX)
-        resp_arg(b, SLICE_LITERAL("+inf"));
-    else
-        resp_int(b, until);
-    if (newest)
-        resp_arg(b, unbounded);
-    resp_arg(b, SLICE_LITERAL("LIMIT"));
-    resp_int(b, 0);
-    resp_int(b, (int64_t)limit);
-}
-
-bool outbox_minutes(struct outbox *o, int partition, int64_t now_s, size_t max, struct arena *arena,
-    struct outbox_minutes *out, int64_t *oldest)
+bool outbox_minutes(
+    struct outbox *o, int partition, struct arena *arena, struct outbox_minutes *out, int64_t *oldest)
 {
     struct minutes_call call = {arena, out, oldest};
-    range_by_score(&o->command, &o->prefixes[partition], true, now_s, max);
-    range_by_score(&o->command, &o->prefixes[partition], false, now_s, 1);
+    struct buf *b = &o->command;
+    resp_begin(b, 5);
+    resp_arg(b, SLICE_LITERAL("ZRANGE"));
+    resp_key(b, &o->prefixes[partition], "due");
+    resp_int(b, 0);
+    resp_int(b, OUTBOX_MINUTES_MAX - 1);
+    resp_arg(b, SLICE_LITERAL("REV"));
+    resp_begin(b, 4);
+    resp_arg(b, SLICE_LITERAL("ZRANGE"));
+    resp_key(b, &o->prefixes[partition], "due");
+    resp_int(b, 0);
+    resp_int(b, 0);
     return outbox_call(o, partition, 2, "minutes", take_minutes, &call);
 }
 

@@ -18,16 +18,17 @@
 #include "store/values.h"
 
 enum {
-    OUTBOX_TAKE_MAX = 500,   /* learners of a portion, as a rule */
-    OUTBOX_PORTIONS_MAX = 16 /* in one call */
+    OUTBOX_MINUTES_MAX = 16384, /* of a partition: more than the longest horizon has */
+    OUTBOX_TAKE_MAX = 500,      /* learners of a portion, as a rule */
+    OUTBOX_PORTIONS_MAX = 16    /* in one call */
 };
 
 /*
- * Up to MAX dirty minutes of PARTITION that are due at NOW_S (Unix seconds) or before; all dirty ones when
- * NOW_S is INT64_MAX. *OLDEST is the oldest of all those, INT64_MAX when there is none.
+ * The newest dirty minutes of PARTITION, at most OUTBOX_MINUTES_MAX, newest first. *OLDEST is the oldest of
+ * all dirty ones, INT64_MAX when there is none.
  */
-bool outbox_minutes(struct outbox *o, int partition, int64_t now_s, size_t max, struct arena *arena,
-    struct outbox_minutes *out, int64_t *oldest) __attribute__((warn_unused_result));
+bool outbox_minutes(struct outbox *o, int partition, struct arena *arena, struct outbox_minutes *out,
+    int64_t *oldest) __attribute__((warn_unused_result));
 
 /*
  * A portion of a minute's dirty learners. Set `partition` and `minute` and zero the rest for the first one;

@@ -28,8 +28,7 @@ static bool take_grown(void *ctx, size_t index, const redisReply *reply)
     return outbox_read_minutes(call->arena, reply, call->out);
 }
 
-bool outbox_grown(
-    struct outbox *o, int partition, size_t max, struct arena *arena, struct outbox_minutes *out)
+bool outbox_grown(struct outbox *o, int partition, struct arena *arena, struct outbox_minutes *out)
 {
     struct grown_call call = {arena, out};
     resp_begin(&o->command, 2);
@@ -39,7 +38,6 @@ bool outbox_grown(
         return false;
     if (out->n > 1)
         qsort(out->minutes, out->n, sizeof(*out->minutes), newest_first);
-    out->n = out->n < max ? out->n : max;
     return true;
 }
 

@@ -15,9 +15,9 @@
 #include "publish/outbox.h"
 #include "store/values.h"
 
-/* Minutes of PARTITION whose lesson sums grew since they were published, newest first, up to MAX. */
-bool outbox_grown(struct outbox *o, int partition, size_t max, struct arena *arena,
-    struct outbox_minutes *out) __attribute__((warn_unused_result));
+/* The minutes of PARTITION whose lesson sums grew since they were published, newest first. */
+bool outbox_grown(struct outbox *o, int partition, struct arena *arena, struct outbox_minutes *out)
+    __attribute__((warn_unused_result));
 
 /*
  * A minute's sums over every partition. `partition_seconds[p]` is what settle compares. In the arena. Empty

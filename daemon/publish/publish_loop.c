@@ -102,7 +102,7 @@ static struct outbox_list list_grown(struct round *r)
     int partitions = outbox_partitions(r->outbox);
     struct outbox_minutes *found = arena_alloc(r->arena, (size_t)partitions * sizeof(*found));
     for (int p = 0; p < partitions; p++)
-        if (!outbox_grown(r->outbox, p, SIZE_MAX, r->arena, &found[p])) {
+        if (!outbox_grown(r->outbox, p, r->arena, &found[p])) {
             r->complete = false;
             found[p].n = 0;
         }

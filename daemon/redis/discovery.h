@@ -4,8 +4,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "redis/client.h"
 #include "redis/topology.h"
 

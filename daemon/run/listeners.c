@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "http/listen.h"
@@ -15,13 +14,7 @@ static int open_one(struct listeners *l, int w, size_t i)
     struct endpoint *endpoint = &l->endpoints[i];
     if (endpoint->is_unix && w > 0)
         return dup(l->fds[0][i]);
-    int fd = http_listen_socket(endpoint, true);
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
-    bool kernel_chose = !endpoint->is_unix && endpoint->port == 0;
-    if (fd >= 0 && kernel_chose && getsockname(fd, (struct sockaddr *)&addr, &len) == 0)
-        endpoint->port = endpoint_port(&addr);
-    return fd;
+    return http_listen_socket(endpoint, true);
 }
 
 bool listeners_open(struct listeners *l, const struct endpoint_list *endpoints, int workers, struct log *log)

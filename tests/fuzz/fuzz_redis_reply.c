@@ -167,7 +167,7 @@ static void call_minutes(struct scene *s, struct arena *arena)
 {
     struct outbox_minutes minutes;
     int64_t oldest = INT64_MAX;
-    if (!outbox_minutes(s->outbox, 1, NOW_S, 10, arena, &minutes, &oldest))
+    if (!outbox_minutes(s->outbox, 1, arena, &minutes, &oldest))
         return;
     for (size_t i = 0; i < minutes.n; i++)
         oldest = minutes.minutes[i] < oldest ? minutes.minutes[i] : oldest;
@@ -207,9 +207,8 @@ static void call_sums(struct scene *s, struct arena *arena)
 static void call_grown(struct scene *s, struct arena *arena)
 {
     struct outbox_minutes minutes;
-    if (!outbox_grown(s->outbox, 0, 10, arena, &minutes))
+    if (!outbox_grown(s->outbox, 0, arena, &minutes))
         return;
-    assert(minutes.n <= 10);
     for (size_t i = 1; i < minutes.n; i++)
         assert(minutes.minutes[i - 1] >= minutes.minutes[i]);
 }

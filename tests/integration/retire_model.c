@@ -98,7 +98,7 @@ void retire_check_floors(struct fixture *f, struct retire_model *m)
         struct arena arena = {0};
         struct outbox_minutes minutes;
         int64_t oldest;
-        assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
+        assert_in_time(f, outbox_minutes(f->outbox, p, &arena, &minutes, &oldest));
         assert_true(oldest >= floor); /* nothing unpublished is retired */
         arena_free(&arena);
     }
@@ -123,8 +123,7 @@ void retire_publish_minutes(struct fixture *f, struct retire_model *m, int parti
     struct arena arena = {0};
     struct outbox_minutes minutes;
     int64_t oldest;
-    assert_in_time(
-        f, outbox_minutes(f->outbox, partition, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
+    assert_in_time(f, outbox_minutes(f->outbox, partition, &arena, &minutes, &oldest));
     for (size_t i = 0; i < minutes.n; i++) {
         struct outbox_portion taken;
         fixture_take(f, partition, minutes.minutes[i], &arena, &taken);
@@ -152,7 +151,7 @@ void retire_publish_sums(struct fixture *f, struct retire_model *m, int partitio
 {
     struct arena arena = {0};
     struct outbox_minutes grown;
-    assert_in_time(f, outbox_grown(f->outbox, partition, RETIRE_MANY, &arena, &grown));
+    assert_in_time(f, outbox_grown(f->outbox, partition, &arena, &grown));
     for (size_t i = 0; i < grown.n; i++) {
         struct outbox_sums sums;
         assert_in_time(f, outbox_sums(f->outbox, grown.minutes[i], &arena, &sums));

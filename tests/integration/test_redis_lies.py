@@ -19,7 +19,7 @@ from harness.spoiler import LIES, Spoiler
 # On the workers' pipelines and on the connections that read progress. The publisher and the monitor ask one thing after
 # the other, and a lie ends that, so that each lie is told of another one.
 WORKERS = ["FCALL apply", "HGETALL"]
-PUBLISHERS = ["FCALL lease", "ZREVRANGEBYSCORE", "SSCAN", "HMGET", "SMEMBERS", "FCALL watermark"]
+PUBLISHERS = ["FCALL lease", "ZRANGE", "SSCAN", "HMGET", "SMEMBERS", "FCALL watermark"]
 MONITORS = ["INFO", "DISCARD", "MULTI", "permission", "CONFIG", "TIME", "FUNCTION LIST", "HGET", "FCALL probe",
             "GET", "PING"]
 GREATEST_MB = 300

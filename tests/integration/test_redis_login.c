@@ -66,7 +66,7 @@ static void check_works(struct fixture *f)
     for (int p = 0; p < f->config.redis.partitions; p++) {
         struct outbox_minutes minutes;
         int64_t oldest;
-        assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, 10, &arena, &minutes, &oldest));
+        assert_in_time(f, outbox_minutes(f->outbox, p, &arena, &minutes, &oldest));
     }
     arena_free(&arena);
 }

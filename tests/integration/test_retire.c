@@ -54,12 +54,12 @@ static int64_t retire_all(struct fixture *f)
     return floor;
 }
 
-static bool is_dirty(struct fixture *f, int partition, int64_t now_s)
+static bool is_dirty(struct fixture *f, int partition)
 {
     struct arena arena = {0};
     struct outbox_minutes minutes;
     int64_t oldest;
-    assert_in_time(f, outbox_minutes(f->outbox, partition, now_s, 1, &arena, &minutes, &oldest));
+    assert_in_time(f, outbox_minutes(f->outbox, partition, &arena, &minutes, &oldest));
     arena_free(&arena);
     return minutes.n > 0;
 }
@@ -252,7 +252,7 @@ static void test_retiring_over_maxmemory(void **state)
     redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 1");
     fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
     (void)retire_some(f);
-    assert_true(is_dirty(f, p, INT64_MAX)); /* due again */
+    assert_true(is_dirty(f, p)); /* due again */
     redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 0");
 }
 
@@ -395,12 +395,12 @@ static void test_a_lost_due_is_made_up_for_at_the_horizon(void **state)
     struct key_prefix prefix;
     partition_prefix(&prefix, p, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
-    assert_false(is_dirty(f, p, INT64_MAX));
+    assert_false(is_dirty(f, p));
     retire_publish_all(f, m); /* the sums only */
     fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
     retire_all(f);
     assert_true(retire_floor_of(f, p) <= run.claim.first_second / 60);
-    assert_true(is_dirty(f, p, clock_now_ms(&f->clock) / 1000));
+    assert_true(is_dirty(f, p));
     retire_publish_all(f, m);
     retire_check_consumer(m);
     assert_true(retire_all(f) > run.claim.first_second / 60);
@@ -418,7 +418,7 @@ static void test_a_lost_due_is_made_up_for_by_the_next_second(void **state)
     partition_prefix(&prefix, p, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     submit_one(f, 0, 0, start_s + 30, 1);
-    assert_true(is_dirty(f, p, INT64_MAX));
+    assert_true(is_dirty(f, p));
 }
 
 int main(void)

@@ -172,7 +172,7 @@ static void step_publish_slowly(struct world *w)
     struct outbox_minutes minutes;
     int64_t oldest;
     int p = (int)any(w, 0, RETIRE_PARTITIONS);
-    assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, RETIRE_MANY, &arena, &minutes, &oldest));
+    assert_in_time(f, outbox_minutes(f->outbox, p, &arena, &minutes, &oldest));
     if (minutes.n > 0)
         publish_slowly(w, f, p, minutes.minutes[any(w, 0, (int64_t)minutes.n)]);
     arena_free(&arena);

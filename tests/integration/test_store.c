@@ -234,14 +234,14 @@ static void test_a_key_of_a_wrong_type_credits_nothing(void **state)
 
 /* ---- the outbox ---- */
 
-static size_t count_dirty(struct fixture *f, int64_t now_s)
+static size_t count_dirty(struct fixture *f)
 {
     size_t n = 0;
     struct arena arena = {0};
     for (int p = 0; p < f->config.redis.partitions; p++) {
         struct outbox_minutes minutes;
         int64_t oldest;
-        assert_in_time(f, outbox_minutes(f->outbox, p, now_s, 1000, &arena, &minutes, &oldest));
+        assert_in_time(f, outbox_minutes(f->outbox, p, &arena, &minutes, &oldest));
         n += minutes.n;
     }
     arena_free(&arena);
@@ -254,12 +254,16 @@ static void test_settle_compares(void **state)
     struct arena arena = {0};
     struct store_run run = make_run(2, 0, base_s * 1000, 15000, 0, 15000);
     fixture_write(f, &run, 1);
-    assert_int_equal(count_dirty(f, base_s + 60 + 69), 0); /* not due yet */
-    assert_int_equal(count_dirty(f, base_s + 60 + 70), 1); /* end of the minute + grace */
-    assert_int_equal(count_dirty(f, INT64_MAX), 1);
+    assert_int_equal(count_dirty(f), 1);
 
     struct outbox_portion taken;
+    struct key_prefix prefix;
     int p = fixture_partition_of(f, learner_names[2]);
+    partition_prefix(&prefix, p, f->config.redis.partitions);
+    redisReply *due =
+        redisCommand(f->nodes[0].client, "ZSCORE %sdue %lld", prefix.text, (long long)base_s / 60);
+    assert_int_equal(strtoll(due->str, NULL, 10), base_s + 60 + 70); /* end of the minute + grace */
+    freeReplyObject(due);
     fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_learners, 1);
     assert_true(slice_is(taken.learners[0].portal, "basic"));
@@ -273,13 +277,13 @@ static void test_settle_compares(void **state)
     struct store_run more = make_run(2, 1, base_s * 1000 + 15000, 15000, 0, 15000);
     fixture_write(f, &more, 1);
     assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
-    assert_int_equal(count_dirty(f, INT64_MAX), 1); /* a mask grew after it was taken */
+    assert_int_equal(count_dirty(f), 1); /* a mask grew after it was taken */
     fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.learners[0].n_masks, 2);
     assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
-    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    assert_int_equal(count_dirty(f), 0);
     fixture_write(f, &run, 1); /* a duplicate makes nothing dirty */
-    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    assert_int_equal(count_dirty(f), 0);
     arena_free(&arena);
 }
 
@@ -319,12 +323,12 @@ static void test_an_unreadable_learner_is_left_out(void **state)
     assert_int_equal(taken.n_unreadable, 1);
     assert_int_equal(taken.n_learners, 0);
     assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
-    assert_int_equal(count_dirty(f, INT64_MAX), 1);
+    assert_int_equal(count_dirty(f), 1);
     redis_process_command(&f->nodes[0], "RENAME saved %st:basic/%s", prefix.text, learner_names[0]);
     fixture_take(f, p, base_s / 60, &arena, &taken);
     assert_int_equal(taken.n_learners, 1);
     assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
-    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    assert_int_equal(count_dirty(f), 0);
     arena_free(&arena);
 }
 
@@ -344,14 +348,14 @@ static void test_sums_settle_compares(void **state)
     fixture_write(f, &more, 1);
     assert_in_time(f, outbox_settle_sums(f->outbox, &sums));
     struct outbox_minutes grown;
-    assert_in_time(f, outbox_grown(f->outbox, fixture_partition_of(f, learner_names[0]), 10, &arena, &grown));
+    assert_in_time(f, outbox_grown(f->outbox, fixture_partition_of(f, learner_names[0]), &arena, &grown));
     assert_int_equal(grown.n, 1);
     assert_in_time(f, outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.sums[0].watched_seconds, 36);
     assert_int_equal(sums.sums[0].learners, 2);
     assert_in_time(f, outbox_settle_sums(f->outbox, &sums));
     for (int p = 0; p < f->config.redis.partitions; p++) {
-        assert_in_time(f, outbox_grown(f->outbox, p, 10, &arena, &grown));
+        assert_in_time(f, outbox_grown(f->outbox, p, &arena, &grown));
         assert_int_equal(grown.n, 0);
     }
     arena_free(&arena);
@@ -369,7 +373,7 @@ static void test_a_grown_minute_without_sums_is_settled(void **state)
     assert_in_time(f, outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.n, 0);
     assert_in_time(f, outbox_settle_sums(f->outbox, &sums));
-    assert_in_time(f, outbox_grown(f->outbox, 0, 10, &arena, &grown));
+    assert_in_time(f, outbox_grown(f->outbox, 0, &arena, &grown));
     assert_int_equal(grown.n, 0);
     arena_free(&arena);
 }
@@ -380,21 +384,21 @@ static void settle_everything(struct fixture *f)
     for (int p = 0; p < f->config.redis.partitions; p++) {
         struct outbox_minutes minutes;
         int64_t oldest;
-        assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
+        assert_in_time(f, outbox_minutes(f->outbox, p, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++) {
             struct outbox_portion taken;
             fixture_take(f, p, minutes.minutes[i], &arena, &taken);
             assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
         }
         struct outbox_minutes grown;
-        assert_in_time(f, outbox_grown(f->outbox, p, 1000, &arena, &grown));
+        assert_in_time(f, outbox_grown(f->outbox, p, &arena, &grown));
         for (size_t i = 0; i < grown.n; i++) {
             struct outbox_sums sums;
             assert_in_time(f, outbox_sums(f->outbox, grown.minutes[i], &arena, &sums));
             assert_in_time(f, outbox_settle_sums(f->outbox, &sums));
         }
     }
-    assert_int_equal(count_dirty(f, INT64_MAX), 0);
+    assert_int_equal(count_dirty(f), 0);
     arena_free(&arena);
 }
 
@@ -601,7 +605,7 @@ static void consume_partition(
 {
     struct outbox_minutes minutes;
     int64_t oldest;
-    assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, 1000, arena, &minutes, &oldest));
+    assert_in_time(f, outbox_minutes(f->outbox, p, arena, &minutes, &oldest));
     for (size_t i = 0; i < minutes.n; i++) {
         struct outbox_portion taken;
         fixture_take(f, p, minutes.minutes[i], arena, &taken);
@@ -696,7 +700,7 @@ static void test_random_runs_match_plain_sets(void **state)
         check_sums(f, m);
         consume(f, m, c, true);
         check_consumer(m, c);
-        assert_int_equal(count_dirty(f, INT64_MAX), 0);
+        assert_int_equal(count_dirty(f), 0);
         free(m);
         free(c);
     }

@@ -242,7 +242,7 @@ static void test_a_cursor_is_its_connections(void **state)
     assert_true(outbox_take(m->outbox, &taken, 1, &m->arena));
     assert_int_not_equal(taken.cursor, 0);
     cut(m);
-    while (!outbox_minutes(m->outbox, 1, INT64_MAX, 1, &m->arena, &minutes, &oldest))
+    while (!outbox_minutes(m->outbox, 1, &m->arena, &minutes, &oldest))
         ; /* connects anew */
     assert_false(outbox_take(m->outbox, &taken, 1, &m->arena));
     taken = (struct outbox_portion){.partition = 1, .minute = full_minute};
@@ -278,9 +278,9 @@ static void test_the_servers_time_is_counted(void **state)
     int64_t before_us = 0;
     begin(m, NEVER, NEVER);
     for (int i = 0; i < 4; i++) {
-        bool good = i == 0   ? outbox_minutes(m->outbox, 0, INT64_MAX, 1, &m->arena, &minutes, &oldest)
+        bool good = i == 0   ? outbox_minutes(m->outbox, 0, &m->arena, &minutes, &oldest)
                     : i == 1 ? outbox_take(m->outbox, &taken, 1, &m->arena)
-                    : i == 2 ? outbox_grown(m->outbox, 0, 1, &m->arena, &minutes)
+                    : i == 2 ? outbox_grown(m->outbox, 0, &m->arena, &minutes)
                              : outbox_sums(m->outbox, one_minute, &m->arena, &sums);
         assert_true(good);
         assert_true(outbox_waited_us(m->outbox) > before_us);

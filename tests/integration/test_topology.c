@@ -86,7 +86,7 @@ static size_t count_owed(struct fixture *f)
         struct outbox_minutes minutes;
         struct outbox_portion taken;
         int64_t oldest;
-        assert_in_time(f, outbox_minutes(f->outbox, p, INT64_MAX, 10, &arena, &minutes, &oldest));
+        assert_in_time(f, outbox_minutes(f->outbox, p, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++) {
             fixture_take(f, p, minutes.minutes[i], &arena, &taken);
             n += taken.n_learners;

@@ -115,8 +115,7 @@ void scene_publish(struct scene *s)
     for (int p = 0; p < PARTITIONS; p++) {
         struct outbox_minutes minutes;
         int64_t oldest;
-        assert_in_time(
-            s->redis, outbox_minutes(s->redis->outbox, p, INT64_MAX, 1000, &arena, &minutes, &oldest));
+        assert_in_time(s->redis, outbox_minutes(s->redis->outbox, p, &arena, &minutes, &oldest));
         for (size_t i = 0; i < minutes.n; i++)
             publish_minute(s, p, minutes.minutes[i], &arena);
     }
