@@ -12,7 +12,12 @@
 #include "base/log.h"
 
 enum redis_mode { REDIS_AUTO, REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
-enum redis_durability { DURABILITY_FSYNC, DURABILITY_REPLICAS, DURABILITY_MEMORY };
+/* What `accepted` waits for. Neither of the two: for nothing, which is for development. */
+enum { REPLICAS_MAX = 16 };
+struct redis_durability {
+    bool fsync;   /* the primary's disk */
+    int replicas; /* acknowledgements of so many replicas */
+};
 enum record_format { FORMAT_PROTOBUF, FORMAT_JSON };
 
 struct string_list {
@@ -103,8 +108,7 @@ struct config {
         struct endpoint_list servers;
         struct redis_login login;
         enum redis_mode mode;
-        enum redis_durability durability;
-        int replicas; /* acknowledgements asked of WAIT; `durability: replicas:2` */
+        struct redis_durability durability;
         int partitions;
         int64_t linger_us;
         int64_t early_retire_ms; /* what is older may be retired when Redis is full; 0: never */

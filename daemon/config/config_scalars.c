@@ -181,8 +181,10 @@ void config_read_workers(struct config_reading *r, const struct config_key *key,
 /* Index of WORD in CHOICES, separated by spaces; -1 when it is none of them. */
 static int find_choice(const char *choices, const char *word)
 {
-    size_t len = strlen(word);
+    size_t len = strcspn(word, " ");
     int index = 0;
+    if (word[len] != '\0') /* two words are no choice */
+        return -1;
     for (const char *at = choices; at != NULL; at = strchr(at, ' ')) {
         at += *at == ' ';
         if (strncmp(at, word, len) == 0 && (at[len] == ' ' || at[len] == '\0') && len > 0)
@@ -203,20 +205,29 @@ void config_read_choice(struct config_reading *r, const struct config_key *key, 
         *CONFIG_FIELD(r->config, key, int) = choice;
 }
 
+/* `fsync`, `replicas`, `replicas:2`, `fsync+replicas`, `fsync+replicas:2` or `memory`. */
 void config_read_durability(
     struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {
-    const char *rest;
-    if (node->type == YAML_SCALAR && strncmp(node->text, "replicas:", 9) == 0) {
-        double n = yaml_decimal(node->text + 9, &rest);
-        if (!(n >= 1 && n <= 16) || n != floor(n) || *rest != '\0') {
-            config_problem(r, node, "%s: '%s': 1 to 16 replicas may be asked for", key->name, node->text);
-            return;
-        }
-        r->config->redis.durability = DURABILITY_REPLICAS;
-        r->config->redis.replicas = (int)n;
+    char kind[32];
+    const char *rest = "";
+    double n = 1;
+    if (!config_want_scalar(r, key, node))
+        return;
+    size_t len = strcspn(node->text, ":");
+    snprintf(kind, sizeof(kind), "%.*s", (int)len, node->text);
+    bool replicas = strcmp(kind, "replicas") == 0 || strcmp(kind, "fsync+replicas") == 0;
+    if (find_choice(key->choices, replicas ? kind : node->text) < 0) {
+        config_problem(r, node, "%s: '%s' is none of: %s", key->name, node->text, key->choices);
         return;
     }
-    r->config->redis.replicas = 1;
-    config_read_choice(r, key, node);
+    if (node->text[len] == ':')
+        n = yaml_decimal(node->text + len + 1, &rest);
+    if (!(n >= 1 && n <= REPLICAS_MAX) || n != floor(n) || *rest != '\0') {
+        config_problem(
+            r, node, "%s: '%s': 1 to %d replicas may be asked for", key->name, node->text, REPLICAS_MAX);
+        return;
+    }
+    r->config->redis.durability.fsync = strncmp(kind, "fsync", strlen("fsync")) == 0;
+    r->config->redis.durability.replicas = replicas ? (int)n : 0;
 }

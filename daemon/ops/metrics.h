@@ -68,6 +68,8 @@
         "Times that a partition was found without what it had held.")                                        \
     X(server, reached, gauge, server, "minuted_redis_reached", "1 if reached within the last 10 s.")         \
     X(server, usable, gauge, server, "minuted_redis_usable", "1 if it takes and keeps heartbeats.")          \
+    X(server, failover_risk, gauge, server, "minuted_redis_failover_risk",                                   \
+        "1 if a failover could lose what was accepted, or lead to a replica that is set up wrongly.")        \
     X(server, clock_skew, gauge, server, "minuted_redis_clock_skew_seconds",                                 \
         "The server's clock less this machine's.")                                                           \
     X(server, used_memory, gauge, server, "minuted_redis_used_memory_bytes", "used_memory of the server.")   \

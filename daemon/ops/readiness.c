@@ -75,6 +75,10 @@ static void describe_rest(struct readiness *r)
         if (r->servers[i].refusal[0] != '\0')
             buf_printf(r->out, "[i] redis: server %s refuses heartbeats: %s (never makes unready)\n",
                 r->servers[i].name, r->servers[i].refusal);
+    for (size_t i = 0; i < r->n_servers; i++)
+        if (r->servers[i].risk[0] != '\0')
+            buf_printf(r->out, "[i] redis: server %s: %s (never makes unready)\n", r->servers[i].name,
+                r->servers[i].risk);
     int64_t losses = r->sources->monitor == NULL ? 0 : monitor_history_losses(r->sources->monitor);
     if (losses > 0)
         buf_printf(

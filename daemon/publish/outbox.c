@@ -129,9 +129,9 @@ struct exchange {
     struct outbox *o;
     const char *what;
     size_t server;
-    uint64_t fence; /* the number that is asked for behind all else */
-    int replicas;   /* acknowledgements asked for behind the replies; 0: none */
-    bool broken;    /* nothing more can be read */
+    uint64_t fence;         /* the number that is asked for behind all else */
+    struct barrier barrier; /* behind the replies */
+    bool broken;            /* nothing more can be read */
 };
 
 static void report(const struct exchange *e, int partition, const char *error)
@@ -210,12 +210,13 @@ static void receive(struct exchange *e)
     for (size_t i = 0; i < o->n_requests; i++)
         if (o->requests[i].server == e->server)
             take_replies(e, &o->requests[i]);
-    if (e->replicas > 0) {
+    for (int step = 0; step < e->barrier.steps; step++) {
         /* This reply says whether as many replicas as were asked for have what was read. */
         int64_t acknowledged;
         redisReply *reply = read_reply(e);
-        durable = reply != NULL && barrier_holds(reply, e->replicas, &acknowledged);
-        if (reply != NULL && !durable)
+        bool holds = reply != NULL && barrier_holds(reply, e->barrier, step, &acknowledged);
+        durable = durable && holds;
+        if (reply != NULL && !holds)
             report(e, first_partition(e),
                 reply_is_error(reply) ? reply->str : "too few replicas have acknowledged");
         freeReplyObject(reply);
@@ -267,14 +268,15 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
     if (barrier)
         queue_raises(o, &raises);
     int64_t began_us = clock_monotonic_us();
-    /* elsewhere the reply to the write is the barrier */
-    int replicas = barrier ? barrier_replicas(o->config) : 0;
     for (size_t server = 0; o->n_requests > 0 && server < o->topology->n_servers; server++)
         if (o->links[server].commands.len > 0) {
-            if (replicas > 0)
-                barrier_encode(&o->links[server].commands, replicas);
+            struct barrier asked = {0};
+            if (barrier)
+                asked = barrier_of(o->config, &o->topology->servers[server]);
+            for (int step = 0; step < asked.steps; step++)
+                barrier_encode(&o->links[server].commands, asked, step);
             client_append_fence(&o->links[server].commands, ++o->fences);
-            exchanges[n] = (struct exchange){o, what, server, o->fences, replicas, false};
+            exchanges[n] = (struct exchange){o, what, server, o->fences, asked, false};
             send_commands(&exchanges[n++]);
         }
     for (size_t i = 0; i < n; i++)

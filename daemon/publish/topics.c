@@ -8,7 +8,7 @@
 #include "config/config.h"
 #include "publish/kafka_client.h"
 
-enum { TOPICS = 4, PARTITIONS = 12, REPLICAS_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
+enum { TOPICS = 4, PARTITIONS = 12, COPIES_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
 
 struct topic_policy {
     const char *name;
@@ -90,7 +90,7 @@ bool topics_create(const struct config *config, const char *brokers, char **erro
     } else {
         int n = found->broker_cnt;
         rd_kafka_metadata_destroy(found);
-        good = create(kafka, brokers, n < REPLICAS_MAX ? n : REPLICAS_MAX, error);
+        good = create(kafka, brokers, n < COPIES_MAX ? n : COPIES_MAX, error);
     }
     rd_kafka_destroy(kafka);
     return good;

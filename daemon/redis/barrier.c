@@ -1,4 +1,4 @@
-/* The barrier of `redis.durability: replicas:n`. */
+/* The barrier of a `redis.durability` that asks for replicas. */
 #include "redis/barrier.h"
 
 #include <assert.h>
@@ -6,25 +6,38 @@
 #include "config/config.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
+#include "redis/topology.h"
 
-enum { WAIT_MS = 1000 /* how long replicas may take to acknowledge */ };
+enum { STEP_MS = 1000 /* how long replicas may take to acknowledge */ };
 
-int barrier_replicas(const struct config *config)
+struct barrier barrier_of(const struct config *config, const struct redis_server *server)
 {
-    return config->redis.durability == DURABILITY_REPLICAS ? config->redis.replicas : 0;
+    const struct redis_durability *durability = &config->redis.durability;
+    struct barrier barrier = {0, durability->replicas};
+    if (durability->replicas > 0)
+        barrier.steps = durability->fsync && server->has_waitaof ? 2 : 1;
+    return barrier;
 }
 
-void barrier_encode(struct buf *b, int replicas)
+void barrier_encode(struct buf *b, struct barrier barrier, int step)
 {
-    assert(replicas > 0);
-    resp_begin(b, 3);
-    resp_arg(b, SLICE_LITERAL("WAIT"));
-    resp_int(b, replicas);
-    resp_int(b, WAIT_MS);
+    assert(step < barrier.steps);
+    resp_begin(b, step == BARRIER_DISKS ? 4 : 3);
+    resp_arg(b, step == BARRIER_DISKS ? SLICE_LITERAL("WAITAOF") : SLICE_LITERAL("WAIT"));
+    if (step == BARRIER_DISKS)
+        resp_int(b, 1); /* the primary's own disk */
+    resp_int(b, barrier.replicas);
+    resp_int(b, STEP_MS);
 }
 
-bool barrier_holds(const redisReply *reply, int replicas, int64_t *acknowledged)
+/* WAIT answers with the number of replicas; WAITAOF with 1 where the primary's disk has it, and with theirs.
+ */
+bool barrier_holds(const redisReply *reply, struct barrier barrier, int step, int64_t *acknowledged)
 {
+    int64_t primary = 1;
     *acknowledged = 0;
-    return reply_integer(reply, acknowledged) && *acknowledged >= replicas;
+    if (step == BARRIER_DISKS && !reply_integer(reply_at(reply, 0), &primary))
+        return false;
+    return reply_integer(step == BARRIER_DISKS ? reply_at(reply, 1) : reply, acknowledged) && primary >= 1 &&
+           *acknowledged >= barrier.replicas;
 }

@@ -8,7 +8,8 @@
 
 #include "base/clock.h"
 #include "config/config.h"
-#include "redis/barrier.h"
+#include "redis/info.h"
+#include "redis/keeping.h"
 #include "redis/library.h"
 #include "redis/permissions.h"
 #include "redis/reply.h"
@@ -16,84 +17,6 @@
 
 /* What no clock says: seconds beyond it do not fit into milliseconds. */
 #define SECONDS_MAX ((int64_t)1 << 40)
-
-/* The value of "NAME:value\r\n" in INFO's text, into VALUE; "" when missing. */
-static const char *info_value(const char *info, const char *name, char value[static 64])
-{
-    size_t len = strlen(name);
-    value[0] = '\0';
-    for (const char *line = info; line != NULL; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, name, len) == 0 && line[len] == ':') {
-            size_t n = strcspn(line + len + 1, "\r\n");
-            snprintf(value, 64, "%.*s", (int)n, line + len + 1);
-            break;
-        }
-    }
-    return value;
-}
-
-/* 0 when missing, and where it is no number. */
-static int64_t info_number(const char *info, const char *name)
-{
-    char value[64];
-    long long number = strtoll(info_value(info, name, value), NULL, 10);
-    return number > 0 ? number : 0;
-}
-
-static bool info_is(const char *info, const char *name, const char *wanted)
-{
-    char value[64];
-    return strcmp(info_value(info, name, value), wanted) == 0;
-}
-
-/* Whether CONFIG GET says that NAME is WANTED. */
-static enum check_result check_directive(
-    redisContext *redis, const char *name, const char *wanted, struct redis_condition *seen)
-{
-    char error[CLIENT_ERROR_MAX];
-    redisReply *reply = client_words(redis, error, "CONFIG", "GET", name, NULL);
-    bool readable = reply_is_array(reply) && reply->elements == 2;
-    const char *value = reply_text(reply_at(reply, 1));
-    bool good = readable && strcmp(value, wanted) == 0;
-    if (!readable)
-        condition_complain(
-            seen, "cannot be asked for %s: %.150s", name, reply == NULL ? error : "unexpected reply");
-    else if (!good)
-        condition_complain(
-            seen, "has %s %.30s; redis.durability fsync needs %s %s", name, value, name, wanted);
-    freeReplyObject(reply);
-    if (good)
-        return CHECK_GOOD;
-    return redis->err != 0 ? CHECK_PASSING : CHECK_WRONG;
-}
-
-/* Whether the server neither evicts nor, with durability fsync, forgets what it has accepted. */
-static enum check_result check_keeping(
-    const struct config *config, redisContext *redis, const char *info, struct redis_condition *seen)
-{
-    char value[64];
-    seen->used_memory = info_number(info, "used_memory");
-    seen->max_memory = info_number(info, "maxmemory");
-    if (!info_is(info, "maxmemory_policy", "noeviction")) {
-        condition_complain(seen,
-            "has maxmemory-policy %.40s, which would evict what was accepted; set maxmemory-policy "
-            "noeviction",
-            info_value(info, "maxmemory_policy", value));
-        return CHECK_WRONG;
-    }
-    if (config->redis.durability != DURABILITY_FSYNC)
-        return CHECK_GOOD;
-    if (!info_is(info, "aof_enabled", "1")) {
-        condition_complain(
-            seen, "has appendonly no; redis.durability fsync needs appendonly yes and appendfsync always");
-        return CHECK_WRONG;
-    }
-    enum check_result result = check_directive(redis, "appendfsync", "always", seen);
-    if (result == CHECK_GOOD) /* yes would answer before the disk does, for as long as the log is rewritten */
-        result = check_directive(redis, "no-appendfsync-on-rewrite", "no", seen);
-    return result;
-}
 
 static enum check_result check_clock(redisContext *redis, struct redis_condition *seen)
 {
@@ -200,6 +123,16 @@ static enum check_result check_settings(
     return result;
 }
 
+/* Redis has it since 7.2. Valkey tells a redis_version of 7.2 or more, for those who ask so. */
+static bool knows_waitaof(const char *info)
+{
+    char version[INFO_VALUE_MAX];
+    char *rest;
+    long major = strtol(info_value(info, "redis_version", version), &rest, 10);
+    long minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
+    return major > 7 || (major == 7 && minor >= 2);
+}
+
 static enum check_result check_info(const struct config *config, redisContext *redis,
     const struct redis_library *library, int64_t *permitted_ms, struct redis_condition *seen)
 {
@@ -214,16 +147,18 @@ static enum check_result check_info(const struct config *config, redisContext *r
     int online = 0;
     for (const char *at = info->str; (at = strstr(at, "state=online")) != NULL; at++)
         online++;
+    bool waits_for_disks = config->redis.durability.fsync && config->redis.durability.replicas > 0;
     enum check_result result = CHECK_PASSING;
+    seen->has_waitaof = knows_waitaof(info->str);
     if (!info_is(info->str, "loading", "0")) /* such a server answers no more than INFO */
         condition_complain(seen, "is loading its data");
     else if (!info_is(info->str, "role", "master"))
         condition_complain(seen, "is a replica, not the primary");
-    else if (online < barrier_replicas(config))
-        condition_complain(
-            seen, "has %d replicas online; redis.durability asks for %d", online, config->redis.replicas);
-    else if (permissions_check(redis, library->commands, permitted_ms, seen))
-        result = check_keeping(config, redis, info->str, seen);
+    else if (online < config->redis.durability.replicas)
+        condition_complain(seen, "has %d replicas online; redis.durability asks for %d", online,
+            config->redis.durability.replicas);
+    else if (permissions_check(redis, library->commands, waits_for_disks, permitted_ms, seen))
+        result = keeping_check(config, redis, info->str, seen);
     freeReplyObject(info);
     return result;
 }

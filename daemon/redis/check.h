@@ -16,12 +16,6 @@
 struct config;
 struct redis_library;
 
-enum check_result {
-    CHECK_GOOD,
-    CHECK_PASSING, /* not now: unreachable, loading, a replica, short of replicas */
-    CHECK_WRONG    /* set up in a way that would lose what is accepted */
-};
-
 /* What is the same for every server. Borrowed. */
 struct check_context {
     const struct config *config;

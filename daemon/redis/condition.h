@@ -11,12 +11,20 @@
  */
 enum { CLOCK_SKEW_MAX_MS = 2000 };
 
+enum check_result {
+    CHECK_GOOD,
+    CHECK_PASSING, /* not now: unreachable, loading, a replica, short of replicas */
+    CHECK_WRONG    /* set up in a way that would lose what is accepted */
+};
+
 struct redis_condition {
     char name[300];
     bool reached;      /* within the last 10 s */
     bool away;         /* not reached at the last look */
     char problem[256]; /* why it may not be used; "" when it may */
     char refusal[256]; /* why it would refuse heartbeats now, though it may be used; "" when it would not */
+    char risk[256];    /* what a failover of it could lose, though it may be used; "" for nothing */
+    bool has_waitaof;
     int64_t clock_skew_ms;  /* the server's TIME less this machine's */
     int64_t clock_error_ms; /* how far the skew may be off: half of the time that the question took */
     int64_t used_memory;    /* bytes */

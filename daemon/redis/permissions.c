@@ -59,9 +59,10 @@ static void take_permission(void *ctx, size_t index, const redisReply *reply)
  * The commands of a transaction are checked against the ACL as they are queued, and none of them is done when
  * the transaction is discarded.
  */
-bool permissions_check(
-    redisContext *redis, const char *const *commands, int64_t *permitted_ms, struct redis_condition *seen)
+bool permissions_check(redisContext *redis, const char *const *commands, bool waits_for_disks,
+    int64_t *permitted_ms, struct redis_condition *seen)
 {
+    static const char *const disks[] = {"WAITAOF 0 0 1", NULL};
     char error[CLIENT_ERROR_MAX];
     struct permissions a = {.seen = seen};
     int64_t now_ms = clock_monotonic_ms();
@@ -82,6 +83,8 @@ bool permissions_check(
         return false;
     ask_for(&a, own_commands);
     ask_for(&a, commands);
+    if (waits_for_disks)
+        ask_for(&a, disks);
     append_words(&a.transaction, "DISCARD");
     if (!client_pipeline(redis, &a.transaction, a.n + 1, take_permission, &a, error))
         condition_complain(seen, "does not answer: %.200s", error);

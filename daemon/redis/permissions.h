@@ -16,9 +16,9 @@
 
 /*
  * Asks for the daemon's own commands and for COMMANDS, each a command and its arguments with a space between
- * them; NULL ends the list. *PERMITTED_MS (monotonic; 0 for a new connection) says when all were last found
- * to be allowed; they are asked for again after a minute. False with SEEN's problem filled where one is
- * forbidden or the server does not answer.
+ * them; NULL ends the list. WAITS_FOR_DISKS: WAITAOF is sent where the server knows it. *PERMITTED_MS
+ * (monotonic; 0 for a new connection) says when all were last found to be allowed; they are asked for again
+ * after a minute. False with SEEN's problem filled where one is forbidden or the server does not answer.
  */
-bool permissions_check(redisContext *redis, const char *const *commands, int64_t *permitted_ms,
-    struct redis_condition *seen) __attribute__((warn_unused_result));
+bool permissions_check(redisContext *redis, const char *const *commands, bool waits_for_disks,
+    int64_t *permitted_ms, struct redis_condition *seen) __attribute__((warn_unused_result));

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -12,6 +13,7 @@
 #include "redis/discovery.h"
 #include "redis/history.h"
 #include "redis/libraries.h"
+#include "redis/replicas.h"
 #include "redis/resolver.h"
 #include "redis/resp.h"
 
@@ -23,6 +25,7 @@ struct surveyed {
     redisContext *redis;  /* NULL: none */
     int64_t permitted_ms; /* as permissions_check() keeps it */
     int64_t missing_ms;   /* since when the name does not lead here any more, monotonic; 0: it does */
+    char risk[256];       /* as it was told last */
 };
 
 struct survey {
@@ -33,6 +36,7 @@ struct survey {
     size_t n_connections;
     struct history history;
     struct libraries libraries;
+    struct replicas *replicas;
 };
 
 static void close_connection(struct surveyed *connection)
@@ -86,6 +90,17 @@ static bool keep_connected(struct survey *s, struct surveyed *connection, struct
     return false;
 }
 
+/* What a failover could lose is told when it changes, in the log as well. */
+static void look_at_replicas(struct survey *s, struct surveyed *connection, struct redis_condition *seen)
+{
+    replicas_look(s->replicas, connection->redis, &connection->where, seen);
+    if (strcmp(connection->risk, seen->risk) == 0)
+        return;
+    memcpy(connection->risk, seen->risk, sizeof(connection->risk));
+    log_event(s->context.log, LOG_WARN, "redis_failover_risk", "server=%s risk=%s", seen->name,
+        LOG_QUOTE(seen->risk[0] != '\0' ? seen->risk : "none any more"));
+}
+
 /* Checks server I of the findings' topology, and whether it still has what it had. */
 static enum check_result check_one(struct survey *s, struct survey_findings *out, size_t i)
 {
@@ -101,6 +116,9 @@ static enum check_result check_one(struct survey *s, struct survey_findings *out
     enum check_result result = check_server(
         &s->context, connection->redis, &t->servers[i], holds_settings, &connection->permitted_ms, seen);
     int partitions = s->context.config->redis.partitions;
+    t->servers[i].has_waitaof = seen->has_waitaof;
+    if (result == CHECK_GOOD)
+        look_at_replicas(s, connection, seen);
     if (result == CHECK_GOOD &&
         !history_look(&s->history, connection->redis, t, i, partitions, s->context.log, seen))
         result = CHECK_PASSING;
@@ -172,6 +190,7 @@ struct survey *survey_new(const struct check_context *context)
     struct survey *s = mem_zalloc(sizeof(*s));
     s->context = *context;
     s->resolver = resolver_new();
+    s->replicas = replicas_new(context->config);
     return s;
 }
 
@@ -180,5 +199,6 @@ void survey_free(struct survey *s)
     close_connections(s);
     topology_unref(s->last);
     resolver_free(s->resolver);
+    replicas_free(s->replicas);
     free(s);
 }

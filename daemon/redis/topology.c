@@ -56,7 +56,7 @@ enum topology_change topology_compare(const struct topology *before, const struc
             one = TOPOLOGY_SERVERS;
         else if (!endpoint_address_equal(&was->address, &is->address))
             one = TOPOLOGY_ADDRESSES;
-        else if (was->usable != is->usable)
+        else if (was->usable != is->usable || was->has_waitaof != is->has_waitaof)
             one = TOPOLOGY_USABILITY;
         change = one > change ? one : change;
     }

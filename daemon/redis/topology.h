@@ -25,6 +25,7 @@ struct redis_server {
     struct endpoint_address address; /* of the name: the one that answered; zeroed while none is known */
     const struct redis_login *login; /* borrowed from the configuration; NULL: none */
     bool usable;                     /* reached at the last look, and set up to keep what is accepted */
+    bool has_waitaof;                /* Redis from 7.2 on, and Valkey */
 };
 
 /* Immutable once it is shared; counted references. */
@@ -50,7 +51,7 @@ void topology_unref(struct topology *t);
  */
 enum topology_change {
     TOPOLOGY_SAME,
-    TOPOLOGY_USABILITY,  /* whether a server may be used */
+    TOPOLOGY_USABILITY,  /* whether a server may be used, and how its writes are waited for */
     TOPOLOGY_SLOTS,      /* which server holds a key that is no partition's */
     TOPOLOGY_PARTITIONS, /* which server holds a partition */
     TOPOLOGY_ADDRESSES,  /* where a server is: the one at the new address is another server */

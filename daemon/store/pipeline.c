@@ -36,7 +36,8 @@ struct lane {
 struct pipeline {
     struct pipeline_context *context;
     struct redis_server where;
-    int replicas; /* that the barrier asks for behind each pipeline; 0: there is none */
+    struct barrier barrier;              /* behind the pipeline in flight */
+    int barrier_step;                    /* whose answer comes next */
     struct redis_connection *connection; /* NULL while it is being given up for good */
     struct event *linger;
     struct event *answer;
@@ -284,10 +285,10 @@ static void on_waited(void *data, const redisReply *reply)
 {
     struct pipeline *p = data;
     int64_t acknowledged;
-    if (!barrier_holds(reply, p->replicas, &acknowledged)) {
+    if (!barrier_holds(reply, p->barrier, p->barrier_step++, &acknowledged)) {
         p->replicas_missing = true;
         log_event(p->context->log, LOG_WARN, "replicas_missing", "server=%s acknowledged=%lld asked=%d",
-            p->where.name, (long long)acknowledged, p->replicas);
+            p->where.name, (long long)acknowledged, p->barrier.replicas);
     }
     one_reply_less(p);
 }
@@ -309,7 +310,7 @@ static void send_lane(struct lane *lane, int64_t horizon)
     }
     buf_clear(&context->command);
     apply_encode(&context->command, &context->scratch, &lane->prefix, &lane->sent, horizon,
-        context->config->publish.grace_ms / 1000, p->replicas > 0);
+        context->config->publish.grace_ms / 1000, p->barrier.steps > 0);
     count(&context->counters->applies, 1);
     if (redis_connection_send(p->connection, &context->command, on_applied, lane))
         p->outstanding++;
@@ -321,11 +322,11 @@ static void send_lane(struct lane *lane, int64_t horizon)
  * The barrier stands behind all calls of the pipeline. Each `apply` that succeeded has written something,
  * also where it credited nothing, so the barrier speaks for all of them; one that failed is refused alone.
  */
-static void send_barrier(struct pipeline *p)
+static void send_barrier(struct pipeline *p, int step)
 {
     struct buf *b = &p->context->command;
     buf_clear(b);
-    barrier_encode(b, p->replicas);
+    barrier_encode(b, p->barrier, step);
     if (redis_connection_send(p->connection, b, on_waited, p))
         p->outstanding++;
     else
@@ -339,13 +340,15 @@ static void launch(struct pipeline *p)
     event_del(p->linger);
     p->sent_since_us = p->queued_since_us;
     p->launched_us = clock_monotonic_us();
+    p->barrier = barrier_of(p->context->config, &p->where);
+    p->barrier_step = 0;
     for (int i = 0; i < partitions(p); i++)
         if (p->lanes[i].queued > 0)
             send_lane(&p->lanes[i], horizon);
     if (p->queued > 0)
         p->queued_since_us = oldest_queued_us(p);
-    if (p->replicas > 0)
-        send_barrier(p);
+    for (int step = 0; step < p->barrier.steps; step++)
+        send_barrier(p, step);
     count(&p->context->counters->pipelines, 1);
     if (p->outstanding == 0) /* nothing could be sent */
         finish(p);
@@ -411,7 +414,6 @@ struct pipeline *pipeline_new(
     struct pipeline *p = mem_zalloc(sizeof(*p));
     p->context = context;
     p->where = *where;
-    p->replicas = barrier_replicas(context->config);
     p->lanes = mem_zalloc((size_t)partitions(p) * sizeof(*p->lanes));
     for (int i = 0; i < partitions(p); i++) {
         p->lanes[i].pipeline = p;
@@ -441,9 +443,10 @@ void pipeline_free(struct pipeline *p)
     free(p);
 }
 
-void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version)
+void pipeline_follow(struct pipeline *p, const struct redis_server *where, uint64_t version)
 {
-    redis_connection_set_usable(p->connection, usable, version);
+    p->where = *where;
+    redis_connection_set_usable(p->connection, where->usable, version);
 }
 
 int64_t pipeline_age_ms(const struct pipeline *p, int64_t now_us)

@@ -45,7 +45,8 @@ struct pipeline *pipeline_new(
 /* Completes what is queued and in flight as STORE_UNAVAILABLE, then frees. */
 void pipeline_free(struct pipeline *p);
 
-void pipeline_set_usable(struct pipeline *p, bool usable, uint64_t version);
+/* Takes over what the topology of VERSION says of the server, which is where it was. */
+void pipeline_follow(struct pipeline *p, const struct redis_server *where, uint64_t version);
 
 /* Milliseconds that the oldest run has waited at NOW_US, monotonic microseconds. */
 int64_t pipeline_age_ms(const struct pipeline *p, int64_t now_us);

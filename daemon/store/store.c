@@ -55,7 +55,7 @@ static void follow_topology(struct store *s)
     }
     assert(s->n_pipelines == t->n_servers);
     for (size_t i = 0; i < t->n_servers; i++)
-        pipeline_set_usable(s->pipelines[i], t->servers[i].usable, t->version);
+        pipeline_follow(s->pipelines[i], &t->servers[i], t->version);
     progress_follow(s->progress, t, change);
 }
 

@@ -211,7 +211,7 @@ static void check_config(const struct config *config, bool dev)
     assert(config->heartbeats.interval_ms <= config->heartbeats.max_interval_ms);
     assert(config->publish.grace_ms >= config->heartbeats.max_interval_ms + 10000);
     assert(config->http.header_timeout_ms <= config->http.request_timeout_ms);
-    assert(config->redis.replicas >= 1 && config->redis.replicas <= 16);
+    assert(config->redis.durability.replicas >= 0 && config->redis.durability.replicas <= REPLICAS_MAX);
     const char *path = config->http.base_path;
     assert(path[0] == '\0' || (path[0] == '/' && path[strlen(path) - 1] != '/'));
 }
@@ -294,10 +294,11 @@ static void set_all(struct layers *l, const struct config *config)
     set_endpoints(l, "redis.servers", config->redis.servers.items, config->redis.servers.n, true, &b);
     set_endpoints(l, "admin.listen", &config->admin.listen, 1, false, &b);
     set_origins(l, &config->http.allowed_origins, &b);
-    if (config->redis.durability == DURABILITY_REPLICAS)
-        buf_printf(&b, "replicas:%d", config->redis.replicas);
+    const struct redis_durability *durability = &config->redis.durability;
+    if (durability->replicas > 0)
+        buf_printf(&b, "%sreplicas:%d", durability->fsync ? "fsync+" : "", durability->replicas);
     else
-        buf_append_string(&b, config->redis.durability == DURABILITY_FSYNC ? "fsync" : "memory");
+        buf_append_string(&b, durability->fsync ? "fsync" : "memory");
     set(l, "redis.durability", &b);
     buf_free(&b);
 }
@@ -328,8 +329,9 @@ static void check_same(const struct config *a, const struct config *b)
     assert(same_endpoint(&a->admin.listen, &b->admin.listen));
     assert(same_text(a->http.base_path, b->http.base_path) && same_text(a->kafka.brokers, b->kafka.brokers));
     assert(same_text(a->kafka.deployment, b->kafka.deployment) && same_text(a->catalog, b->catalog));
-    assert(a->redis.mode == b->redis.mode && a->redis.durability == b->redis.durability);
-    assert(a->redis.replicas == b->redis.replicas && a->kafka.format == b->kafka.format);
+    assert(a->redis.mode == b->redis.mode && a->redis.durability.fsync == b->redis.durability.fsync);
+    assert(
+        a->redis.durability.replicas == b->redis.durability.replicas && a->kafka.format == b->kafka.format);
     assert(a->log.level == b->log.level && a->kafka.n_properties == b->kafka.n_properties);
     assert(a->auth.n_issuers == b->auth.n_issuers && a->auth.session_keys.n == b->auth.session_keys.n);
     assert(a->http.allowed_origins.n == b->http.allowed_origins.n);

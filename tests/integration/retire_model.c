@@ -208,7 +208,7 @@ struct retire_pair *retire_pair_new(void)
     struct retire_pair *pair = calloc(1, sizeof(*pair));
     for (int i = 0; i < RETIRE_DAEMONS; i++) {
         pair->daemons[i] = fixture_new(RETIRE_PARTITIONS, (RETIRE_BASE_S + 30) * 1000LL + 26LL * HOUR_MS);
-        pair->daemons[i]->config.redis.durability = DURABILITY_MEMORY;
+        pair->daemons[i]->config.redis.durability.fsync = false;
         if (i == 0)
             fixture_add_node(pair->daemons[0], in_memory);
         fixture_start_ready(pair->daemons[i], &pair->daemons[0]->nodes[0]);

@@ -18,8 +18,7 @@ struct fixture *fixture_new(int partitions, int64_t now_ms)
     struct fixture *f = calloc(1, sizeof(*f));
     f->config.redis.servers.items = &f->endpoint;
     f->config.redis.servers.n = 1;
-    f->config.redis.durability = DURABILITY_FSYNC;
-    f->config.redis.replicas = 1;
+    f->config.redis.durability.fsync = true;
     f->config.redis.partitions = partitions;
     f->config.redis.linger_us = 1000;
     f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;

@@ -1,9 +1,10 @@
 /*
- * The barrier of `durability: replicas`: behind a replica that hangs nothing is answered, taken or final,
- * whoever wrote it. Two daemons on one primary with one replica. From Redis 7.2 on, and in Valkey, WAIT
- * covers only what its own connection wrote last; tests/field/redis8 and tests/field/valkey8 run this against
- * such servers. What the older semantics would hide is counted: each step that ends with WAIT writes
- * something itself.
+ * The barrier of `durability: replicas` and of `fsync+replicas`: behind a replica that hangs nothing is
+ * answered, taken or final, whoever wrote it. Two daemons on one primary with one replica. From Redis 7.2 on,
+ * and in Valkey, WAIT covers only what its own connection wrote last, and there is WAITAOF;
+ * tests/field/redis8 and tests/field/valkey8 run this against such servers. What the older semantics would
+ * hide is counted: each step that ends with WAIT writes something itself. And what is told of replicas before
+ * they are needed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "patience.h"
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
 #include "redis/resp.h"
@@ -31,26 +33,43 @@ struct pair {
     struct fixture *second;
 };
 
-static struct fixture *daemon_new(void)
+static struct fixture *daemon_new(struct redis_durability durability)
 {
     struct fixture *f = fixture_new(PARTITIONS, (base_s + 7200) * 1000);
-    f->config.redis.durability = DURABILITY_REPLICAS;
+    f->config.redis.durability = durability;
     return f;
 }
 
-static int setup(void **state)
+/* A primary and its replica; F asks the primary. */
+static struct redis_process *add_servers(struct fixture *f)
 {
     const char *const extra[] = {"--repl-diskless-sync-delay", "0", NULL};
-    struct pair *pair = calloc(1, sizeof(*pair));
-    pair->first = daemon_new();
-    pair->second = daemon_new();
-    struct redis_process *primary = fixture_add_node(pair->first, extra);
-    struct redis_process *replica = fixture_add_node(pair->first, extra);
+    struct redis_process *primary = fixture_add_node(f, extra);
+    struct redis_process *replica = fixture_add_node(f, extra);
     redis_process_command(replica, "REPLICAOF 127.0.0.1 %d", primary->endpoint.port);
+    return primary;
+}
+
+static int set_up(void **state, struct redis_durability durability)
+{
+    struct pair *pair = calloc(1, sizeof(*pair));
+    pair->first = daemon_new(durability);
+    pair->second = daemon_new(durability);
+    struct redis_process *primary = add_servers(pair->first);
     fixture_start_ready(pair->first, primary);
     fixture_start_ready(pair->second, primary);
     *state = pair;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return set_up(state, (struct redis_durability){.replicas = 1});
+}
+
+static int setup_with_disks(void **state)
+{
+    return set_up(state, (struct redis_durability){.fsync = true, .replicas = 1});
 }
 
 static int teardown(void **state)
@@ -201,13 +220,86 @@ static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
     assert_in_time(f, takes_the_first_alone(f, good, bad));
 }
 
+/* ---- what a failover could lose ---- */
+
+/* Until the monitor tells that RISK of the primary, or, where it is "", none. */
+static void await_risk(struct fixture *f, const char *risk)
+{
+    struct redis_condition server = {0};
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
+        monitor_look(f->monitor);
+        fixture_turn(f, 20000);
+        if (monitor_servers(f->monitor, &server, 1) == 1 && server.reached &&
+            (risk[0] == '\0' ? server.risk[0] == '\0' : strstr(server.risk, risk) != NULL))
+            return;
+    }
+    fail_msg("the monitor tells of the risk \"%s\", not of \"%s\"", server.risk, risk);
+}
+
+static int setup_alone(void **state)
+{
+    *state = daemon_new((struct redis_durability){.fsync = true});
+    return 0;
+}
+
+static int teardown_alone(void **state)
+{
+    fixture_free(*state);
+    return 0;
+}
+
+static void test_a_replica_that_nobody_waits_for_is_told(void **state)
+{
+    struct fixture *f = *state;
+    fixture_start_ready(f, add_servers(f));
+    await_risk(f, "1 of its replicas may be promoted, and redis.durability waits for 0");
+    kill(f->nodes[1].pid,
+        SIGSTOP); /* a replica that hangs may be promoted all the same, and holds nothing up */
+    fixture_wait_for_look(f);
+    await_risk(f, "1 of its replicas may be promoted");
+    kill(f->nodes[1].pid, SIGCONT);
+}
+
+static void test_a_replica_that_is_never_promoted_is_none(void **state)
+{
+    struct fixture *f = *state;
+    fixture_start_ready(f, add_servers(f));
+    await_risk(f, "1 of its replicas may be promoted");
+    redis_process_command(&f->nodes[1], "CONFIG SET replica-priority 0");
+    await_risk(f, "");
+}
+
+static void test_replicas_that_are_waited_for_are_none(void **state)
+{
+    struct fixture *f = *state;
+    f->config.redis.durability.replicas = 1;
+    fixture_start_ready(f, add_servers(f));
+    await_risk(f, "");
+    redis_process_command(&f->nodes[1], "CONFIG SET appendfsync everysec");
+    await_risk(f, "would not be used after a failover: it has appendfsync everysec");
+    redis_process_command(&f->nodes[1], "CONFIG SET appendfsync always");
+    redis_process_command(&f->nodes[1], "CONFIG SET maxmemory-policy allkeys-lru");
+    await_risk(f, "has maxmemory-policy allkeys-lru");
+}
+
+#define CASE(test, setup, teardown, suffix)                                                                  \
+    {                                                                                                        \
+#test suffix, test, setup, teardown, NULL                                                            \
+    }
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_an_answer_that_changes_nothing_waits_too, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_nothing_is_taken_before_the_replica_has_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_floor_is_told_before_the_replica_has_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_an_error_of_the_barrier_is_its_partitions_own, setup, teardown),
+        CASE(test_an_answer_that_changes_nothing_waits_too, setup, teardown, ""),
+        CASE(test_nothing_is_taken_before_the_replica_has_it, setup, teardown, ""),
+        CASE(test_no_floor_is_told_before_the_replica_has_it, setup, teardown, ""),
+        CASE(test_an_error_of_the_barrier_is_its_partitions_own, setup, teardown, ""),
+        CASE(test_an_answer_that_changes_nothing_waits_too, setup_with_disks, teardown, "_on_disk"),
+        CASE(test_nothing_is_taken_before_the_replica_has_it, setup_with_disks, teardown, "_on_disk"),
+        CASE(test_no_floor_is_told_before_the_replica_has_it, setup_with_disks, teardown, "_on_disk"),
+        CASE(test_a_replica_that_nobody_waits_for_is_told, setup_alone, teardown_alone, ""),
+        CASE(test_a_replica_that_is_never_promoted_is_none, setup_alone, teardown_alone, ""),
+        CASE(test_replicas_that_are_waited_for_are_none, setup_alone, teardown_alone, ""),
     };
     return CASES_RUN(argc, argv, tests);
 }

@@ -272,10 +272,38 @@ def test_unix_socket(new_minuted, redis):
     assert player.send(session, run(0, 10_000)) == [accepted(10)]
 
 
+def follow(start_redis, primary):
+    replica = start_redis("replica", replicaof=f"127.0.0.1 {primary.port}")
+    wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up", "the replica follows")
+    return replica
+
+
+def test_what_a_failover_could_lose_is_told(new_minuted, redis, start_redis):
+    """At the start, before anything is lost; and it keeps nobody from being served."""
+    replica = follow(start_redis, redis)
+    minuted = new_minuted(redis).start(NOW_MS)
+    risk = f'minuted_redis_failover_risk{{server="{redis.address}"}}'
+    wait_until(lambda: minuted.metric(risk) == 1, "the risk is told")
+    assert f"event=redis_failover_risk server={redis.address} risk=\"1 of its replicas may be promoted" in minuted.log_text()
+    ready = minuted.admin_client.get("/readyz?verbose")
+    assert ready.status == 200 and b"1 of its replicas may be promoted" in ready.body, ready
+    minuted.stop()
+
+    minuted.change({"redis": {"durability": "fsync+replicas:1"}}).start(NOW_MS)
+    wait_until(lambda: minuted.metric(risk) == 0, "every replica that may be promoted is waited for")
+    player = Player(minuted, "teacher-1")
+    session = player.open("open-1")
+    minuted.advance(MINUTE_MS)
+    assert player.send(session, run(0, 10_000)) == [accepted(10)]
+    assert Truth(replica.client).totals == {("higher/teacher-1", "open-1"): 10}
+    replica.client.config_set("appendonly", "no")
+    wait_until(lambda: minuted.metric(risk) == 1, "a replica that would not be used is told")
+    assert replica.address.encode() in minuted.admin_client.get("/readyz?verbose").body
+
+
 def test_replicas_are_waited_for(new_minuted, redis, start_redis):
     """With `replicas` an answer means that a replica has it; without one nothing is accepted."""
-    replica = start_redis("replica", replicaof=f"127.0.0.1 {redis.port}")
-    wait_until(lambda: replica.client.info("replication")["master_link_status"] == "up", "the replica follows")
+    replica = follow(start_redis, redis)
     minuted = new_minuted(redis, changes={"redis": {"durability": "replicas:1"}}).start(NOW_MS)
     player = Player(minuted, "teacher-1")
     session = player.open("open-1")

@@ -134,7 +134,7 @@ static int setup(void **state)
 {
     struct monitor *m = mem_zalloc(sizeof(*m));
     m->config.redis.partitions = PARTITIONS;
-    m->config.redis.durability = DURABILITY_FSYNC;
+    m->config.redis.durability.fsync = true;
     m->log = log_new(LOG_ERROR);
     for (size_t i = 0; i < SERVERS; i++)
         start_server(m, i);

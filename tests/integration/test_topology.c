@@ -177,7 +177,7 @@ static void test_replicas_are_a_barrier(void **state)
 {
     struct fixture *f = *state;
     char message[512];
-    f->config.redis.durability = DURABILITY_REPLICAS;
+    f->config.redis.durability = (struct redis_durability){.replicas = 1};
     struct redis_process *primary = fixture_add_node(f, NULL);
     assert_int_equal(fixture_start(f, primary, message), MONITOR_UNREACHABLE); /* no replica yet */
     fixture_await_state(f, MONITOR_UNREACHABLE, "replicas");

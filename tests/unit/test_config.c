@@ -90,7 +90,8 @@ static void test_defaults(void **state)
     assert_int_equal(c->redis.partitions, 16);
     assert_int_equal(c->redis.linger_us, 1000);
     assert_int_equal(c->redis.early_retire_ms, 0);
-    assert_int_equal(c->redis.durability, DURABILITY_FSYNC);
+    assert_true(c->redis.durability.fsync);
+    assert_int_equal(c->redis.durability.replicas, 0);
     assert_int_equal(c->publish.grace_ms, 70000);
     assert_int_equal(c->publish.running_minutes_ms, 0);
     assert_int_equal(c->kafka.format, FORMAT_PROTOBUF);
@@ -128,8 +129,8 @@ static void test_every_form(void **state)
     assert_string_equal(c->http.base_path, "/watch");
     assert_int_equal(c->http.workers, 3);
     assert_int_equal(c->http.allowed_origins.n, 2);
-    assert_int_equal(c->redis.durability, DURABILITY_REPLICAS);
-    assert_int_equal(c->redis.replicas, 2);
+    assert_false(c->redis.durability.fsync);
+    assert_int_equal(c->redis.durability.replicas, 2);
     assert_int_equal(c->redis.mode, REDIS_CLUSTER);
     assert_int_equal(c->redis.linger_us, 500);
     assert_int_equal(c->redis.early_retire_ms, 0);
@@ -284,7 +285,14 @@ static const struct {
     {"heartbeats: {max_run: 11m}\n", ":1: heartbeats.max_run: '11m' is out of range (1s to 10m)"},
     {"heartbeats: {max_rate: 17}\n", ":1: heartbeats.max_rate: '17' is out of range (0.25 to 16)"},
     {"redis: {mode: sharded}\n", ":1: redis.mode: 'sharded' is none of: auto single sentinel cluster"},
-    {"redis: {durability: disk}\n", ":1: redis.durability: 'disk' is none of: fsync replicas memory"},
+    {"redis: {durability: disk}\n",
+        ":1: redis.durability: 'disk' is none of: fsync replicas fsync+replicas memory"},
+    {"redis: {durability: 'fsync:1'}\n",
+        ":1: redis.durability: 'fsync:1' is none of: fsync replicas fsync+replicas memory"},
+    {"redis: {durability: fsync replicas}\n",
+        ":1: redis.durability: 'fsync replicas' is none of: fsync replicas fsync+replicas memory"},
+    {"redis: {durability: 'fsync+replicas:17'}\n",
+        ":1: redis.durability: 'fsync+replicas:17': 1 to 16 replicas may be asked for"},
     {"redis: {durability: 'replicas:0'}\n",
         ":1: redis.durability: 'replicas:0': 1 to 16 replicas may be asked for"},
     {"redis: {partitions: 0}\n", ":1: redis.partitions: '0' is out of range (1 to 256)"},

@@ -37,7 +37,8 @@ static void assert_same_values(const struct config *a, const struct config *b)
     assert_string_equal(
         endpoint_format(a->redis.servers.items, one), endpoint_format(b->redis.servers.items, other));
     assert_int_equal(a->redis.mode, b->redis.mode);
-    assert_int_equal(a->redis.durability, b->redis.durability);
+    assert_int_equal(a->redis.durability.fsync, b->redis.durability.fsync);
+    assert_int_equal(a->redis.durability.replicas, b->redis.durability.replicas);
     assert_int_equal(a->redis.partitions, b->redis.partitions);
     assert_int_equal(a->redis.linger_us, b->redis.linger_us);
     assert_string_equal(a->kafka.brokers, b->kafka.brokers);

@@ -192,7 +192,7 @@ static void test_words_for_numbers(void **state)
         const char *word;
     } words[] = {{config_read_duration_or_off, "off"}, {config_read_duration_or_off, "0"},
         {config_read_workers, "auto"}, {config_read_durability, "'replicas:1'"},
-        {config_read_durability, "'replicas:16'"}};
+        {config_read_durability, "'replicas:16'"}, {config_read_durability, "'fsync+replicas:16'"}};
     (void)state;
     for (size_t i = 0; i < config_n_keys; i++)
         for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++)

@@ -10,43 +10,83 @@
 #include "config/config.h"
 #include "redis/barrier.h"
 #include "redis/library.h"
+#include "redis/topology.h"
 
 static redisReply reply_of(int type, const char *text)
 {
     return (redisReply){.type = type, .str = (char *)text, .len = strlen(text)};
 }
 
+static void assert_encoded(int step, const char *command)
+{
+    struct buf b = {0};
+    barrier_encode(&b, (struct barrier){2, 2}, step);
+    assert_true(slice_equal(buf_slice(&b), slice_of(command)));
+    buf_free(&b);
+}
+
 static void test_a_barrier_is_for_replicas_alone(void **state)
 {
     static const struct {
-        enum redis_durability durability;
-        int replicas;
-    } rows[] = {{DURABILITY_REPLICAS, 2}, {DURABILITY_FSYNC, 0}, {DURABILITY_MEMORY, 0}};
+        struct redis_durability durability;
+        bool has_waitaof;
+        struct barrier barrier;
+    } rows[] = {
+        {{.replicas = 2}, false, {1, 2}},
+        {{.replicas = 2}, true, {1, 2}},
+        {{.fsync = true, .replicas = 2}, false, {1, 2}},
+        {{.fsync = true, .replicas = 2}, true, {2, 2}},
+        {{.fsync = true}, true, {0, 0}},
+        {{0}, true, {0, 0}},
+    };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct config config = {.redis = {.durability = rows[i].durability, .replicas = 2}};
-        assert_int_equal(barrier_replicas(&config), rows[i].replicas);
+        struct config config = {.redis = {.durability = rows[i].durability}};
+        struct redis_server server = {.has_waitaof = rows[i].has_waitaof};
+        struct barrier barrier = barrier_of(&config, &server);
+        assert_int_equal(barrier.replicas, rows[i].barrier.replicas);
+        assert_int_equal(barrier.steps, rows[i].barrier.steps);
     }
-    struct buf b = {0};
-    barrier_encode(&b, 2);
-    assert_true(slice_is(buf_slice(&b), "*3\r\n$4\r\nWAIT\r\n$1\r\n2\r\n$4\r\n1000\r\n"));
-    buf_free(&b);
+    assert_encoded(BARRIER_MEMORY, "*3\r\n$4\r\nWAIT\r\n$1\r\n2\r\n$4\r\n1000\r\n");
+    assert_encoded(BARRIER_DISKS, "*4\r\n$7\r\nWAITAOF\r\n$1\r\n1\r\n$1\r\n2\r\n$4\r\n1000\r\n");
+}
+
+static void assert_holds(const redisReply *reply, int replicas, int step, bool holds, int64_t acknowledged)
+{
+    int64_t told = 7;
+    assert_int_equal(barrier_holds(reply, (struct barrier){2, replicas}, step, &told), holds);
+    assert_int_equal(told, acknowledged);
 }
 
 static void test_a_barrier_needs_every_replica_that_is_asked_for(void **state)
 {
     (void)state;
-    int64_t acknowledged = 7;
     redisReply reply = {.type = REDIS_REPLY_INTEGER, .integer = 2};
-    assert_true(barrier_holds(&reply, 2, &acknowledged));
-    assert_int_equal(acknowledged, 2);
-    assert_false(barrier_holds(&reply, 3, &acknowledged));
-    assert_int_equal(acknowledged, 2);
+    assert_holds(&reply, 2, BARRIER_MEMORY, true, 2);
+    assert_holds(&reply, 3, BARRIER_MEMORY, false, 2);
+    assert_holds(&reply, 1, BARRIER_DISKS, false, 0); /* WAIT's answer is not WAITAOF's */
     reply = reply_of(REDIS_REPLY_ERROR, "ERR no");
-    assert_false(barrier_holds(&reply, 1, &acknowledged));
-    assert_int_equal(acknowledged, 0);
-    assert_false(barrier_holds(NULL, 1, &acknowledged));
-    assert_int_equal(acknowledged, 0);
+    assert_holds(&reply, 1, BARRIER_MEMORY, false, 0);
+    assert_holds(&reply, 1, BARRIER_DISKS, false, 0);
+    assert_holds(NULL, 1, BARRIER_MEMORY, false, 0);
+    assert_holds(NULL, 1, BARRIER_DISKS, false, 0);
+}
+
+static void test_a_barrier_of_disks_needs_the_primarys_too(void **state)
+{
+    static const struct {
+        long long local, replicas;
+        bool holds;
+    } rows[] = {{1, 2, true}, {1, 3, true}, {1, 1, false}, {0, 2, false}, {0, 0, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        redisReply local = {.type = REDIS_REPLY_INTEGER, .integer = rows[i].local};
+        redisReply replicas = {.type = REDIS_REPLY_INTEGER, .integer = rows[i].replicas};
+        redisReply *both[] = {&local, &replicas};
+        redisReply reply = {.type = REDIS_REPLY_ARRAY, .elements = 2, .element = both};
+        assert_holds(&reply, 2, BARRIER_DISKS, rows[i].holds, rows[i].replicas);
+        assert_holds(&reply, 2, BARRIER_MEMORY, false, 0);
+    }
 }
 
 /* Another daemon of the same build may have been first; a library of another name is none of ours. */
@@ -77,6 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_barrier_is_for_replicas_alone),
         cmocka_unit_test(test_a_barrier_needs_every_replica_that_is_asked_for),
+        cmocka_unit_test(test_a_barrier_of_disks_needs_the_primarys_too),
         cmocka_unit_test(test_a_library_is_loaded_once),
     };
     return cmocka_run_group_tests_name("redis answers", tests, NULL, NULL);
