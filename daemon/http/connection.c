@@ -73,7 +73,7 @@ static void sleep_until_deadline(struct connection *c, int64_t now, const struct
 
 static void expect_within(struct connection *c, enum http_timeout timeout)
 {
-    int64_t now = clock_monotonic_ms();
+    int64_t now = clock_steady_ms(c->server->clock);
     c->deadline_ms = now + c->server->timeouts_ms[timeout];
     if (c->deadline_ms < c->wakeup_ms)
         sleep_until_deadline(c, now, c->server->timeouts[timeout]);
@@ -97,7 +97,7 @@ static void enter_queue(struct connection *c, enum http_queue queue)
     if (c->refused)
         return;
     c->queue = queue;
-    c->queued_ms = clock_monotonic_ms();
+    c->queued_ms = clock_steady_ms(c->server->clock);
     TAILQ_INSERT_TAIL(&c->server->queues[queue], c, queue_link);
     c->server->queued[queue]++;
 }
@@ -280,7 +280,7 @@ static void await_rest(struct connection *c)
     const int64_t *timeouts = c->server->timeouts_ms;
     struct http_request *r = &c->exchange->request;
     if (c->began_ms == 0) {
-        c->began_ms = clock_monotonic_ms();
+        c->began_ms = clock_steady_ms(c->server->clock);
         if (c->proven)
             expect_within(c, HTTP_TIMEOUT_HEADER);
     }
@@ -442,7 +442,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct connection *c = arg;
-    int64_t now = clock_monotonic_ms();
+    int64_t now = clock_steady_ms(c->server->clock);
     c->wakeup_ms = NEVER;
     if (c->deadline_ms == NEVER)
         return;
@@ -488,7 +488,7 @@ void connection_refuse(struct http_server *server, int fd)
 static struct connection *find_yielding(
     const struct http_server *server, enum http_queue queue, int64_t age_ms)
 {
-    int64_t latest_ms = clock_monotonic_ms() - age_ms;
+    int64_t latest_ms = clock_steady_ms(server->clock) - age_ms;
     struct connection *c = TAILQ_FIRST(&server->queues[queue]);
     for (int i = 0; c != NULL && i < YIELD_LOOKS; i++, c = TAILQ_NEXT(c, queue_link)) {
         char byte;

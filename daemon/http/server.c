@@ -44,7 +44,8 @@ static void set_timeout(struct http_server *server, enum http_timeout timeout, i
 static void on_room(evutil_socket_t fd, short what, void *arg);
 
 struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
-    http_handler *handler, http_error_writer *error_writer, void *ctx, struct log *log)
+    http_handler *handler, http_error_writer *error_writer, void *ctx, const struct clock *clock,
+    struct log *log)
 {
     struct http_server *server = mem_zalloc(sizeof(*server));
     server->base = base;
@@ -55,6 +56,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
     server->handler = handler;
     server->error_writer = error_writer;
     server->ctx = ctx;
+    server->clock = clock;
     server->log = log;
     int64_t header_ms = limits->header_timeout_ms;
     if (header_ms > limits->request_timeout_ms)

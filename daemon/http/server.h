@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "http/http.h"
 
@@ -35,9 +36,10 @@ struct event_base;
  */
 struct http_server;
 
-/* Borrows everything it is given until http_server_free(). */
+/* Borrows everything it is given until http_server_free(). Deadlines are judged by CLOCK's steady time. */
 struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
-    http_handler *handler, http_error_writer *error_writer, void *ctx, struct log *log);
+    http_handler *handler, http_error_writer *error_writer, void *ctx, const struct clock *clock,
+    struct log *log);
 
 /*
  * Accepts connections from FD, a listening non-blocking socket; takes it. Without a file descriptor to

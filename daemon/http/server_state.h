@@ -5,6 +5,7 @@
 
 #include <sys/queue.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "http/exchange.h"
 
@@ -43,6 +44,7 @@ struct http_server {
     http_handler *handler;
     http_error_writer *error_writer;
     void *ctx;
+    const struct clock *clock;
     struct log *log;
     struct http_counters counters;
     struct listener *listeners;

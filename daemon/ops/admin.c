@@ -154,7 +154,7 @@ struct admin *admin_start(struct event_base *base, const struct endpoint *endpoi
     if (endpoint->is_unix)
         memcpy(admin->unix_path, endpoint->host, sizeof(admin->unix_path));
     log_event(log, LOG_INFO, "admin_listening", "address=%s", endpoint_format(&bound, text));
-    admin->server = http_server_new(base, &limits, handle, write_error, admin, log);
+    admin->server = http_server_new(base, &limits, handle, write_error, admin, sources->clock, log);
     http_server_listen(admin->server, fd);
     return admin;
 }

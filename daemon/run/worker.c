@@ -132,7 +132,8 @@ struct worker *worker_start(
         .jitter = (unsigned)clock_monotonic_us()};
     w->api = api_new(&api, policy);
     w->limits = limits_of(settings);
-    w->http = http_server_new(w->base, &w->limits, api_handle, api_write_error, w->api, settings->log);
+    w->http = http_server_new(
+        w->base, &w->limits, api_handle, api_write_error, w->api, settings->clock, settings->log);
     for (size_t i = 0; i < n; i++)
         http_server_listen(w->http, fds[i]);
     w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -2,8 +2,8 @@
  * A players' server on a loopback port and plain clients, all in one thread: whoever waits turns the event
  * loop meanwhile. What the server does with a request is told by its path, see http_fixture_handle().
  *
- * The server and libevent read a clock that stands still until a test calls fixture_pass(). Its deadlines
- * therefore pass exactly when a test says so, however slow the machine is.
+ * The server's clock stands still until a test calls fixture_pass(). Its deadlines therefore pass exactly
+ * when a test says so, however slow the machine is.
  */
 #pragma once
 
@@ -24,8 +24,6 @@
 #include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -41,10 +39,11 @@
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define POST(path, headers, body) "POST " path " HTTP/1.1\r\n" HOST headers "\r\n" body
 
-enum { FIXTURE_PENDING = 16 };
+enum { FIXTURE_PENDING = 16, FIXTURE_TIMERS = 512 };
 
 struct fixture {
     struct event_base *base;
+    struct clock clock;
     struct log *log;
     struct http_limits limits;
     struct http_server *server;
@@ -66,24 +65,43 @@ struct client {
 
 /* --- time ------------------------------------------------------------------------------------------- */
 
-static int64_t fixture_now_us = 1000000;
+/* The timers of a base that are pending. */
+struct fixture_timers {
+    struct event *found[FIXTURE_TIMERS];
+    size_t n;
+};
 
-/* Takes the place of the C library's function, for libevent too. The names in its header are reserved ones.
- * NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name) */
-int clock_gettime(clockid_t id, struct timespec *now)
+static inline int fixture_find_timer(const struct event_base *base, const struct event *event, void *ctx)
 {
-    if (id == CLOCK_REALTIME)
-        return (int)syscall(SYS_clock_gettime, id, now);
-    *now = (struct timespec){.tv_sec = fixture_now_us / 1000000, .tv_nsec = fixture_now_us % 1000000 * 1000};
+    struct fixture_timers *timers = ctx;
+    (void)base;
+    if (!event_pending(event, EV_TIMEOUT, NULL))
+        return 0;
+    assert_true(timers->n < FIXTURE_TIMERS);
+    timers->found[timers->n++] = (struct event *)(uintptr_t)event;
     return 0;
 }
 
-/* The machine's own time, which only tells a test that it has waited in vain. */
-static inline int64_t fixture_real_ms(void)
+/*
+ * Ends the waiting of every timer. It does not matter to the server that libevent's timers go by the
+ * machine's clock: it looks at its own when one of them fires, and goes on waiting if that is too early.
+ */
+static inline void fixture_wake(struct fixture *f)
 {
-    struct timespec now;
-    syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    struct fixture_timers timers = {.n = 0};
+    event_base_foreach_event(f->base, fixture_find_timer, &timers);
+    for (size_t i = 0; i < timers.n; i++)
+        event_active(timers.found[i], EV_TIMEOUT, 1);
+    event_base_loop(f->base, EVLOOP_NONBLOCK);
+}
+
+/* Lets MS pass on the server's clock. */
+static inline void fixture_pass(struct fixture *f, int64_t ms)
+{
+    for (; ms > 0; ms--) {
+        atomic_fetch_add(&f->clock.steady_ms, 1);
+        fixture_wake(f);
+    }
 }
 
 /* --- the server's side ------------------------------------------------------------------------------ */
@@ -167,7 +185,8 @@ static inline void fixture_listen(struct fixture *f)
     int fd = http_listen_socket(&endpoint, true);
     assert_true(fd >= 0);
     f->port = fixture_port(fd);
-    f->server = http_server_new(f->base, &f->limits, http_fixture_handle, http_fixture_error, f, f->log);
+    f->server =
+        http_server_new(f->base, &f->limits, http_fixture_handle, http_fixture_error, f, &f->clock, f->log);
     http_server_listen(f->server, fd);
 }
 
@@ -183,6 +202,7 @@ static inline int fixture_setup(void **state)
     struct fixture *f = mem_zalloc(sizeof(*f));
     f->base = event_base_new();
     f->log = log_new(LOG_ERROR);
+    atomic_store(&f->clock.steady_ms, 1000);
     f->limits = (struct http_limits){.max_connections = 100,
         .max_body = 1024,
         .max_headers = 2048,
@@ -277,9 +297,9 @@ static inline size_t client_times(const struct client *c, const char *needle)
 
 static inline void client_await_times(struct client *c, const char *needle, size_t times)
 {
-    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     while (client_times(c, needle) < times) {
-        if (fixture_real_ms() > deadline || c->eof)
+        if (clock_monotonic_ms() > deadline || c->eof)
             client_fail(c, needle);
         fixture_turn(c->fixture);
         client_read(c);
@@ -294,9 +314,9 @@ static inline void client_await(struct client *c, const char *needle)
 
 static inline void client_await_end(struct client *c)
 {
-    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     while (!c->eof) {
-        if (fixture_real_ms() > deadline)
+        if (clock_monotonic_ms() > deadline)
             client_fail(c, "not closed");
         fixture_turn(c->fixture);
         client_read(c);
@@ -306,14 +326,14 @@ static inline void client_await_end(struct client *c)
 /* Sends all, reading nothing, while the server works. */
 static inline void client_send_bytes(struct client *c, const char *bytes, size_t len)
 {
-    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     for (size_t sent = 0; sent < len;) {
         ssize_t n = send(c->fd, bytes + sent, len - sent, MSG_NOSIGNAL);
         if (n > 0)
             sent += (size_t)n;
         else
             assert_true(errno == EAGAIN || errno == ENOTCONN);
-        assert_true(fixture_real_ms() < deadline);
+        assert_true(clock_monotonic_ms() < deadline);
         fixture_turn(c->fixture);
     }
 }
@@ -330,9 +350,9 @@ static inline void client_forget(struct client *c)
 
 static inline void fixture_await_open(struct fixture *f, size_t open)
 {
-    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     while (http_server_open(f->server) != open) {
-        if (fixture_real_ms() > deadline)
+        if (clock_monotonic_ms() > deadline)
             fail_msg("%zu connections open, not %zu", http_server_open(f->server), open);
         fixture_turn(f);
     }
@@ -340,18 +360,18 @@ static inline void fixture_await_open(struct fixture *f, size_t open)
 
 static inline void fixture_await_pending(struct fixture *f, size_t pending)
 {
-    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     while (f->pending_count != pending) {
-        assert_true(fixture_real_ms() < deadline);
+        assert_true(clock_monotonic_ms() < deadline);
         fixture_turn(f);
     }
 }
 
 static inline void fixture_await_handled(struct fixture *f, size_t handled)
 {
-    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     while (f->handled < handled) {
-        assert_true(fixture_real_ms() < deadline);
+        assert_true(clock_monotonic_ms() < deadline);
         fixture_turn(f);
     }
 }
@@ -359,21 +379,12 @@ static inline void fixture_await_handled(struct fixture *f, size_t handled)
 /* Until the server has read all that C sent. */
 static inline void client_await_read(struct client *c)
 {
-    int64_t deadline = fixture_real_ms() + PATIENCE_MS;
+    int64_t deadline = clock_monotonic_ms() + PATIENCE_MS;
     int unread = 1; /* that the server's kernel has not confirmed */
     while (unread > 0) {
-        assert_true(fixture_real_ms() < deadline);
+        assert_true(clock_monotonic_ms() < deadline);
         fixture_turn(c->fixture);
         assert_int_equal(ioctl(c->fd, SIOCOUTQ, &unread), 0);
     }
     fixture_turn(c->fixture);
-}
-
-/* Lets MS pass on the server's clock. */
-static inline void fixture_pass(struct fixture *f, int64_t ms)
-{
-    for (; ms > 0; ms--) {
-        fixture_now_us += 1000;
-        event_base_loop(f->base, EVLOOP_NONBLOCK);
-    }
 }
