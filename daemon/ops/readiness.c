@@ -5,14 +5,11 @@
 
 #include "base/mem.h"
 #include "publish/publisher.h"
-#include "redis/monitor.h"
 #include "store/store.h"
 
-/* A look at everything that decides, and what is said of it. */
+/* What is said of the facts. */
 struct readiness {
-    const struct ops_sources *sources;
-    struct redis_condition *servers; /* as the monitor last saw them */
-    size_t n_servers;
+    const struct readiness_facts *facts;
     struct buf *out; /* may be NULL */
     bool verbose;
     bool ready;
@@ -29,11 +26,11 @@ static void report_check(struct readiness *r, bool passed, const char *name, con
  * A server that was reached a moment ago may be back in the next one. If it made every daemon unready, the
  * balancer would have nowhere to send requests, which is worse than answers of 503.
  */
-static bool reached_lately(const struct readiness *r)
+static bool reached_lately(const struct readiness_facts *facts)
 {
-    bool lately = r->n_servers > 0;
-    for (size_t i = 0; i < r->n_servers; i++) {
-        const struct redis_condition *server = &r->servers[i];
+    bool lately = facts->n_servers > 0;
+    for (size_t i = 0; i < facts->n_servers; i++) {
+        const struct redis_condition *server = &facts->servers[i];
         lately = lately && server->reached && (server->away || server->problem[0] == '\0');
     }
     return lately;
@@ -41,19 +38,18 @@ static bool reached_lately(const struct readiness *r)
 
 static void check_redis(struct readiness *r)
 {
-    char message[512] = "not looked at yet";
-    struct monitor *monitor = r->sources->monitor;
-    enum monitor_state state = monitor == NULL ? MONITOR_WRONG : monitor_state(monitor, message);
-    if (state == MONITOR_READY)
+    const struct readiness_facts *facts = r->facts;
+    if (facts->redis == MONITOR_READY)
         report_check(r, true, "redis", "every server reached and set up as configured");
     else
-        report_check(r, state == MONITOR_UNREACHABLE && reached_lately(r), "redis", message);
+        report_check(
+            r, facts->redis == MONITOR_UNREACHABLE && reached_lately(facts), "redis", facts->redis_problem);
 }
 
 static void check_clocks(struct readiness *r)
 {
-    for (size_t i = 0; i < r->n_servers; i++) {
-        const struct redis_condition *server = &r->servers[i];
+    for (size_t i = 0; i < r->facts->n_servers; i++) {
+        const struct redis_condition *server = &r->facts->servers[i];
         if (!server->reached)
             continue; /* check_redis() says so */
         struct buf what = {0};
@@ -71,43 +67,55 @@ static void check_clocks(struct readiness *r)
  */
 static void describe_rest(struct readiness *r)
 {
-    for (size_t i = 0; i < r->n_servers; i++)
-        if (r->servers[i].refusal[0] != '\0')
+    for (size_t i = 0; i < r->facts->n_servers; i++)
+        if (r->facts->servers[i].refusal[0] != '\0')
             buf_printf(r->out, "[i] redis: server %s refuses heartbeats: %s (never makes unready)\n",
-                r->servers[i].name, r->servers[i].refusal);
-    for (size_t i = 0; i < r->n_servers; i++)
-        if (r->servers[i].risk[0] != '\0')
-            buf_printf(r->out, "[i] redis: server %s: %s (never makes unready)\n", r->servers[i].name,
-                r->servers[i].risk);
-    int64_t losses = r->sources->monitor == NULL ? 0 : monitor_history_losses(r->sources->monitor);
-    if (losses > 0)
-        buf_printf(
-            r->out, "[i] redis: %lld times a partition was found without its history\n", (long long)losses);
-    char text[256] = "none";
-    if (r->sources->publisher != NULL)
-        publisher_describe(r->sources->publisher, text);
-    buf_printf(r->out, "[i] publisher: %s (never makes unready)\n", text);
+                r->facts->servers[i].name, r->facts->servers[i].refusal);
+    for (size_t i = 0; i < r->facts->n_servers; i++)
+        if (r->facts->servers[i].risk[0] != '\0')
+            buf_printf(r->out, "[i] redis: server %s: %s (never makes unready)\n", r->facts->servers[i].name,
+                r->facts->servers[i].risk);
+    if (r->facts->history_losses > 0)
+        buf_printf(r->out, "[i] redis: %lld times a partition was found without its history\n",
+            (long long)r->facts->history_losses);
+    buf_printf(r->out, "[i] publisher: %s (never makes unready)\n", r->facts->publisher);
+}
+
+bool readiness_judge(const struct readiness_facts *facts, bool verbose, struct buf *out)
+{
+    struct readiness r = {.facts = facts, .out = out, .verbose = verbose, .ready = true};
+    report_check(&r, facts->started, "started", facts->started ? "yes" : "not yet");
+    report_check(&r, !facts->draining, "draining", facts->draining ? "being stopped" : "no");
+    check_redis(&r);
+    /* Until its workers have connected to Redis, a daemon would refuse the heartbeats that it is sent. */
+    report_check(
+        &r, facts->connected, "workers", facts->connected ? "connected" : "not connected to redis yet");
+    check_clocks(&r);
+    if (out != NULL && verbose)
+        describe_rest(&r);
+    return r.ready;
 }
 
 bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf *out)
 {
-    struct readiness r = {.sources = sources, .out = out, .verbose = verbose, .ready = true};
-    r.servers = mem_zalloc(SERVERS_MAX * sizeof(*r.servers));
-    if (sources->monitor != NULL)
-        r.n_servers = monitor_servers(sources->monitor, r.servers, SERVERS_MAX);
-    bool started = atomic_load(&sources->state->started);
-    bool draining = atomic_load(&sources->state->draining);
-    report_check(&r, started, "started", started ? "yes" : "not yet");
-    report_check(&r, !draining, "draining", draining ? "being stopped" : "no");
-    check_redis(&r);
-    /* Until its workers have connected to Redis, a daemon would refuse the heartbeats that it is sent. */
-    bool connected = true;
+    struct redis_condition *servers = mem_zalloc(SERVERS_MAX * sizeof(*servers));
+    struct readiness_facts facts = {.started = atomic_load(&sources->state->started),
+        .draining = atomic_load(&sources->state->draining),
+        .connected = true,
+        .redis = MONITOR_WRONG,
+        .redis_problem = "not looked at yet",
+        .servers = servers,
+        .publisher = "none"};
+    if (sources->monitor != NULL) {
+        facts.redis = monitor_state(sources->monitor, facts.redis_problem);
+        facts.n_servers = monitor_servers(sources->monitor, servers, SERVERS_MAX);
+        facts.history_losses = monitor_history_losses(sources->monitor);
+    }
+    if (sources->publisher != NULL)
+        publisher_describe(sources->publisher, facts.publisher);
     for (size_t i = 0; i < sources->n_workers; i++)
-        connected = connected && atomic_load(&sources->store[i]->connects) > 0;
-    report_check(&r, connected, "workers", connected ? "connected" : "not connected to redis yet");
-    check_clocks(&r);
-    if (out != NULL && verbose)
-        describe_rest(&r);
-    free(r.servers);
-    return r.ready;
+        facts.connected = facts.connected && atomic_load(&sources->store[i]->connects) > 0;
+    bool ready = readiness_judge(&facts, verbose, out);
+    free(servers);
+    return ready;
 }

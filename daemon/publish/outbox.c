@@ -9,15 +9,37 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "redis/barrier.h"
+#include "redis/monitor.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
 
+static enum topology_change follow(void *ctx, struct topology **current)
+{
+    return monitor_follow(ctx, current);
+}
+
+static void look(void *ctx)
+{
+    monitor_look(ctx);
+}
+
+static size_t get_servers(void *ctx, struct redis_condition *out, size_t max)
+{
+    return monitor_servers(ctx, out, max);
+}
+
 struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log)
+{
+    return outbox_new_with(config, &(struct outbox_monitor){monitor, follow, look, get_servers}, log);
+}
+
+struct outbox *outbox_new_with(
+    const struct config *config, const struct outbox_monitor *monitor, struct log *log)
 {
     struct outbox *o = mem_zalloc(sizeof(*o));
     o->config = config;
-    o->monitor = monitor;
+    o->monitor = *monitor;
     o->log = log;
     for (int p = 0; p < config->redis.partitions; p++)
         partition_prefix(&o->prefixes[p], p, config->redis.partitions);
@@ -105,7 +127,7 @@ static bool may_queue(struct outbox *o)
     if (o->n_requests > 0)
         return true;
     /* Any change may mean that another server answers at the same address. */
-    if (monitor_follow(o->monitor, &o->topology) != TOPOLOGY_SAME)
+    if (o->monitor.follow(o->monitor.ctx, &o->topology) != TOPOLOGY_SAME)
         disconnect_all(o);
     if (o->topology != NULL)
         return true;
@@ -138,7 +160,7 @@ static void report(const struct exchange *e, int partition, const char *error)
 {
     log_event(e->o->log, LOG_WARN, "outbox_failed", "server=%s action=%s partition=%d error=%s",
         e->o->topology->servers[e->server].name, e->what, partition, LOG_QUOTE(error));
-    monitor_look(e->o->monitor);
+    e->o->monitor.look(e->o->monitor.ctx);
 }
 
 static int first_partition(const struct exchange *e)

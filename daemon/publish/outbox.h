@@ -14,11 +14,20 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "redis/client.h"
-#include "redis/monitor.h"
+#include "redis/condition.h"
 #include "redis/resp.h"
 
 struct config;
 struct log;
+struct monitor;
+
+/* What the outbox asks of the monitor; the functions are as in redis/monitor.h, which says more. */
+struct outbox_monitor {
+    void *ctx;
+    enum topology_change (*follow)(void *ctx, struct topology **current);
+    void (*look)(void *ctx);
+    size_t (*servers)(void *ctx, struct redis_condition *out, size_t max);
+};
 
 /* A connection, and what is to be sent on it. */
 struct outbox_link {
@@ -29,7 +38,7 @@ struct outbox_link {
 
 struct outbox {
     const struct config *config;
-    struct monitor *monitor;
+    struct outbox_monitor monitor;
     struct log *log;
     struct topology *topology;
     struct outbox_link links[SERVERS_MAX];
@@ -48,6 +57,10 @@ struct outbox {
 
 /* Borrows everything until outbox_free(). Connects lazily. */
 struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log);
+/* The same with another monitor, of which a copy is kept. For tests: theirs changes when they want it to. */
+struct outbox *outbox_new_with(
+    const struct config *config, const struct outbox_monitor *monitor, struct log *log);
+
 void outbox_free(struct outbox *o);
 
 /* Number of partitions, from the configuration. */

@@ -224,7 +224,7 @@ static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, i
 {
     struct short_servers s;
     struct content contents[PARTITIONS_MAX] = {{0}};
-    size_t n = monitor_servers(o->monitor, s.servers, SERVERS_MAX);
+    size_t n = o->monitor.servers(o->monitor.ctx, s.servers, SERVERS_MAX);
     int64_t first = f->lowest / BUCKET_MINUTES;
     *end = f->lowest;
     s.n = 0;

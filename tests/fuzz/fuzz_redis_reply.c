@@ -34,11 +34,8 @@ enum { PARTITIONS = 2, NOW_S = 1673000000 };
 /* hiredis takes 48 bytes and more for an element of four, and first of all an array's announced length. */
 static const struct budget budget = {16 * 1024 * 1024, 128, 200000, 40};
 
-/* ---- the monitor, which knows one server and never another, and a clock that stands ---- */
+/* ---- the monitor knows one server and never another; the clock stands ---- */
 
-enum topology_change __wrap_monitor_follow(struct monitor *m, struct topology **current);
-void __wrap_monitor_look(struct monitor *m);
-size_t __wrap_monitor_servers(struct monitor *m, struct redis_condition *out, size_t max);
 int64_t __wrap_clock_system_ms(void);
 int64_t __wrap_clock_monotonic_us(void);
 bool __wrap_client_take_fence(redisContext *redis, uint64_t number, char error[static CLIENT_ERROR_MAX]);
@@ -47,25 +44,27 @@ ssize_t __wrap_recv(int fd, void *bytes, size_t len, int flags);
 redisContext *__wrap_client_find(
     struct resolver *resolver, struct redis_server *server, char error[static CLIENT_ERROR_MAX]);
 
-enum topology_change __wrap_monitor_follow(struct monitor *m, struct topology **current)
+static enum topology_change follow(void *ctx, struct topology **current)
 {
-    (void)m;
+    (void)ctx;
     (void)current;
     return TOPOLOGY_SAME;
 }
 
-void __wrap_monitor_look(struct monitor *m)
+static void look(void *ctx)
 {
-    (void)m;
+    (void)ctx;
 }
 
-size_t __wrap_monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
+static size_t get_servers(void *ctx, struct redis_condition *out, size_t max)
 {
-    (void)m;
+    (void)ctx;
     assert(max > 0);
     *out = (struct redis_condition){.used_memory = 90, .max_memory = 100};
     return 1;
 }
+
+static const struct outbox_monitor monitor = {NULL, follow, look, get_servers};
 
 int64_t __wrap_clock_system_ms(void)
 {
@@ -310,7 +309,7 @@ static void call_history(struct scene *s, struct arena *arena)
 static void run(struct scene *s, call *function, struct slice bytes)
 {
     struct arena arena = {0};
-    s->outbox = outbox_new(s->config, NULL, s->log);
+    s->outbox = outbox_new_with(s->config, &monitor, s->log);
     s->outbox->topology = one_server();
     s->outbox->links[0].redis = connect_to(&s->server, bytes);
     function(s, &arena);

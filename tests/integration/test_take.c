@@ -28,7 +28,7 @@ enum { SERVERS = 2, PARTITIONS = 2, LEARNERS = 2000, QUESTIONS_MAX = 12, NEVER =
 static const int64_t one_minute = 27900000;
 static const int64_t full_minute = 27900001;
 
-struct monitor {
+struct scene {
     struct topology topologies[SERVERS]; /* every partition is on the server of the same index */
     struct redis_process servers[SERVERS];
     size_t now;    /* which of both */
@@ -41,42 +41,43 @@ struct monitor {
     struct arena arena;
 };
 
-/* ---- redis/monitor.h ---- */
+/* ---- the monitor ---- */
 
-static void cut(struct monitor *m)
+static void cut(struct scene *s)
 {
-    redis_process_command(&m->servers[m->now], "CLIENT KILL TYPE normal");
+    redis_process_command(&s->servers[s->now], "CLIENT KILL TYPE normal");
 }
 
-static void ask(struct monitor *m)
+static void ask(struct scene *s)
 {
-    m->questions++;
-    if (m->questions == m->change_at)
-        m->now = 1;
-    if (m->questions == m->cut_at)
-        cut(m);
+    s->questions++;
+    if (s->questions == s->change_at)
+        s->now = 1;
+    if (s->questions == s->cut_at)
+        cut(s);
 }
 
 /* The first topology is no answer to a question: there was none before. */
-enum topology_change monitor_follow(struct monitor *m, struct topology **current)
+static enum topology_change follow(void *ctx, struct topology **current)
 {
+    struct scene *s = ctx;
     if (*current != NULL)
-        ask(m);
-    if (*current == &m->topologies[m->now])
+        ask(s);
+    if (*current == &s->topologies[s->now])
         return TOPOLOGY_SAME;
     topology_unref(*current);
-    *current = topology_ref(&m->topologies[m->now]);
+    *current = topology_ref(&s->topologies[s->now]);
     return TOPOLOGY_SERVERS;
 }
 
-void monitor_look(struct monitor *m)
+static void look(void *ctx)
 {
-    (void)m;
+    (void)ctx;
 }
 
-size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
+static size_t get_servers(void *ctx, struct redis_condition *out, size_t max)
 {
-    (void)m;
+    (void)ctx;
     (void)out;
     (void)max;
     return 0;
@@ -107,10 +108,10 @@ static void put_mask(struct redis_process *r, char seconds, const char *prefix)
     freeReplyObject(redisCommand(r->client, "HSET %st:p/u l1 %b", prefix, total, sizeof(total)));
 }
 
-static void start_server(struct monitor *m, size_t server)
+static void start_server(struct scene *s, size_t server)
 {
-    struct redis_process *r = &m->servers[server];
-    struct topology *t = &m->topologies[server];
+    struct redis_process *r = &s->servers[server];
+    struct topology *t = &s->topologies[server];
     redis_process_start(r, NULL);
     redis_process_command(r, "CONFIG SET appendfsync no"); /* thousands of commands */
     redis_process_command(r, "FUNCTION LOAD %s", functions_library.text);
@@ -132,38 +133,38 @@ static void start_server(struct monitor *m, size_t server)
 
 static int setup(void **state)
 {
-    struct monitor *m = mem_zalloc(sizeof(*m));
-    m->config.redis.partitions = PARTITIONS;
-    m->config.redis.durability.fsync = true;
-    m->log = log_new(LOG_ERROR);
+    struct scene *s = mem_zalloc(sizeof(*s));
+    s->config.redis.partitions = PARTITIONS;
+    s->config.redis.durability.fsync = true;
+    s->log = log_new(LOG_ERROR);
     for (size_t i = 0; i < SERVERS; i++)
-        start_server(m, i);
-    *state = m;
+        start_server(s, i);
+    *state = s;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct monitor *m = *state;
+    struct scene *s = *state;
     for (size_t i = 0; i < SERVERS; i++)
-        redis_process_stop(&m->servers[i]);
-    outbox_free(m->outbox);
-    arena_free(&m->arena);
-    log_free(m->log);
-    free(m);
+        redis_process_stop(&s->servers[i]);
+    outbox_free(s->outbox);
+    arena_free(&s->arena);
+    log_free(s->log);
+    free(s);
     return 0;
 }
 
 /* A new outbox, which knows of nothing yet. */
-static void begin(struct monitor *m, int change_at, int cut_at)
+static void begin(struct scene *s, int change_at, int cut_at)
 {
-    outbox_free(m->outbox);
-    arena_reset(&m->arena);
-    m->outbox = outbox_new(&m->config, m, m->log);
-    m->now = 0;
-    m->questions = 0;
-    m->change_at = change_at;
-    m->cut_at = cut_at;
+    outbox_free(s->outbox);
+    arena_reset(&s->arena);
+    s->outbox = outbox_new_with(&s->config, &(struct outbox_monitor){s, follow, look, get_servers}, s->log);
+    s->now = 0;
+    s->questions = 0;
+    s->change_at = change_at;
+    s->cut_at = cut_at;
 }
 
 /* ---- the tests ---- */
@@ -171,14 +172,14 @@ static void begin(struct monitor *m, int change_at, int cut_at)
 /* Behind the totals the barrier would be another server's than the one whose masks were read. */
 static void test_masks_and_totals_are_of_one_server(void **state)
 {
-    struct monitor *m = *state;
+    struct scene *s = *state;
     int good = 0;
     for (int at = 1; at < QUESTIONS_MAX; at++) {
         struct outbox_portion taken = {.partition = 0, .minute = one_minute};
-        begin(m, at, NEVER);
-        bool done = outbox_take(m->outbox, &taken, 1, &m->arena);
+        begin(s, at, NEVER);
+        bool done = outbox_take(s->outbox, &taken, 1, &s->arena);
         assert_int_equal(done, taken.done);
-        assert_int_equal(done, m->questions < at);
+        assert_int_equal(done, s->questions < at);
         assert_int_equal(taken.n_learners, done);
         good += done;
         if (done)
@@ -190,14 +191,14 @@ static void test_masks_and_totals_are_of_one_server(void **state)
 /* Also where the second portion needs nothing more of the server. */
 static void test_a_broken_connection_undoes_all_its_portions(void **state)
 {
-    struct monitor *m = *state;
+    struct scene *s = *state;
     int good = 0;
     for (int at = 1; at < QUESTIONS_MAX; at++) {
         struct outbox_portion taken[] = {
             {.partition = 0, .minute = one_minute}, {.partition = 1, .minute = full_minute}};
-        begin(m, NEVER, at);
-        bool done = outbox_take(m->outbox, taken, 2, &m->arena);
-        assert_int_equal(done, m->questions < at);
+        begin(s, NEVER, at);
+        bool done = outbox_take(s->outbox, taken, 2, &s->arena);
+        assert_int_equal(done, s->questions < at);
         assert_int_equal(taken[0].done, done);
         assert_int_equal(taken[1].done, done);
         good += done;
@@ -222,10 +223,10 @@ static void see(struct seen *seen, const struct outbox_portion *taken)
 }
 
 /* Goes on as long as all is well; nobody may be missing who was dirty on the first server. */
-static bool take_whole(struct monitor *m, struct outbox_portion *taken, struct seen *seen)
+static bool take_whole(struct scene *s, struct outbox_portion *taken, struct seen *seen)
 {
     do {
-        (void)outbox_take(m->outbox, taken, 1, &m->arena);
+        (void)outbox_take(s->outbox, taken, 1, &s->arena);
         see(seen, taken);
     } while (taken->done && taken->cursor != 0);
     return taken->done;
@@ -233,35 +234,35 @@ static bool take_whole(struct monitor *m, struct outbox_portion *taken, struct s
 
 static void test_a_cursor_is_its_connections(void **state)
 {
-    struct monitor *m = *state;
+    struct scene *s = *state;
     struct outbox_portion taken = {.partition = 1, .minute = full_minute};
     struct outbox_minutes minutes;
     struct seen seen = {.n = 0};
     int64_t oldest;
-    begin(m, NEVER, NEVER);
-    assert_true(outbox_take(m->outbox, &taken, 1, &m->arena));
+    begin(s, NEVER, NEVER);
+    assert_true(outbox_take(s->outbox, &taken, 1, &s->arena));
     assert_int_not_equal(taken.cursor, 0);
-    cut(m);
-    while (!outbox_minutes(m->outbox, 1, &m->arena, &minutes, &oldest))
+    cut(s);
+    while (!outbox_minutes(s->outbox, 1, &s->arena, &minutes, &oldest))
         ; /* connects anew */
-    assert_false(outbox_take(m->outbox, &taken, 1, &m->arena));
+    assert_false(outbox_take(s->outbox, &taken, 1, &s->arena));
     taken = (struct outbox_portion){.partition = 1, .minute = full_minute};
-    assert_true(take_whole(m, &taken, &seen));
+    assert_true(take_whole(s, &taken, &seen));
     assert_int_equal(seen.n, LEARNERS);
 }
 
 static void test_a_cursor_goes_to_no_other_server(void **state)
 {
-    struct monitor *m = *state;
+    struct scene *s = *state;
     for (int at = 1; at < QUESTIONS_MAX; at++) {
         struct outbox_portion taken[] = {
             {.partition = 0, .minute = full_minute}, {.partition = 1, .minute = full_minute}};
         struct seen seen[2] = {{.n = 0}, {.n = 0}};
-        begin(m, at, NEVER);
-        (void)outbox_take(m->outbox, taken, 2, &m->arena);
+        begin(s, at, NEVER);
+        (void)outbox_take(s->outbox, taken, 2, &s->arena);
         for (int p = 0; p < 2; p++) {
             see(&seen[p], &taken[p]);
-            if (taken[p].done && take_whole(m, &taken[p], &seen[p]))
+            if (taken[p].done && take_whole(s, &taken[p], &seen[p]))
                 assert_int_equal(seen[p].n, LEARNERS);
         }
     }
@@ -270,21 +271,21 @@ static void test_a_cursor_goes_to_no_other_server(void **state)
 /* Whatever is asked: catching up leaves Redis to heartbeats by this. */
 static void test_the_servers_time_is_counted(void **state)
 {
-    struct monitor *m = *state;
+    struct scene *s = *state;
     struct outbox_portion taken = {.partition = 0, .minute = one_minute};
     struct outbox_minutes minutes;
     struct outbox_sums sums;
     int64_t oldest;
     int64_t before_us = 0;
-    begin(m, NEVER, NEVER);
+    begin(s, NEVER, NEVER);
     for (int i = 0; i < 4; i++) {
-        bool good = i == 0   ? outbox_minutes(m->outbox, 0, &m->arena, &minutes, &oldest)
-                    : i == 1 ? outbox_take(m->outbox, &taken, 1, &m->arena)
-                    : i == 2 ? outbox_grown(m->outbox, 0, &m->arena, &minutes)
-                             : outbox_sums(m->outbox, one_minute, &m->arena, &sums);
+        bool good = i == 0   ? outbox_minutes(s->outbox, 0, &s->arena, &minutes, &oldest)
+                    : i == 1 ? outbox_take(s->outbox, &taken, 1, &s->arena)
+                    : i == 2 ? outbox_grown(s->outbox, 0, &s->arena, &minutes)
+                             : outbox_sums(s->outbox, one_minute, &s->arena, &sums);
         assert_true(good);
-        assert_true(outbox_waited_us(m->outbox) > before_us);
-        before_us = outbox_waited_us(m->outbox);
+        assert_true(outbox_waited_us(s->outbox) > before_us);
+        before_us = outbox_waited_us(s->outbox);
     }
 }
 

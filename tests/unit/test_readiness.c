@@ -1,4 +1,4 @@
-/* Readiness, over a monitor and a publisher that say what the test wants. */
+/* What is judged from the facts of readiness, and what is said of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,42 +10,6 @@
 #include <string.h>
 
 #include "ops/readiness.h"
-#include "publish/publisher.h"
-#include "redis/monitor.h"
-
-/* Stand in for the store's and the publisher's own. */
-struct monitor {
-    enum monitor_state state;
-    struct redis_condition servers[2];
-};
-
-struct publisher {
-    const char *description;
-};
-
-enum monitor_state monitor_state(struct monitor *m, char message[static 512])
-{
-    snprintf(message, 512, "redis says no");
-    return m->state;
-}
-
-int64_t monitor_history_losses(const struct monitor *m)
-{
-    (void)m;
-    return 0;
-}
-
-size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
-{
-    assert_true(max >= 2);
-    memcpy(out, m->servers, sizeof(m->servers));
-    return 2;
-}
-
-void publisher_describe(struct publisher *p, char text[static 256])
-{
-    snprintf(text, 256, "%s", p->description);
-}
 
 struct example {
     const char *name;
@@ -77,15 +41,20 @@ static const struct example examples[] = {
 
 static char *check(const struct example *e, const char *publisher, bool verbose, bool *ready)
 {
-    struct ops_state state = {e->started, e->draining};
-    struct monitor monitor = {e->state, {{.name = "a:1", .reached = true}, {.name = "b:2"}}};
-    monitor.servers[1].reached = e->second_reached;
-    monitor.servers[1].clock_skew_ms = e->second_skew_ms;
-    struct publisher p = {publisher};
-    struct ops_sources sources = {.monitor = &monitor, .publisher = &p, .state = &state};
+    struct redis_condition servers[] = {{.name = "a:1", .reached = true}, {.name = "b:2"}};
+    servers[1].reached = e->second_reached;
+    servers[1].clock_skew_ms = e->second_skew_ms;
+    struct readiness_facts facts = {.started = e->started,
+        .draining = e->draining,
+        .connected = true,
+        .redis = e->state,
+        .redis_problem = "redis says no",
+        .servers = servers,
+        .n_servers = 2};
+    snprintf(facts.publisher, sizeof(facts.publisher), "%s", publisher);
     struct buf out = {0};
-    *ready = readiness_check(&sources, verbose, &out);
-    assert_int_equal(readiness_check(&sources, verbose, NULL), *ready);
+    *ready = readiness_judge(&facts, verbose, &out);
+    assert_int_equal(readiness_judge(&facts, verbose, NULL), *ready);
     buf_append_char(&out, '\0');
     return out.data;
 }
