@@ -181,16 +181,16 @@ static void test_a_record_is_missing(void **state)
     struct scene *s = *state;
     s->withheld = 1099;
     scene_publish(s);
-    scene_verify(s, SHORT_MS);
+    int64_t wait_ms = scene_verify_in_vain(s);
     assert_verdict(s, (uint64_t)scene_length_of(1099), 0);
     assert_places(s, 0, 0, scene_length_of(1099), 0);
-    assert_in_range(s->v.waited_us, SHORT_MS * 1000, WAIT_MS * 1000);
+    assert_true(s->v.waited_us >= wait_ms * 1000);
 }
 
 static void test_nothing_was_published(void **state)
 {
     struct scene *s = *state;
-    scene_verify(s, SHORT_MS);
+    scene_verify_in_vain(s);
     assert_verdict(s, 2 * s->accepted_s, 0);
     assert_int_equal(s->v.kafka_s, 0);
     assert_int_equal(s->v.kafka_total_s, 0);
