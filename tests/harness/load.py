@@ -6,6 +6,7 @@ must send it again. Anything else is a torn answer.
 
 import asyncio
 import json
+import socket
 import threading
 from collections import Counter, deque
 
@@ -26,6 +27,7 @@ class Client:
         self.accepted = []
         self.unfinished = []        # retry or 503: the daemon has not taken it
         self.statuses, self.torn, self.said_close = Counter(), None, False
+        self.socket, self.buffer, self.cut = None, b"", False
 
     @property
     def unanswered(self):
@@ -33,33 +35,47 @@ class Client:
         return [*self.unfinished, *self.under_way]
 
     async def play(self, port, stop):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            while not self.said_close and not (stop.is_set() and not self.under_way):
-                self._send(writer, stop)
-                await self._receive(reader)
-        except (asyncio.IncompleteReadError, ConnectionError) as e:
-            partial = getattr(e, "partial", b"")
-            self.torn = partial or None
-        finally:
-            writer.close()
+        with socket.socket() as self.socket:
+            self.socket.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(self.socket, ("127.0.0.1", port))
+            try:
+                while not self.said_close and not (stop.is_set() and not self.under_way):
+                    await self._send(stop)
+                    await self._receive()
+            except ConnectionError:
+                self.torn = self.buffer or None
 
-    def _send(self, writer, stop):
-        while len(self.under_way) < self.depth and not stop.is_set():
+    async def _send(self, stop):
+        """A daemon that has closed takes nothing more, but what it answered before can still be read: asyncio's streams would
+        throw that away."""
+        while len(self.under_way) < self.depth and not stop.is_set() and not self.cut:
             sent = run(self.next_ms, self.next_ms + 1000)
             self.next_ms += 1000
             self.under_way.append(sent)
-            writer.write(post("/v1/heartbeats", json.dumps(self.session.heartbeat(sent))))
+            try:
+                await asyncio.get_running_loop().sock_sendall(
+                    self.socket, post("/v1/heartbeats", json.dumps(self.session.heartbeat(sent))))
+            except ConnectionError:
+                self.cut = True
 
-    async def _receive(self, reader):
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+    async def _receive(self):
+        while b"\r\n\r\n" not in self.buffer:
+            await self._more()
+        head, _, rest = self.buffer.partition(b"\r\n\r\n")
+        head = head.decode().lower()
         length = int(head.split("content-length:")[1].split("\r\n")[0])
-        try:
-            body = await reader.readexactly(length)
-        except asyncio.IncompleteReadError as e:
-            raise asyncio.IncompleteReadError(head.encode() + e.partial, length) from None
-        self._take(int(head.split()[1]), body)
+        while len(rest) < length:
+            await self._more()
+            rest = self.buffer.partition(b"\r\n\r\n")[2]
+        self.buffer = rest[length:]
+        self._take(int(head.split()[1]), rest[:length])
         self.said_close = "connection: close" in head
+
+    async def _more(self):
+        data = await asyncio.get_running_loop().sock_recv(self.socket, 65536)
+        if not data:
+            raise ConnectionResetError
+        self.buffer += data
 
     def _take(self, status, body):
         sent = self.under_way.popleft()
