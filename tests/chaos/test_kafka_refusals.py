@@ -15,7 +15,7 @@ from harness.model import Model
 from harness.player import Player, accepted, run
 from harness.records import LEARNER_MINUTES, Merged, read_topics
 from harness.redis_truth import is_settled
-from harness.service import wait_until
+from harness.service import PATIENCE_S, wait_until
 
 RUNNING = {"publish": {"running_minutes": "1s"}}
 
@@ -59,7 +59,7 @@ def test_a_topic_deleted_while_publishing(kafka, new_minuted, redis):
     pupils = Class(minuted)
     pupils.watch()
     check_published(pupils.model, redis.client, kafka.brokers)
-    kafka.admin.delete_topics([LEARNER_MINUTES], operation_timeout=10)[LEARNER_MINUTES].result()
+    kafka.admin.delete_topics([LEARNER_MINUTES], operation_timeout=PATIENCE_S)[LEARNER_MINUTES].result()
     pupils.watch(60)
     wait_says(minuted, LEARNER_MINUTES, "missing")
     assert not is_settled(redis.client)

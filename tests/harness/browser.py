@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service as Driver
 
-from .service import free_port, wait_until
+from .service import PATIENCE_S, free_port, wait_until
 
 FLAGS = ("--headless=new --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run "
          "--disable-background-networking --disable-component-update --disable-default-apps --disable-extensions "
@@ -55,8 +55,8 @@ class Browser:
             raise AssertionError(f"Chromium did not start: {e}\n{self.log_tail()}") from None
         self.driver_pid = service.process.pid
         self.pid = self.driver.capabilities["goog:processID"]
-        self.driver.set_script_timeout(20)
-        self.driver.set_page_load_timeout(20)
+        self.driver.set_script_timeout(PATIENCE_S)
+        self.driver.set_page_load_timeout(PATIENCE_S)
         return self
 
     def _options(self):

@@ -74,7 +74,7 @@ class KafkaBroker(Service):
 
     def start(self):
         self.spawn([*self.java, "kafka.Kafka", self.properties])
-        self.wait_ready(lambda: self.admin.list_topics(timeout=1))
+        self.wait_ready(lambda: self.admin.list_topics(timeout=10))
         return self
 
     def topic_names(self):

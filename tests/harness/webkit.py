@@ -15,7 +15,7 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.webkitgtk.options import Options
 
 from .browser import Browser
-from .service import free_port, wait_until
+from .service import PATIENCE_S, free_port, wait_until
 
 DRIVER = "/usr/bin/WebKitWebDriver"
 FLAGS = ["--automation", "--autoplay-policy=allow"]
@@ -53,8 +53,8 @@ class WebKit(Browser):
             raise AssertionError(f"WebKit did not start: {e}\n{self.log_tail()}") from None
         self.driver_pid = self.pid = self.driver.service.process.pid
         self.pid = self.processes()[1]    # the browser is the driver's first child
-        self.driver.set_script_timeout(20)
-        self.driver.set_page_load_timeout(20)
+        self.driver.set_script_timeout(PATIENCE_S)
+        self.driver.set_page_load_timeout(PATIENCE_S)
         return self
 
     def _start_display(self):

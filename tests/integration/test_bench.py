@@ -11,7 +11,7 @@ import pytest
 
 from harness.bench import BENCH, QUICK, Bench
 from harness.redis_truth import Truth
-from harness.service import environment, free_port, wait_until
+from harness.service import PATIENCE_S, environment, free_port, wait_until
 
 SECOND_US = 1_000_000
 PLAIN = ("--plain", *QUICK)
@@ -171,7 +171,7 @@ def test_an_assertion_that_is_not_met(bench):
     (("--nonsense",), "nonsense"), ((), "--config")])
 def test_bad_options(words, named):
     config = ("--config", "minuted.yaml") if words else ()
-    done = subprocess.run([BENCH, *config, *words], capture_output=True, text=True, env=environment(), timeout=10)
+    done = subprocess.run([BENCH, *config, *words], capture_output=True, text=True, env=environment(), timeout=PATIENCE_S)
     assert done.returncode == 2 and named in done.stderr and not done.stdout
 
 

@@ -14,7 +14,7 @@ from harness.model import Model, claimed_seconds
 from harness.player import Player, accepted, patiently, run
 from harness.records import Merged, read_topics
 from harness.redis_truth import Truth
-from harness.service import wait_until
+from harness.service import PATIENCE_S, wait_until
 
 UNAVAILABLE = [{"status": "retry", "reason": "unavailable"}]
 LESSONS = ("open-1", "open-2", "open-3", "winter-1")
@@ -161,7 +161,7 @@ def send_at_once(daemons, claims, rng, n=8):
     for tab in tabs:
         tab.start()
     for tab in tabs:
-        tab.join(120)
+        tab.join(PATIENCE_S)
         assert not tab.problems, tab.problems
 
 
@@ -255,7 +255,7 @@ def test_what_grows_between_take_and_commit_is_published_again(kafka, new_minute
         stream.start()
     model = Model()
     for stream in streams:
-        stream.join(120)
+        stream.join(PATIENCE_S)
         assert not stream.problems, stream.problems
         for session, sent in stream.sent:
             model.claim(session.name, "open-1", session.anchor_ms, sent)

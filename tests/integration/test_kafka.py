@@ -13,7 +13,7 @@ from harness.player import Player, accepted, run
 from harness.records import (LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, Merged, partition_of,
                              read_topics)
 from harness.redis_truth import is_settled
-from harness.service import wait_until
+from harness.service import PATIENCE_S, wait_until
 
 GRACE_PASSED_MS = 5 * MINUTE_MS
 
@@ -49,12 +49,12 @@ def test_create_topics(kafka_without_topics, new_minuted):
 
 def test_create_topics_says_which_broker_cannot_be_reached(new_minuted):
     minuted = new_minuted(brokers="127.0.0.1:1")
-    code, output = run_minuted("--config", minuted.write_config(), "--create-topics", seconds=90)
+    code, output = run_minuted("--config", minuted.write_config(), "--create-topics")
     assert code != 0 and "127.0.0.1:1" in output
 
 
 def test_a_missing_topic_is_named_and_heals(kafka, new_minuted, redis):
-    kafka.admin.delete_topics([LEARNER_MINUTES], operation_timeout=10)[LEARNER_MINUTES].result()
+    kafka.admin.delete_topics([LEARNER_MINUTES], operation_timeout=PATIENCE_S)[LEARNER_MINUTES].result()
     wait_until(lambda: LEARNER_MINUTES not in kafka.topic_names(), "it is gone")
     minuted = new_minuted(redis, kafka.brokers, changes={"publish": {"running_minutes": "1s"}}).start(NOW_MS)
     model = Model()
@@ -117,7 +117,7 @@ def test_kcat_reads_the_totals(kafka, new_minuted, redis):
     minuted.advance(GRACE_PASSED_MS)
     wait_settled(redis.client)
     done = subprocess.run(["kcat", "-b", kafka.brokers, "-C", "-t", LEARNER_LESSONS, "-e", "-q", "-f", "%k %s\n",
-                           "-X", "isolation.level=read_committed"], capture_output=True, text=True, timeout=60)
+                           "-X", "isolation.level=read_committed"], capture_output=True, text=True, timeout=PATIENCE_S)
     key, value = done.stdout.strip().splitlines()[-1].split(" ", 1)
     assert key == "higher/open-1/teacher-1"
     assert '"watched_seconds":50' in value.replace(" ", "")

@@ -13,7 +13,7 @@ from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic
 from harness.kafka_broker import TOPICS, KafkaBroker, kafka_jars
 from harness.ledger import LEDGER, Ledger, run_ledger
 from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, end_offsets, proto, read_topics
-from harness.service import Service, wait_until
+from harness.service import PATIENCE_S, Service, wait_until
 
 MINUTE = 1674187200
 PARTITIONS = 2
@@ -45,7 +45,7 @@ def create(kafka, *topics, partitions=PARTITIONS, **config):
 
 
 def create_again(kafka, *topics, **config):
-    for future in kafka.admin.delete_topics(list(topics), operation_timeout=10).values():
+    for future in kafka.admin.delete_topics(list(topics), operation_timeout=PATIENCE_S).values():
         future.result()
     wait_until(lambda: not kafka.topic_names().intersection(topics), "topics are deleted")
     create(kafka, *topics, **config)
@@ -277,7 +277,7 @@ def alter(kafka, topic, **config):
 def low_offsets(kafka, topic):
     reader = Consumer({"bootstrap.servers": kafka.brokers, "group.id": "low", "log_level": 0})
     try:
-        return [reader.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[0] for p in range(PARTITIONS)]
+        return [reader.get_watermark_offsets(TopicPartition(topic, p), timeout=PATIENCE_S)[0] for p in range(PARTITIONS)]
     finally:
         reader.close()
 

@@ -186,10 +186,10 @@ def test_keys_carry_the_partition_tag(minuted, player, redis):
 
 # --- set up wrongly -----------------------------------------------------------------------------
 
-def refusal(minuted, *words, seconds=20):
+def refusal(minuted, *words):
     """The daemon must refuse to start and say why in words."""
     minuted.launch()
-    code = minuted.wait_exit(seconds)
+    code = minuted.wait_exit()
     log = minuted.log_text()
     assert code not in (0, 99) and code > 0, log
     for word in words:
