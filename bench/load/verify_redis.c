@@ -16,9 +16,9 @@
 #include "load/stored.h"
 #include "redis/client.h"
 #include "redis/discovery.h"
-#include "redis/partition.h"
 #include "redis/resolver.h"
 #include "redis/resp.h"
+#include "redis/topology.h"
 
 enum { BATCH = 500 };
 
@@ -194,7 +194,7 @@ static void write_commands(struct redis_reading *r, int partition, const struct 
     struct slice portal = slice_of(r->evidence->portal);
     struct key_prefix prefix;
     char name[EVIDENCE_LEARNER_MAX + 1];
-    partition_prefix(&prefix, partition, r->config->redis.partitions);
+    topology_key_prefix(&prefix, partition, r->config->redis.partitions);
     buf_clear(&r->commands);
     for (size_t b = 0; b < r->n_buckets; b++) {
         resp_begin(&r->commands, 2 + batch->n);
@@ -255,8 +255,8 @@ bool verify_read_redis(const struct config *config, const struct topology *t, co
     char name[EVIDENCE_LEARNER_MAX + 1];
     bool good = true;
     for (size_t i = 0; good && i < evidence->n_learners; i++) {
-        uint64_t hash = partition_hash(portal, evidence_learner(evidence, i, name));
-        int partition = partition_of_hash(hash, config->redis.partitions);
+        uint64_t hash = topology_hash_learner(portal, evidence_learner(evidence, i, name));
+        int partition = topology_partition_of(hash, config->redis.partitions);
         struct learner_batch *batch = &r.batches[partition];
         batch->learners[batch->n++] = i;
         good = batch->n < BATCH || read_batch(&r, partition);

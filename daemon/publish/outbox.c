@@ -42,7 +42,7 @@ struct outbox *outbox_new_with(
     o->monitor = *monitor;
     o->log = log;
     for (int p = 0; p < config->redis.partitions; p++)
-        partition_prefix(&o->prefixes[p], p, config->redis.partitions);
+        topology_key_prefix(&o->prefixes[p], p, config->redis.partitions);
     return o;
 }
 
@@ -292,9 +292,8 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
     int64_t began_us = clock_monotonic_us();
     for (size_t server = 0; o->n_requests > 0 && server < o->topology->n_servers; server++)
         if (o->links[server].commands.len > 0) {
-            struct barrier asked = {0};
-            if (barrier)
-                asked = barrier_of(o->config, &o->topology->servers[server]);
+            struct barrier none = {0};
+            struct barrier asked = barrier ? o->topology->servers[server].barrier : none;
             for (int step = 0; step < asked.steps; step++)
                 barrier_encode(&o->links[server].commands, asked, step);
             client_append_fence(&o->links[server].commands, ++o->fences);

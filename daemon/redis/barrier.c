@@ -6,16 +6,15 @@
 #include "config/config.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
-#include "redis/topology.h"
 
 enum { STEP_MS = 1000 /* how long replicas may take to acknowledge */ };
 
-struct barrier barrier_of(const struct config *config, const struct redis_server *server)
+struct barrier barrier_of(const struct config *config, bool has_waitaof)
 {
     const struct redis_durability *durability = &config->redis.durability;
     struct barrier barrier = {0, durability->replicas};
     if (durability->replicas > 0)
-        barrier.steps = durability->fsync && server->has_waitaof ? 2 : 1;
+        barrier.steps = durability->fsync && has_waitaof ? 2 : 1;
     return barrier;
 }
 

@@ -16,20 +16,15 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "redis/topology.h"
 
 struct config;
-struct redis_server;
 
 /* The steps of a barrier, in order; each is one command with one answer. */
 enum { BARRIER_MEMORY, BARRIER_DISKS };
 
-struct barrier {
-    int steps;    /* 0: there is no barrier, the reply to a write is enough; 1: memory; 2: and disks */
-    int replicas; /* that must acknowledge each step */
-};
-
-/* The barrier of CONFIG on SERVER, as it was found at the last look. */
-struct barrier barrier_of(const struct config *config, const struct redis_server *server);
+/* The barrier of CONFIG on a server that knows WAITAOF or does not. */
+struct barrier barrier_of(const struct config *config, bool has_waitaof);
 
 /* Appends the command of STEP. Its answer comes after a second at the latest. */
 void barrier_encode(struct buf *b, struct barrier barrier, int step);

@@ -106,9 +106,9 @@ static enum discovery discover_cluster(const struct asking *a)
     }
     freeReplyObject(rows);
     for (int p = 0; good && p < a->config->redis.partitions; p++) {
-        char tag[PARTITION_TAG_MAX + 1];
-        partition_tag(p, a->config->redis.partitions, tag);
-        unsigned slot = partition_slot(slice_of(tag));
+        char tag[TOPOLOGY_TAG_MAX + 1];
+        topology_tag(p, a->config->redis.partitions, tag);
+        unsigned slot = topology_slot_of(slice_of(tag));
         if (t->server_of_slot[slot] < 0) {
             snprintf(a->error, 512, "no primary of the redis cluster holds slot %u of partition %d", slot, p);
             return DISCOVERY_UNREACHABLE;

@@ -24,7 +24,7 @@ struct marks {
 static void key(struct buf *b, int partition, int partitions)
 {
     struct key_prefix prefix;
-    partition_prefix(&prefix, partition, partitions);
+    topology_key_prefix(&prefix, partition, partitions);
     resp_key(b, &prefix, "history");
 }
 

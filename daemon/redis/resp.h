@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "redis/partition.h"
+#include "redis/topology.h"
 
 #define KEY_PUBLISHER "minuted:publisher"
 #define KEY_WATERMARKS "minuted:watermarks"

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config/config.h"
+#include "redis/barrier.h"
 #include "redis/client.h"
 #include "redis/discovery.h"
 #include "redis/history.h"
@@ -116,7 +117,7 @@ static enum check_result check_one(struct survey *s, struct survey_findings *out
     enum check_result result = check_server(
         &s->context, connection->redis, &t->servers[i], holds_settings, &connection->permitted_ms, seen);
     int partitions = s->context.config->redis.partitions;
-    t->servers[i].has_waitaof = seen->has_waitaof;
+    t->servers[i].barrier = barrier_of(s->context.config, seen->has_waitaof);
     if (result == CHECK_GOOD)
         look_at_replicas(s, connection, seen);
     if (result == CHECK_GOOD &&

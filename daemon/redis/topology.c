@@ -1,10 +1,60 @@
-/* Where the Redis servers are, and which of them holds what. */
+/* Where a learner's keys are. */
 #include "redis/topology.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/mem.h"
+
+/* ---- from a learner to a partition, and from a key to a slot ---- */
+
+uint64_t topology_hash_learner(struct slice portal, struct slice learner)
+{
+    char joined[256];
+    if (portal.len + 1 + learner.len > sizeof(joined)) { /* longer than any valid name */
+        portal.len = 0;
+        learner.len = learner.len < sizeof(joined) - 1 ? learner.len : sizeof(joined) - 1;
+    }
+    memcpy(joined, portal.ptr, portal.len);
+    joined[portal.len] = '/';
+    memcpy(joined + portal.len + 1, learner.ptr, learner.len);
+    return XXH64(joined, portal.len + 1 + learner.len, 0);
+}
+
+unsigned topology_slot_of(struct slice tag)
+{
+    unsigned crc = 0;
+    for (size_t i = 0; i < tag.len; i++) {
+        crc ^= (unsigned)(unsigned char)tag.ptr[i] << 8;
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+        crc &= 0xffff;
+    }
+    return crc % CLUSTER_SLOTS;
+}
+
+void topology_tag(int p, int partitions, char tag[static TOPOLOGY_TAG_MAX + 1])
+{
+    unsigned start = (unsigned)(p * CLUSTER_SLOTS / partitions);
+    unsigned share = (unsigned)((p + 1) * CLUSTER_SLOTS / partitions) - start;
+    unsigned slot;
+    unsigned n = 0;
+    do {
+        int len = snprintf(tag, TOPOLOGY_TAG_MAX + 1, "%d.%u", p, n++);
+        slot = topology_slot_of((struct slice){tag, (size_t)len});
+    } while (slot < start + share / 4 || slot >= start + share - share / 4);
+}
+
+void topology_key_prefix(struct key_prefix *prefix, int partition, int partitions)
+{
+    char tag[TOPOLOGY_TAG_MAX + 1];
+    topology_tag(partition, partitions, tag);
+    prefix->len = (size_t)snprintf(prefix->text, sizeof(prefix->text), "minuted:{%s}:", tag);
+}
+
+/* ---- the servers ---- */
 
 struct topology *topology_new(void)
 {
@@ -56,7 +106,7 @@ enum topology_change topology_compare(const struct topology *before, const struc
             one = TOPOLOGY_SERVERS;
         else if (!endpoint_address_equal(&was->address, &is->address))
             one = TOPOLOGY_ADDRESSES;
-        else if (was->usable != is->usable || was->has_waitaof != is->has_waitaof)
+        else if (was->usable != is->usable || was->barrier.steps != is->barrier.steps)
             one = TOPOLOGY_USABILITY;
         change = one > change ? one : change;
     }
@@ -73,6 +123,6 @@ int topology_find_server(const struct topology *t, const char *name)
 
 size_t topology_server_of_key(const struct topology *t, const char *key)
 {
-    int16_t server = t->server_of_slot[partition_slot(slice_of(key))];
+    int16_t server = t->server_of_slot[topology_slot_of(slice_of(key))];
     return server < 0 ? 0 : (size_t)server;
 }

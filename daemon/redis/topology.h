@@ -1,7 +1,8 @@
 /*
- * Where the Redis servers are, and which of them holds which partition and which key. The monitor makes a new
- * topology at every look; whoever keeps connections follows it by monitor_follow(), which compares the new
- * one with the one that was followed until then. Pure.
+ * Where a learner's keys are: which partition the learner belongs to, the hash tag that puts a partition's
+ * keys on one server of a cluster, where the Redis servers are, and which of them holds which partition and
+ * which key. The monitor makes a new topology at every look; whoever keeps connections follows it by
+ * monitor_follow(), which compares the new one with the one that was followed until then. Pure.
  */
 #pragma once
 
@@ -12,11 +13,46 @@
 #include <stdint.h>
 
 #include "base/endpoint.h"
-#include "redis/partition.h"
+#include "base/slice.h"
 
 struct redis_login;
 
-enum { PARTITIONS_MAX = 256, SERVERS_MAX = 64 };
+enum { PARTITIONS_MAX = 256, SERVERS_MAX = 64, CLUSTER_SLOTS = 16384, TOPOLOGY_TAG_MAX = 15 };
+
+/* ---- from a learner to a partition, and from a key to a slot ---- */
+
+/* XXH64 with seed 0 of `portal/learner`. */
+uint64_t topology_hash_learner(struct slice portal, struct slice learner);
+
+static inline int topology_partition_of(uint64_t hash, int partitions)
+{
+    return (int)(hash % (uint64_t)partitions);
+}
+
+/* The cluster's slot of a hash tag: CRC16 (XMODEM) modulo 16384. */
+unsigned topology_slot_of(struct slice tag);
+
+/*
+ * The tag of partition P of PARTITIONS: the first `p.n` (n = 0, 1, …) whose slot lies in the middle half of
+ * the p-th share of the slots, so that 2, 4, 8, … shards of equal slots hold equally many partitions.
+ */
+void topology_tag(int p, int partitions, char tag[static TOPOLOGY_TAG_MAX + 1]);
+
+/* What a partition's keys begin with: "minuted:{tag}:". */
+struct key_prefix {
+    char text[32];
+    size_t len;
+};
+
+void topology_key_prefix(struct key_prefix *prefix, int partition, int partitions);
+
+/* ---- the servers ---- */
+
+/* What makes a write durable on more than one server; redis/barrier.h has the commands. */
+struct barrier {
+    int steps;    /* 0: there is no barrier, the reply to a write is enough; 1: memory; 2: and disks */
+    int replicas; /* that must acknowledge each step */
+};
 
 /* Where a server is; the address is numeric, so connecting to it does not block. */
 struct redis_server {
@@ -25,7 +61,7 @@ struct redis_server {
     struct endpoint_address address; /* of the name: the one that answered; zeroed while none is known */
     const struct redis_login *login; /* borrowed from the configuration; NULL: none */
     bool usable;                     /* reached at the last look, and set up to keep what is accepted */
-    bool has_waitaof;                /* Redis from 7.2 on, and Valkey */
+    struct barrier barrier;          /* of the configuration, on the server as the last look found it */
 };
 
 /* Immutable once it is shared; counted references. */

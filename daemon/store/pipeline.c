@@ -340,7 +340,7 @@ static void launch(struct pipeline *p)
     event_del(p->linger);
     p->sent_since_us = p->queued_since_us;
     p->launched_us = clock_monotonic_us();
-    p->barrier = barrier_of(p->context->config, &p->where);
+    p->barrier = p->where.barrier;
     p->barrier_step = 0;
     for (int i = 0; i < partitions(p); i++)
         if (p->lanes[i].queued > 0)
@@ -417,7 +417,7 @@ struct pipeline *pipeline_new(
     p->lanes = mem_zalloc((size_t)partitions(p) * sizeof(*p->lanes));
     for (int i = 0; i < partitions(p); i++) {
         p->lanes[i].pipeline = p;
-        partition_prefix(&p->lanes[i].prefix, i, partitions(p));
+        topology_key_prefix(&p->lanes[i].prefix, i, partitions(p));
         STAILQ_INIT(&p->lanes[i].queue);
         STAILQ_INIT(&p->lanes[i].sent);
     }

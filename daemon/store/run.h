@@ -43,7 +43,7 @@ struct store_run {
     uint32_t late_seconds; /* clipped by the floor */
     /* the store's own */
     struct store_batch *batch;
-    uint64_t hash;        /* partition_hash() */
+    uint64_t hash;        /* topology_hash_learner() */
     int64_t submitted_us; /* monotonic */
     STAILQ_ENTRY(store_run) link;
 };

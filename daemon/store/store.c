@@ -96,7 +96,7 @@ struct store *store_new(struct event_base *base, const struct config *config, st
     };
     STAILQ_INIT(&s->refused);
     for (int p = 0; p < config->redis.partitions; p++)
-        partition_prefix(&s->prefixes[p], p, config->redis.partitions);
+        topology_key_prefix(&s->prefixes[p], p, config->redis.partitions);
     s->progress = progress_new(base, monitor, log, &s->counters);
     s->refuse = event_new(base, -1, 0, on_refuse, s);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
@@ -142,9 +142,9 @@ void store_submit(struct store *s, struct store_batch *batch, struct store_run *
         struct store_run *run = &runs[i];
         assert(run->claim.first_second < run->claim.end_second);
         run->batch = batch;
-        run->hash = partition_hash(run->portal, run->learner);
+        run->hash = topology_hash_learner(run->portal, run->learner);
         run->submitted_us = now_us;
-        int partition = partition_of_hash(run->hash, s->context.config->redis.partitions);
+        int partition = topology_partition_of(run->hash, s->context.config->redis.partitions);
         struct pipeline *p =
             s->n_pipelines == 0 ? NULL : s->pipelines[topology_server_of_partition(s->topology, partition)];
         if (p != NULL && pipeline_admits(p, now_us)) {
@@ -161,7 +161,8 @@ void store_submit(struct store *s, struct store_batch *batch, struct store_run *
 
 static struct progress_subject subject_of(const struct store *s, struct slice portal, struct slice learner)
 {
-    int partition = partition_of_hash(partition_hash(portal, learner), s->context.config->redis.partitions);
+    int partition =
+        topology_partition_of(topology_hash_learner(portal, learner), s->context.config->redis.partitions);
     return (struct progress_subject){partition, &s->prefixes[partition], portal, learner};
 }
 

@@ -21,6 +21,7 @@
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
 #include "publish/watermark.h"
+#include "redis/barrier.h"
 #include "redis/check.h"
 #include "redis/discovery.h"
 #include "redis/history.h"
@@ -311,6 +312,7 @@ static void run(struct scene *s, call *function, struct slice bytes)
     struct arena arena = {0};
     s->outbox = outbox_new_with(s->config, &monitor, s->log);
     s->outbox->topology = one_server();
+    s->outbox->topology->servers[0].barrier = barrier_of(s->config, false);
     s->outbox->links[0].redis = connect_to(&s->server, bytes);
     function(s, &arena);
     arena_free(&arena);

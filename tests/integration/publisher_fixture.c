@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "redis/partition.h"
 #include "redis/resp.h"
+#include "redis/topology.h"
 
 static char deployment[] = "winter";
 static struct config_property properties[] = {
@@ -165,7 +165,7 @@ const char *learner_in(const struct publisher_fixture *f, int partition, int n)
     char *name = names[next++ % 8];
     for (int i = 1, found = -1; found < n; i++) {
         snprintf(name, sizeof(names[0]), "t-%d", i);
-        found += partition_of_hash(partition_hash(SLICE_LITERAL("higher"), slice_of(name)),
+        found += topology_partition_of(topology_hash_learner(SLICE_LITERAL("higher"), slice_of(name)),
                      f->redis->config.redis.partitions) == partition;
     }
     return name;

@@ -22,7 +22,7 @@ const char *const retire_lesson_names[RETIRE_LESSONS] = {"l1", "l2", "l3"};
 int64_t retire_floor_of(struct fixture *f, int partition)
 {
     struct key_prefix prefix;
-    partition_prefix(&prefix, partition, RETIRE_PARTITIONS);
+    topology_key_prefix(&prefix, partition, RETIRE_PARTITIONS);
     redisReply *reply = redisCommand(f->nodes[0].client, "GET %sfloor", prefix.text);
     int64_t floor = reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : -1;
     freeReplyObject(reply);
@@ -246,7 +246,7 @@ void retire_weigh_bucket(struct fixture *f, int64_t bucket)
     static const char weight[128 * 1024];
     for (int p = 0; p < RETIRE_PARTITIONS; p++) {
         struct key_prefix prefix;
-        partition_prefix(&prefix, p, RETIRE_PARTITIONS);
+        topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
         freeReplyObject(redisCommand(f->nodes[0].client, "HSET %sw:%lld weight %b", prefix.text,
             (long long)bucket, weight, sizeof(weight)));
     }

@@ -217,8 +217,8 @@ void fixture_before_asking_again(
 
 int fixture_partition_of(const struct fixture *f, const char *learner)
 {
-    return partition_of_hash(
-        partition_hash(SLICE_LITERAL("basic"), slice_of(learner)), f->config.redis.partitions);
+    return topology_partition_of(
+        topology_hash_learner(SLICE_LITERAL("basic"), slice_of(learner)), f->config.redis.partitions);
 }
 
 /* A cursor is its connection's, so a portion that cannot be taken begins anew. */

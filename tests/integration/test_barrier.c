@@ -215,7 +215,7 @@ static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
         fixture_run(other, "l1", base_s * 1000, 15000, 0, 15000)};
     fixture_write(f, runs, 2);
     struct key_prefix prefix;
-    partition_prefix(&prefix, bad, PARTITIONS);
+    topology_key_prefix(&prefix, bad, PARTITIONS);
     redis_process_command(&pair->first->nodes[0], "SET %sepoch spoiled", prefix.text);
     assert_in_time(f, takes_the_first_alone(f, good, bad));
 }

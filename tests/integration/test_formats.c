@@ -43,7 +43,7 @@ enum value { MASKS, TOTAL, SUM };
 static void write_key(struct fixture *f, enum value value, char key[static 128])
 {
     struct key_prefix prefix;
-    partition_prefix(&prefix, 0, f->config.redis.partitions);
+    topology_key_prefix(&prefix, 0, f->config.redis.partitions);
     if (value == MASKS)
         snprintf(key, 128, "%sw:%lld", prefix.text, (long long)base_s / 600);
     else if (value == TOTAL)

@@ -5,7 +5,7 @@
 
 #include "cases.h"
 #include "publisher_fixture.h"
-#include "redis/partition.h"
+#include "redis/topology.h"
 
 static int partition_of(const char *route)
 {
@@ -92,7 +92,7 @@ static void watch_crowd(struct publisher_fixture *f, int64_t minute, int n)
     for (int i = 1; n > 0; i++) {
         char *name = names[queued];
         snprintf(name, sizeof(names[0]), "c-%d", i);
-        if (partition_of_hash(partition_hash(SLICE_LITERAL("higher"), slice_of(name)), 2) != 0)
+        if (topology_partition_of(topology_hash_learner(SLICE_LITERAL("higher"), slice_of(name)), 2) != 0)
             continue;
         runs[queued] = fixture_run(name, "a", minute * 60000, 1000, 0, 1000);
         runs[queued].portal = SLICE_LITERAL("higher");

@@ -275,7 +275,7 @@ static void refuse(struct publisher_fixture *f, int partition, bool refused)
     static const char *const names[] = {"due", "ld"};
     struct redis_process *server = &f->redis->nodes[0];
     struct key_prefix prefix;
-    partition_prefix(&prefix, partition, f->redis->config.redis.partitions);
+    topology_key_prefix(&prefix, partition, f->redis->config.redis.partitions);
     for (size_t i = 0; i < 2; i++) {
         if (refused) {
             redis_process_command(
@@ -310,7 +310,7 @@ static void the_watermark_waits_for_the_unreadable(void **state)
     struct publisher_fixture *f = *state;
     struct key_prefix prefix;
     publisher_fixture_make_cluster(f, NULL);
-    partition_prefix(&prefix, 0, f->redis->config.redis.partitions);
+    topology_key_prefix(&prefix, 0, f->redis->config.redis.partitions);
     watch(f, MINUTE, learner_in(f, 0, 0), "a", 0, 1);
     redis_process_command(&f->redis->nodes[0], "HSET %sw:%lld higher/%s damaged", prefix.text,
         (long long)MINUTE / 10, learner_in(f, 0, 0));
@@ -332,7 +332,7 @@ static void the_unreadable_hold_up_nobody(void **state)
     struct key_prefix prefix;
     publisher_fixture_make_cluster(f, NULL);
     f->redis->config.publish.max_rate = 8; /* records of a transaction: four learners */
-    partition_prefix(&prefix, 0, f->redis->config.redis.partitions);
+    topology_key_prefix(&prefix, 0, f->redis->config.redis.partitions);
     for (int i = 0; i < DAMAGED; i++) {
         const char *learner = learner_in(f, 0, i);
         int64_t minute = MINUTE - i / OF_A_MINUTE;

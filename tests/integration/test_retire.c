@@ -129,7 +129,7 @@ static void test_a_horizon_of_before_the_retiring(void **state)
     struct store_run again = retire_run(0, 1, old_horizon * 60, 60);
     struct store_run_queue queue = STAILQ_HEAD_INITIALIZER(queue);
     STAILQ_INSERT_TAIL(&queue, &again, link);
-    partition_prefix(&prefix, fixture_partition_of(f, retire_learner_names[0]), RETIRE_PARTITIONS);
+    topology_key_prefix(&prefix, fixture_partition_of(f, retire_learner_names[0]), RETIRE_PARTITIONS);
     apply_encode(&command, &scratch, &prefix, &queue, old_horizon, 70, false);
     redisReply *reply;
     assert_int_equal(redisAppendFormattedCommand(f->nodes[0].client, command.data, command.len), REDIS_OK);
@@ -146,7 +146,7 @@ static void test_a_horizon_of_before_the_retiring(void **state)
 static void retire_bucket(struct fixture *f, int partition, int64_t bucket)
 {
     struct key_prefix prefix;
-    partition_prefix(&prefix, partition, RETIRE_PARTITIONS);
+    topology_key_prefix(&prefix, partition, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0],
         "FCALL " STORE_FUNCTION("retire") " 14 %sfloor %sdue %sw:%lld a b c d e f g h i j %sl:%lld %lld 70",
         prefix.text, prefix.text, prefix.text, (long long)bucket, prefix.text, (long long)bucket * 10 - 10,
@@ -247,7 +247,7 @@ static void test_retiring_over_maxmemory(void **state)
         submit_one(f, i, 0, start_s, 30);
     int p = fixture_partition_of(f, retire_learner_names[0]);
     struct key_prefix prefix;
-    partition_prefix(&prefix, p, RETIRE_PARTITIONS);
+    topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 1");
     fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
@@ -268,7 +268,7 @@ static void test_an_unused_partition_is_closed_first(void **state)
     int used = fixture_partition_of(f, retire_learner_names[0]);
     int unused = (used + 1) % RETIRE_PARTITIONS;
     struct key_prefix prefix;
-    partition_prefix(&prefix, unused, RETIRE_PARTITIONS);
+    topology_key_prefix(&prefix, unused, RETIRE_PARTITIONS);
     int64_t floor = retire_floor_of(f, used);
     redis_process_command(&f->nodes[0], "SADD %sd:%lld basic/x", prefix.text, (long long)floor - 1);
     fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
@@ -393,7 +393,7 @@ static void test_a_lost_due_is_made_up_for_at_the_horizon(void **state)
     struct store_run run = submit_one(f, 0, 0, retire_horizon_minute(f) * 60, 30);
     retire_model_credit(m, 0, 0, &run, 0);
     struct key_prefix prefix;
-    partition_prefix(&prefix, p, RETIRE_PARTITIONS);
+    topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     assert_false(is_dirty(f, p));
     retire_publish_all(f, m); /* the sums only */
@@ -415,7 +415,7 @@ static void test_a_lost_due_is_made_up_for_by_the_next_second(void **state)
     int64_t start_s = retire_horizon_minute(f) * 60;
     submit_one(f, 0, 0, start_s, 30);
     struct key_prefix prefix;
-    partition_prefix(&prefix, p, RETIRE_PARTITIONS);
+    topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     submit_one(f, 0, 0, start_s + 30, 1);
     assert_true(is_dirty(f, p));

@@ -259,7 +259,7 @@ static void test_settle_compares(void **state)
     struct outbox_portion taken;
     struct key_prefix prefix;
     int p = fixture_partition_of(f, learner_names[2]);
-    partition_prefix(&prefix, p, f->config.redis.partitions);
+    topology_key_prefix(&prefix, p, f->config.redis.partitions);
     redisReply *due =
         redisCommand(f->nodes[0].client, "ZSCORE %sdue %lld", prefix.text, (long long)base_s / 60);
     assert_int_equal(strtoll(due->str, NULL, 10), base_s + 60 + 70); /* end of the minute + grace */
@@ -307,7 +307,7 @@ static void test_an_unreadable_learner_is_left_out(void **state)
     struct key_prefix prefix;
     char name[16];
     int p = fixture_partition_of(f, learner_names[0]);
-    partition_prefix(&prefix, p, f->config.redis.partitions);
+    topology_key_prefix(&prefix, p, f->config.redis.partitions);
     struct store_run runs[2] = {make_run(0, 0, base_s * 1000, 15000, 0, 15000),
         fixture_run(mate_of_first(f, name), "l1", base_s * 1000, 15000, 0, 15000)};
     fixture_write(f, runs, 2);
@@ -368,7 +368,7 @@ static void test_a_grown_minute_without_sums_is_settled(void **state)
     struct key_prefix prefix;
     struct outbox_minutes grown;
     struct outbox_sums sums;
-    partition_prefix(&prefix, 0, f->config.redis.partitions);
+    topology_key_prefix(&prefix, 0, f->config.redis.partitions);
     redis_process_command(&f->nodes[0], "SADD %sld %lld", prefix.text, (long long)base_s / 60);
     assert_in_time(f, outbox_sums(f->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.n, 0);

@@ -124,7 +124,7 @@ static void start_server(struct scene *s, size_t server)
     assert_true(endpoint_resolve(&r->endpoint, &address->addr, &address->len));
     for (int p = 0; p < PARTITIONS; p++) {
         struct key_prefix prefix;
-        partition_prefix(&prefix, p, PARTITIONS);
+        topology_key_prefix(&prefix, p, PARTITIONS);
         put_names(r, server, prefix.text);
         if (p == 0)
             put_mask(r, server == 0 ? 7 : 3, prefix.text);

@@ -17,7 +17,7 @@
 #include "patience.h"
 #include "publish/lease.h"
 #include "publish/outbox_retire.h"
-#include "redis/partition.h"
+#include "redis/topology.h"
 #include "store_fixture.h"
 
 enum { SHARDS = FIXTURE_NODES, LEARNERS = 40 };

@@ -70,7 +70,7 @@ static void watch_all(struct scene *s)
 static void produce(struct scene *s, struct record r)
 {
     const char *type = record_content_type(s->writer.format);
-    int32_t partition = (int32_t)(partition_hash(r.route, SLICE_LITERAL("")) % TOPIC_PARTITIONS);
+    int32_t partition = (int32_t)(topology_hash_learner(r.route, SLICE_LITERAL("")) % TOPIC_PARTITIONS);
     rd_kafka_resp_err_t err = rd_kafka_producev(s->producer, RD_KAFKA_V_TOPIC(record_topic(r.kind)),
         RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(r.key.ptr, r.key.len),
         RD_KAFKA_V_VALUE((void *)r.value.ptr, r.value.len), RD_KAFKA_V_TIMESTAMP(r.time_ms),
@@ -321,7 +321,7 @@ struct value scene_masks(const struct scene *s, size_t learner)
     struct key_prefix prefix;
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    partition_prefix(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
+    topology_key_prefix(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
     snprintf(v.key, sizeof(v.key), "%.*sw:%lld", (int)prefix.len, prefix.text, (long long)(BASE_S / 600));
     snprintf(v.field, sizeof(v.field), "basic/%s", name);
     get(s, &v);
@@ -334,7 +334,7 @@ struct value scene_total(const struct scene *s, size_t learner)
     struct key_prefix prefix;
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    partition_prefix(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
+    topology_key_prefix(&prefix, fixture_partition_of(s->redis, name), PARTITIONS);
     snprintf(v.key, sizeof(v.key), "%.*st:basic/%s", (int)prefix.len, prefix.text, name);
     snprintf(v.field, sizeof(v.field), "%s", lessons[learner % LESSONS]);
     get(s, &v);

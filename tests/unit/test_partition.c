@@ -10,28 +10,28 @@
 #include <xxhash.h>
 
 #include "base/buf.h"
-#include "redis/partition.h"
+#include "redis/topology.h"
 
 static void test_slot_is_the_clusters(void **state)
 {
     (void)state;
     /* the check value of CRC16/XMODEM */
-    assert_int_equal(partition_slot(SLICE_LITERAL("123456789")), 0x31c3 % CLUSTER_SLOTS);
-    assert_int_equal(partition_slot(SLICE_LITERAL("")), 0);
-    assert_int_equal(partition_slot(SLICE_LITERAL("foo")), 12182);
+    assert_int_equal(topology_slot_of(SLICE_LITERAL("123456789")), 0x31c3 % CLUSTER_SLOTS);
+    assert_int_equal(topology_slot_of(SLICE_LITERAL("")), 0);
+    assert_int_equal(topology_slot_of(SLICE_LITERAL("foo")), 12182);
 }
 
 static void test_hash_joins_portal_and_learner(void **state)
 {
     (void)state;
-    uint64_t hash = partition_hash(SLICE_LITERAL("basic"), SLICE_LITERAL("t-1"));
-    assert_true(hash == partition_hash(SLICE_LITERAL("basic"), SLICE_LITERAL("t-1")));
-    assert_true(hash != partition_hash(SLICE_LITERAL("basic"), SLICE_LITERAL("t-2")));
-    assert_true(hash != partition_hash(SLICE_LITERAL("higher"), SLICE_LITERAL("t-1")));
+    uint64_t hash = topology_hash_learner(SLICE_LITERAL("basic"), SLICE_LITERAL("t-1"));
+    assert_true(hash == topology_hash_learner(SLICE_LITERAL("basic"), SLICE_LITERAL("t-1")));
+    assert_true(hash != topology_hash_learner(SLICE_LITERAL("basic"), SLICE_LITERAL("t-2")));
+    assert_true(hash != topology_hash_learner(SLICE_LITERAL("higher"), SLICE_LITERAL("t-1")));
     /* XXH64 of "demo/alice", seed 0: data that is stored under it must be found again by every later version
      */
     assert_true(
-        partition_hash(SLICE_LITERAL("demo"), SLICE_LITERAL("alice")) == UINT64_C(0xb1fddbdef364e936));
+        topology_hash_learner(SLICE_LITERAL("demo"), SLICE_LITERAL("alice")) == UINT64_C(0xb1fddbdef364e936));
 }
 
 static void test_tags_lie_in_the_middle_of_their_share(void **state)
@@ -39,10 +39,10 @@ static void test_tags_lie_in_the_middle_of_their_share(void **state)
     (void)state;
     for (int partitions = 1; partitions <= 256; partitions++) {
         for (int p = 0; p < partitions; p++) {
-            char tag[PARTITION_TAG_MAX + 1];
-            partition_tag(p, partitions, tag);
+            char tag[TOPOLOGY_TAG_MAX + 1];
+            topology_tag(p, partitions, tag);
             double share = (double)CLUSTER_SLOTS / partitions;
-            double at = partition_slot(slice_of(tag)) / share;
+            double at = topology_slot_of(slice_of(tag)) / share;
             assert_true(at > p + 0.2 && at < p + 0.8);
         }
     }
@@ -54,9 +54,9 @@ static void test_shards_hold_equally_many(void **state)
     for (int shards = 2; shards <= 16; shards *= 2) {
         int held[16] = {0};
         for (int p = 0; p < 16; p++) {
-            char tag[PARTITION_TAG_MAX + 1];
-            partition_tag(p, 16, tag);
-            held[(int)partition_slot(slice_of(tag)) * shards / CLUSTER_SLOTS]++;
+            char tag[TOPOLOGY_TAG_MAX + 1];
+            topology_tag(p, 16, tag);
+            held[(int)topology_slot_of(slice_of(tag)) * shards / CLUSTER_SLOTS]++;
         }
         for (int i = 0; i < shards; i++)
             assert_int_equal(held[i], 16 / shards);
@@ -83,15 +83,15 @@ static void test_tags_are_what_they_were(void **state)
         {256, UINT64_C(0xb8b41cefdc0129ff)},
     };
     (void)state;
-    char tag[PARTITION_TAG_MAX + 1];
+    char tag[TOPOLOGY_TAG_MAX + 1];
     for (int p = 0; p < 16; p++) {
-        partition_tag(p, 16, tag);
+        topology_tag(p, 16, tag);
         assert_string_equal(tag, of_sixteen[p]);
     }
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         struct buf tags = {0};
         for (int p = 0; p < all[i].partitions; p++) {
-            partition_tag(p, all[i].partitions, tag);
+            topology_tag(p, all[i].partitions, tag);
             buf_append(&tags, tag, strlen(tag) + 1);
         }
         assert_true(XXH64(tags.data, tags.len, 0) == all[i].hash);

@@ -42,8 +42,7 @@ static void test_a_barrier_is_for_replicas_alone(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct config config = {.redis = {.durability = rows[i].durability}};
-        struct redis_server server = {.has_waitaof = rows[i].has_waitaof};
-        struct barrier barrier = barrier_of(&config, &server);
+        struct barrier barrier = barrier_of(&config, rows[i].has_waitaof);
         assert_int_equal(barrier.replicas, rows[i].barrier.replicas);
         assert_int_equal(barrier.steps, rows[i].barrier.steps);
     }

@@ -99,9 +99,9 @@ static void test_servers_are_found(void **state)
     t->server_of[5] = 1;
     assert_int_equal(topology_server_of_partition(t, 5), 1);
     assert_int_equal(topology_server_of_key(t, "foo"), 0);
-    t->server_of_slot[partition_slot(SLICE_LITERAL("foo"))] = 1;
+    t->server_of_slot[topology_slot_of(SLICE_LITERAL("foo"))] = 1;
     assert_int_equal(topology_server_of_key(t, "foo"), 1);
-    t->server_of_slot[partition_slot(SLICE_LITERAL("foo"))] = -1; /* nobody's: whoever is first says so */
+    t->server_of_slot[topology_slot_of(SLICE_LITERAL("foo"))] = -1; /* nobody's: whoever is first says so */
     assert_int_equal(topology_server_of_key(t, "foo"), 0);
     topology_unref(t);
 }

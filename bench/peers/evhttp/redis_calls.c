@@ -87,10 +87,10 @@ static void on_answer(redisAsyncContext *redis, void *answer, void *data)
 static void encode(struct redis_calls *calls, struct store_run *run, int64_t now_ms)
 {
     struct store_run_queue queue = STAILQ_HEAD_INITIALIZER(queue);
-    run->hash = partition_hash(run->portal, run->learner);
+    run->hash = topology_hash_learner(run->portal, run->learner);
     STAILQ_INSERT_TAIL(&queue, run, link);
     buf_clear(&calls->command);
-    const struct key_prefix *prefix = &calls->prefixes[partition_of_hash(run->hash, calls->partitions)];
+    const struct key_prefix *prefix = &calls->prefixes[topology_partition_of(run->hash, calls->partitions)];
     apply_encode(
         &calls->command, &calls->scratch, prefix, &queue, (now_ms / 1000 - HORIZON_S) / 60, GRACE_S, false);
 }
@@ -116,7 +116,7 @@ struct redis_calls *redis_calls_new(struct event_base *base, const struct endpoi
     calls->server = *server;
     calls->partitions = partitions;
     for (int p = 0; p < partitions; p++)
-        partition_prefix(&calls->prefixes[p], p, partitions);
+        topology_key_prefix(&calls->prefixes[p], p, partitions);
     connect_when_needed(calls);
     return calls;
 }
