@@ -156,7 +156,7 @@ struct metrics *metrics_collect(const struct ops_sources *sources)
     collect_daemon(m, sources);
     collect_process(m, sources);
     if (sources->monitor != NULL) {
-        m->n_servers = monitor_servers(sources->monitor, m->servers, SERVERS_MAX);
+        m->n_servers = monitor_servers(sources->monitor, m->servers);
         set(m, METRIC_daemon_history_losses, (double)monitor_history_losses(sources->monitor));
     }
     metrics_collect_servers(m);

@@ -108,7 +108,7 @@ bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf
         .publisher = "none"};
     if (sources->monitor != NULL) {
         facts.redis = monitor_state(sources->monitor, facts.redis_problem);
-        facts.n_servers = monitor_servers(sources->monitor, servers, SERVERS_MAX);
+        facts.n_servers = monitor_servers(sources->monitor, servers);
         facts.history_losses = monitor_history_losses(sources->monitor);
     }
     if (sources->publisher != NULL)

@@ -24,9 +24,9 @@ static void look(void *ctx)
     monitor_look(ctx);
 }
 
-static size_t get_servers(void *ctx, struct redis_condition *out, size_t max)
+static size_t get_servers(void *ctx, struct redis_condition out[static SERVERS_MAX])
 {
-    return monitor_servers(ctx, out, max);
+    return monitor_servers(ctx, out);
 }
 
 struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log)

@@ -26,7 +26,7 @@ struct outbox_monitor {
     void *ctx;
     enum topology_change (*follow)(void *ctx, struct topology **current);
     void (*look)(void *ctx);
-    size_t (*servers)(void *ctx, struct redis_condition *out, size_t max);
+    size_t (*servers)(void *ctx, struct redis_condition out[static SERVERS_MAX]);
 };
 
 /* A connection, and what is to be sent on it. */

@@ -6,8 +6,6 @@
  */
 #include "publish/outbox_retire.h"
 
-#include <string.h>
-
 #include "base/log.h"
 #include "config/config.h"
 #include "credit/mask.h"
@@ -204,8 +202,9 @@ static bool is_worth(const struct outbox *o, const struct short_servers *s,
 {
     for (size_t i = 0; i < s->n; i++) {
         int64_t bytes = 0;
+        int server = topology_find_server(o->topology, s->servers[i].name);
         for (int p = 0; p < o->config->redis.partitions; p++)
-            if (strcmp(outbox_server(o, p), s->servers[i].name) == 0)
+            if ((int)topology_server_of_partition(o->topology, p) == server)
                 bytes += contents[p].bytes;
         if (bytes > 0 && bytes >= s->servers[i].max_memory / WORTH_SHARE)
             return true;
@@ -224,7 +223,7 @@ static bool find_worth(struct outbox *o, const struct floors *f, int64_t keep, i
 {
     struct short_servers s;
     struct content contents[PARTITIONS_MAX] = {{0}};
-    size_t n = o->monitor.servers(o->monitor.ctx, s.servers, SERVERS_MAX);
+    size_t n = o->monitor.servers(o->monitor.ctx, s.servers);
     int64_t first = f->lowest / BUCKET_MINUTES;
     *end = f->lowest;
     s.n = 0;

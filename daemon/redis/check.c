@@ -163,13 +163,9 @@ static enum check_result check_info(const struct config *config, redisContext *r
     return result;
 }
 
-enum check_result check_server(const struct check_context *context, redisContext *redis,
-    const struct redis_server *server, bool holds_settings, int64_t *permitted_ms,
-    struct redis_condition *seen)
+enum check_result check_server(const struct check_context *context, redisContext *redis, bool holds_settings,
+    int64_t *permitted_ms, struct redis_condition *seen)
 {
-    snprintf(seen->name, sizeof(seen->name), "%s", server->name);
-    seen->problem[0] = '\0';
-    seen->refusal[0] = '\0';
     enum check_result result = check_info(context->config, redis, context->library, permitted_ms, seen);
     seen->reached = redis->err == 0;
     if (result == CHECK_GOOD)

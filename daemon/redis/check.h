@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "redis/client.h"
 #include "redis/condition.h"
-#include "redis/topology.h"
 
 struct config;
 struct redis_library;
@@ -24,10 +23,9 @@ struct check_context {
 };
 
 /*
- * Looks at SERVER over REDIS and fills *SEEN. HOLDS_SETTINGS: this one stores the deployment's settings.
- * Loads the library where it is missing. A failed connection leaves redis->err set. *PERMITTED_MS is the
- * connection's, as permissions_check() keeps it.
+ * Looks at a server over REDIS and fills *SEEN, of which nothing but the server's name is filled before.
+ * HOLDS_SETTINGS: this one stores the deployment's settings. Loads the library where it is missing. A failed
+ * connection leaves redis->err set. *PERMITTED_MS is the connection's, as permissions_check() keeps it.
  */
-enum check_result check_server(const struct check_context *context, redisContext *redis,
-    const struct redis_server *server, bool holds_settings, int64_t *permitted_ms,
-    struct redis_condition *seen);
+enum check_result check_server(const struct check_context *context, redisContext *redis, bool holds_settings,
+    int64_t *permitted_ms, struct redis_condition *seen);

@@ -24,10 +24,9 @@ struct monitor {
     bool look_wanted;
     enum monitor_state state;
     char message[512];
-    struct topology *topology;
-    struct redis_condition servers[SERVERS_MAX];
-    int64_t reached_ms[SERVERS_MAX]; /* monotonic; of servers[] */
-    size_t n_servers;
+    struct topology *topology;                   /* NULL: no server was ever found */
+    struct redis_condition servers[SERVERS_MAX]; /* those of the topology */
+    int64_t reached_ms[SERVERS_MAX];             /* monotonic; of servers[] */
     /* read without it */
     _Atomic uint64_t version;
     _Atomic uint64_t looks;
@@ -57,8 +56,7 @@ static void tell_servers(struct monitor *m, const struct survey_findings *look)
     }
     if (asked)
         atomic_store(&m->clock_wrong, clock_wrong);
-    m->n_servers = look->topology->n_servers;
-    memcpy(m->reached_ms, reached_ms, m->n_servers * sizeof(reached_ms[0]));
+    memcpy(m->reached_ms, reached_ms, look->topology->n_servers * sizeof(reached_ms[0]));
 }
 
 static void tell_topology(struct monitor *m, struct topology *t)
@@ -87,15 +85,13 @@ static void tell(struct monitor *m, struct survey_findings *look)
     if (look->topology != NULL) {
         tell_servers(m, look);
         tell_topology(m, look->topology);
-    } else {
-        for (size_t i = 0; i < m->n_servers; i++)
+    } else if (m->topology != NULL) {
+        struct topology *t = topology_copy(m->topology);
+        for (size_t i = 0; i < t->n_servers; i++) {
             m->servers[i].away = true;
-        if (m->topology != NULL) {
-            struct topology *t = topology_copy(m->topology);
-            for (size_t i = 0; i < t->n_servers; i++)
-                t->servers[i].usable = false;
-            tell_topology(m, t);
+            t->servers[i].usable = false;
         }
+        tell_topology(m, t);
     }
     bool first = atomic_fetch_add(&m->looks, 1) == 0;
     pthread_cond_broadcast(&m->changed);
@@ -237,11 +233,11 @@ void monitor_look(struct monitor *m)
     pthread_mutex_unlock(&m->lock);
 }
 
-size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max)
+size_t monitor_servers(struct monitor *m, struct redis_condition out[static SERVERS_MAX])
 {
     int64_t now = clock_monotonic_ms();
     pthread_mutex_lock(&m->lock);
-    size_t n = m->n_servers < max ? m->n_servers : max;
+    size_t n = m->topology == NULL ? 0 : m->topology->n_servers;
     for (size_t i = 0; i < n; i++) {
         out[i] = m->servers[i];
         out[i].reached = now - m->reached_ms[i] < REACHED_MS;

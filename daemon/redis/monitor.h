@@ -69,5 +69,5 @@ void monitor_look(struct monitor *m);
  * thread. */
 bool monitor_clock_trusted(const struct monitor *m);
 
-/* Copies up to MAX servers' conditions; returns how many. Any thread. */
-size_t monitor_servers(struct monitor *m, struct redis_condition *out, size_t max);
+/* Copies the servers' conditions; returns how many there are. Any thread. */
+size_t monitor_servers(struct monitor *m, struct redis_condition out[static SERVERS_MAX]);

@@ -1,7 +1,6 @@
 /* One look at all Redis servers after the other. */
 #include "redis/survey.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +31,8 @@ struct surveyed {
 struct survey {
     struct check_context context;
     struct resolver *resolver;
-    struct topology *last; /* of the last look that found the servers; NULL: none yet */
-    struct surveyed connections[SERVERS_MAX];
-    size_t n_connections;
+    struct topology *last;                    /* of the last look that found the servers; NULL: none yet */
+    struct surveyed connections[SERVERS_MAX]; /* to its servers */
     struct history history;
     struct libraries libraries;
     struct replicas *replicas;
@@ -51,9 +49,8 @@ static void close_connection(struct surveyed *connection)
 
 static void close_connections(struct survey *s)
 {
-    for (size_t i = 0; i < s->n_connections; i++)
+    for (size_t i = 0; i < SERVERS_MAX; i++)
         close_connection(&s->connections[i]);
-    s->n_connections = 0;
 }
 
 /*
@@ -114,8 +111,8 @@ static enum check_result check_one(struct survey *s, struct survey_findings *out
     if (!connected)
         return CHECK_PASSING;
     bool holds_settings = topology_server_of_key(t, KEY_SETTINGS) == i;
-    enum check_result result = check_server(
-        &s->context, connection->redis, &t->servers[i], holds_settings, &connection->permitted_ms, seen);
+    enum check_result result =
+        check_server(&s->context, connection->redis, holds_settings, &connection->permitted_ms, seen);
     int partitions = s->context.config->redis.partitions;
     t->servers[i].barrier = barrier_of(s->context.config, seen->has_waitaof);
     if (result == CHECK_GOOD)
@@ -139,11 +136,9 @@ static void check_all(struct survey *s, struct survey_findings *out)
         close_connections(s);
         for (size_t i = 0; i < t->n_servers; i++)
             s->connections[i] = (struct surveyed){.where = t->servers[i]};
-        s->n_connections = t->n_servers;
     }
     topology_unref(s->last);
     s->last = topology_ref(t);
-    assert(s->n_connections == t->n_servers);
     for (size_t i = 0; i < t->n_servers; i++) {
         enum check_result result = check_one(s, out, i);
         t->servers[i].usable = result == CHECK_GOOD;

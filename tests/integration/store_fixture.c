@@ -63,7 +63,7 @@ enum monitor_state fixture_start(
 static bool takes_runs(struct fixture *f)
 {
     struct redis_condition servers[SERVERS_MAX];
-    size_t n = monitor_servers(f->monitor, servers, SERVERS_MAX);
+    size_t n = monitor_servers(f->monitor, servers);
     return atomic_load(&store_counters(f->store)->connects) >= n;
 }
 

@@ -225,15 +225,16 @@ static void test_an_error_of_the_barrier_is_its_partitions_own(void **state)
 /* Until the monitor tells that RISK of the primary, or, where it is "", none. */
 static void await_risk(struct fixture *f, const char *risk)
 {
-    struct redis_condition server = {0};
+    struct redis_condition servers[SERVERS_MAX] = {0};
+    const struct redis_condition *server = &servers[0];
     for (int i = 0; i < PATIENCE_MS / 20; i++) {
         monitor_look(f->monitor);
         fixture_turn(f, 20000);
-        if (monitor_servers(f->monitor, &server, 1) == 1 && server.reached &&
-            (risk[0] == '\0' ? server.risk[0] == '\0' : strstr(server.risk, risk) != NULL))
+        if (monitor_servers(f->monitor, servers) == 1 && server->reached &&
+            (risk[0] == '\0' ? server->risk[0] == '\0' : strstr(server->risk, risk) != NULL))
             return;
     }
-    fail_msg("the monitor tells of the risk \"%s\", not of \"%s\"", server.risk, risk);
+    fail_msg("the monitor tells of the risk \"%s\", not of \"%s\"", server->risk, risk);
 }
 
 static int setup_alone(void **state)

@@ -75,11 +75,10 @@ static void look(void *ctx)
     (void)ctx;
 }
 
-static size_t get_servers(void *ctx, struct redis_condition *out, size_t max)
+static size_t get_servers(void *ctx, struct redis_condition out[static SERVERS_MAX])
 {
     (void)ctx;
     (void)out;
-    (void)max;
     return 0;
 }
 
