@@ -148,12 +148,13 @@ static enum check_result check_info(const struct config *config, redisContext *r
     for (const char *at = info->str; (at = strstr(at, "state=online")) != NULL; at++)
         online++;
     bool waits_for_disks = config->redis.durability.fsync && config->redis.durability.replicas > 0;
-    enum check_result result = CHECK_PASSING;
+    bool is_primary = info_is(info->str, "role", "master");
+    enum check_result result = is_primary ? CHECK_PASSING : CHECK_REPLICA;
     seen->has_waitaof = knows_waitaof(info->str);
-    if (!info_is(info->str, "loading", "0")) /* such a server answers no more than INFO */
-        condition_complain(seen, "is loading its data");
-    else if (!info_is(info->str, "role", "master"))
+    if (!is_primary)
         condition_complain(seen, "is a replica, not the primary");
+    else if (!info_is(info->str, "loading", "0")) /* such a server answers no more than INFO */
+        condition_complain(seen, "is loading its data");
     else if (online < config->redis.durability.replicas)
         condition_complain(seen, "has %d replicas online; redis.durability asks for %d", online,
             config->redis.durability.replicas);

@@ -13,7 +13,8 @@ enum { CLOCK_SKEW_MAX_MS = 2000 };
 
 enum check_result {
     CHECK_GOOD,
-    CHECK_PASSING, /* not now: unreachable, loading, a replica, short of replicas */
+    CHECK_PASSING, /* not now: unreachable, loading, short of replicas */
+    CHECK_REPLICA, /* not the primary, which may be at another address of the name */
     CHECK_WRONG    /* set up in a way that would lose what is accepted */
 };
 

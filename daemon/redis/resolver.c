@@ -24,6 +24,7 @@ struct name {
     int64_t wanted_ms;               /* when it was last asked for */
     struct endpoint_addresses found; /* none: not known */
     struct endpoint_address preferred;
+    struct endpoint_addresses passed_over; /* in the order in which they were */
 };
 
 /* Shared with the threads, the last of whom frees it: nothing ends a lookup early. */
@@ -127,6 +128,40 @@ static struct name *find_name(struct resolver *r, const struct endpoint *endpoin
     return oldest;
 }
 
+/* ---- the order of addresses ---- */
+
+/* The index of ADDRESS; the list's length where it is not in it. */
+static size_t find_address(const struct endpoint_addresses *list, const struct endpoint_address *address)
+{
+    size_t i = 0;
+    while (i < list->n && !endpoint_address_equal(&list->items[i], address))
+        i++;
+    return i;
+}
+
+static void move_address(struct endpoint_addresses *list, size_t from, size_t to)
+{
+    struct endpoint_address moved = list->items[from];
+    for (; from > to; from--)
+        list->items[from] = list->items[from - 1];
+    for (; from < to; from++)
+        list->items[from] = list->items[from + 1];
+    list->items[to] = moved;
+}
+
+/* What is preferred comes first even if it was passed over before. */
+static void sort_addresses(const struct name *name, struct endpoint_addresses *list)
+{
+    for (size_t i = 0; i < name->passed_over.n; i++) {
+        size_t at = find_address(list, &name->passed_over.items[i]);
+        if (at < list->n)
+            move_address(list, at, list->n - 1);
+    }
+    size_t at = find_address(list, &name->preferred);
+    if (at < list->n)
+        move_address(list, at, 0);
+}
+
 /* ---- the interface ---- */
 
 bool resolver_find(struct resolver *r, const struct endpoint *endpoint, struct endpoint_addresses *out)
@@ -148,13 +183,7 @@ bool resolver_find(struct resolver *r, const struct endpoint *endpoint, struct e
             if (pthread_cond_timedwait(&r->ended, &r->lock, &until) != 0)
                 break;
         *out = name->found;
-        /* the preferred address comes first */
-        for (size_t i = 1; i < out->n; i++) {
-            if (endpoint_address_equal(&out->items[i], &name->preferred)) {
-                memmove(&out->items[1], &out->items[0], i * sizeof(out->items[0]));
-                out->items[0] = name->preferred;
-            }
-        }
+        sort_addresses(name, out);
     }
     pthread_mutex_unlock(&r->lock);
     return out->n > 0;
@@ -169,5 +198,27 @@ void resolver_prefer(
     struct name *name = find_name(r, endpoint);
     if (name != NULL)
         name->preferred = *address;
+    pthread_mutex_unlock(&r->lock);
+}
+
+void resolver_pass_over(
+    struct resolver *r, const struct endpoint *endpoint, const struct endpoint_address *address)
+{
+    if (endpoint_is_numeric(endpoint))
+        return;
+    pthread_mutex_lock(&r->lock);
+    struct name *name = find_name(r, endpoint);
+    if (name != NULL) {
+        struct endpoint_addresses *list = &name->passed_over;
+        size_t at = find_address(list, address);
+        if (at == ENDPOINT_ADDRESSES_MAX)
+            at = 0; /* the one that was passed over first makes room */
+        else if (at == list->n)
+            list->n++;
+        list->items[at] = *address;
+        move_address(list, at, list->n - 1);
+        if (endpoint_address_equal(&name->preferred, address))
+            name->preferred = (struct endpoint_address){0};
+    }
     pthread_mutex_unlock(&r->lock);
 }

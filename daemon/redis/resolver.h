@@ -29,3 +29,11 @@ bool resolver_find(struct resolver *r, const struct endpoint *endpoint, struct e
 /* ADDRESS is to come first among ENDPOINT's while it is one of them: its server has answered. */
 void resolver_prefer(
     struct resolver *r, const struct endpoint *endpoint, const struct endpoint_address *address);
+
+/*
+ * ADDRESS is to come last among ENDPOINT's, until it is preferred again: its server is not the one that the
+ * name is asked for. Of several that were passed over, the one that was passed over last comes last, so every
+ * address gets its turn.
+ */
+void resolver_pass_over(
+    struct resolver *r, const struct endpoint *endpoint, const struct endpoint_address *address);

@@ -120,6 +120,8 @@ static enum check_result check_one(struct survey *s, struct survey_findings *out
     if (result == CHECK_GOOD &&
         !history_look(&s->history, connection->redis, t, i, partitions, s->context.log, seen))
         result = CHECK_PASSING;
+    if (result == CHECK_REPLICA)
+        resolver_pass_over(s->resolver, &connection->where.endpoint, &connection->where.address);
     seen->away = connection->redis->err != 0;
     /* A reply that was not understood may have left the connection in any state, even inside a transaction,
      * where every later question would be answered QUEUED. So the next look asks over a new one. */

@@ -228,6 +228,29 @@ static void test_a_name_that_moves_from_a_dead_server_is_followed(void **state)
     wait_until_written_to(f, new);
 }
 
+/* A name of all servers leads to the one that is the primary, also to the next one. */
+static void test_addresses_of_replicas_are_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    struct redis_process *primary = add_server_at(f, "127.0.0.1", NULL);
+    int port = primary->endpoint.port;
+    struct redis_process *next = add_server_at(f, "127.0.0.2", NULL);
+    struct redis_process *replica = add_server_at(f, "127.0.0.3", NULL);
+    redis_process_command(next, "REPLICAOF 127.0.0.1 %d", port);
+    redis_process_command(replica, "REPLICAOF 127.0.0.1 %d", port);
+    set_name(0, "redis.example", "127.0.0.3 127.0.0.2 127.0.0.1", false);
+    struct redis_process asked = named(f, "redis.example");
+    fixture_start_ready(f, &asked);
+    assert_true(write_run(f, "t") && holds(primary, "t"));
+    assert_true(leases_at(f, primary, "one"));
+    for (int i = 0; i < PATIENCE_MS / 5 && !holds(next, "t"); i++)
+        fixture_turn(f, 5000);
+    redis_process_command(next, "REPLICAOF NO ONE");
+    redis_process_command(primary, "REPLICAOF 127.0.0.2 %d", port);
+    wait_until_written_to(f, next);
+    assert_true(holds(next, "t") && leases_at(f, next, "two"));
+}
+
 /* Of two addresses that both answer, the one in use stays in use, whatever their order is next time. */
 static void test_an_order_that_changes_moves_nothing(void **state)
 {
@@ -362,6 +385,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_a_name_that_moves_is_followed, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_name_that_moves_from_a_dead_server_is_followed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_addresses_of_replicas_are_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_order_that_changes_moves_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_name_that_is_no_longer_known_keeps_its_address, setup, teardown),
