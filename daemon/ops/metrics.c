@@ -86,7 +86,8 @@ void metrics_collect_servers(struct metrics *m)
         if (!server->reached)
             continue; /* what the server said long ago would look like its present state */
         m->value[METRIC_server_failover_risk][i] = server->risk[0] != '\0';
-        m->value[METRIC_server_clock_skew][i] = (double)server->clock_skew_ms / 1000;
+        if (server->clock_known)
+            m->value[METRIC_server_clock_skew][i] = (double)server->clock_skew_ms / 1000;
         m->value[METRIC_server_used_memory][i] = (double)server->used_memory;
         m->value[METRIC_server_max_memory][i] = (double)server->max_memory;
     }

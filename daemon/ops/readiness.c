@@ -50,8 +50,8 @@ static void check_clocks(struct readiness *r)
 {
     for (size_t i = 0; i < r->facts->n_servers; i++) {
         const struct redis_condition *server = &r->facts->servers[i];
-        if (!server->reached)
-            continue; /* check_redis() says so */
+        if (!server->reached || !server->clock_known)
+            continue; /* check_redis() says why */
         struct buf what = {0};
         buf_printf(&what, "%s is %+lld ms off this machine, at most %d are allowed", server->name,
             (long long)server->clock_skew_ms, CLOCK_SKEW_MAX_MS);

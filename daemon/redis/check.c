@@ -34,6 +34,7 @@ static enum check_result check_clock(redisContext *redis, struct redis_condition
         return CHECK_PASSING;
     }
     int64_t theirs = seconds * 1000 + us / 1000;
+    seen->clock_known = true;
     seen->clock_error_ms = (after - before) / 2;
     seen->clock_skew_ms = theirs - before - seen->clock_error_ms;
     if (condition_clock_agrees(seen))

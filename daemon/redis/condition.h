@@ -26,6 +26,7 @@ struct redis_condition {
     char refusal[256]; /* why it would refuse heartbeats now, though it may be used; "" when it would not */
     char risk[256];    /* what a failover of it could lose, though it may be used; "" for nothing */
     bool has_waitaof;
+    bool clock_known;       /* TIME was read, at the last look or at one before; else the skew is 0 */
     int64_t clock_skew_ms;  /* the server's TIME less this machine's */
     int64_t clock_error_ms; /* how far the skew may be off: half of the time that the question took */
     int64_t used_memory;    /* bytes */
@@ -38,6 +39,6 @@ void condition_complain(struct redis_condition *c, const char *format, ...)
 
 /*
  * False where this machine's clock and the server's differ by more than CLOCK_SKEW_MAX_MS, however long the
- * question was under way. True while the server has not been asked.
+ * question was under way. True while the server's clock is not known.
  */
 bool condition_clock_agrees(const struct redis_condition *c);

@@ -37,26 +37,35 @@ struct monitor {
 
 /* ---- telling ---- */
 
-/* When a server was reached last is kept by its name. Servers that cannot be asked leave the verdict on the
- * clocks as it was. */
-static void tell_servers(struct monitor *m, const struct survey_findings *look)
+/*
+ * When a server was reached last, and what its clock said then, is kept by its name. A wrong clock stays
+ * wrong until TIME is read from that server again: a look that ends before that question says nothing about
+ * the clock. Looks that read no server's clock leave the verdict on all of them as it was.
+ */
+static void tell_servers(struct monitor *m, struct survey_findings *look)
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t reached_ms[SERVERS_MAX];
-    bool asked = false;
+    bool clock_read = false;
     bool clock_wrong = false;
-    for (size_t i = 0; i < look->topology->n_servers; i++) {
-        int known = m->topology == NULL ? -1 : topology_find_server(m->topology, look->servers[i].name);
-        reached_ms[i] = known < 0 ? NEVER_MS : m->reached_ms[known];
-        if (look->servers[i].reached)
-            reached_ms[i] = now_ms;
-        asked = asked || look->servers[i].reached;
-        clock_wrong = clock_wrong || !condition_clock_agrees(&look->servers[i]);
-        m->servers[i] = look->servers[i];
+    size_t n = look->topology->n_servers;
+    for (size_t i = 0; i < n; i++) {
+        struct redis_condition *now = &look->servers[i];
+        int known = m->topology == NULL ? -1 : topology_find_server(m->topology, now->name);
+        reached_ms[i] = now->reached ? now_ms : known < 0 ? NEVER_MS : m->reached_ms[known];
+        clock_read = clock_read || now->clock_known;
+        if (!now->clock_known && known >= 0) {
+            const struct redis_condition *before = &m->servers[known];
+            now->clock_known = before->clock_known;
+            now->clock_skew_ms = before->clock_skew_ms;
+            now->clock_error_ms = before->clock_error_ms;
+        }
+        clock_wrong = clock_wrong || !condition_clock_agrees(now);
     }
-    if (asked)
+    if (clock_read)
         atomic_store(&m->clock_wrong, clock_wrong);
-    memcpy(m->reached_ms, reached_ms, look->topology->n_servers * sizeof(reached_ms[0]));
+    memcpy(m->servers, look->servers, n * sizeof(m->servers[0]));
+    memcpy(m->reached_ms, reached_ms, n * sizeof(reached_ms[0]));
 }
 
 static void tell_topology(struct monitor *m, struct topology *t)

@@ -65,7 +65,7 @@ int64_t monitor_history_losses(const struct monitor *m);
 /* A server answered that a key is elsewhere, or cannot be reached: look again soon. Any thread. */
 void monitor_look(struct monitor *m);
 
-/* Whether no server that was asked contradicts this machine's clock; true while none could be asked. Any
+/* Whether no server's clock, as it was last read, contradicts this machine's; true while none was read. Any
  * thread. */
 bool monitor_clock_trusted(const struct monitor *m);
 

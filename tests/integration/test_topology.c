@@ -225,6 +225,30 @@ static void test_a_daemon_whose_clock_is_wrong_stands_by(void **state)
     assert_false(outbox_retire(f->outbox, clock_now_ms(&f->clock), &floor));
 }
 
+/* A replica is asked for nothing but INFO, and a server that is away for nothing at all. Neither makes a
+ * clock right that was wrong. */
+static void test_a_wrong_clock_stays_wrong_until_it_is_read_again(void **state)
+{
+    struct fixture *f = *state;
+    char message[512];
+    struct redis_process *server = &f->nodes[f->n_nodes++];
+    redis_process_start_at_offset(server, "-10");
+    struct endpoint where = server->endpoint;
+    fixture_start(f, server, message);
+    fixture_await_state(f, MONITOR_UNREACHABLE, "clock");
+    redis_process_command(server, "REPLICAOF 127.0.0.1 1");
+    fixture_await_state(f, MONITOR_UNREACHABLE, "replica");
+    fixture_wait_for_look(f);
+    assert_false(monitor_clock_trusted(f->monitor));
+    redis_process_stop(server);
+    fixture_await_state(f, MONITOR_UNREACHABLE, "cannot be reached");
+    fixture_wait_for_look(f);
+    assert_false(monitor_clock_trusted(f->monitor));
+    redis_process_start_at(server, where.host, where.port, NULL);
+    fixture_turn_until_admits(f, true);
+    assert_true(monitor_clock_trusted(f->monitor));
+}
+
 /* With it Redis answers before the disk does while it rewrites its log, whatever appendfsync says. */
 static void test_fsync_must_not_pause_for_a_rewrite(void **state)
 {
@@ -265,6 +289,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_replicas_are_a_barrier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replica_is_not_written_to, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_daemon_whose_clock_is_wrong_stands_by, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_wrong_clock_stays_wrong_until_it_is_read_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fsync_must_not_pause_for_a_rewrite, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_single_servers_are_refused, setup, teardown),
     };

@@ -171,12 +171,13 @@ static void read_text(char *text)
 
 /* --- tests ---------------------------------------------------------------------------------------- */
 
-static void add_server(struct metrics *m, const char *name, bool reached)
+static void add_server(struct metrics *m, const char *name, bool reached, bool clock_known)
 {
     struct redis_condition *server = &m->servers[m->n_servers++];
     snprintf(server->name, sizeof(server->name), "%s", name);
     server->reached = reached;
-    server->clock_skew_ms = -1500;
+    server->clock_known = clock_known;
+    server->clock_skew_ms = clock_known ? -1500 : 0;
     server->used_memory = 123456789012;
     metrics_collect_servers(m);
 }
@@ -187,8 +188,8 @@ static void every_line_parses(void **state)
     struct fixture f;
     fill(&f);
     struct metrics *m = metrics_collect(&f.sources);
-    add_server(m, "unix:/a \"quoted\\ name\"\n", true);
-    add_server(m, "[::1]:6379", false);
+    add_server(m, "unix:/a \"quoted\\ name\"\n", true, true);
+    add_server(m, "[::1]:6379", false, true);
     char *text = text_of(m);
     read_text(text);
     free(text);
@@ -202,8 +203,8 @@ static void says_what_is_counted(void **state)
     fill(&f);
     f.store[1].last_answer_ms = clock_monotonic_ms();
     struct metrics *m = metrics_collect(&f.sources);
-    add_server(m, "[::1]:6379", true);
-    add_server(m, "[::1]:6380", false);
+    add_server(m, "[::1]:6379", true, true);
+    add_server(m, "[::1]:6380", false, true);
     char *text = text_of(m);
     static const char *const lines[] = {
         "\nminuted_http_open_connections 11\n",
@@ -237,7 +238,8 @@ static void leaves_out_what_is_not_known(void **state)
     struct fixture f;
     fill(&f);
     struct metrics *m = metrics_collect(&f.sources);
-    add_server(m, "[::1]:6380", false);
+    add_server(m, "[::1]:6379", true, false);
+    add_server(m, "[::1]:6380", false, true);
     char *text = text_of(m);
     static const char *const absent[] = {"minuted_published_through_timestamp_seconds", "last_answer_age",
         "reason=\"\"", "minuted_redis_clock_skew_seconds", "nan", "NaN"};

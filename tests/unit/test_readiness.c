@@ -41,7 +41,8 @@ static const struct example examples[] = {
 
 static char *check(const struct example *e, const char *publisher, bool verbose, bool *ready)
 {
-    struct redis_condition servers[] = {{.name = "a:1", .reached = true}, {.name = "b:2"}};
+    struct redis_condition servers[] = {
+        {.name = "a:1", .reached = true, .clock_known = true}, {.name = "b:2", .clock_known = true}};
     servers[1].reached = e->second_reached;
     servers[1].clock_skew_ms = e->second_skew_ms;
     struct readiness_facts facts = {.started = e->started,
@@ -95,6 +96,20 @@ static void verbose_shows_every_check(void **state)
     free(text);
 }
 
+static void a_clock_that_was_not_read_is_not_told(void **state)
+{
+    const struct redis_condition servers[] = {
+        {.name = "a:1", .reached = true, .clock_known = true}, {.name = "b:2", .reached = true}};
+    struct readiness_facts facts = {.redis = MONITOR_UNREACHABLE, .servers = servers, .n_servers = 2};
+    struct buf out = {0};
+    (void)state;
+    assert_false(readiness_judge(&facts, true, &out));
+    buf_append_char(&out, '\0');
+    assert_non_null(strstr(out.data, "clock: a:1 "));
+    assert_null(strstr(out.data, "clock: b:2 "));
+    buf_free(&out);
+}
+
 static void without_a_monitor_there_is_no_redis(void **state)
 {
     (void)state;
@@ -109,6 +124,7 @@ int main(void)
         cmocka_unit_test(says_why_not),
         cmocka_unit_test(never_fails_for_kafka),
         cmocka_unit_test(verbose_shows_every_check),
+        cmocka_unit_test(a_clock_that_was_not_read_is_not_told),
         cmocka_unit_test(without_a_monitor_there_is_no_redis),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
