@@ -102,6 +102,7 @@ static void tell(struct monitor *m, struct survey_findings *look)
         }
         tell_topology(m, t);
     }
+    /* The count comes last: whoever sees it then sees the version that this look has left, too. */
     bool first = atomic_fetch_add(&m->looks, 1) == 0;
     pthread_cond_broadcast(&m->changed);
     pthread_mutex_unlock(&m->lock);
@@ -216,7 +217,7 @@ enum topology_change monitor_follow(struct monitor *m, struct topology **current
 
 uint64_t monitor_version(const struct monitor *m)
 {
-    return atomic_load_explicit(&m->version, memory_order_relaxed);
+    return atomic_load_explicit(&m->version, memory_order_acquire);
 }
 
 bool monitor_clock_trusted(const struct monitor *m)
@@ -226,7 +227,7 @@ bool monitor_clock_trusted(const struct monitor *m)
 
 uint64_t monitor_looks(const struct monitor *m)
 {
-    return atomic_load_explicit(&m->looks, memory_order_relaxed);
+    return atomic_load_explicit(&m->looks, memory_order_acquire);
 }
 
 int64_t monitor_history_losses(const struct monitor *m)

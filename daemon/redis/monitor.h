@@ -52,7 +52,8 @@ uint64_t monitor_version(const struct monitor *m);
 
 /*
  * Looks completed so far. Whoever connects anew waits for two more: a look that began after the connection
- * was made then vouches for how the server is set up.
+ * was made then vouches for how the server is set up. What monitor_version() says after this call is no older
+ * than those looks. Any thread.
  */
 uint64_t monitor_looks(const struct monitor *m);
 

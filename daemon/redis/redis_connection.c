@@ -124,8 +124,9 @@ static void fail(struct redis_connection *c, const char *event, const char *why)
 
 static void prove(struct redis_connection *c)
 {
+    /* The monitor stores the count of its looks after the version, so here the version is read after the
+     * count: then it is the verdict of those looks, and not of an earlier one. */
     bool vouched = monitor_looks(c->settings.monitor) >= c->looks;
-    /* the verdict of those looks, not of an earlier one */
     bool current = c->settings.version == monitor_version(c->settings.monitor);
     if (vouched && current && c->server.usable) {
         c->state = READY;
