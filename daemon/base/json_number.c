@@ -7,8 +7,8 @@
 enum { SHORT_MAX = 63 };
 
 /*
- * Digit by digit, so that nothing is rounded twice: the first digit behind the point, where the exponent has
- * moved it, decides alone.
+ * The number is rounded digit by digit, and only once: the first digit after the decimal point, where the
+ * exponent has moved it, decides.
  */
 static void read_integer(const char *digits, bool negative, struct json_number *out)
 {
@@ -57,7 +57,8 @@ bool json_number_value(struct slice text, struct arena *arena, struct json_numbe
     read_integer(copy + (*copy == '-'), *copy == '-', out);
     out->value = (double)out->integer;
     if (!out->integral) {
-        /* In the "C" locale, whatever the process has set: JSON's point is a point. */
+        /* The number is read in the "C" locale, whatever the process has set, since JSON always writes a
+         * decimal point. */
         locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
         if (c == (locale_t)0)
             abort();

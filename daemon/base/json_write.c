@@ -39,7 +39,8 @@ void json_write_string(struct buf *b, struct slice text)
     buf_append_char(b, '"');
 }
 
-/* printf() writes the locale's point. None of our programs leaves the "C" locale, so that is a point. */
+/* printf() writes the decimal point of the locale. None of our programs leaves the "C" locale, so it writes a
+ * point. */
 void json_write_number(struct buf *b, double value, int decimals)
 {
     size_t start = b->len;

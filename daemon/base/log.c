@@ -120,7 +120,8 @@ void log_event(struct log *log, enum log_level level, const char *event, const c
     if (line[len - 1] == ' ')
         len--;
     line[len++] = '\n';
-    /* One write, so that lines of several threads do not mix. Where it fails, there is nowhere to report it.
+    /* The line is written in one call, so that lines of several threads do not mix. If that fails, there is
+     * nowhere to report it.
      */
     ssize_t ignored = write(STDERR_FILENO, line, len);
     (void)ignored;

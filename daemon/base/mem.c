@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* From this size on a piece of memory is a mapping of its own, such as a large request's body; ordinary
- * buffers are not. */
+/* A piece of memory of at least this size, such as the body of a large request, is a mapping of its own;
+ * ordinary buffers are smaller. */
 enum { MEM_LARGE = 64 * 1024 };
 
 static void *checked(void *ptr, size_t size)
@@ -50,7 +50,8 @@ char *mem_strndup(const char *bytes, size_t len)
 
 void mem_return_large(void)
 {
-    /* Unless this is set, each large piece that is freed raises it, and with it what is kept at a heap's end.
+    /* Unless the threshold is set, malloc raises it with each large piece that is freed, and then keeps as
+     * much free memory at a heap's end.
      */
     mallopt(M_MMAP_THRESHOLD, MEM_LARGE);
 }

@@ -1,13 +1,13 @@
 /*
- * "Did you mean": which name somebody may have meant who wrote another.
+ * "Did you mean": which known name was probably meant by one that is not known.
  */
 #pragma once
 
 #include <stddef.h>
 
 /*
- * The one of the N NAMES that takes the fewest letters to change, add or drop to become NAME. NULL where that
- * would be a third of NAME's letters, and two more.
+ * The one of the N NAMES that takes the fewest letters to change, add or drop to become NAME. NULL if that
+ * takes a third of NAME's letters and two more, or even more than that.
  */
 const char *nearest_name(const char *name, const char *const *names, size_t n);
 
