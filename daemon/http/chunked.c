@@ -6,7 +6,8 @@
 #include "base/hex.h"
 #include "http/head.h"
 
-/* Eight hex digits are 4 GiB, beyond any limit; extensions are for nobody we know. */
+/* Eight hex digits are 4 GiB, which is beyond any limit. A size line has little room for extensions, since no
+ * client that we know sends any. */
 enum { SIZE_DIGITS_MAX = 8, SIZE_LINE_MAX = 256 };
 
 static bool is_text(char c)

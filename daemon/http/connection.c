@@ -90,7 +90,8 @@ static void leave_queue(struct connection *c)
     c->queue = HTTP_QUEUE_NONE;
 }
 
-/* To its end. A connection that only gets its 503 has no place that it could give. */
+/* Puts the connection at the end of QUEUE. One that only gets its 503 has no place that it could give to
+ * another, and stands in no queue. */
 static void enter_queue(struct connection *c, enum http_queue queue)
 {
     leave_queue(c);
@@ -467,7 +468,8 @@ void connection_accept(struct http_server *server, int fd)
     watch_socket(c);
 }
 
-/* Without a place of its own. ABRUPT: its descriptor is wanted as soon as the answer is written. */
+/* The connection takes no place of its own. ABRUPT: its descriptor is needed as soon as the answer is
+ * written. */
 static void turn_away(struct connection *c, bool abrupt)
 {
     struct http_server *server = c->server;
@@ -503,7 +505,7 @@ static struct connection *find_yielding(
     return NULL;
 }
 
-/* One that has not completed a request, be it silent or slow: whoever has been so for longest. */
+/* The connection that has gone longest without completing a request, whether it is silent or slow. */
 static struct connection *find_unproven(const struct http_server *server)
 {
     size_t unproven = server->queued[HTTP_QUEUE_SILENT] + server->queued[HTTP_QUEUE_BEGUN];

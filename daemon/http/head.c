@@ -203,7 +203,7 @@ bool head_is_token(struct slice s)
     return s.len > 0;
 }
 
-/* Without branches: values are most of a request's bytes. */
+/* The loop has no branches, since values are most of a request's bytes. */
 static bool is_field_value(struct slice s)
 {
     unsigned bad = 0;

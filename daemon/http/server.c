@@ -124,7 +124,7 @@ static void on_accept_error(struct evconnlistener *evconn, void *arg)
     int error = EVUTIL_SOCKET_ERROR();
     struct timeval pause = timeval_of_ms(ACCEPT_PAUSE_MS);
     if ((error == EMFILE || error == ENFILE) && connection_make_room(server, true))
-        return; /* the loop finds it again, and there is a descriptor now */
+        return; /* the loop finds the connection again, and there is a descriptor for it now */
     atomic_fetch_add_explicit(&server->counters.refused_connections, 1, memory_order_relaxed);
     log_event(server->log, LOG_WARN, "accept_failed", "error=%s pause_ms=%d",
         LOG_QUOTE(evutil_socket_error_to_string(error)), ACCEPT_PAUSE_MS);
@@ -145,7 +145,8 @@ void http_server_listen(struct http_server *server, int fd)
     struct listener *l = mem_zalloc(sizeof(*l));
     l->server = server;
     evtimer_assign(&l->resume, server->base, on_resume, l);
-    /* Accepted sockets inherit it, which saves a call for each; on a unix socket it fails and is not needed.
+    /* Accepted sockets inherit TCP_NODELAY, which saves a call for each of them. On a unix socket the call
+     * fails, and it is not needed there.
      */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     l->evconn =
