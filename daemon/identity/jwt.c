@@ -217,7 +217,8 @@ bool jwt_verify(const struct jwt_issuers *issuers, struct slice token, int64_t n
     /* Several issuers may have that name. The token belongs to the first whose key signed it and whose other
      * demands it meets. */
     const struct jwt_issuer *issuer = NULL;
-    bool genuine = false; /* then its owner wants to know what else is wrong, not which keys do not fit */
+    /* If a key signed the token, its owner needs to know what else is wrong, not which keys do not fit. */
+    bool genuine = false;
     *problem = "the token's issuer is not known here";
     for (size_t i = 0; i < issuers->n && issuer == NULL; i++) {
         const struct jwt_issuer *named = &issuers->items[i];

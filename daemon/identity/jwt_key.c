@@ -57,7 +57,7 @@ bool jwt_key_add_public(struct jwt_key_list *list, EVP_PKEY *public, struct slic
     return true;
 }
 
-/* Refuses: OpenSSL would ask on the terminal for the passphrase of an encrypted file. */
+/* Refuses to give a passphrase, since OpenSSL would ask for that of an encrypted file on the terminal. */
 static int no_passphrase(char *text, int size, int writing, void *ctx)
 {
     (void)text;
