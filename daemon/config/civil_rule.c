@@ -104,7 +104,7 @@ bool civil_rule_parse(struct slice text, struct civil_rule *out)
 
 /* ---- counting ---- */
 
-/* Counted in years that begin in March, so that a leap day is the last day of its year. */
+/* The days are counted in years that begin in March, so that a leap day is the last day of its year. */
 int64_t civil_rule_days(int year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;

@@ -12,7 +12,8 @@
 #include "base/log.h"
 
 enum redis_mode { REDIS_AUTO, REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
-/* What `accepted` waits for. Neither of the two: for nothing, which is for development. */
+/* What an answer of `accepted` waits for. With neither of the two it waits for nothing, which is meant for
+ * development. */
 enum { REPLICAS_MAX = 16 };
 struct redis_durability {
     bool fsync;   /* the primary's disk */

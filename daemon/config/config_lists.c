@@ -70,7 +70,8 @@ void config_read_endpoint(
         *CONFIG_FIELD(r->config, key, struct endpoint) = endpoint;
 }
 
-/* As browsers write it: scheme and host in lower case, perhaps a port, and no path. */
+/* Whether TEXT is an origin as browsers write it: scheme and host in lower case, perhaps a port, and no path.
+ */
 static bool origin_valid(const char *text)
 {
     size_t scheme = strspn(text, LOWER DIGITS "+.-");
@@ -124,7 +125,8 @@ static bool broker_valid(const char *text, size_t len)
            endpoint.host[strspn(endpoint.host, DIGITS LOWER UPPER "._-:%")] == '\0';
 }
 
-/* Checked here, since librdkafka takes what it does not understand for a host's name, and tries it for ever.
+/* The addresses are checked here, since librdkafka would take a malformed one for a host name and try it for
+ * ever.
  */
 void config_read_brokers(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
 {

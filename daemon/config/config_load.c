@@ -64,7 +64,8 @@ static struct config_slot *slot_named(struct loading *l, const char *name)
     return slot_of(l, config_find_key(name));
 }
 
-/* Of a value as it was given (FNV-1a), so that it can be compared later, though no text of it is kept. */
+/* A hash (FNV-1a) of a value as it was given, so that it can be compared later although its text is not kept.
+ */
 static uint64_t fingerprint(uint64_t hash, const char *text)
 {
     const uint64_t prime = UINT64_C(0x100000001b3);
@@ -400,7 +401,8 @@ struct config *config_load(const char *file, char *const *environment,
         read_variable(&l, *environment);
     for (size_t i = 0; i < n_overrides; i++)
         read_override(&l, &overrides[i]);
-    if (l.problems.n == 0) /* a wrong value keeps its default, which says nothing of others */
+    /* A key with a wrong value keeps its default, which is not to be compared with other keys. */
+    if (l.problems.n == 0)
         check_relations(&l);
     for (size_t i = 0; dev && i < l.config->http.listen.n; i++)
         check_loopback(&l, "http.listen", &l.config->http.listen.items[i]);

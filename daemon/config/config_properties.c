@@ -7,8 +7,9 @@
 #include "base/mem.h"
 
 /*
- * What the publish protocol rests on, and the plumbing between librdkafka and this process: reports, logs and
- * events come by callbacks, and a signal to a thread of the library would end the daemon.
+ * These properties are what the publish protocol rests on, and the plumbing between librdkafka and this
+ * process: reports, logs and events come by callbacks, and a signal to a thread of the library would end the
+ * daemon.
  */
 static bool is_ours(const char *name)
 {
