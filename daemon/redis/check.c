@@ -15,7 +15,7 @@
 #include "redis/reply.h"
 #include "redis/resp.h"
 
-/* What no clock says: seconds beyond it do not fit into milliseconds. */
+/* No clock shows so many seconds: they would not fit into milliseconds. */
 #define SECONDS_MAX ((int64_t)1 << 40)
 
 static enum check_result check_clock(redisContext *redis, struct redis_condition *seen)
@@ -124,7 +124,7 @@ static enum check_result check_settings(
     return result;
 }
 
-/* Redis has it since 7.2. Valkey tells a redis_version of 7.2 or more, for those who ask so. */
+/* Redis has WAITAOF since 7.2. Valkey names a redis_version of 7.2 or more, for clients that look at it. */
 static bool knows_waitaof(const char *info)
 {
     char version[INFO_VALUE_MAX];

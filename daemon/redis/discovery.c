@@ -225,7 +225,7 @@ enum discovery discovery_find(
 {
     enum discovery result = DISCOVERY_UNREACHABLE;
     for (size_t i = 0; i < config->redis.servers.n && result == DISCOVERY_UNREACHABLE; i++) {
-        t->n_servers = 0; /* of what the server before it said, nothing stays */
+        t->n_servers = 0; /* nothing of what the server before it said is kept */
         memset(t->server_of, 0, sizeof(t->server_of));
         memset(t->server_of_slot, 0, sizeof(t->server_of_slot));
         result = ask(config, resolver, &config->redis.servers.items[i], t, error);

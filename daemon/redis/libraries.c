@@ -52,8 +52,8 @@ struct inventory {
 };
 
 /*
- * Deletes LIBRARY of the server REDIS where it has long been unused. One that was never named, or not
- * legibly, gets its day from now on.
+ * Deletes LIBRARY of the server REDIS where it has long been unused. A library that was never named, or whose
+ * time cannot be read, gets its day from now on.
  */
 static void judge_library(redisContext *redis, const char *library, const struct inventory *inventory)
 {

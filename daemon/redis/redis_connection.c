@@ -167,7 +167,7 @@ static void on_connected(struct redis_connection *c)
     assert(c->state == CONNECTING && c->n_asked == 0);
     unsigned dead_ms = DEAD_PEER_MS;
     int on = 1;
-    /* Fails on a unix socket, which needs neither. */
+    /* The first call fails on a unix socket, which needs neither option. */
     if (setsockopt(c->redis->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)) == 0)
         setsockopt(c->redis->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     event_add(c->readable, NULL);

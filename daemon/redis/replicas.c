@@ -84,7 +84,7 @@ static bool ask_replica(const struct config *config, struct resolver *resolver, 
     return answered;
 }
 
-/* The replica whose turn it is; NULL when that is nobody's. */
+/* The replica to be asked next; NULL if none is due. */
 static struct replica *next_replica(struct replicas *r)
 {
     int64_t now_ms = clock_monotonic_ms();

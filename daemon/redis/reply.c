@@ -16,7 +16,8 @@ typedef int element_count;
 
 /* ---- building ---- */
 
-/* NULL, which hiredis takes for a lack of memory: nothing more is read from this connection. */
+/* Returns NULL, which hiredis takes for a lack of memory, so that nothing more is read from this connection.
+ */
 static void *refuse(const redisReadTask *task, const char *why)
 {
     struct reply_progress *progress = task->privdata;
