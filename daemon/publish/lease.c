@@ -34,10 +34,11 @@ static bool call(struct lease *l, int64_t ttl_ms, char owner[static LEASE_OWNER_
     return outbox_call_key(l->outbox, KEY_PUBLISHER, "lease", false, take_owner, owner);
 }
 
-/* Without an answer what was ours stays so until its time has passed. */
+/* If Redis does not answer, a lease that was ours stays ours until its time has passed. */
 static bool ask(struct lease *l)
 {
-    int64_t now_ms = clock_steady_ms(l->clock); /* before the question: ours ends no later than in Redis */
+    /* The clock is read before the question, so that the lease ends here no later than in Redis. */
+    int64_t now_ms = clock_steady_ms(l->clock);
     if (!call(l, LEASE_TTL_MS, l->owner)) {
         l->held = l->held && now_ms - l->asked_ms < LEASE_TTL_MS;
         return false;

@@ -174,7 +174,7 @@ static enum producer_status persist(
             return PRODUCER_FAILED;
         if (!try_again(p, action, call(p->kafka, ms), &status))
             return status;
-        /* For a topic that has been deleted librdkafka waits without a word. */
+        /* If a topic was deleted, librdkafka waits for it without reporting an error. */
         const struct rd_kafka_metadata *found;
         ms = begin_step(p, start_ms);
         if (ms == 0 || kafka_client_topics(p->kafka, ms, &found) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -224,13 +224,14 @@ static void close_client(struct producer *p)
 {
     char fatal[256];
     /*
-     * Whoever publishes next connects first, and so aborts what is open. Only, what was sent just now has to
-     * come to rest: librdkafka 2.0 fails an assertion when it is closed while adding partitions to a
-     * transaction.
+     * The open transaction needs no abort here: whoever publishes next connects first, and that aborts it.
+     * But the records that were just sent have to come to rest, since librdkafka 2.0 fails an assertion when
+     * it is closed while adding partitions to a transaction.
      */
     if (p->open)
         rd_kafka_flush(p->kafka, REST_MAX_MS);
-    /* A late publisher learns from Redis that the lease is gone; what the broker says comes on its own. */
+    /* A publisher that is late learns from Redis that the lease is gone, but perhaps only now from the broker
+     * that it was fenced. */
     if (!p->fenced && is_fencing(rd_kafka_fatal_error(p->kafka, fatal, sizeof(fatal)))) {
         p->fenced = true;
         snprintf(p->error, sizeof(p->error), "%s", fatal);

@@ -19,12 +19,12 @@
 
 enum {
     RECORDS_MAX = 30000, /* in a transaction */
-    SMALLER_BY = 4,      /* is a transaction after one that failed */
+    SMALLER_BY = 4,      /* a transaction after one that failed is so many times smaller */
     SUMS_MAX = 64,       /* lesson minutes in a transaction: each is read from every partition */
-    YIELD_SHARE = 4,     /* of the time that Redis was at work it rests */
+    YIELD_SHARE = 4,     /* a round is followed by a rest of a quarter of the time that Redis worked for it */
     LOOK_EVERY_MS = 1000,
     RETIRE_EVERY_MS = 5000,
-    WATERMARK_EVERY_MS = 60000 /* also when nothing moves: readers see that all is well */
+    WATERMARK_EVERY_MS = 60000 /* even if nothing moves, so that readers see that all is well */
 };
 
 struct publish_loop {
@@ -247,7 +247,7 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
     arena_reset(&l->arena);
     if (status != ROUND_DONE)
         return status;
-    /* Where a server is away, what is left may be the same again and again: no hurry. */
+    /* If a server is away, each round may leave the same again, so the next one need not follow at once. */
     if (r.more && r.complete)
         return ROUND_MORE;
     if (r.running)
