@@ -91,15 +91,15 @@ static int decode_session(
             good = json_skip(&g.r);
     }
     if ((seen & 2) != 0 && out->device_id.ptr == NULL)
-        out->device_id = SLICE_LITERAL(""); /* given, and no text: that is not the same as missing */
+        out->device_id = SLICE_LITERAL(""); /* given but no string, which is not the same as missing */
     return status_of(&g, good);
 }
 
 enum run_field { FROM, TO, MEDIA_FROM, MEDIA_TO, RATE, RUN_FIELDS };
 
 /*
- * Browsers' clocks give fractions of a millisecond. What is rounded is each edge, so that a run and the next
- * one still meet. Whether a run has a length is a matter of what was written, not of what rounding leaves.
+ * Browsers' clocks give fractions of a millisecond. Each edge is rounded by itself, so that a run and the
+ * next one still meet. Whether a run has a length is judged by what was written, before rounding.
  */
 static struct run run_of(const struct json_number numbers[static RUN_FIELDS])
 {

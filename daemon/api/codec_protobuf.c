@@ -19,7 +19,7 @@ static bool is_bytes(const struct wire_field *field, uint32_t number)
     return field->number == number && field->type == WIRE_BYTES;
 }
 
-/* Never without a pointer: that would say that the field is missing. */
+/* The text of FIELD. Its pointer is never NULL, which would say that the field is missing. */
 static struct slice text_of(const struct wire_field *field)
 {
     return (struct slice){field->bytes.len > 0 ? field->bytes.ptr : "", field->bytes.len};
@@ -247,7 +247,8 @@ static void pack_field(struct buf *b, uint32_t number, const ProtobufCMessage *m
     pack(b, message);
 }
 
-/* Field by field: a message is the concatenation of its fields, so no list of pointers is needed. */
+/* The message is written field by field: it is the concatenation of its fields, so no list of pointers is
+ * needed. */
 static void encode_progress(struct buf *b, const struct progress_answer *answer)
 {
     Minuted__V1__Progress__Total total = MINUTED__V1__PROGRESS__TOTAL__INIT;

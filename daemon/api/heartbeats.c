@@ -140,7 +140,7 @@ static struct speaker identify(struct crediting *c, struct slice token)
     return speaker;
 }
 
-/* A malformed run is that whoever sent it: only then comes the token. */
+/* A malformed run is told so whatever its token is; the token is judged after that. */
 static void judge(struct crediting *c, const struct speaker *speaker, const struct run *run)
 {
     struct claim claim;

@@ -7,8 +7,8 @@ enum {
     CALM_REFUSALS = 50,
     BUSY_REFUSALS = 500,
     RETRY_FIRST_MS = 3000, /* an outage's first limit */
-    OVER_MS = 1000,        /* without a refusal, and with a success: it is over */
-    FORGOTTEN_MS = 120000, /* without a refusal: nobody asked, and the next one is of another outage */
+    OVER_MS = 1000,        /* an outage is over after so long without a refusal and with a success */
+    FORGOTTEN_MS = 120000, /* an outage is forgotten after so long without a refusal, though nobody asked */
     WINDOW_MS = 2000
 };
 
