@@ -15,9 +15,9 @@
 enum { MAX_HEADERS = 16384, DRAIN_CHECK_MS = 20 };
 
 /*
- * Of what is ready in the same turn of the loop, the wish of another thread goes before players' requests.
- * The kernel may list a connection first that was ready earlier, and a request that came after the log had
- * said "reloaded" would then be judged by the old policy.
+ * If several events are ready in the same turn of the loop, what another thread asks for goes before players'
+ * requests. The kernel may list a connection first that was ready earlier, and a request that came after the
+ * log had said "reloaded" would then be judged by the old policy.
  */
 enum { PRIORITY_WAKE, PRIORITIES = 3 }; /* all other events have the middle one */
 
