@@ -125,7 +125,7 @@ static const char *take(
     return NULL;
 }
 
-/* Shorter slices first: any order will do for searching, and this one is fast. */
+/* Shorter slices come first. Any order will do for searching, and this one is fast. */
 static int compare_slices(struct slice a, struct slice b)
 {
     if (a.len != b.len)

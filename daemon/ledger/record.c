@@ -198,7 +198,7 @@ bool ledger_record_has_key(const struct ledger_record *r, struct slice key)
     return slice_equal(key, (struct slice){text, (size_t)len});
 }
 
-/* NULL, or what the record says that no honest one does. */
+/* NULL, or what is wrong with a record that no publisher of minuted has written. */
 static const char *find_problem(const struct ledger_record *r)
 {
     bool watermark = r->topic == TOPIC_WATERMARKS;

@@ -19,7 +19,7 @@ static void append_minutes(struct buf *b, int64_t seconds)
 static void append_text(struct buf *b, const struct report *r, const struct report_learner *l)
 {
     buf_printf(b, "%s/%.*s: ", l->portal->id, SLICE_ARG(l->learner));
-    /* Rounded down: a second short of an hour is not to look like one. */
+    /* The hours are rounded down, so that a second less than an hour does not look like an hour. */
     buf_printf(b, "%.2f hours learned, %g of %g hours certified, ",
         floor(l->result.learned * 100 + 1e-6) / 100, l->result.certified, r->catalog->hours_max);
     buf_append_string(b, l->result.certificate ? "certificate\n" : "no certificate");
@@ -87,7 +87,7 @@ static void append_json(struct buf *b, const struct report *r, const struct repo
 
 /* ---- CSV ---- */
 
-/* In quotes where RFC 4180 wants them. */
+/* Appends TEXT and a comma, in quotes if RFC 4180 requires them. */
 static void append_field(struct buf *b, struct slice text)
 {
     bool quoted = memchr(text.ptr, ',', text.len) != NULL || memchr(text.ptr, '"', text.len) != NULL;
