@@ -39,7 +39,7 @@ static struct slice slice_from(struct slice s, size_t at)
 
 static bool read_relation(struct slice *rest, enum relation *relation)
 {
-    /* The longer ones first: "<" begins "<=". */
+    /* The longer relations come first, since "<=" begins with "<". */
     static const struct {
         const char *text;
         enum relation relation;
@@ -148,7 +148,7 @@ bool assertions_check_syntax(const char *text, char problem[static 256])
 
 /* ---- judging ---- */
 
-/* NaN, which no figure is, meets nothing, not even "!=". */
+/* NaN stands for a figure that there is not, and meets no condition, not even "!=". */
 static bool is_met(const struct assertion *a, double value)
 {
     switch (a->relation) {

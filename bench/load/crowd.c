@@ -261,7 +261,8 @@ static void keep_evidence(struct crowd *c, uint32_t player, const struct stretch
     uint64_t *masks = &e->masks[(size_t)(c->first + player) * e->n_minutes];
     for (size_t i = 0; i < n; i++) {
         uint64_t at = (uint64_t)(minutes[i].minute - e->first_minute);
-        if (at < e->n_minutes) /* a minute outside shows in the verification: the server's clock is wrong */
+        /* If a minute lies outside, the server's clock is wrong, and the verification shows it. */
+        if (at < e->n_minutes)
             masks[at] |= minutes[i].mask;
     }
 }

@@ -244,8 +244,9 @@ static void send_retry(struct generator *g, int64_t due_us, int64_t now_us)
 }
 
 /*
- * An arrival of the schedule sends what the next BATCH players claim whose turn it is. One that finds every
- * player waiting for an answer has failed; in a closed loop there is none then: false.
+ * An arrival of the schedule sends what the next BATCH players claim whose turn it is. An arrival that finds
+ * every player waiting for an answer counts as failed; in a closed loop there is no arrival then, and the
+ * result is false.
  */
 static bool arrive(struct generator *g, int64_t due_us, int64_t now_us)
 {

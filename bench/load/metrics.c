@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* A share of nothing is no figure. */
+/* PART as a share of WHOLE; NaN if there is nothing to have a share of. */
 static double ratio(double part, double whole)
 {
     return whole > 0 ? part / whole : NAN;

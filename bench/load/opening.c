@@ -10,7 +10,7 @@
 enum {
     WAIT_US = 100000,
     FAILURES_MAX = 100,
-    CLOCK_OFF_MAX_MS = 30000 /* what is known of the seconds begins and ends a minute around the load */
+    CLOCK_OFF_MAX_MS = 30000 /* the evidence begins a minute before the load and ends a minute after it */
 };
 
 struct opening {

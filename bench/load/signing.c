@@ -35,7 +35,7 @@ size_t signing_sign_jwt(const void *ctx, struct slice learner, char *out)
     buf_append_char(&payload, '}');
     size_t n = base64url_encode(header, sizeof(header) - 1, out);
     if (n + BASE64URL_LEN(payload.len + sizeof(mac)) + 3 > PLAN_JWT_MAX)
-        payload.len = 0; /* a token that no issuer's length excuses: refused by the server */
+        payload.len = 0; /* no real issuer makes so long a token; the server refuses it without a payload */
     out[n++] = '.';
     n += base64url_encode(payload.data, payload.len, out + n);
     buf_free(&payload);

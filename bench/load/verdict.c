@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-/* A thread that has so little of its CPU left sends when it can, not when it should. */
+/* A thread that used a larger share of its CPU sent when it could and not when it should. */
 static const double cpu_max = 0.95;
 /* Requests sent later than this are a load that was not as even as it says. */
 enum { LATENESS_MAX_US = 2000 };
