@@ -1,4 +1,4 @@
-"""The final word of every test of the whole way: all that keep count say the same, to the second."""
+"""The last check of every end-to-end test: all that keep count say the same, to the second."""
 
 from .records import LEARNER_LESSONS, LEARNER_MINUTES, Merged, bits, learner_of, read_topics
 from .redis_truth import Truth, is_settled

@@ -30,7 +30,7 @@ def alive(pid):
 
 
 class Browser:
-    """To pytest's logs it is a service as others are."""
+    """A browser, whose log pytest shows as it shows those of other services."""
 
     name = "chromium"
 
@@ -109,7 +109,7 @@ class Browser:
         self.show(self.driver.window_handles[0])
 
     def crash_tab(self, tab):
-        """Its process dies as it would of too little memory; works in an empty one."""
+        """Kills the tab's process, as a lack of memory would, and works in an empty tab."""
         self.cdp("Target.createTarget", url="about:blank", background=True)
         with suppress(WebDriverException):
             self.cdp("Page.crash")
@@ -141,7 +141,7 @@ class Browser:
         return found
 
     def hold(self, seconds):
-        """Nothing of it runs for a while, as under a closed lid; the clocks go on."""
+        """Stops all its processes for SECONDS, as a closed lid does; the clocks go on."""
         held = self.processes()
         for pid in held:
             os.kill(pid, signal.SIGSTOP)
@@ -168,7 +168,7 @@ class Browser:
         self.driver = None
 
     def quit(self):
-        """Closes tab after tab, as one who closes the browser; with the last one it ends."""
+        """Closes one tab after the other, as somebody who closes the browser does; with the last tab it ends."""
         if self.driver is None:
             return
         self._keep_console()

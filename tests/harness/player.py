@@ -55,7 +55,7 @@ class Session:
 
 
 class Player:
-    """Speaks JSON to CLIENT under BASE. What has "once" in its name takes a 503 for an answer; all else asks again."""
+    """Speaks JSON to CLIENT under BASE. A method with "once" in its name returns a 503 as the answer; all others ask again."""
 
     def __init__(self, daemon, learner, portal="higher"):
         self.daemon, self.client = daemon, daemon.client
