@@ -857,6 +857,73 @@ test('what is in a request whose page crashes is delivered by the next page', as
   agree(world);
 });
 
+test('a run is stored when it is queued, and not only every few seconds', async () => {
+  const {world} = await started();
+  await world.pass(8800); // 1.2 s are left until it would be stored anyway
+  world.network = 'hung';
+  world.video.pause();
+  await world.pass(100);
+  await world.closePage(true);
+  world.network = 'good';
+  openPage(world);
+  await world.pass(5000);
+  agree(world, -1);
+});
+
+test('what a page left is sent by the next one at once, also where that one gets no session', async () => {
+  const {world} = await started();
+  await world.pass(6000);
+  world.network = 'down';
+  world.video.pause();
+  await world.pass(500);
+  await world.closePage(false);
+  world.network = 'good';
+  closedDoor(world, 503);
+  openPage(world);
+  await world.pass(2000);
+  agree(world);
+});
+
+test('what is under way since the page was hidden is not sent again', async () => {
+  const {world, tracker} = await started();
+  await world.pass(6000);
+  const at = world.time;
+  world.latency = 3000;
+  world.window.dispatchEvent(new Event('pagehide'));
+  world.video.pause();
+  tracker.flush();
+  await world.pass(1000);
+  assert.equal(heartbeatsSince(world, at).length, 1);
+  await settle(world);
+  agree(world);
+});
+
+test('an answer that came to an older session says nothing about the clock of this one', async () => {
+  const {world, tracker} = await started();
+  await world.pass(6000);
+  world.latency = 8000;
+  tracker.flush();
+  await world.pass(5000); // the daemon has answered, and the answer is on its way
+  world.latency = 100;
+  await world.sleep(600000);
+  await world.pass(10000);
+  assert.equal(world.daemon.sessions.size, 2);
+  await settle(world);
+  agree(world);
+});
+
+test('what is played before the next lesson has its session is not the last lesson\'s', async () => {
+  const {world, tracker} = await started();
+  await world.pass(10000);
+  const door = closedDoor(world, 503), at = world.daemon.now();
+  tracker.changeLesson('lesson-2');
+  await world.pass(30000);
+  door.letIn();
+  await settle(world);
+  const late = [...world.daemon.seconds].filter(([second, lesson]) => lesson === 'lesson-1' && second * 1000 > at);
+  assert.deepEqual(late, []);
+});
+
 test('what is delivered is not delivered again by the next page', async () => {
   const {world} = await started();
   await world.pass(6000);

@@ -250,14 +250,16 @@ export class World {
     }
   }
 
-  /* Lets MS of true time pass in small steps. */
+  /* Lets MS of true time pass in small steps. Where nothing happens in a step, nothing is waited for: that is most of them. */
   async pass(ms) {
+    await settled();
     for (const end = this.time + ms; this.time < end;) {
       const step = Math.min(50, end - this.time);
       this.playFor(step);
       const every = this.hidden ? this.hiddenTimeupdate : TIMEUPDATE_MS;
-      if (this.video.moving() && Math.floor(this.time / every) !== Math.floor((this.time - step) / every)) this.video.say('timeupdate');
-      await this.fire();
+      const tells = this.video.moving() && Math.floor(this.time / every) !== Math.floor((this.time - step) / every);
+      if (tells) this.video.say('timeupdate');
+      if (tells || this.timers.some(timer => this.due(timer))) await this.fire();
     }
   }
 
