@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 
@@ -377,10 +378,11 @@ def test_a_kafka_that_is_away_is_waited_for(cleaning, cleaning_kafka, tmp_path):
 
 def test_waiting_for_kafka_can_be_ended(tmp_path, catalog):
     ledger = Ledger(tmp_path / "ledger.db", "127.0.0.1:1", catalog)
-    with following(ledger, tmp_path) as service:
+    with ThreadPoolExecutor() as pool, following(ledger, tmp_path) as service:
+        other = pool.submit(follow, Ledger(tmp_path / "other.db", ledger.brokers, catalog))
         service.wait_log("refused")
         assert service.terminate() == 0, service.log_text()
-    code, _, errors = follow(ledger)
+        code, _, errors = other.result()
     assert code == 1 and "event=kafka_unreachable" in errors and ledger.brokers in errors
 
 
