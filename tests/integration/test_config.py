@@ -253,7 +253,7 @@ def test_set_over_environment_over_file(new_minuted, redis):
         minuted = new_minuted(redis, name=name, changes={"http": {"base_path": "/file"}})
         minuted.arguments, minuted.environment = argv, env
         minuted.launch()
-        minuted.wait_ready(minuted.is_ready, 30)
+        minuted.wait_ready(minuted.is_ready)
         return [p for p in ("/file", "/env", "/set") if minuted.client.get(f"{p}/v1/progress").status == 401]
     env = {"MINUTED_HTTP_BASE_PATH": "/env"}
     assert path_of("file", [], {}) == ["/file"]
