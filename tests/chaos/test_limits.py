@@ -218,6 +218,7 @@ def test_slow_senders_take_what_is_stated_and_no_more(new_minuted, redis):
             grown = memory(pid) - before
             print(f"{CONNECTIONS} slow senders, time {attempt + 1}: {grown / CONNECTIONS / KIB:.1f} KiB each")
             assert grown < CONNECTIONS * PER_SLOW_SENDER
+        wait_until(lambda: minuted.metric("minuted_http_open_connections") < 20, "all of them are closed")
     watcher.watch()
 
 
