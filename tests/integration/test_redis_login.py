@@ -18,7 +18,7 @@ PASSWORD = "correct-horse-battery"
 def documented_rule():
     """The words of the ACL rule in config/minuted.yaml, behind the password."""
     text = (ROOT / "config/minuted.yaml").read_text()
-    rule = re.search(r"ACL SETUSER minuted on >PASSWORD ([^`]*?)\n  # and on sentinels", text)[1]
+    rule = re.search(r"ACL SETUSER minuted on >PASSWORD ([^`]*?)\n  # and ", text)[1]
     return re.sub(r"\n\s*#", " ", rule).split()
 
 
