@@ -1,4 +1,4 @@
-/* The lease as its holder sees it. */
+/* What a publisher keeps in Redis for the others. */
 #include "publish/lease.h"
 
 #include <assert.h>
@@ -11,6 +11,8 @@
 #include "store/functions.h"
 
 static_assert(LEASE_RENEW_MS * 3 < LEASE_TTL_MS, "a renewal that fails is tried again in time");
+
+/* ---- the lease ---- */
 
 static bool take_owner(void *ctx, size_t index, const redisReply *reply)
 {
@@ -66,4 +68,27 @@ void lease_release(struct lease *l)
         (void)call(l, 0, l->owner);
     l->held = false;
     l->owner[0] = '\0';
+}
+
+/* ---- the watermarks ---- */
+
+static bool take_watermark(void *ctx, size_t index, const redisReply *reply)
+{
+    struct watermark *w = ctx;
+    (void)index;
+    return reply_integer(reply_at(reply, 0), &w->published_through) &&
+           reply_integer(reply_at(reply, 1), &w->final_through);
+}
+
+bool publish_raise_watermark(struct outbox *o, struct watermark *w)
+{
+    struct watermark greatest;
+    resp_fcall(&o->command, STORE_FUNCTION("watermark"), 1, 3);
+    resp_arg(&o->command, SLICE_LITERAL(KEY_WATERMARKS));
+    resp_int(&o->command, w->published_through);
+    resp_int(&o->command, w->final_through);
+    if (!outbox_call_key(o, KEY_WATERMARKS, "watermark", true, take_watermark, &greatest))
+        return false;
+    *w = greatest;
+    return true;
 }

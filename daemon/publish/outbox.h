@@ -1,6 +1,6 @@
 /*
  * The outbox is what Redis still owes to Kafka. Here are its connections and requests, which
- * outbox_minutes.c, outbox_sums.c, outbox_retire.c, lease.c and watermark.c share. One thread; calls block,
+ * outbox_minutes.c, outbox_sums.c, outbox_retire.c and lease.c share. One thread; calls block,
  * with a time limit on every command.
  *
  *     write o->command -> outbox_queue -> … -> outbox_flush: one write a server, one wait for them all

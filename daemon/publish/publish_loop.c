@@ -15,7 +15,6 @@
 #include "publish/outbox_sums.h"
 #include "publish/record.h"
 #include "publish/round.h"
-#include "publish/watermark.h"
 
 enum {
     RECORDS_MAX = 30000, /* in a transaction */
@@ -179,7 +178,7 @@ static enum round_status publish_watermark(struct publish_loop *l, const struct 
                    w.final_through > l->watermark.final_through ||
                    now_ms(l) - l->watermark_sent_ms >= WATERMARK_EVERY_MS;
     /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. */
-    if (!is_news || !watermark_raise(l->with.outbox, &w))
+    if (!is_news || !publish_raise_watermark(l->with.outbox, &w))
         return ROUND_DONE;
     if (w.published_through == 0)
         return ROUND_DONE; /* Nothing is known yet, here or elsewhere. */

@@ -20,7 +20,6 @@
 #include "publish/outbox_minutes.h"
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
-#include "publish/watermark.h"
 #include "redis/barrier.h"
 #include "redis/check.h"
 #include "redis/discovery.h"
@@ -226,7 +225,7 @@ static void call_watermark(struct scene *s, struct arena *arena)
 {
     struct watermark w = {.published_through = 1, .final_through = 2};
     (void)arena;
-    if (!watermark_raise(s->outbox, &w))
+    if (!publish_raise_watermark(s->outbox, &w))
         assert(w.published_through == 1 && w.final_through == 2);
 }
 

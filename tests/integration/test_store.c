@@ -16,7 +16,6 @@
 #include "publish/lease.h"
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
-#include "publish/watermark.h"
 #include "redis/resp.h"
 #include "store/values.h"
 #include "store_fixture.h"
@@ -457,13 +456,13 @@ static void test_watermarks_never_fall(void **state)
 {
     struct fixture *f = *state;
     struct watermark w = {.published_through = 100, .final_through = 50};
-    assert_in_time(f, watermark_raise(f->outbox, &w));
+    assert_in_time(f, publish_raise_watermark(f->outbox, &w));
     w = (struct watermark){.published_through = 90, .final_through = 60};
-    assert_in_time(f, watermark_raise(f->outbox, &w));
+    assert_in_time(f, publish_raise_watermark(f->outbox, &w));
     assert_int_equal(w.published_through, 100);
     assert_int_equal(w.final_through, 60);
     w = (struct watermark){.published_through = 110, .final_through = 55};
-    assert_in_time(f, watermark_raise(f->outbox, &w));
+    assert_in_time(f, publish_raise_watermark(f->outbox, &w));
     assert_int_equal(w.published_through, 110);
     assert_int_equal(w.final_through, 60);
 }
