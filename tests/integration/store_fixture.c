@@ -13,6 +13,8 @@
 
 #include "store/functions.h"
 
+enum { TELL_EVERY_MS = 1000 };
+
 struct fixture *fixture_new(int partitions, int64_t now_ms)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -207,9 +209,14 @@ void fixture_before_asking_again(
     struct fixture *f, int64_t until_ms, const char *call, const char *file, int line)
 {
     char message[512];
+    int64_t now_ms = clock_monotonic_ms();
     enum monitor_state state = monitor_state(f->monitor, message);
-    print_message("%s:%d: not yet: %s; the monitor says %d \"%s\"\n", file, line, call, (int)state, message);
-    if (clock_monotonic_ms() > until_ms)
+    if (now_ms - f->told_ms >= TELL_EVERY_MS || now_ms > until_ms) {
+        print_message(
+            "%s:%d: not yet: %s; the monitor says %d \"%s\"\n", file, line, call, (int)state, message);
+        f->told_ms = now_ms;
+    }
+    if (now_ms > until_ms)
         fail_msg("%s:%d: in vain: %s", file, line, call);
     monitor_look(f->monitor);
     fixture_turn(f, 50000);

@@ -24,6 +24,7 @@ struct fixture {
     struct clock clock;
     struct log *log;
     struct event_base *base;
+    int64_t told_ms; /* when it was last said that something is asked again */
     struct monitor *monitor;
     struct store *store;
     struct outbox *outbox;

@@ -259,7 +259,6 @@ static void live_through(struct retire_pair *pair, unsigned seed, int64_t horizo
     struct world *w = calloc(1, sizeof(*w));
     struct fixture *f = pair->daemons[0];
     print_message("MINUTED_TEST_SEED=%u, a horizon of %d h\n", seed, (int)(horizon_ms / HOUR_MS));
-    redis_process_command(&f->nodes[0], "FLUSHALL");
     redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 0");
     w->pair = pair;
     w->model = retire_model_new();
@@ -268,6 +267,16 @@ static void live_through(struct retire_pair *pair, unsigned seed, int64_t horizo
     for (int i = 0; i < RETIRE_DAEMONS; i++) {
         pair->daemons[i]->config.heartbeats.horizon_ms = horizon_ms;
         pair->daemons[i]->config.redis.early_retire_ms = horizon_ms > 2LL * HOUR_MS ? 2LL * HOUR_MS : 0;
+    }
+    /* A look that began with the last horizon would write it into the emptied server, and no daemon would
+     * ever be ready with the new one. */
+    for (int i = 0; i < RETIRE_DAEMONS; i++)
+        fixture_wait_for_look(pair->daemons[i]);
+    redis_process_command(&f->nodes[0], "FLUSHALL");
+    for (int i = 0; i < RETIRE_DAEMONS; i++) {
+        fixture_wait_for_look(pair->daemons[i]);
+        fixture_await_state(pair->daemons[i], MONITOR_READY, "");
+        fixture_turn_until_admits(pair->daemons[i], true);
     }
     step_clock(w);
     for (int i = 0; i < STEPS; i++)
