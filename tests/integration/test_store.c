@@ -231,6 +231,18 @@ static void test_a_key_of_a_wrong_type_credits_nothing(void **state)
     assert_int_equal(next.status, STORE_UNAVAILABLE);
 }
 
+static void test_what_redis_refuses_is_not_written(void **state)
+{
+    struct fixture *f = *state;
+    struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
+    redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 1");
+    fixture_submit(f, &run, 1);
+    assert_int_equal(run.status, STORE_UNAVAILABLE);
+    redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 0");
+    fixture_write(f, &run, 1);
+    assert_counts(&run, 15, 0, 0, 0);
+}
+
 /* ---- the outbox ---- */
 
 static size_t count_dirty(struct fixture *f)
@@ -716,6 +728,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_too_late_below_the_horizon, setup, teardown),
         cmocka_unit_test_setup_teardown(test_functions_are_loaded_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_key_of_a_wrong_type_credits_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_redis_refuses_is_not_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_compares, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_unreadable_learner_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sums_settle_compares, setup, teardown),
