@@ -26,7 +26,6 @@
 
 static const struct api_store_calls store_calls = {
     .admits = store_admits,
-    .clock_trusted = store_clock_trusted,
     .age_ms = store_age_ms,
     .submit = store_submit,
     .progress = store_progress,

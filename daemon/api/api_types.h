@@ -34,7 +34,6 @@ struct api_dev {
 /* What the api asks of a store, as store.h tells each. Tests hand in functions of their own. */
 struct api_store_calls {
     bool (*admits)(struct store *s);
-    bool (*clock_trusted)(const struct store *s);
     int64_t (*age_ms)(struct store *s);
     void (*submit)(struct store *s, struct store_batch *batch, struct store_run *runs, size_t n);
     void (*progress)(

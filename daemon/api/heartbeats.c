@@ -127,6 +127,9 @@ static struct speaker identify(struct crediting *c, struct slice token)
     enum token_verdict verdict = token_judge(
         c->api->signer, token, c->now_ms, c->api->settings.config->heartbeats.horizon_ms, &session, storage);
     speaker.reason = reasons[verdict];
+    /* A clock that is not settled may be ahead, and a run that is rejected is lost for good. */
+    if (verdict == TOKEN_EXPIRED && clock_belief(c->api->settings.clock) != CLOCK_SETTLED)
+        speaker.reason = REASON_UNAVAILABLE;
     if (verdict != TOKEN_GOOD)
         return speaker;
     speaker.session = session;

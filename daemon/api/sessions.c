@@ -87,8 +87,8 @@ void sessions_handle(struct api *api, struct http_exchange *x, const struct code
     const struct lesson *lesson = catalog_find_lesson(api->policy->catalog, request.lesson_id);
     if (lesson == NULL)
         answer_problem(api, x, 404, "there is no such lesson", NULL);
-    else if (!api->settings.calls->clock_trusted(api->settings.store))
-        answer_shed(api, x, "this server's clock is wrong; try another server, or try again later");
+    else if (clock_belief(api->settings.clock) == CLOCK_DOUBTED)
+        answer_shed(api, x, "this server's clock is in doubt; try another server, or try again later");
     else if (now_ms < lesson->allows.opens_ms || now_ms >= lesson->allows.closes_ms)
         answer_closed(api, x, lesson->course);
     else

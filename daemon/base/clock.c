@@ -11,13 +11,30 @@ static int64_t read_us(clockid_t id)
 int64_t clock_now_ms(const struct clock *clock)
 {
     int64_t held_ms = atomic_load_explicit(&clock->system_ms, memory_order_relaxed);
-    int64_t system_ms = held_ms != 0 ? held_ms : clock_system_ms();
-    return system_ms + atomic_load_explicit(&clock->offset_ms, memory_order_relaxed);
+    int64_t lead_ms = atomic_load_explicit(&clock->lead_ms, memory_order_relaxed);
+    int64_t now_ms = lead_ms != 0 ? clock_boot_ms() + lead_ms : clock_system_ms();
+    return (held_ms != 0 ? held_ms : now_ms) + atomic_load_explicit(&clock->offset_ms, memory_order_relaxed);
+}
+
+void clock_keep(struct clock *clock, int64_t lead_ms, enum clock_belief belief)
+{
+    atomic_store(&clock->lead_ms, lead_ms);
+    atomic_store(&clock->belief, belief);
+}
+
+enum clock_belief clock_belief(const struct clock *clock)
+{
+    return atomic_load(&clock->belief);
 }
 
 int64_t clock_system_ms(void)
 {
     return read_us(CLOCK_REALTIME) / 1000;
+}
+
+int64_t clock_boot_ms(void)
+{
+    return read_us(CLOCK_BOOTTIME) / 1000;
 }
 
 int64_t clock_monotonic_ms(void)

@@ -67,6 +67,7 @@ static void collect_daemon(struct metrics *m, const struct ops_sources *sources)
     set(m, METRIC_daemon_ready, readiness_check(sources, false, NULL));
     set(m, METRIC_daemon_workers, (double)sources->n_workers);
     set(m, METRIC_daemon_clock, (double)clock_now_ms(sources->clock) / 1000);
+    set(m, METRIC_daemon_clock_credible, clock_belief(sources->clock) != CLOCK_DOUBTED);
     int64_t newest = 0;
     for (size_t i = 0; i < sources->n_workers; i++) {
         int64_t at = atomic_load_explicit(&sources->store[i]->last_answer_ms, memory_order_relaxed);

@@ -27,6 +27,8 @@
     X(daemon, ready, gauge, none, "minuted_ready", "1 while /readyz answers 200.")                           \
     X(daemon, workers, gauge, none, "minuted_workers", "Worker threads.")                                    \
     X(daemon, clock, gauge, none, "minuted_clock_timestamp_seconds", "The daemon's clock.")                  \
+    X(daemon, clock_credible, gauge, none, "minuted_clock_credible",                                         \
+        "0 while the daemon's clock is in doubt: no session is opened, nothing is published or retired.")    \
     X(http, connections, counter, none, "minuted_http_connections_total", "Players' connections accepted.")  \
     X(http, open_connections, gauge, none, "minuted_http_open_connections",                                  \
         "Players' connections open now.")                                                                    \
@@ -80,6 +82,8 @@
     X(publish, transactions, counter, none, "minuted_publish_transactions_total", "Transactions committed.") \
     X(publish, aborts, counter, none, "minuted_publish_aborts_total", "Transactions given up.")              \
     X(publish, fenced, counter, none, "minuted_publish_fenced_total", "Times another daemon took over.")     \
+    X(publish, wrong_floors, gauge, none, "minuted_wrong_floors",                                            \
+        "Partitions whose floor cannot be right, as the publishing daemon saw last: they take no runs.")     \
     X(publish, early_minutes, counter, none, "minuted_early_minutes_total",                                  \
         "Minutes that were closed to claims before the horizon, since Redis was short of memory.")           \
     X(publish, holds_lease, gauge, none, "minuted_publish_holds_lease", "1 while this daemon publishes.")    \

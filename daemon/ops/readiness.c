@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "publish/publisher.h"
 #include "store/store.h"
@@ -46,18 +47,21 @@ static void check_redis(struct readiness *r)
             r, facts->redis == MONITOR_UNREACHABLE && reached_lately(facts), "redis", facts->redis_problem);
 }
 
-static void check_clocks(struct readiness *r)
+/* A clock in doubt makes nobody unready: heartbeats go on, and the doubt is often every daemon's. */
+static void describe_clocks(struct readiness *r)
 {
+    static const char *const beliefs[] = {
+        [CLOCK_SETTLED] = "credible for ten minutes or more",
+        [CLOCK_CREDIBLE] =
+            "credible for less than ten minutes: nobody is refused for it, and little is retired",
+        [CLOCK_DOUBTED] = "in doubt: no session is opened, nothing is published or retired",
+    };
+    buf_printf(r->out, "[i] clock: %s (never makes unready)\n", beliefs[r->facts->belief]);
     for (size_t i = 0; i < r->facts->n_servers; i++) {
         const struct redis_condition *server = &r->facts->servers[i];
-        if (!server->reached || !server->clock_known)
-            continue; /* check_redis() says why */
-        struct buf what = {0};
-        buf_printf(&what, "%s is %+lld ms off this machine, at most %d are allowed", server->name,
-            (long long)server->clock_skew_ms, CLOCK_SKEW_MAX_MS);
-        buf_append_char(&what, '\0');
-        report_check(r, condition_clock_agrees(server), "clock", what.data);
-        buf_free(&what);
+        if (server->reached && server->clock_known)
+            buf_printf(r->out, "[i] clock: that of redis server %s is %+lld ms off this machine's\n",
+                server->name, (long long)server->clock_skew_ms);
     }
 }
 
@@ -90,9 +94,10 @@ bool readiness_judge(const struct readiness_facts *facts, bool verbose, struct b
     /* Until its workers have connected to Redis, a daemon would refuse the heartbeats that it is sent. */
     report_check(
         &r, facts->connected, "workers", facts->connected ? "connected" : "not connected to redis yet");
-    check_clocks(&r);
-    if (out != NULL && verbose)
+    if (out != NULL && verbose) {
+        describe_clocks(&r);
         describe_rest(&r);
+    }
     return r.ready;
 }
 
@@ -111,6 +116,8 @@ bool readiness_check(const struct ops_sources *sources, bool verbose, struct buf
         facts.n_servers = monitor_servers(sources->monitor, servers);
         facts.history_losses = monitor_history_losses(sources->monitor);
     }
+    if (sources->clock != NULL)
+        facts.belief = clock_belief(sources->clock);
     if (sources->publisher != NULL)
         publisher_describe(sources->publisher, facts.publisher);
     for (size_t i = 0; i < sources->n_workers; i++)

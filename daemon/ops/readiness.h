@@ -1,7 +1,7 @@
 /*
  * Whether requests should be sent to this daemon. They should when it has started and is not draining, when
- * every Redis server is reached and set up right, and when no server's clock disagrees. Kafka does not count,
- * since the daemon outlives its outages.
+ * every Redis server is reached and set up right, and has agreed once with this machine on the time. Kafka
+ * does not count, since the daemon outlives its outages, nor does a doubt about the clock.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "ops/ops.h"
 #include "redis/condition.h"
 #include "redis/monitor.h"
@@ -24,6 +25,7 @@ struct readiness_facts {
     const struct redis_condition *servers; /* as the monitor last saw them */
     size_t n_servers;
     int64_t history_losses;
+    enum clock_belief belief;
     char publisher[256]; /* what it does */
 };
 

@@ -31,7 +31,7 @@ static void list_minutes(struct learner_minutes *m)
         if (out->n == OUTBOX_MINUTES_MAX)
             round_leave(r, oldest);
         for (size_t i = 0; i < out->n; i++)
-            if (r->running || out->minutes[i] < r->due_before)
+            if (round_wants(r, out->minutes[i], r->running))
                 out->minutes[n++] = out->minutes[i];
         out->n = n;
     }

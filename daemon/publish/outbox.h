@@ -49,7 +49,9 @@ struct outbox {
     struct outbox_request *requests; /* queued */
     size_t n_requests;
     size_t room;
-    int64_t waited_us;     /* for answers */
+    int64_t waited_us;    /* for answers */
+    int64_t wrong_floors; /* partitions whose floor cannot be right */
+    int64_t early_end; /* up to which minute the deployment's settings say that minutes were retired early */
     int64_t early_minutes; /* retired before the horizon */
     int64_t early_from;    /* the floor before such a retirement that is not yet told; 0: there is none */
     int64_t early_bucket;  /* where the search for a bucket that is worth it goes on */

@@ -6,6 +6,8 @@
  */
 #include "publish/outbox_retire.h"
 
+#include <assert.h>
+
 #include "base/log.h"
 #include "config/config.h"
 #include "credit/mask.h"
@@ -15,7 +17,7 @@
 #include "store/functions.h"
 
 enum {
-    RETIRE_MAX = 8,          /* buckets a call: far less than a lease lasts */
+    FIRST_MAX = 300, /* buckets of the call that sets the first floors: nearly all of them are empty */
     HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
     WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
     WORTH_LOOKS = 144,       /* buckets that are asked for their memory, a call: those of a day */
@@ -84,6 +86,26 @@ static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
     return true;
 }
 
+/* What a partition without a floor holds. */
+struct use {
+    int64_t oldest;  /* the first of the due minutes; INT64_MAX: none is due */
+    int64_t applied; /* calls of `apply` that met no floor; 0: nothing was ever written */
+};
+
+static bool take_use(void *ctx, size_t index, const redisReply *reply)
+{
+    struct use *use = ctx;
+    if (index == 1) {
+        use->applied = 0;
+        return reply->type == REDIS_REPLY_NIL || reply_number(reply, &use->applied);
+    }
+    if (!reply_is_array(reply))
+        return false;
+    if (!reply_number(reply_at(reply, 0), &use->oldest))
+        use->oldest = INT64_MAX;
+    return true;
+}
+
 static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_t *floor, bool *done)
 {
     const struct key_prefix *prefix = &o->prefixes[partition];
@@ -148,6 +170,45 @@ static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
             return false;
     }
     return true;
+}
+
+/*
+ * Sets the first floors, once anything was written and while no partition has one, and raises them up to the
+ * horizon; not beyond the horizon of the time of which something is still to be published, so that a clock
+ * that is far ahead closes nothing. They begin a horizon before that, since a bucket below the floor is never
+ * retired.
+ */
+static bool set_floors(struct outbox *o, const struct floors *f, int64_t horizon_minute)
+{
+    const int64_t horizon = minute_of(o->config->heartbeats.horizon_ms);
+    struct use use[PARTITIONS_MAX];
+    bool done[PARTITIONS_MAX] = {false};
+    int64_t keep = horizon_minute;
+    bool used = false;
+    bool ready = true;
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        resp_begin(&o->command, 4);
+        resp_arg(&o->command, SLICE_LITERAL("ZRANGE"));
+        resp_key(&o->command, &o->prefixes[p], "due");
+        resp_int(&o->command, 0);
+        resp_int(&o->command, 0);
+        resp_begin(&o->command, 3);
+        resp_arg(&o->command, SLICE_LITERAL("HGET"));
+        resp_key(&o->command, &o->prefixes[p], "epoch");
+        resp_arg(&o->command, SLICE_LITERAL("applied"));
+        outbox_queue(o, p, 2, take_use, &use[p], &done[p]);
+    }
+    if (!outbox_flush(o, "use", false))
+        return false;
+    for (int p = 0; p < o->config->redis.partitions; p++) {
+        used = used || use[p].applied > 0;
+        if (use[p].oldest - horizon < keep)
+            keep = use[p].oldest - horizon;
+    }
+    int64_t bucket = (keep - horizon) / BUCKET_MINUTES;
+    if (!used || bucket < 1)
+        return true;
+    return retire_bucket(o, f, bucket - 1, &ready) && retire_before(o, keep, FIRST_MAX);
 }
 
 /* ---- before the horizon ---- */
@@ -268,6 +329,30 @@ static void tell_early(struct outbox *o, int64_t lowest)
     o->early_from = 0;
 }
 
+static bool take_early(void *ctx, size_t index, const redisReply *reply)
+{
+    int64_t *end = ctx;
+    (void)index;
+    *end = 0;
+    return reply->type == REDIS_REPLY_NIL || reply_number(reply, end);
+}
+
+/* Writes into the deployment's settings that floors up to the minute END are raised on purpose. */
+static bool name_early(struct outbox *o, int64_t end)
+{
+    int64_t fields;
+    resp_begin(&o->command, 4);
+    resp_arg(&o->command, SLICE_LITERAL("HSET"));
+    resp_arg(&o->command, SLICE_LITERAL(KEY_SETTINGS));
+    resp_arg(&o->command, SLICE_LITERAL("early"));
+    resp_int(&o->command, end);
+    if (!outbox_call_key(o, KEY_SETTINGS, "early", true, outbox_take_integer, &fields))
+        return false;
+    o->early_end = end;
+    o->monitor.look(o->monitor.ctx);
+    return true;
+}
+
 /* Gives up one bucket a call, so that the next call can see whether that was enough. Buckets older than the
  * horizon go first. */
 static bool retire_early(struct outbox *o, int64_t now_ms, int64_t horizon_minute)
@@ -284,6 +369,9 @@ static bool retire_early(struct outbox *o, int64_t now_ms, int64_t horizon_minut
         return false;
     if (end == before)
         return true;
+    /* All daemons are told first: until then, such a floor would be a wrong one to them. */
+    if (end > o->early_end && !name_early(o, end))
+        return false;
     o->early_from = before > horizon_minute ? before : horizon_minute;
     /* one more for partitions that were never used, which are closed first */
     if (!retire_before(o, end, (end - before) / BUCKET_MINUTES + 2) || !read_floors(o, &f, false))
@@ -297,16 +385,50 @@ int64_t outbox_early_minutes(const struct outbox *o)
     return o->early_minutes;
 }
 
-bool outbox_retire(struct outbox *o, int64_t now_ms, int64_t *floor)
+int64_t outbox_wrong_floors(const struct outbox *o)
 {
-    int64_t horizon_minute = minute_of(now_ms - o->config->heartbeats.horizon_ms);
+    return o->wrong_floors;
+}
+
+/* A floor beyond the horizon and beyond what was retired early was raised by a clock that was wrong. */
+static void count_wrong_floors(struct outbox *o, const struct floors *f, int64_t horizon_minute)
+{
+    int64_t early = o->early_end;
+    int64_t limit = (early > horizon_minute ? early : horizon_minute) + BUCKET_MINUTES;
+    int64_t n = 0;
+    for (int p = 0; p < o->config->redis.partitions && !o->config->dev; p++) {
+        if (f->floor[p] <= limit)
+            continue;
+        if (n++ == 0 && o->wrong_floors == 0)
+            log_event(o->log, LOG_ERROR, "floor_wrong", "partition=%d floor=%lld limit=%lld", p,
+                (long long)f->floor[p] * MINUTE_SECONDS, (long long)limit * MINUTE_SECONDS);
+    }
+    o->wrong_floors = n;
+}
+
+bool outbox_retire(struct outbox *o, const struct retire_terms *terms, int64_t *floor)
+{
+    int64_t horizon_minute = minute_of(terms->now_ms - o->config->heartbeats.horizon_ms);
     struct floors f;
-    if (!retire_before(o, horizon_minute, RETIRE_MAX))
+    assert(terms->max <= RETIRE_MAX);
+    if (!read_floors(o, &f, false))
         return false;
-    if (o->config->redis.early_retire_ms > 0 && !retire_early(o, now_ms, horizon_minute))
+    resp_begin(&o->command, 3);
+    resp_arg(&o->command, SLICE_LITERAL("HGET"));
+    resp_arg(&o->command, SLICE_LITERAL(KEY_SETTINGS));
+    resp_arg(&o->command, SLICE_LITERAL("early"));
+    if (!outbox_call_key(o, KEY_SETTINGS, "early", false, take_early, &o->early_end))
+        return false;
+    if (f.lowest == NO_FLOOR && terms->settled && !set_floors(o, &f, horizon_minute))
+        return false;
+    if (f.lowest != NO_FLOOR && !retire_before(o, horizon_minute, terms->max))
+        return false;
+    if (o->config->redis.early_retire_ms > 0 && terms->settled &&
+        !retire_early(o, terms->now_ms, horizon_minute))
         return false;
     if (!read_floors(o, &f, true)) /* the floor will be published as final: so it must not be lost */
         return false;
+    count_wrong_floors(o, &f, horizon_minute);
     *floor = final_floor(o, &f);
     return true;
 }

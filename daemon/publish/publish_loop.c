@@ -23,7 +23,8 @@ enum {
     YIELD_SHARE = 4,     /* a round is followed by a rest of a quarter of the time that Redis worked for it */
     LOOK_EVERY_MS = 1000,
     RETIRE_EVERY_MS = 5000,
-    WATERMARK_EVERY_MS = 60000 /* even if nothing moves, so that readers see that all is well */
+    UNSETTLED_RETIRE_EVERY_MS = 300000, /* until the clock is settled, one bucket at a time */
+    WATERMARK_EVERY_MS = 60000          /* even if nothing moves, so that readers see that all is well */
 };
 
 struct publish_loop {
@@ -39,6 +40,7 @@ struct publish_loop {
     int64_t paced_until_ms;
     int64_t running_due_ms; /* when minutes that still run are published next */
     int64_t retire_due_ms;
+    int64_t raised_ms; /* when floors were last raised by a clock that is not settled; at first the start */
     int64_t watermark_sent_ms;
     struct watermark watermark; /* as it was sent last */
     int64_t final_through;      /* Unix seconds, as Redis says */
@@ -52,6 +54,7 @@ struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts)
     l->writer.format = parts->config->kafka.format;
     l->records_most = rate > 0 && rate < RECORDS_MAX ? (size_t)rate : RECORDS_MAX;
     l->records_max = l->records_most;
+    l->raised_ms = clock_steady_ms(parts->clock);
     return l;
 }
 
@@ -119,7 +122,7 @@ static enum round_status publish_lesson_minutes(struct publish_loop *l, struct r
     for (size_t i = 0; i < grown.n && sent == PRODUCER_DONE; i++) {
         int64_t minute = grown.items[i].minute;
         /* A minute that has grown in several partitions is listed for each, and published once. */
-        if (!outbox_list_is_first(&grown, i) || !(running || minute < r->due_before))
+        if (!outbox_list_is_first(&grown, i) || !round_wants(r, minute, running))
             continue;
         if (n == SUMS_MAX || producer_pending(r->producer) >= r->records_max) {
             round_leave(r, minute);
@@ -227,10 +230,14 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
         .arena = &l->arena,
         .records_max = l->records_max,
         .due_before = (now_s - config->publish.grace_ms / 1000) / MINUTE_SECONDS,
+        .begun_before = now_s / MINUTE_SECONDS + 1,
         .running = config->publish.running_minutes_ms > 0 && (last || now_ms(l) >= l->running_due_ms),
         .complete = true,
         .oldest_left = INT64_MAX,
     };
+    /* What is published, settled or called final by a clock that is wrong cannot be taken back. */
+    if (clock_belief(l->with.clock) == CLOCK_DOUBTED)
+        return ROUND_DONE;
     if (!last && now_ms(l) < l->paced_until_ms) {
         r.complete = false; /* It has not looked at all. */
         return publish_watermark(l, &r);
@@ -269,13 +276,34 @@ int64_t publish_loop_yield_ms(const struct publish_loop *l)
     return yield_us > 0 ? yield_us / 1000 : 0;
 }
 
+/*
+ * A floor that was raised by a wrong clock refuses what honest players send, until somebody lowers it. So a
+ * clock in doubt raises none, and one that is not settled yet raises them by a bucket in five minutes at
+ * most.
+ */
+static struct retire_terms current_terms(struct publish_loop *l)
+{
+    struct retire_terms terms = {.now_ms = clock_now_ms(l->with.clock), .settled = true, .max = RETIRE_MAX};
+    if (clock_belief(l->with.clock) == CLOCK_SETTLED)
+        return terms;
+    terms.settled = false;
+    terms.max = 0;
+    if (now_ms(l) - l->raised_ms >= UNSETTLED_RETIRE_EVERY_MS) {
+        terms.max = 1;
+        l->raised_ms = now_ms(l);
+    }
+    return terms;
+}
+
 void publish_loop_retire(struct publish_loop *l)
 {
     int64_t floor;
-    if (now_ms(l) < l->retire_due_ms)
+    if (now_ms(l) < l->retire_due_ms || clock_belief(l->with.clock) == CLOCK_DOUBTED)
         return;
-    if (outbox_retire(l->with.outbox, clock_now_ms(l->with.clock), &floor))
+    struct retire_terms terms = current_terms(l);
+    if (outbox_retire(l->with.outbox, &terms, &floor))
         l->final_through = floor * MINUTE_SECONDS;
+    atomic_store(&l->with.counters->wrong_floors, outbox_wrong_floors(l->with.outbox));
     atomic_store(&l->with.counters->early_minutes, (uint64_t)outbox_early_minutes(l->with.outbox));
     l->retire_due_ms = now_ms(l) + RETIRE_EVERY_MS;
 }

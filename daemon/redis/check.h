@@ -19,6 +19,7 @@ struct redis_library;
 struct check_context {
     const struct config *config;
     const struct redis_library *library;
+    struct clock *clock; /* which the looks keep credible */
     struct log *log;
 };
 

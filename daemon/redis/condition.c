@@ -3,7 +3,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 void condition_complain(struct redis_condition *c, const char *format, ...)
 {
@@ -11,9 +10,4 @@ void condition_complain(struct redis_condition *c, const char *format, ...)
     va_start(args, format);
     vsnprintf(c->problem, sizeof(c->problem), format, args);
     va_end(args);
-}
-
-bool condition_clock_agrees(const struct redis_condition *c)
-{
-    return llabs(c->clock_skew_ms) - c->clock_error_ms <= CLOCK_SKEW_MAX_MS;
 }

@@ -4,13 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * A daemon whose clock is further from a server's judges nothing: it would anchor sessions in the past,
- * refuse live runs for good, or raise the floor for everybody. Its store admits nothing and its publisher
- * stands by.
- */
-enum { CLOCK_SKEW_MAX_MS = 2000 };
-
 enum check_result {
     CHECK_GOOD,
     CHECK_PASSING, /* not now: unreachable, loading, short of replicas */
@@ -27,8 +20,10 @@ struct redis_condition {
     char risk[256];    /* what a failover of it could lose, though it may be used; "" for nothing */
     bool has_waitaof;
     bool clock_known;       /* TIME was read, at the last look or at one before; else the skew is 0 */
-    int64_t clock_skew_ms;  /* the server's TIME less this machine's */
+    int64_t clock_skew_ms;  /* the server's TIME less this machine's system clock */
+    int64_t clock_lead_ms;  /* the server's TIME less this machine's CLOCK_BOOTTIME */
     int64_t clock_error_ms; /* how far the skew may be off: half of the time that the question took */
+    int64_t early_minute;   /* Unix seconds / 60; of the server that holds the settings; 0: none */
     int64_t used_memory;    /* bytes */
     int64_t max_memory;     /* bytes; 0: no limit */
 };
@@ -36,9 +31,3 @@ struct redis_condition {
 /* Fills the condition's problem, as printf() does. */
 void condition_complain(struct redis_condition *c, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/*
- * False where this machine's clock and the server's differ by more than CLOCK_SKEW_MAX_MS, however long the
- * question was under way. True while the server's clock is not known.
- */
-bool condition_clock_agrees(const struct redis_condition *c);

@@ -30,7 +30,7 @@ struct monitor {
     /* read without it */
     _Atomic uint64_t version;
     _Atomic uint64_t looks;
-    _Atomic bool clock_wrong;
+    _Atomic int64_t early_minute;
     _Atomic int64_t history_losses;
     struct survey *survey; /* the thread's own */
 };
@@ -38,32 +38,27 @@ struct monitor {
 /* ---- telling ---- */
 
 /*
- * When a server was reached last, and what its clock said then, is kept by its name. A wrong clock stays
- * wrong until TIME is read from that server again: a look that ends before that question says nothing about
- * the clock. Looks that read no server's clock leave the verdict on all of them as it was.
+ * When a server was reached last, and what its clock said then, is kept by its name: a look that ends before
+ * it has asked for the time says nothing about the clock.
  */
 static void tell_servers(struct monitor *m, struct survey_findings *look)
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t reached_ms[SERVERS_MAX];
-    bool clock_read = false;
-    bool clock_wrong = false;
     size_t n = look->topology->n_servers;
     for (size_t i = 0; i < n; i++) {
         struct redis_condition *now = &look->servers[i];
         int known = m->topology == NULL ? -1 : topology_find_server(m->topology, now->name);
         reached_ms[i] = now->reached ? now_ms : known < 0 ? NEVER_MS : m->reached_ms[known];
-        clock_read = clock_read || now->clock_known;
         if (!now->clock_known && known >= 0) {
             const struct redis_condition *before = &m->servers[known];
             now->clock_known = before->clock_known;
             now->clock_skew_ms = before->clock_skew_ms;
             now->clock_error_ms = before->clock_error_ms;
         }
-        clock_wrong = clock_wrong || !condition_clock_agrees(now);
+        if (now->early_minute > 0)
+            atomic_store(&m->early_minute, now->early_minute);
     }
-    if (clock_read)
-        atomic_store(&m->clock_wrong, clock_wrong);
     memcpy(m->servers, look->servers, n * sizeof(m->servers[0]));
     memcpy(m->reached_ms, reached_ms, n * sizeof(reached_ms[0]));
 }
@@ -142,11 +137,12 @@ static void *run(void *ctx)
 /* ---- the interface ---- */
 
 struct monitor *monitor_start(
-    const struct config *config, const struct redis_library *library, struct log *log)
+    const struct config *config, const struct redis_library *library, struct clock *clock, struct log *log)
 {
     struct monitor *m = mem_zalloc(sizeof(*m));
     m->log = log;
-    m->survey = survey_new(&(struct check_context){config, library, log});
+    clock_keep(clock, 0, CLOCK_DOUBTED); /* until Redis has told its time */
+    m->survey = survey_new(&(struct check_context){config, library, clock, log});
     m->state = MONITOR_UNREACHABLE;
     pthread_mutex_init(&m->lock, NULL);
     pthread_condattr_t attributes;
@@ -220,9 +216,9 @@ uint64_t monitor_version(const struct monitor *m)
     return atomic_load_explicit(&m->version, memory_order_acquire);
 }
 
-bool monitor_clock_trusted(const struct monitor *m)
+int64_t monitor_early_minute(const struct monitor *m)
 {
-    return !atomic_load_explicit(&m->clock_wrong, memory_order_relaxed);
+    return atomic_load_explicit(&m->early_minute, memory_order_relaxed);
 }
 
 uint64_t monitor_looks(const struct monitor *m)

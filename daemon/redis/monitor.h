@@ -14,6 +14,7 @@
 #include "redis/condition.h"
 #include "redis/topology.h"
 
+struct clock;
 struct config;
 struct monitor;
 struct redis_library;
@@ -25,9 +26,12 @@ enum monitor_state {
                    */
 };
 
-/* Starts the thread. Borrows everything until monitor_stop(). */
+/*
+ * Starts the thread, which also keeps CLOCK credible (base/credible_time.h). Borrows everything until
+ * monitor_stop().
+ */
 struct monitor *monitor_start(
-    const struct config *config, const struct redis_library *library, struct log *log);
+    const struct config *config, const struct redis_library *library, struct clock *clock, struct log *log);
 void monitor_stop(struct monitor *m);
 
 /*
@@ -66,9 +70,11 @@ int64_t monitor_history_losses(const struct monitor *m);
 /* A server answered that a key is elsewhere, or cannot be reached: look again soon. Any thread. */
 void monitor_look(struct monitor *m);
 
-/* Whether no server's clock, as it was last read, contradicts this machine's; true while none was read. Any
- * thread. */
-bool monitor_clock_trusted(const struct monitor *m);
+/*
+ * Up to which minute (Unix seconds / 60) the deployment's settings say that minutes were retired before their
+ * horizon; 0 for none. Any thread.
+ */
+int64_t monitor_early_minute(const struct monitor *m);
 
 /* Copies the servers' conditions; returns how many there are. Any thread. */
 size_t monitor_servers(struct monitor *m, struct redis_condition out[static SERVERS_MAX]);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/credible_time.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "redis/barrier.h"
@@ -36,6 +37,7 @@ struct survey {
     struct history history;
     struct libraries libraries;
     struct replicas *replicas;
+    struct credible_time time;
 };
 
 static void close_connection(struct surveyed *connection)
@@ -130,6 +132,64 @@ static enum check_result check_one(struct survey *s, struct survey_findings *out
     return result;
 }
 
+/* ---- clocks ---- */
+
+/* Compares the clocks, and keeps the daemon's own accordingly. A --dev daemon's clock is its user's to move.
+ */
+static void keep_clock(struct survey *s, const struct redis_condition *holder)
+{
+    struct credible_time *time = &s->time;
+    int64_t boot_ms = clock_boot_ms();
+    int64_t lead_before_ms = time->lead_ms;
+    struct time_look look = {
+        .boot_ms = boot_ms,
+        .system_ms = clock_system_ms(),
+        .redis_asked = holder->clock_known,
+        .redis_ms = boot_ms + holder->clock_lead_ms,
+        .redis_error_ms = holder->clock_error_ms,
+    };
+    if (credible_time_look(time, &look))
+        log_event(s->context.log, time->state == TIME_DOUBTED ? LOG_ERROR : LOG_WARN,
+            time->state == TIME_DOUBTED ? "clock_doubted" : "clock_credible",
+            "server=%s redis_off_ms=%lld system_off_ms=%lld moved_ms=%lld", holder->name,
+            holder->clock_known ? (long long)(holder->clock_lead_ms - time->lead_ms) : 0,
+            (long long)(look.system_ms - boot_ms - time->lead_ms),
+            lead_before_ms == 0 ? 0 : (long long)(time->lead_ms - lead_before_ms));
+    enum clock_belief belief = CLOCK_DOUBTED;
+    if (time->state == TIME_CREDIBLE)
+        belief = s->context.config->dev || credible_time_is_settled(time, boot_ms) ? CLOCK_SETTLED
+                                                                                   : CLOCK_CREDIBLE;
+    clock_keep(s->context.clock, time->lead_ms, belief);
+}
+
+/*
+ * Until Redis and this machine have agreed on the time, no server may be used: what is judged by a clock that
+ * is ahead would be credited before it has passed. Afterwards a shard may be used while its clock is near
+ * that of the server that holds the settings, which every daemon follows.
+ */
+static enum check_result judge_clock(
+    const struct survey *s, const struct redis_condition *holder, struct redis_condition *seen)
+{
+    int64_t apart_ms = seen->clock_lead_ms - holder->clock_lead_ms;
+    if (s->time.state == TIME_UNKNOWN && holder->clock_known) {
+        condition_complain(seen, "has a clock %+lld ms off this machine's, at most %d are allowed",
+            (long long)holder->clock_skew_ms, TIME_APART_MAX_MS);
+        return CHECK_PASSING;
+    }
+    if (s->time.state == TIME_UNKNOWN) {
+        condition_complain(seen, "is not used before %.150s has told its time", holder->name);
+        return CHECK_PASSING;
+    }
+    if (!holder->clock_known ||
+        llabs(apart_ms) - seen->clock_error_ms - holder->clock_error_ms <= TIME_APART_MAX_MS)
+        return CHECK_GOOD;
+    condition_complain(seen, "has a clock %+lld ms off that of %.150s, at most %d are allowed",
+        (long long)apart_ms, holder->name, TIME_APART_MAX_MS);
+    return CHECK_PASSING;
+}
+
+/* ---- the look ---- */
+
 static void check_all(struct survey *s, struct survey_findings *out)
 {
     struct topology *t = out->topology;
@@ -141,12 +201,18 @@ static void check_all(struct survey *s, struct survey_findings *out)
     }
     topology_unref(s->last);
     s->last = topology_ref(t);
+    enum check_result results[SERVERS_MAX];
+    const struct redis_condition *holder = &out->servers[topology_server_of_key(t, KEY_SETTINGS)];
+    for (size_t i = 0; i < t->n_servers; i++)
+        results[i] = check_one(s, out, i);
+    keep_clock(s, holder);
     for (size_t i = 0; i < t->n_servers; i++) {
-        enum check_result result = check_one(s, out, i);
-        t->servers[i].usable = result == CHECK_GOOD;
-        if (result == CHECK_GOOD || out->result == CHECK_WRONG)
+        if (results[i] == CHECK_GOOD)
+            results[i] = judge_clock(s, holder, &out->servers[i]);
+        t->servers[i].usable = results[i] == CHECK_GOOD;
+        if (results[i] == CHECK_GOOD || out->result == CHECK_WRONG)
             continue;
-        out->result = result;
+        out->result = results[i];
         snprintf(out->message, sizeof(out->message), "redis server %.200s: %s", out->servers[i].name,
             out->servers[i].problem);
     }
@@ -176,6 +242,7 @@ void survey_look(struct survey *s, struct survey_findings *out)
     }
     topology_unref(out->topology);
     out->topology = NULL;
+    keep_clock(s, &(struct redis_condition){.name = "none"});
 }
 
 int64_t survey_history_losses(const struct survey *s)

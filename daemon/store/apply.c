@@ -11,6 +11,9 @@
 
 enum { RUN_MINUTES_MAX = 16 };
 
+/* Flags of a call. */
+enum { APPLY_SETTLED = 1, APPLY_WAITS = 2 };
+
 /* How the answer to a run begins. */
 enum answer { ANSWER_COUNTS, ANSWER_WHOLE, ANSWER_UNREADABLE };
 
@@ -159,6 +162,7 @@ static void encode_keys(struct buf *b, const struct apply_scratch *scratch, cons
     resp_key(b, prefix, "floor");
     resp_key(b, prefix, "due");
     resp_key(b, prefix, "ld");
+    resp_key(b, prefix, "epoch");
     for (size_t i = 0; i < count_buckets(scratch); i++)
         resp_key_number(b, prefix, "w", bucket_at(scratch, i)->number);
     for (size_t i = 0; i < count_minutes(scratch); i++) {
@@ -210,7 +214,7 @@ static void encode_texts(struct buf *b, const struct apply_scratch *scratch, int
 }
 
 void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
-    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits)
+    const struct store_run_queue *runs, const struct apply_terms *terms)
 {
     const struct store_run *run;
     size_t n_runs = 0;
@@ -224,11 +228,12 @@ void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key
         encode_run(scratch, run);
         n_runs++;
     }
-    size_t n_keys = 3 + count_buckets(scratch) + 2 * count_minutes(scratch) + scratch->n_learners;
+    size_t n_keys = 4 + count_buckets(scratch) + 2 * count_minutes(scratch) + scratch->n_learners;
     struct buf *lists = &scratch->lists;
     buf_clear(lists);
-    buf_append_u32(lists, (uint32_t)horizon_minute);
-    buf_append_u8(lists, waits);
+    buf_append_u32(lists, (uint32_t)terms->horizon_minute);
+    buf_append_u32(lists, (uint32_t)terms->limit_minute);
+    buf_append_u8(lists, (terms->settled ? APPLY_SETTLED : 0) | (terms->waits ? APPLY_WAITS : 0));
     buf_append_u16(lists, (uint16_t)(prefix->len + 2)); /* a t key's prefix */
     buf_append_u16(lists, (uint16_t)count_buckets(scratch));
     buf_append_u16(lists, (uint16_t)count_minutes(scratch));
@@ -241,7 +246,7 @@ void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key
     resp_fcall(b, STORE_FUNCTION("apply"), n_keys, n_keys + 1 + n_texts);
     encode_keys(b, scratch, prefix);
     resp_joined(b, buf_slice(lists), buf_slice(&scratch->runs), (struct slice){"", 0}, (struct slice){"", 0});
-    encode_texts(b, scratch, grace_s);
+    encode_texts(b, scratch, terms->grace_s);
 }
 
 /* ---- the answer ---- */

@@ -17,6 +17,15 @@ struct apply_pair {
     uint16_t lesson;
 };
 
+/* What all calls of a pipeline have in common. */
+struct apply_terms {
+    int64_t horizon_minute; /* the first minute that this daemon's clock lets be claimed */
+    int64_t limit_minute;   /* a floor beyond it cannot be right: the call is refused with FLOOR */
+    bool settled;           /* what lies before the horizon is too late, also where the floor is lower */
+    bool waits;             /* WAIT follows on the same connection: the call writes something in any case */
+    int64_t grace_s;        /* publish.grace */
+};
+
 /* Working memory of apply_encode(), kept between calls. A zeroed struct is empty. */
 struct apply_scratch {
     struct buf lists;
@@ -35,11 +44,9 @@ void apply_scratch_free(struct apply_scratch *scratch);
 
 /*
  * Appends the call of `apply` for RUNS (a STAILQ in order, at most STORE_APPLY_MAX, each with a second).
- * HORIZON_MINUTE is the first minute that this daemon's clock lets be claimed; GRACE_S is publish.grace.
- * WAITS: WAIT follows on the same connection, so the call writes something in any case.
  */
 void apply_encode(struct buf *b, struct apply_scratch *scratch, const struct key_prefix *prefix,
-    const struct store_run_queue *runs, int64_t horizon_minute, int64_t grace_s, bool waits);
+    const struct store_run_queue *runs, const struct apply_terms *terms);
 
 /*
  * Reads the answer into RUNS; false when it is not one answer for each. A run of a learner whose masks or

@@ -28,8 +28,8 @@
 -- replicas have what the answer rests on, which other connections may have written. From Redis 7.2 on, and in Valkey,
 -- WAIT covers what its own connection wrote last and all that was written before that, by whomever; it covers nothing
 -- when the connection wrote nothing, and a command that changed nothing is no write. So the connection writes something
--- itself after it has read: `apply` writes the floor again where it credits nothing, and `take` comes behind whatever
--- the publisher reads. With `appendfsync always` no such write is needed: Redis sends no answer, to a reader neither,
+-- itself after it has read: `apply` counts in `epoch` where it credits nothing, and `take` comes behind whatever the
+-- publisher reads. With `appendfsync always` no such write is needed: Redis sends no answer, to a reader neither,
 -- before all that was written until then is on disk; so `apply` is told whether WAIT follows it.
 
 local FORMAT, FORMAT_BYTE = '\1', 1
@@ -40,6 +40,7 @@ local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a furthe
 local MEDIA_MAX = 4294967295 -- ms; what an interval's ends can hold
 local SUMS_KEPT = 4096    -- entries of the working memory that outlive a call
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
+local SETTLED, WAITS = 1, 2 -- flags in the argument of `apply`
 local COUNTS, WHOLE, UNREADABLE = '\0', '\1', '\2' -- how the answer to a run begins
 
 -- Redis 7.0 has no `string`, `struct` and `bit` while a library loads: they are fetched at the first call.
@@ -178,21 +179,21 @@ local function read_buckets(keys)
   for b = 1, n_buckets do
     local n
     n, position = unpack_struct('<I2', packed, position)
-    bucket_keys[b] = keys[3 + b]
+    bucket_keys[b] = keys[4 + b]
     if now[b] then
       for i = 1, n_learners do now[b][i] = nil end
     else
       now[b] = {}
     end
     if n == n_learners then
-      found[b] = redis.call('HMGET', keys[3 + b], unpack(names, 1, n))
+      found[b] = redis.call('HMGET', keys[4 + b], unpack(names, 1, n))
     else
       local members, fields, values = {}, {}, {}
       for k = 1, n do
         members[k], position = unpack_struct('<I2', packed, position)
         fields[k] = names[members[k]]
       end
-      local answer = redis.call('HMGET', keys[3 + b], unpack(fields))
+      local answer = redis.call('HMGET', keys[4 + b], unpack(fields))
       for k = 1, n do values[members[k]] = answer[k] end
       found[b] = values
     end
@@ -203,7 +204,7 @@ local function read_minutes(keys, args)
   if #seconds > SUMS_KEPT then seconds, firsts = {}, {} end -- else the collector would walk through them at every call
   for m = 1, n_minutes do
     minutes[m], slots[m], minute_bucket[m], position = unpack_struct('<I4I2I2', packed, position)
-    local at = 3 + n_buckets + 2 * m
+    local at = 4 + n_buckets + 2 * m
     dirty_keys[m], sums_keys[m] = keys[at - 1], keys[at]
     minute_texts[m], due_texts[m] = args[2 * m], args[2 * m + 1]
     n_dirty[m], dirty[m] = 0, dirty[m] or {}
@@ -211,15 +212,22 @@ local function read_minutes(keys, args)
   end
 end
 
--- Takes the arguments apart and reads all masks. Returns the floor, whether it is yet to be set, and whether WAIT follows.
+-- Takes the arguments apart and reads all masks. Returns the floor and whether WAIT follows.
+-- The first minute that can be claimed is the floor. Without a floor, or while the daemon's clock is settled, the daemon's
+-- horizon counts too: a clock that is not settled may be ahead, and refuses nothing for good. A floor beyond LIMIT was
+-- raised by a clock that was wrong, or is told so by one: nothing is judged by it.
 local function open_batch(keys, args)
-  local horizon, prefix, waits
+  local horizon, limit, prefix, flags
   packed = args[1]
-  horizon, waits, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, position =
-    unpack_struct('<I4BI2I2I2I2I2I2I2', packed, 1)
+  horizon, limit, flags, prefix, n_buckets, n_minutes, n_learners, n_lessons, n_pairs, n_runs, position =
+    unpack_struct('<I4I4BI2I2I2I2I2I2I2', packed, 1)
   local stored = redis.call('GET', keys[1])
-  first_minute = stored and math.max(horizon, tonumber(stored)) or horizon -- an error where it is no number
-  local before = 3 + n_buckets + 2 * n_minutes
+  first_minute = not stored and horizon or tonumber(stored)
+  if stored and not (first_minute and first_minute <= limit) then
+    error(redis.error_reply('FLOOR ' .. keys[1] .. ' is ' .. stored .. ', and can be no more than ' .. limit))
+  end
+  if band(flags, SETTLED) > 0 and horizon > first_minute then first_minute = horizon end
+  local before = 4 + n_buckets + 2 * n_minutes
   for i = 1, n_learners do
     local key = keys[before + i]
     total_keys[i], names[i] = key, sub(key, prefix + 1)
@@ -231,7 +239,7 @@ local function open_batch(keys, args)
     heads[i], lessons[i], courses[i] = args[at], sub(args[at], 3), args[at + 1]
   end
   for i = 1, n_pairs do totals[i] = nil end
-  return stored or horizon - horizon % 10, not stored, waits == 1
+  return stored, band(flags, WAITS) > 0
 end
 
 -- Credits [lo, hi] of a minute in VALUE, which may hold other lessons or some of these seconds already.
@@ -433,30 +441,30 @@ local function write_totals()
 end
 
 -- A batch of runs of one partition.
--- KEYS floor, due, ld, then w of each bucket, then d and l of each minute, then t of each learner
+-- KEYS floor, due, ld, epoch, then w of each bucket, then d and l of each minute, then t of each learner
 -- ARGV one packed argument; then of each minute its text and when it is due; then of each lesson its head and course
 -- -> one answer a run, joined; store/apply.c writes the one and reads the other
 local function apply(keys, args)
   fetch_libraries()
-  local floor_value, is_new, waits = open_batch(keys, args)
+  local stored, waits = open_batch(keys, args)
   careful = false
   -- Values are as good as always right, so they are looked at only where crediting has stumbled over one.
   if not pcall(credit_runs) then
-    floor_value, is_new, waits = open_batch(keys, args)
+    open_batch(keys, args)
     careful = true
     credit_runs()
   end
   local sums = {}
   for m = 1, n_minutes do sums[m] = grown_sums(m) end
 
-  if is_new then redis.call('SET', keys[1], floor_value) end
   write_dirty(keys)
   local credited = write_masks()
   write_totals()
   for m = 1, n_minutes do
     if sums[m] then redis.call('HSET', sums_keys[m], unpack(sums[m])) end
   end
-  if waits and not credited then redis.call('SET', keys[1], floor_value) end -- something that WAIT can cover
+  -- Something that WAIT can cover; and a note to the holder of the lease that floors are to be set.
+  if not stored or (waits and not credited) then redis.call('HINCRBY', keys[4], 'applied', 1) end
   return concat(answers, '', 1, n_runs)
 end
 

@@ -296,7 +296,7 @@ static void on_waited(void *data, const redisReply *reply)
 /* ---- launching ---- */
 
 /* Sends the first runs of the lane's queue, as many as one call takes. */
-static void send_lane(struct lane *lane, int64_t horizon)
+static void send_lane(struct lane *lane, const struct apply_terms *terms)
 {
     struct pipeline *p = lane->pipeline;
     struct pipeline_context *context = p->context;
@@ -309,8 +309,7 @@ static void send_lane(struct lane *lane, int64_t horizon)
         p->queued--;
     }
     buf_clear(&context->command);
-    apply_encode(&context->command, &context->scratch, &lane->prefix, &lane->sent, horizon,
-        context->config->publish.grace_ms / 1000, p->barrier.steps > 0);
+    apply_encode(&context->command, &context->scratch, &lane->prefix, &lane->sent, terms);
     count(&context->counters->applies, 1);
     if (redis_connection_send(p->connection, &context->command, on_applied, lane))
         p->outstanding++;
@@ -333,18 +332,37 @@ static void send_barrier(struct pipeline *p, int step)
         p->replicas_missing = true;
 }
 
+/*
+ * A floor is at most a bucket beyond the horizon, or the end of what was retired early on purpose. The clock
+ * of a --dev daemon is moved at will, so there no floor proves that a clock was wrong.
+ */
+static struct apply_terms current_terms(const struct pipeline *p)
+{
+    const struct pipeline_context *context = p->context;
+    int64_t horizon = horizon_minute(context);
+    int64_t early = monitor_early_minute(context->monitor);
+    return (struct apply_terms){
+        .horizon_minute = horizon,
+        .limit_minute =
+            context->config->dev ? INT32_MAX : (early > horizon ? early : horizon) + BUCKET_MINUTES,
+        .settled = clock_belief(context->clock) == CLOCK_SETTLED,
+        .waits = p->barrier.steps > 0,
+        .grace_s = context->config->publish.grace_ms / 1000,
+    };
+}
+
 static void launch(struct pipeline *p)
 {
-    int64_t horizon = horizon_minute(p->context);
     assert(p->outstanding == 0 && p->queued > 0);
     event_del(p->linger);
     p->sent_since_us = p->queued_since_us;
     p->launched_us = clock_monotonic_us();
     p->barrier = p->where.barrier;
     p->barrier_step = 0;
+    struct apply_terms terms = current_terms(p);
     for (int i = 0; i < partitions(p); i++)
         if (p->lanes[i].queued > 0)
-            send_lane(&p->lanes[i], horizon);
+            send_lane(&p->lanes[i], &terms);
     if (p->queued > 0)
         p->queued_since_us = oldest_queued_us(p);
     for (int step = 0; step < p->barrier.steps; step++)

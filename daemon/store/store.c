@@ -115,11 +115,6 @@ bool store_admits(struct store *s)
     return false;
 }
 
-bool store_clock_trusted(const struct store *s)
-{
-    return monitor_clock_trusted(s->context.monitor);
-}
-
 int64_t store_age_ms(struct store *s)
 {
     int64_t now_us = clock_monotonic_us();

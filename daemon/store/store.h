@@ -36,12 +36,6 @@ struct store *store_new(struct event_base *base, const struct config *config, st
  */
 bool store_admits(struct store *s);
 
-/*
- * Whether this machine's clock agrees with the servers', so that a session may be anchored by it. It needs no
- * server to be reached: what is watched while Redis is away can then be claimed later.
- */
-bool store_clock_trusted(const struct store *s);
-
 /* The age in ms of the oldest run that waits or is in flight; 0 when there is none. */
 int64_t store_age_ms(struct store *s);
 

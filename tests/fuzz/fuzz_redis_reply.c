@@ -233,7 +233,8 @@ static void call_retire(struct scene *s, struct arena *arena)
 {
     int64_t first_claimable = -1;
     (void)arena;
-    bool good = outbox_retire(s->outbox, NOW_S * INT64_C(1000), &first_claimable);
+    struct retire_terms terms = {.now_ms = NOW_S * INT64_C(1000), .max = RETIRE_MAX, .settled = true};
+    bool good = outbox_retire(s->outbox, &terms, &first_claimable);
     (void)good;
 }
 
@@ -242,7 +243,8 @@ static void call_check(struct scene *s, struct arena *arena)
     struct redis_condition seen = {0};
     int64_t permitted_ms = 0;
     (void)arena;
-    struct check_context check = {s->config, &functions_library, s->log};
+    struct clock clock = {0};
+    struct check_context check = {s->config, &functions_library, &clock, s->log};
     enum check_result result = check_server(&check, s->outbox->links[0].redis, true, &permitted_ms, &seen);
     assert(memchr(seen.problem, '\0', sizeof(seen.problem)) != NULL);
     assert(result == CHECK_GOOD || seen.problem[0] != '\0');

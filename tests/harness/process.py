@@ -59,13 +59,23 @@ class WallClock:
     """The wall clock of the services that it is given to: the machine's, and so many milliseconds away from it."""
 
     def __init__(self, path, ms=0):
-        self.path = path
+        self.path, self.passed_ms = path, 0
         self.set(ms)
 
     def set(self, ms):
+        """Steps the wall clock."""
+        self.ms = ms
+        self._write()
+
+    def advance(self, ms):
+        """Time passes: the wall clock and CLOCK_BOOTTIME go on alike."""
+        self.passed_ms += ms
+        self._write()
+
+    def _write(self):
         """In place: the processes have the file mapped."""
         with open(self.path, "r+b" if self.path.exists() else "wb") as file:
-            file.write(struct.pack("q", ms))
+            file.write(struct.pack("qq", self.ms + self.passed_ms, self.passed_ms))
 
     def give_to(self, service):
         """Before it is started. A sanitizer would rather come before a preloaded library, and need not."""

@@ -1,8 +1,8 @@
 /*
  * Preloaded into a program: its wall clock stands away from the machine's, by CLOCK_SHIM_SECONDS, or by the
  * milliseconds that the file CLOCK_SHIM_FILE holds as a native int64_t at each moment, so that a running
- * program's clock can be stepped. Other clocks are left alone, and waiting until an instant of the wall clock
- * lasts as long as it should.
+ * program's clock can be stepped. By a second such number CLOCK_BOOTTIME stands away, so that time can pass.
+ * Other clocks are left alone, and waiting until an instant of the wall clock lasts as long as it should.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -21,23 +21,28 @@
 /* The monotonic clock is younger than this, and the wall clock older. */
 enum { WALL_CLOCK_S = 1000000000 };
 
-static _Atomic int64_t fixed_ms;
-static const _Atomic int64_t *offset_ms = &fixed_ms;
+struct offsets {
+    _Atomic int64_t wall_ms;
+    _Atomic int64_t boot_ms;
+};
+
+static struct offsets fixed;
+static const struct offsets *offsets = &fixed;
 
 __attribute__((constructor)) static void shim_start(void)
 {
     const char *seconds = getenv("CLOCK_SHIM_SECONDS");
     const char *path = getenv("CLOCK_SHIM_FILE");
     if (seconds != NULL)
-        fixed_ms = strtol(seconds, NULL, 10) * 1000;
+        fixed.wall_ms = strtol(seconds, NULL, 10) * 1000;
     if (path == NULL)
         return;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    void *shared = mmap(NULL, sizeof(*offset_ms), PROT_READ, MAP_SHARED, fd, 0);
+    void *shared = mmap(NULL, sizeof(*offsets), PROT_READ, MAP_SHARED, fd, 0);
     if (fd < 0 || shared == MAP_FAILED)
         abort(); /* a test that steps nothing must not pass */
     close(fd);
-    offset_ms = shared;
+    offsets = shared;
 }
 
 static void move(struct timespec *at, int64_t ms)
@@ -51,7 +56,7 @@ static struct timespec on_the_machine(const struct timespec *at)
 {
     struct timespec moved = *at;
     if (at->tv_sec > WALL_CLOCK_S)
-        move(&moved, -*offset_ms);
+        move(&moved, -offsets->wall_ms);
     return moved;
 }
 
@@ -60,7 +65,9 @@ int clock_gettime(clockid_t id, struct timespec *now)
 {
     int result = (int)syscall(SYS_clock_gettime, id, now);
     if (result == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
-        move(now, *offset_ms);
+        move(now, offsets->wall_ms);
+    if (result == 0 && id == CLOCK_BOOTTIME)
+        move(now, offsets->boot_ms);
     return result;
 }
 

@@ -237,7 +237,7 @@ int64_t retire_horizon_minute(struct fixture *f)
 int64_t retire_some(struct fixture *f)
 {
     int64_t floor;
-    assert_in_time(f, outbox_retire(f->outbox, clock_now_ms(&f->clock), &floor));
+    assert_in_time(f, fixture_retire(f, clock_now_ms(&f->clock), &floor));
     return floor;
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "publish/outbox_retire.h"
 #include "store/functions.h"
 
 enum { TELL_EVERY_MS = 1000 };
@@ -21,6 +22,7 @@ struct fixture *fixture_new(int partitions, int64_t now_ms)
     f->config.redis.servers.items = &f->endpoint;
     f->config.redis.servers.n = 1;
     f->config.redis.durability.fsync = true;
+    f->config.dev = true; /* its clock is settled from the start */
     f->config.redis.partitions = partitions;
     f->config.redis.linger_us = 1000;
     f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;
@@ -54,7 +56,7 @@ enum monitor_state fixture_start(
     struct fixture *f, const struct redis_process *asked, char message[static 512])
 {
     f->endpoint = asked->endpoint;
-    f->monitor = monitor_start(&f->config, &functions_library, f->log);
+    f->monitor = monitor_start(&f->config, &functions_library, &f->clock, f->log);
     enum monitor_state found = monitor_wait(f->monitor, PATIENCE_MS, message);
     f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
     f->outbox = outbox_new(&f->config, f->monitor, f->log);
@@ -248,4 +250,10 @@ void fixture_take(
     *out = (struct outbox_portion){.partition = partition, .minute = minute};
     fixture_take_portion(f, arena, out);
     assert_int_equal(out->cursor, 0);
+}
+
+bool fixture_retire(struct fixture *f, int64_t now_ms, int64_t *floor)
+{
+    struct retire_terms terms = {.now_ms = now_ms, .max = RETIRE_MAX, .settled = true};
+    return outbox_retire(f->outbox, &terms, floor);
 }

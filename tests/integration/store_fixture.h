@@ -86,6 +86,9 @@ void fixture_before_asking_again(
 /* The partition of a learner of portal "basic". */
 int fixture_partition_of(const struct fixture *f, const char *learner);
 
+/* One call of outbox_retire() by a settled clock that says NOW_MS. */
+bool fixture_retire(struct fixture *f, int64_t now_ms, int64_t *floor) __attribute__((warn_unused_result));
+
 /* Takes the next portion, in time. It begins at the minute's first when the cursor's connection has broken:
  * what was taken before is then taken twice. */
 void fixture_take_portion(struct fixture *f, struct arena *arena, struct outbox_portion *portion);

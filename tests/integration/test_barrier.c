@@ -185,10 +185,10 @@ static void test_no_floor_is_told_before_the_replica_has_it(void **state)
     set_hanging(pair, true);
     assert_int_equal(submit(pair->first, "l1", base_s).status, STORE_UNAVAILABLE);
     long long before = count_changes(pair);
-    assert_false(outbox_retire(pair->second->outbox, now_ms, &floor));
+    assert_false(fixture_retire(pair->second, now_ms, &floor));
     assert_true(count_changes(pair) > before);
     set_hanging(pair, false);
-    assert_in_time(pair->second, outbox_retire(pair->second->outbox, now_ms, &floor));
+    assert_in_time(pair->second, fixture_retire(pair->second, now_ms, &floor));
 }
 
 static bool takes_the_first_alone(struct fixture *f, int good, int bad)

@@ -99,7 +99,11 @@ static void test_a_partition_where_nothing_was_ever_written(void **state)
     int64_t start_s = retire_horizon_minute(f) * 60 + 600;
     struct store_run run = submit_one(f, 0, 0, start_s, 30);
     retire_model_credit(m, 0, 0, &run, 0);
-    assert_int_equal(retire_some(f), 0); /* no word about partitions that have no floor */
+    assert_int_equal(retire_floor_of(f, written), -1); /* whoever writes a run sets no floor */
+    int64_t first = retire_some(f);
+    assert_true(first > 0 && first <= retire_horizon_minute(f));
+    for (int p = 0; p < RETIRE_PARTITIONS; p++)
+        assert_int_equal(retire_floor_of(f, p), first);
     retire_publish_all(f, m);
     fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
     int64_t floor = retire_all(f);
@@ -130,7 +134,9 @@ static void test_a_horizon_of_before_the_retiring(void **state)
     struct store_run_queue queue = STAILQ_HEAD_INITIALIZER(queue);
     STAILQ_INSERT_TAIL(&queue, &again, link);
     topology_key_prefix(&prefix, fixture_partition_of(f, retire_learner_names[0]), RETIRE_PARTITIONS);
-    apply_encode(&command, &scratch, &prefix, &queue, old_horizon, 70, false);
+    struct apply_terms terms = {
+        .horizon_minute = old_horizon, .limit_minute = INT32_MAX, .settled = true, .grace_s = 70};
+    apply_encode(&command, &scratch, &prefix, &queue, &terms);
     redisReply *reply;
     assert_int_equal(redisAppendFormattedCommand(f->nodes[0].client, command.data, command.len), REDIS_OK);
     assert_int_equal(redisGetReply(f->nodes[0].client, (void **)&reply), REDIS_OK);
@@ -248,12 +254,41 @@ static void test_retiring_over_maxmemory(void **state)
     int p = fixture_partition_of(f, retire_learner_names[0]);
     struct key_prefix prefix;
     topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
+    (void)retire_all(f);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 1");
     fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
     (void)retire_some(f);
     assert_true(is_dirty(f, p)); /* due again */
     redis_process_command(&f->nodes[0], "CONFIG SET maxmemory 0");
+}
+
+static bool retire_unsettled(struct fixture *f, int64_t max, int64_t *floor)
+{
+    struct retire_terms terms = {.now_ms = clock_now_ms(&f->clock), .max = max};
+    return outbox_retire(f->outbox, &terms, floor);
+}
+
+/* It may be ahead by a day: it sets no floor, and raises one by no more than it is allowed to. */
+static void test_a_clock_that_is_not_settled(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    int64_t floor;
+    struct store_run run = submit_one(f, 0, 0, retire_horizon_minute(f) * 60 + 600, 30);
+    retire_model_credit(m, 0, 0, &run, 0);
+    retire_publish_all(f, m);
+    assert_in_time(f, retire_unsettled(f, RETIRE_MAX, &floor));
+    assert_int_equal(floor, 0);
+    assert_int_equal(retire_floor_of(f, p), -1);
+    int64_t first = retire_all(f);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    assert_in_time(f, retire_unsettled(f, 0, &floor));
+    assert_int_equal(floor, first);
+    assert_in_time(f, retire_unsettled(f, 1, &floor));
+    assert_int_equal(floor, first + 10);
+    free(m);
 }
 
 /* A partition that was never used cannot be closed yet: the others give nothing back before it is. */
@@ -269,7 +304,9 @@ static void test_an_unused_partition_is_closed_first(void **state)
     int unused = (used + 1) % RETIRE_PARTITIONS;
     struct key_prefix prefix;
     topology_key_prefix(&prefix, unused, RETIRE_PARTITIONS);
+    (void)retire_all(f);
     int64_t floor = retire_floor_of(f, used);
+    redis_process_command(&f->nodes[0], "DEL %sfloor", prefix.text);
     redis_process_command(&f->nodes[0], "SADD %sd:%lld basic/x", prefix.text, (long long)floor - 1);
     fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
     (void)retire_some(f);
@@ -394,6 +431,7 @@ static void test_a_lost_due_is_made_up_for_at_the_horizon(void **state)
     retire_model_credit(m, 0, 0, &run, 0);
     struct key_prefix prefix;
     topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
+    (void)retire_all(f);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     assert_false(is_dirty(f, p));
     retire_publish_all(f, m); /* the sums only */
@@ -416,6 +454,7 @@ static void test_a_lost_due_is_made_up_for_by_the_next_second(void **state)
     submit_one(f, 0, 0, start_s, 30);
     struct key_prefix prefix;
     topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
+    (void)retire_all(f);
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     submit_one(f, 0, 0, start_s + 30, 1);
     assert_true(is_dirty(f, p));
@@ -431,6 +470,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_sums_that_are_being_retired, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_partition_is_first_used_late, setup, teardown),
         cmocka_unit_test_setup_teardown(test_retiring_over_maxmemory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_clock_that_is_not_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_unused_partition_is_closed_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_retirement_spares_what_frees_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_retirement_is_off_unless_allowed, setup, teardown),

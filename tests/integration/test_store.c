@@ -207,6 +207,63 @@ static void test_too_late_below_the_horizon(void **state)
     assert_int_equal(total_of(&totals, 0)->covered_seconds, 30);
 }
 
+/* A clock that is not settled may be ahead: what it calls too late, a daemon with a right one may still
+ * credit. */
+static void test_an_unsettled_clock_refuses_only_below_the_floor(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(1, (base_s + 7200) * 1000);
+    f->config.dev = false;
+    fixture_start_ready(f, fixture_add_node(f, NULL));
+    assert_int_equal(clock_belief(&f->clock), CLOCK_CREDIBLE);
+    int64_t horizon_s = base_s + 7200 - 24LL * 3600;
+    struct key_prefix prefix;
+    topology_key_prefix(&prefix, 0, 1);
+    redis_process_command(&f->nodes[0], "SET %sfloor %lld", prefix.text, (long long)(horizon_s / 60 - 60));
+    struct store_run run = make_run(0, 0, (horizon_s - 3600 - 15) * 1000, 30000, 0, 30000);
+    fixture_write(f, &run, 1);
+    assert_counts(&run, 15, 0, 0, 15);
+    fixture_free(f);
+}
+
+/* Nobody's run is refused for good by a floor that cannot be right, and the other partitions go on. */
+static void test_a_floor_that_cannot_be_right(void **state)
+{
+    (void)state;
+    struct fixture *f = fixture_new(4, (base_s + 7200) * 1000);
+    struct key_prefix prefix;
+    int64_t floor;
+    int other = 1;
+    f->config.dev = false;
+    fixture_start_ready(f, fixture_add_node(f, NULL));
+    int64_t wrong = (base_s + 7200 - 24LL * 3600) / 60 + 30;
+    int spoiled = fixture_partition_of(f, learner_names[0]);
+    while (fixture_partition_of(f, learner_names[other]) == spoiled)
+        other++;
+    topology_key_prefix(&prefix, spoiled, 4);
+    redis_process_command(&f->nodes[0], "SET %sfloor %lld", prefix.text, (long long)wrong);
+    struct store_run run = make_run(0, 0, base_s * 1000, 15000, 0, 15000);
+    fixture_submit(f, &run, 1);
+    assert_int_equal(run.status, STORE_UNAVAILABLE);
+    struct store_run others = make_run(other, 0, base_s * 1000, 15000, 0, 15000);
+    fixture_write(f, &others, 1);
+    assert_int_equal(others.credited_seconds, 15);
+    assert_in_time(f, fixture_retire(f, clock_now_ms(&f->clock), &floor));
+    assert_int_equal(outbox_wrong_floors(f->outbox), 1);
+
+    /* raised on purpose, as every daemon reads */
+    redis_process_command(&f->nodes[0], "HSET " KEY_SETTINGS " early %lld", (long long)wrong);
+    fixture_wait_for_look(f);
+    fixture_write(f, &run, 1);
+    assert_int_equal(run.credited_seconds, 15);
+    run = make_run(0, 0, wrong * 60000 - 15000, 15000, 0, 15000);
+    fixture_write(f, &run, 1);
+    assert_int_equal(run.status, STORE_TOO_LATE);
+    assert_in_time(f, fixture_retire(f, clock_now_ms(&f->clock), &floor));
+    assert_int_equal(outbox_wrong_floors(f->outbox), 0);
+    fixture_free(f);
+}
+
 static void test_functions_are_loaded_again(void **state)
 {
     struct fixture *f = *state;
@@ -430,12 +487,11 @@ static void test_retire_raises_the_floor(void **state)
         runs[i] = make_run(i, 0, base_s * 1000, 15000, 0, 15000);
     fixture_write(f, runs, LEARNERS);
     int64_t later_ms = (base_s + 26 * 3600) * 1000;
-    assert_in_time(
-        f, outbox_retire(f->outbox, later_ms, &floor)); /* sums and masks are dirty: their bucket stays */
+    assert_in_time(f, fixture_retire(f, later_ms, &floor)); /* sums and masks are dirty: their bucket stays */
     assert_true(count_keys(f, "minuted:*:w:*") > 0);
     settle_everything(f);
     for (int i = 0; i < 30; i++) /* some buckets a call */
-        assert_in_time(f, outbox_retire(f->outbox, later_ms, &floor));
+        assert_in_time(f, fixture_retire(f, later_ms, &floor));
     assert_int_equal(count_keys(f, "minuted:*:w:*"), 0);
     assert_int_equal(count_keys(f, "minuted:*:l:*"), 0);
     assert_int_equal(floor, (base_s + 2 * 3600) / 600 * 10);
@@ -726,6 +782,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_coverage_at_the_end_of_media_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_coverage_has_no_gaps, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_late_below_the_horizon, setup, teardown),
+        cmocka_unit_test(test_an_unsettled_clock_refuses_only_below_the_floor),
+        cmocka_unit_test(test_a_floor_that_cannot_be_right),
         cmocka_unit_test_setup_teardown(test_functions_are_loaded_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_key_of_a_wrong_type_credits_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_redis_refuses_is_not_written, setup, teardown),

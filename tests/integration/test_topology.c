@@ -215,14 +215,13 @@ static void test_a_daemon_whose_clock_is_wrong_stands_by(void **state)
     redis_process_start_at_offset(&f->nodes[f->n_nodes++], "-10");
     assert_int_equal(fixture_start(f, &f->nodes[0], message), MONITOR_UNREACHABLE);
     fixture_await_state(f, MONITOR_UNREACHABLE, "clock");
-    assert_false(monitor_clock_trusted(f->monitor));
-    assert_false(store_clock_trusted(f->store));
+    assert_int_equal(clock_belief(&f->clock), CLOCK_DOUBTED);
     fixture_wait_for_look(f);
     assert_false(store_admits(f->store));
     struct lease lease = {.outbox = f->outbox, .clock = &f->clock, .holder = "me"};
     assert_false(lease_confirm(&lease));
     int64_t floor;
-    assert_false(outbox_retire(f->outbox, clock_now_ms(&f->clock), &floor));
+    assert_false(fixture_retire(f, clock_now_ms(&f->clock), &floor));
 }
 
 /* A replica is asked for nothing but INFO, and a server that is away for nothing at all. Neither makes a
@@ -239,14 +238,14 @@ static void test_a_wrong_clock_stays_wrong_until_it_is_read_again(void **state)
     redis_process_command(server, "REPLICAOF 127.0.0.1 1");
     fixture_await_state(f, MONITOR_UNREACHABLE, "replica");
     fixture_wait_for_look(f);
-    assert_false(monitor_clock_trusted(f->monitor));
+    assert_int_equal(clock_belief(&f->clock), CLOCK_DOUBTED);
     redis_process_stop(server);
     fixture_await_state(f, MONITOR_UNREACHABLE, "cannot be reached");
     fixture_wait_for_look(f);
-    assert_false(monitor_clock_trusted(f->monitor));
+    assert_int_equal(clock_belief(&f->clock), CLOCK_DOUBTED);
     redis_process_start_at(server, where.host, where.port, NULL);
     fixture_turn_until_admits(f, true);
-    assert_true(monitor_clock_trusted(f->monitor));
+    assert_int_equal(clock_belief(&f->clock), CLOCK_SETTLED);
 }
 
 /* With it Redis answers before the disk does while it rewrites its log, whatever appendfsync says. */

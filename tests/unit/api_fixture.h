@@ -70,7 +70,6 @@ static inline void fixture_respond(struct http_exchange *http, const struct http
 /* ---- the store ---- */
 
 struct store {
-    bool clock_wrong;
     bool admits;
     int64_t age_ms;
     struct store_batch *batch; /* submitted and not yet done */
@@ -89,11 +88,6 @@ struct store {
 static inline bool fixture_store_admits(struct store *s)
 {
     return s->admits;
-}
-
-static inline bool fixture_store_clock_trusted(const struct store *s)
-{
-    return !s->clock_wrong;
 }
 
 static inline int64_t fixture_store_age_ms(struct store *s)
@@ -136,7 +130,6 @@ static inline void fixture_store_minutes(struct store *s, struct slice portal, s
 
 static const struct api_store_calls fixture_store_calls = {
     .admits = fixture_store_admits,
-    .clock_trusted = fixture_store_clock_trusted,
     .age_ms = fixture_store_age_ms,
     .submit = fixture_store_submit,
     .progress = fixture_store_progress,

@@ -175,10 +175,10 @@ static void test_no_store_is_needed(void **state)
 }
 
 /* A session anchored in the past would let its player claim time that has not been watched. */
-static void test_a_wrong_clock_anchors_nothing(void **state)
+static void test_a_clock_in_doubt_anchors_nothing(void **state)
 {
     struct fixture *f = *state;
-    f->store.clock_wrong = true;
+    atomic_store(&f->clock.belief, CLOCK_DOUBTED);
     fixture_post(f, "/v1/sessions", fixture_jwt(f, "teacher-1", HOUR_MS), BODY("endless"));
     assert_answered(f, 503);
 }
@@ -233,7 +233,7 @@ int main(void)
         API_TEST(test_platform_tokens),
         API_TEST(test_the_answer),
         API_TEST(test_no_store_is_needed),
-        API_TEST(test_a_wrong_clock_anchors_nothing),
+        API_TEST(test_a_clock_in_doubt_anchors_nothing),
         API_TEST(test_protobuf),
         API_TEST(test_reload),
     };

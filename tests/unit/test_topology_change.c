@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "redis/condition.h"
 #include "redis/topology.h"
 
 static struct topology *two_servers(void)
@@ -106,37 +105,11 @@ static void test_servers_are_found(void **state)
     topology_unref(t);
 }
 
-/* What the question's own way may account for is no difference of the clocks. */
-static void test_clocks_agree_within_what_is_known(void **state)
-{
-    static const struct {
-        int64_t skew_ms;
-        int64_t error_ms;
-        bool agrees;
-    } rows[] = {
-        {0, 0, true},
-        {2000, 0, true},
-        {-2000, 0, true},
-        {2001, 0, false},
-        {-2001, 0, false},
-        {2300, 300, true},
-        {-2300, 300, true},
-        {2301, 300, false},
-        {-2301, 300, false},
-    };
-    (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct redis_condition c = {.clock_skew_ms = rows[i].skew_ms, .clock_error_ms = rows[i].error_ms};
-        assert_int_equal(condition_clock_agrees(&c), rows[i].agrees);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_greatest_difference_is_told),
         cmocka_unit_test(test_servers_are_found),
-        cmocka_unit_test(test_clocks_agree_within_what_is_known),
     };
     return cmocka_run_group_tests_name("topology change", tests, NULL, NULL);
 }

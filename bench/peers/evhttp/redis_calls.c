@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "credit/mask.h"
 #include "redis/resp.h"
 #include "store/apply.h"
 
@@ -91,8 +92,12 @@ static void encode(struct redis_calls *calls, struct store_run *run, int64_t now
     STAILQ_INSERT_TAIL(&queue, run, link);
     buf_clear(&calls->command);
     const struct key_prefix *prefix = &calls->prefixes[topology_partition_of(run->hash, calls->partitions)];
-    apply_encode(
-        &calls->command, &calls->scratch, prefix, &queue, (now_ms / 1000 - HORIZON_S) / 60, GRACE_S, false);
+    int64_t horizon = (now_ms / 1000 - HORIZON_S) / 60;
+    struct apply_terms terms = {.horizon_minute = horizon,
+        .limit_minute = horizon + BUCKET_MINUTES,
+        .settled = true,
+        .grace_s = GRACE_S};
+    apply_encode(&calls->command, &calls->scratch, prefix, &queue, &terms);
 }
 
 void redis_calls_credit(
