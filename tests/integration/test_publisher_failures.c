@@ -324,6 +324,28 @@ static void the_watermark_waits_for_the_unreadable(void **state)
     f->publisher = NULL;
 }
 
+/* The floor is ahead of what was published, and sums that nobody can read keep every round from being
+ * complete. */
+static void nothing_is_final_that_is_not_published(void **state)
+{
+    enum { PUBLISHED_THROUGH = MINUTE_START - 2 * 86400 };
+    struct publisher_fixture *f = *state;
+    struct key_prefix prefix;
+    publisher_fixture_make_cluster(f, NULL);
+    topology_key_prefix(&prefix, 0, f->redis->config.redis.partitions);
+    watch(f, MINUTE, learner_in(f, 0, 0), "a", 0, 1);
+    watch(f, MINUTE, learner_in(f, 1, 0), "a", 0, 1); /* now each partition has a floor, a day back */
+    redis_process_command(&f->redis->nodes[0], "SET %sl:%lld damaged", prefix.text, (long long)MINUTE);
+    redis_process_command(
+        &f->redis->nodes[0], "HSET " KEY_WATERMARKS " published_through %d", (int)PUBLISHED_THROUGH);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(counters(f)->published_through > 0);
+    assert_int_equal(counters(f)->published_through, PUBLISHED_THROUGH);
+    assert_true(counters(f)->final_through <= PUBLISHED_THROUGH);
+    publisher_stop(f->publisher, 1000); /* what nobody can read is tried again until then */
+    f->publisher = NULL;
+}
+
 /* They come to much more than a transaction holds, and are the newest. */
 static void the_unreadable_hold_up_nobody(void **state)
 {
@@ -367,6 +389,7 @@ int main(int argc, char **argv)
         PUBLISHER_TEST(a_lost_lease_commits_nothing),
         PUBLISHER_TEST(a_server_away_holds_up_its_own_partitions_only),
         PUBLISHER_TEST(the_watermark_waits_for_the_unreadable),
+        PUBLISHER_TEST(nothing_is_final_that_is_not_published),
         PUBLISHER_TEST(the_unreadable_hold_up_nobody),
     };
     return CASES_RUN(argc, argv, tests);
