@@ -17,7 +17,6 @@
 #include "store/functions.h"
 
 enum {
-    FIRST_MAX = 300, /* buckets of the call that sets the first floors: nearly all of them are empty */
     HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
     WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
     WORTH_LOOKS = 144,       /* buckets that are asked for their memory, a call: those of a day */
@@ -86,24 +85,13 @@ static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
     return true;
 }
 
-/* What a partition without a floor holds. */
-struct use {
-    int64_t oldest;  /* the first of the due minutes; INT64_MAX: none is due */
-    int64_t applied; /* calls of `apply` that met no floor; 0: nothing was ever written */
-};
-
-static bool take_use(void *ctx, size_t index, const redisReply *reply)
+/* The first minute that could be claimed when a run was first written; INT64_MAX: none ever was. */
+static bool take_first(void *ctx, size_t index, const redisReply *reply)
 {
-    struct use *use = ctx;
-    if (index == 1) {
-        use->applied = 0;
-        return reply->type == REDIS_REPLY_NIL || reply_number(reply, &use->applied);
-    }
-    if (!reply_is_array(reply))
-        return false;
-    if (!reply_number(reply_at(reply, 0), &use->oldest))
-        use->oldest = INT64_MAX;
-    return true;
+    int64_t *first = ctx;
+    (void)index;
+    *first = INT64_MAX;
+    return reply->type == REDIS_REPLY_NIL || reply_number(reply, first);
 }
 
 static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_t *floor, bool *done)
@@ -173,42 +161,31 @@ static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
 }
 
 /*
- * Sets the first floors, once anything was written and while no partition has one, and raises them up to the
- * horizon; not beyond the horizon of the time of which something is still to be published, so that a clock
- * that is far ahead closes nothing. They begin a horizon before that, since a bucket below the floor is never
- * retired.
+ * Sets the first floors, once anything was written and while no partition has one: a bucket before the first
+ * minute that could be claimed by then, and before the horizon, should the clock of who wrote have been
+ * ahead.
  */
 static bool set_floors(struct outbox *o, const struct floors *f, int64_t horizon_minute)
 {
-    const int64_t horizon = minute_of(o->config->heartbeats.horizon_ms);
-    struct use use[PARTITIONS_MAX];
+    int64_t first[PARTITIONS_MAX];
     bool done[PARTITIONS_MAX] = {false};
-    int64_t keep = horizon_minute;
-    bool used = false;
+    int64_t lowest = INT64_MAX;
     bool ready = true;
     for (int p = 0; p < o->config->redis.partitions; p++) {
-        resp_begin(&o->command, 4);
-        resp_arg(&o->command, SLICE_LITERAL("ZRANGE"));
-        resp_key(&o->command, &o->prefixes[p], "due");
-        resp_int(&o->command, 0);
-        resp_int(&o->command, 0);
         resp_begin(&o->command, 3);
         resp_arg(&o->command, SLICE_LITERAL("HGET"));
         resp_key(&o->command, &o->prefixes[p], "epoch");
-        resp_arg(&o->command, SLICE_LITERAL("applied"));
-        outbox_queue(o, p, 2, take_use, &use[p], &done[p]);
+        resp_arg(&o->command, SLICE_LITERAL("first"));
+        outbox_queue(o, p, 1, take_first, &first[p], &done[p]);
     }
-    if (!outbox_flush(o, "use", false))
+    if (!outbox_flush(o, "first", false))
         return false;
-    for (int p = 0; p < o->config->redis.partitions; p++) {
-        used = used || use[p].applied > 0;
-        if (use[p].oldest - horizon < keep)
-            keep = use[p].oldest - horizon;
-    }
-    int64_t bucket = (keep - horizon) / BUCKET_MINUTES;
-    if (!used || bucket < 1)
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        lowest = first[p] < lowest ? first[p] : lowest;
+    if (lowest == INT64_MAX)
         return true;
-    return retire_bucket(o, f, bucket - 1, &ready) && retire_before(o, keep, FIRST_MAX);
+    int64_t bucket = (lowest < horizon_minute ? lowest : horizon_minute) / BUCKET_MINUTES;
+    return bucket < 2 || retire_bucket(o, f, bucket - 2, &ready);
 }
 
 /* ---- before the horizon ---- */

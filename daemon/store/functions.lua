@@ -463,8 +463,8 @@ local function apply(keys, args)
   for m = 1, n_minutes do
     if sums[m] then redis.call('HSET', sums_keys[m], unpack(sums[m])) end
   end
-  -- Something that WAIT can cover; and a note to the holder of the lease that floors are to be set.
-  if not stored or (waits and not credited) then redis.call('HINCRBY', keys[4], 'applied', 1) end
+  if not stored then redis.call('HSETNX', keys[4], 'first', first_minute) end -- for the holder of the lease, who sets the floor
+  if waits and not credited then redis.call('HINCRBY', keys[4], 'waited', 1) end -- something that WAIT can cover
   return concat(answers, '', 1, n_runs)
 end
 

@@ -17,7 +17,8 @@ function halfMask(from, to) {
 
 function putHeader(nowMs, prefix, buckets, minutes) {
   let at = buffer.writeUInt32LE(Math.floor((nowMs / 1000 - HORIZON_S) / 60), 0);
-  at = buffer.writeUInt8(0, at); // no WAIT follows
+  at = buffer.writeUInt32LE(0xffffffff, at); // whatever the floor is, it is believed
+  at = buffer.writeUInt8(1, at); // the clock is settled, and no WAIT follows
   at = buffer.writeUInt16LE(prefix.length + 2, at);
   at = buffer.writeUInt16LE(buckets, at);
   at = buffer.writeUInt16LE(minutes, at);
@@ -54,7 +55,7 @@ function encode(prefix, name, session, course, claimed, nowMs) {
   const lastBucket = Math.floor(lastMinute / 10);
   const minutes = lastMinute - firstMinute + 1;
   const texts = [];
-  const keys = [`${prefix}floor`, `${prefix}due`, `${prefix}ld`];
+  const keys = [`${prefix}floor`, `${prefix}due`, `${prefix}ld`, `${prefix}epoch`];
   for (let bucket = firstBucket; bucket <= lastBucket; bucket++) keys.push(`${prefix}w:${bucket}`);
   let at = putHeader(nowMs, prefix, lastBucket - firstBucket + 1, minutes);
   for (let minute = firstMinute; minute <= lastMinute; minute++) {

@@ -34,7 +34,8 @@ end
 
 local function put_header(now_ms, prefix, n_buckets, n_minutes)
   local at = put_u32(buffer, 0, floor((now_ms / 1000 - HORIZON_S) / 60))
-  at = put_u8(buffer, at, 0) -- no WAIT follows
+  at = put_u32(buffer, at, 0xffffffff) -- whatever the floor is, it is believed
+  at = put_u8(buffer, at, 1) -- the clock is settled, and no WAIT follows
   at = put_u16(buffer, at, #prefix + 2)
   at = put_u16(buffer, at, n_buckets)
   at = put_u16(buffer, at, n_minutes)
@@ -71,8 +72,8 @@ local function put_piece(at, index, minute, claimed)
 end
 
 local function keys_of(prefix, name, first_minute, last_minute, first_bucket, last_bucket)
-  local keys = {prefix .. 'floor', prefix .. 'due', prefix .. 'ld'}
-  local n = 3
+  local keys = {prefix .. 'floor', prefix .. 'due', prefix .. 'ld', prefix .. 'epoch'}
+  local n = 4
   for bucket = first_bucket, last_bucket do
     n = n + 1
     keys[n] = prefix .. 'w:' .. bucket
