@@ -31,7 +31,7 @@ static void list_minutes(struct learner_minutes *m)
         if (out->n == OUTBOX_MINUTES_MAX)
             round_leave(r, oldest);
         for (size_t i = 0; i < out->n; i++)
-            if (round_wants(r, out->minutes[i], r->running))
+            if (out->minutes[i] < r->publish_before)
                 out->minutes[n++] = out->minutes[i];
         out->n = n;
     }

@@ -90,7 +90,6 @@ static bool take_first(void *ctx, size_t index, const redisReply *reply)
 {
     int64_t *first = ctx;
     (void)index;
-    *first = INT64_MAX;
     return reply->type == REDIS_REPLY_NIL || reply_number(reply, first);
 }
 
@@ -167,11 +166,12 @@ static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
  */
 static bool set_floors(struct outbox *o, const struct floors *f, int64_t horizon_minute)
 {
-    int64_t first[PARTITIONS_MAX];
+    int64_t first[PARTITIONS_MAX] = {0};
     bool done[PARTITIONS_MAX] = {false};
     int64_t lowest = INT64_MAX;
     bool ready = true;
     for (int p = 0; p < o->config->redis.partitions; p++) {
+        first[p] = INT64_MAX;
         resp_begin(&o->command, 3);
         resp_arg(&o->command, SLICE_LITERAL("HGET"));
         resp_key(&o->command, &o->prefixes[p], "epoch");
@@ -398,7 +398,7 @@ bool outbox_retire(struct outbox *o, const struct retire_terms *terms, int64_t *
         return false;
     if (f.lowest == NO_FLOOR && terms->settled && !set_floors(o, &f, horizon_minute))
         return false;
-    if (f.lowest != NO_FLOOR && !retire_before(o, horizon_minute, terms->max))
+    if (!retire_before(o, horizon_minute, terms->max))
         return false;
     if (o->config->redis.early_retire_ms > 0 && terms->settled &&
         !retire_early(o, terms->now_ms, horizon_minute))

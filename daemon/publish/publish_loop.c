@@ -122,7 +122,7 @@ static enum round_status publish_lesson_minutes(struct publish_loop *l, struct r
     for (size_t i = 0; i < grown.n && sent == PRODUCER_DONE; i++) {
         int64_t minute = grown.items[i].minute;
         /* A minute that has grown in several partitions is listed for each, and published once. */
-        if (!outbox_list_is_first(&grown, i) || !round_wants(r, minute, running))
+        if (!outbox_list_is_first(&grown, i) || minute >= (running ? r->publish_before : r->due_before))
             continue;
         if (n == SUMS_MAX || producer_pending(r->producer) >= r->records_max) {
             round_leave(r, minute);
@@ -230,11 +230,11 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
         .arena = &l->arena,
         .records_max = l->records_max,
         .due_before = (now_s - config->publish.grace_ms / 1000) / MINUTE_SECONDS,
-        .begun_before = now_s / MINUTE_SECONDS + 1,
         .running = config->publish.running_minutes_ms > 0 && (last || now_ms(l) >= l->running_due_ms),
         .complete = true,
         .oldest_left = INT64_MAX,
     };
+    r.publish_before = r.running ? now_s / MINUTE_SECONDS + 1 : r.due_before;
     /* What is published, settled or called final by a clock that is wrong cannot be taken back. */
     if (clock_belief(l->with.clock) == CLOCK_DOUBTED)
         return ROUND_DONE;

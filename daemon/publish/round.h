@@ -25,18 +25,12 @@ struct round {
     size_t records_max; /* of a transaction; a portion that was taken is never cut */
     int64_t due_before; /* Unix seconds / 60; minutes before this one are due, as it was before the first look
                          */
-    int64_t begun_before; /* and those before this one have begun: no other is ever published */
-    bool running;         /* minutes that are not yet due are published too */
-    bool complete;        /* every server has answered all that was asked */
-    bool more;            /* something was left that the next round can publish */
-    int64_t oldest_left;  /* the oldest minute that was left; INT64_MAX: none was */
+    int64_t publish_before; /* the round publishes minutes before this one; none of them is still to come */
+    bool running;           /* minutes that are not yet due are published too */
+    bool complete;          /* every server has answered all that was asked */
+    bool more;              /* something was left that the next round can publish */
+    int64_t oldest_left;    /* the oldest minute that was left; INT64_MAX: none was */
 };
-
-/* Whether the round publishes MINUTE; RUNNING: also when it is not yet due. */
-static inline bool round_wants(const struct round *r, int64_t minute, bool running)
-{
-    return minute < (running ? r->begun_before : r->due_before);
-}
 
 /* Notes that MINUTE is not wholly published, although nothing is left to do for it now. */
 static inline void round_hold_back(struct round *r, int64_t minute)

@@ -30,7 +30,6 @@ struct monitor {
     /* read without it */
     _Atomic uint64_t version;
     _Atomic uint64_t looks;
-    _Atomic int64_t early_minute;
     _Atomic int64_t history_losses;
     struct survey *survey; /* the thread's own */
 };
@@ -56,8 +55,6 @@ static void tell_servers(struct monitor *m, struct survey_findings *look)
             now->clock_skew_ms = before->clock_skew_ms;
             now->clock_error_ms = before->clock_error_ms;
         }
-        if (now->early_minute > 0)
-            atomic_store(&m->early_minute, now->early_minute);
     }
     memcpy(m->servers, look->servers, n * sizeof(m->servers[0]));
     memcpy(m->reached_ms, reached_ms, n * sizeof(reached_ms[0]));
@@ -214,11 +211,6 @@ enum topology_change monitor_follow(struct monitor *m, struct topology **current
 uint64_t monitor_version(const struct monitor *m)
 {
     return atomic_load_explicit(&m->version, memory_order_acquire);
-}
-
-int64_t monitor_early_minute(const struct monitor *m)
-{
-    return atomic_load_explicit(&m->early_minute, memory_order_relaxed);
 }
 
 uint64_t monitor_looks(const struct monitor *m)

@@ -70,11 +70,5 @@ int64_t monitor_history_losses(const struct monitor *m);
 /* A server answered that a key is elsewhere, or cannot be reached: look again soon. Any thread. */
 void monitor_look(struct monitor *m);
 
-/*
- * Up to which minute (Unix seconds / 60) the deployment's settings say that minutes were retired before their
- * horizon; 0 for none. Any thread.
- */
-int64_t monitor_early_minute(const struct monitor *m);
-
 /* Copies the servers' conditions; returns how many there are. Any thread. */
 size_t monitor_servers(struct monitor *m, struct redis_condition out[static SERVERS_MAX]);

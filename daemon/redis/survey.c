@@ -38,6 +38,7 @@ struct survey {
     struct libraries libraries;
     struct replicas *replicas;
     struct credible_time time;
+    int64_t early_minute; /* as the settings' holder said last */
 };
 
 static void close_connection(struct surveyed *connection)
@@ -206,10 +207,13 @@ static void check_all(struct survey *s, struct survey_findings *out)
     for (size_t i = 0; i < t->n_servers; i++)
         results[i] = check_one(s, out, i);
     keep_clock(s, holder);
+    if (holder->early_minute > 0)
+        s->early_minute = holder->early_minute;
     for (size_t i = 0; i < t->n_servers; i++) {
         if (results[i] == CHECK_GOOD)
             results[i] = judge_clock(s, holder, &out->servers[i]);
         t->servers[i].usable = results[i] == CHECK_GOOD;
+        t->servers[i].early_minute = s->early_minute;
         if (results[i] == CHECK_GOOD || out->result == CHECK_WRONG)
             continue;
         out->result = results[i];

@@ -106,7 +106,8 @@ enum topology_change topology_compare(const struct topology *before, const struc
             one = TOPOLOGY_SERVERS;
         else if (!endpoint_address_equal(&was->address, &is->address))
             one = TOPOLOGY_ADDRESSES;
-        else if (was->usable != is->usable || was->barrier.steps != is->barrier.steps)
+        else if (was->usable != is->usable || was->barrier.steps != is->barrier.steps ||
+                 was->early_minute != is->early_minute)
             one = TOPOLOGY_USABILITY;
         change = one > change ? one : change;
     }

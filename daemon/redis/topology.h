@@ -62,6 +62,8 @@ struct redis_server {
     const struct redis_login *login; /* borrowed from the configuration; NULL: none */
     bool usable;                     /* reached at the last look, and set up to keep what is accepted */
     struct barrier barrier;          /* of the configuration, on the server as the last look found it */
+    int64_t early_minute; /* Unix seconds / 60; up to it, says the deployment, minutes were retired early; 0:
+                             none */
 };
 
 /* Immutable once it is shared; counted references. */
@@ -87,8 +89,9 @@ void topology_unref(struct topology *t);
  */
 enum topology_change {
     TOPOLOGY_SAME,
-    TOPOLOGY_USABILITY,  /* whether a server may be used, and how its writes are waited for */
-    TOPOLOGY_SLOTS,      /* which server holds a key that is no partition's */
+    TOPOLOGY_USABILITY, /* whether a server may be used, how its writes are waited for, what was retired early
+                         */
+    TOPOLOGY_SLOTS,     /* which server holds a key that is no partition's */
     TOPOLOGY_PARTITIONS, /* which server holds a partition */
     TOPOLOGY_ADDRESSES,  /* where a server is: the one at the new address is another server */
     TOPOLOGY_SERVERS     /* which servers there are, by their names and in their order */

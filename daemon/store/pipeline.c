@@ -340,7 +340,7 @@ static struct apply_terms current_terms(const struct pipeline *p)
 {
     const struct pipeline_context *context = p->context;
     int64_t horizon = horizon_minute(context);
-    int64_t early = monitor_early_minute(context->monitor);
+    int64_t early = p->where.early_minute;
     return (struct apply_terms){
         .horizon_minute = horizon,
         .limit_minute =
