@@ -4,16 +4,17 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
 /* How far the clock is to be believed; see base/credible_time.h. */
 enum clock_belief {
-    CLOCK_SETTLED,  /* credible, and has been for ten minutes */
-    CLOCK_CREDIBLE, /* but it has not stood the test of time: nothing is refused, and little retired, for it
+    CLOCK_SETTLED,  /* it has been credible for ten minutes */
+    CLOCK_CREDIBLE, /* for less than that: it may still be ahead, so no run is refused for good because of it
                      */
-    CLOCK_DOUBTED   /* nothing is done that cannot be undone: heartbeats alone go on */
+    CLOCK_DOUBTED   /* heartbeats go on, and nothing is done that cannot be undone */
 };
 
 /* A zeroed struct is the machine's clock, and believed. */
@@ -44,3 +45,5 @@ int64_t clock_steady_ms(const struct clock *clock);
 
 /* The instant MS from now on CLOCK_MONOTONIC, for pthread_cond_timedwait(). */
 struct timespec clock_deadline(int64_t ms);
+/* Makes C a condition variable that waits until such an instant. */
+void clock_init_condition(pthread_cond_t *c);

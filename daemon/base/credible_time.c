@@ -64,7 +64,7 @@ static void slew(struct credible_time *t, int64_t target_ms, int64_t boot_ms)
     t->slewed_ms += most * TIME_SLEWS_ONE_MS_IN_MS;
 }
 
-/* Where now has been in doubt for long enough, and the other clocks agree, it becomes what they say. */
+/* If now has been in doubt for long enough and the other clocks agree, now becomes what they say. */
 static bool jump(struct credible_time *t, const struct time_look *look, const struct time_sample *redis)
 {
     int64_t system = look->system_ms - look->boot_ms;

@@ -6,9 +6,9 @@
  *     Redis's          is the same for every daemon, and may be wrong too
  *
  * Now is CLOCK_BOOTTIME plus a lead. It is credible while Redis's clock agrees with it; while Redis cannot be
- * asked, while the system's clock does. The lead follows Redis slowly, so daemons agree with each other, and
- * now never goes back. When the clock that is asked does not agree, now is in doubt: it goes on as it was. If
- * after a minute the two other clocks still agree with each other, now becomes what they say.
+ * asked, while the system's clock does. The lead follows Redis slowly, so daemons agree with each other. When
+ * the clock that is asked does not agree, now is in doubt, and goes on as it was. If after a minute the two
+ * other clocks still agree with each other, now becomes what they say; it goes back in no other case.
  *
  * Pure: the clocks are read by the caller.
  */

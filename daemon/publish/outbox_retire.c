@@ -14,6 +14,7 @@
 #include "publish/outbox.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
+#include "store/apply.h"
 #include "store/functions.h"
 
 enum {
@@ -160,9 +161,9 @@ static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
 }
 
 /*
- * Sets the first floors, once anything was written and while no partition has one: a bucket before the first
- * minute that could be claimed by then, and before the horizon, should the clock of who wrote have been
- * ahead.
+ * Sets the first floors, if something was written and no partition has a floor yet. They lie a bucket before
+ * the first minute that could be claimed when the first run was written, or before the horizon, if the clock
+ * that judged that run was ahead.
  */
 static bool set_floors(struct outbox *o, const struct floors *f, int64_t horizon_minute)
 {
@@ -370,10 +371,9 @@ int64_t outbox_wrong_floors(const struct outbox *o)
 /* A floor beyond the horizon and beyond what was retired early was raised by a clock that was wrong. */
 static void count_wrong_floors(struct outbox *o, const struct floors *f, int64_t horizon_minute)
 {
-    int64_t early = o->early_end;
-    int64_t limit = (early > horizon_minute ? early : horizon_minute) + BUCKET_MINUTES;
+    int64_t limit = apply_limit_minute(o->config->dev, horizon_minute, o->early_end);
     int64_t n = 0;
-    for (int p = 0; p < o->config->redis.partitions && !o->config->dev; p++) {
+    for (int p = 0; p < o->config->redis.partitions; p++) {
         if (f->floor[p] <= limit)
             continue;
         if (n++ == 0 && o->wrong_floors == 0)

@@ -252,11 +252,7 @@ struct publisher *publisher_start(const struct config *config, const char *broke
     p->backoff_ms = BACKOFF_FIRST_MS;
     atomic_init(&p->deadline_ms, INT64_MAX);
     pthread_mutex_init(&p->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&p->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&p->wake);
     set_state(p, "starting");
     p->outbox = outbox_new(config, monitor, log);
     p->lease = (struct lease){.outbox = p->outbox, .clock = clock, .holder = p->holder};

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What came of looking at a server. */
 enum check_result {
     CHECK_GOOD,
     CHECK_PASSING, /* not now: unreachable, loading, short of replicas */

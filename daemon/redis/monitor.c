@@ -142,11 +142,7 @@ struct monitor *monitor_start(
     m->survey = survey_new(&(struct check_context){config, library, clock, log});
     m->state = MONITOR_UNREACHABLE;
     pthread_mutex_init(&m->lock, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&m->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&m->changed);
     if (pthread_create(&m->thread, NULL, run, m) != 0)
         abort();
     return m;

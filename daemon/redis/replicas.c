@@ -197,9 +197,8 @@ void replicas_look(
     freeReplyObject(info);
     if (promotable > asked)
         snprintf(seen->risk, sizeof(seen->risk),
-            "%d of its replicas may be promoted, and redis.durability waits for %d of them: a failover can "
-            "lose "
-            "what was accepted",
+            "%d of its replicas may be promoted, and redis.durability waits for %d of them: "
+            "a failover can lose what was accepted",
             promotable, asked);
 }
 
@@ -208,13 +207,9 @@ void replicas_look(
 struct replicas *replicas_new(const struct config *config)
 {
     struct replicas *r = mem_zalloc(sizeof(*r));
-    pthread_condattr_t attributes;
     r->config = config;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&r->changed);
     if (pthread_create(&r->thread, NULL, run, r) != 0)
         abort();
     return r;

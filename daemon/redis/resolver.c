@@ -44,13 +44,9 @@ struct lookup {
 struct resolver *resolver_new(void)
 {
     struct resolver *r = mem_zalloc(sizeof(*r));
-    pthread_condattr_t attributes;
     r->references = 1;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    clock_init_condition(&r->ended);
     return r;
 }
 

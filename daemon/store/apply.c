@@ -21,6 +21,13 @@ _Static_assert(STORE_APPLY_MAX % 64 == 0, "a bucket has a bit for each learner")
 _Static_assert(STORE_APPLY_MAX < UINT16_MAX, "learners, lessons and pairs are numbered by 16 bits");
 _Static_assert(VALUE_FORMAT == 1, "functions.lua has the same");
 
+int64_t apply_limit_minute(bool dev, int64_t horizon_minute, int64_t early_minute)
+{
+    if (dev)
+        return INT32_MAX;
+    return (early_minute > horizon_minute ? early_minute : horizon_minute) + BUCKET_MINUTES;
+}
+
 void apply_scratch_free(struct apply_scratch *scratch)
 {
     buf_free(&scratch->lists);

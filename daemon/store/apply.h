@@ -26,6 +26,12 @@ struct apply_terms {
     int64_t grace_s;        /* publish.grace */
 };
 
+/*
+ * The greatest floor that can be right: a bucket beyond the horizon, or beyond EARLY_MINUTE, up to which
+ * minutes were retired on purpose. The clock of a --dev daemon (DEV) is moved at will, so any floor can be.
+ */
+int64_t apply_limit_minute(bool dev, int64_t horizon_minute, int64_t early_minute);
+
 /* Working memory of apply_encode(), kept between calls. A zeroed struct is empty. */
 struct apply_scratch {
     struct buf lists;

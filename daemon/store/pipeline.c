@@ -22,7 +22,8 @@ enum {
     ANSWER_MAX_MS = 3000, /* a pipeline unanswered for longer breaks the connection */
     LARGE_PIPELINE = 256, /* runs that do not wait for the linger */
     LOADS_MAX = 3,        /* times in a row that the functions may be missing right after they were loaded */
-    REFUSAL_MAX = 640     /* bytes of what is logged about one */
+    REFUSAL_MAX = 640,    /* bytes of what is logged about one */
+    WISH_EVERY_MS = 100   /* for a look of the monitor, while calls are refused */
 };
 
 struct lane {
@@ -53,6 +54,7 @@ struct pipeline {
     int loads;
     char refusal[REFUSAL_MAX]; /* the text that was logged last */
     int64_t refusal_ms;
+    int64_t wished_ms; /* when the monitor was last asked to look, monotonic */
 };
 
 static int partitions(const struct pipeline *p)
@@ -219,6 +221,10 @@ static void refuse_sent(struct lane *lane, const char *error)
         return;
     snprintf(text, sizeof(text), "error=%s", LOG_QUOTE(error));
     tell_refusal(lane, "apply_refused", text);
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - lane->pipeline->wished_ms < WISH_EVERY_MS)
+        return;
+    lane->pipeline->wished_ms = now_ms;
     monitor_look(lane->pipeline->context->monitor);
 }
 
@@ -332,19 +338,13 @@ static void send_barrier(struct pipeline *p, int step)
         p->replicas_missing = true;
 }
 
-/*
- * A floor is at most a bucket beyond the horizon, or the end of what was retired early on purpose. The clock
- * of a --dev daemon is moved at will, so there no floor proves that a clock was wrong.
- */
 static struct apply_terms current_terms(const struct pipeline *p)
 {
     const struct pipeline_context *context = p->context;
     int64_t horizon = horizon_minute(context);
-    int64_t early = p->where.early_minute;
     return (struct apply_terms){
         .horizon_minute = horizon,
-        .limit_minute =
-            context->config->dev ? INT32_MAX : (early > horizon ? early : horizon) + BUCKET_MINUTES,
+        .limit_minute = apply_limit_minute(context->config->dev, horizon, p->where.early_minute),
         .settled = clock_belief(context->clock) == CLOCK_SETTLED,
         .waits = p->barrier.steps > 0,
         .grace_s = context->config->publish.grace_ms / 1000,
