@@ -53,7 +53,7 @@ static void listen_to_commands(struct publisher_fixture *f)
     freeReplyObject(redisCommand(f->commands, "MONITOR"));
 }
 
-int publisher_fixture_begin(void **state)
+static int begin(void **state, bool dev)
 {
     struct publisher_fixture *f = calloc(1, sizeof(*f));
     if (f == NULL)
@@ -66,11 +66,22 @@ int publisher_fixture_begin(void **state)
     config->kafka.properties = properties;
     config->kafka.n_properties = sizeof(properties) / sizeof(properties[0]);
     config->publish.grace_ms = GRACE_S * 1000;
+    config->dev = dev;
     log_set_level(f->redis->log, getenv("VERBOSE") != NULL ? LOG_DEBUG : LOG_ERROR);
     fixture_start_ready(f->redis, fixture_add_node(f->redis, NULL));
     listen_to_commands(f);
     f->records = calloc(READER_RECORDS_MAX, sizeof(*f->records));
     return f->records == NULL ? -1 : 0;
+}
+
+int publisher_fixture_begin(void **state)
+{
+    return begin(state, true);
+}
+
+int publisher_fixture_begin_unsettled(void **state)
+{
+    return begin(state, false);
 }
 
 void publisher_fixture_start(struct publisher_fixture *f)

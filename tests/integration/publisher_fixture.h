@@ -43,6 +43,8 @@ struct publisher_fixture {
 
 /* Around each test, whose state is a fixture without a broker. */
 int publisher_fixture_begin(void **state);
+/* The same with a clock that is credible, and not settled. */
+int publisher_fixture_begin_unsettled(void **state);
 int publisher_fixture_end(void **state);
 #define PUBLISHER_TEST(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, publisher_fixture_begin, publisher_fixture_end)

@@ -201,6 +201,48 @@ static void the_last_record_of_a_key_is_the_greatest(void **state)
         "\"watched_seconds\":", "60,\"covered_seconds\":30,\"last_minute_start\":1674187320}");
 }
 
+/* A clock that is ahead by hours cannot close much in the minutes before it is found out. */
+static void floors_rise_slowly_until_the_clock_is_settled(void **state)
+{
+    enum { FLOOR = MINUTE / 10 * 10 - 24 * 60 - 100 };
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    for (int p = 0; p < 2; p++) {
+        struct key_prefix prefix;
+        topology_key_prefix(&prefix, p, 2);
+        redis_process_command(&f->redis->nodes[0], "SET %sfloor %d", prefix.text, FLOOR);
+    }
+    watch(f, MINUTE, "t-1", "a", 0, 3);
+    hold_clock(f);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(settled(f) && counters(f)->final_through > 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(counters(f)->final_through, (FLOOR + 10 * i) * 60);
+        move_clock(f, 299000);
+        pause_ms(1200); /* longer than the publisher sleeps */
+        assert_int_equal(counters(f)->final_through, (FLOOR + 10 * i) * 60);
+        move_clock(f, 6000);
+        WAIT_UNTIL(counters(f)->final_through > (FLOOR + 10 * i) * 60);
+    }
+    publisher_fixture_stop(f);
+}
+
+/* A clock that was ahead has left a minute that is yet to come. Kafka refuses records from the future. */
+static void a_minute_to_come_waits_until_it_has_begun(void **state)
+{
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    f->redis->config.publish.running_minutes_ms = 10;
+    watch(f, MINUTE + 2, "t-1", "a", 0, 3);
+    watch(f, MINUTE + 300, "t-1", "a", 0, 3);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(count_dirty(f) == 1);
+    publisher_fixture_stop(f);
+    assert_int_equal(count_dirty(f), 1);
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), 1);
+    assert_int_equal(read_topic(f, TOPIC_LESSON_MINUTES), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +251,9 @@ int main(int argc, char **argv)
         PUBLISHER_TEST(a_minute_is_taken_in_portions),
         PUBLISHER_TEST(pace_is_kept_between_transactions),
         PUBLISHER_TEST(the_last_record_of_a_key_is_the_greatest),
+        PUBLISHER_TEST(a_minute_to_come_waits_until_it_has_begun),
+        cmocka_unit_test_setup_teardown(floors_rise_slowly_until_the_clock_is_settled,
+            publisher_fixture_begin_unsettled, publisher_fixture_end),
     };
     return CASES_RUN(argc, argv, tests);
 }

@@ -232,6 +232,25 @@ static void test_a_single_session_refused_as_a_whole(void **state)
     assert_problem(f, 401, "session_token is missing");
 }
 
+/* Such a clock may be ahead, and a run that is refused is lost for good. */
+static void test_a_clock_that_is_not_settled_calls_no_token_too_old(void **state)
+{
+    static const enum clock_belief beliefs[] = {CLOCK_CREDIBLE, CLOCK_DOUBTED};
+    struct fixture *f = *state;
+    struct tokens t;
+    make_tokens(f, &t);
+    for (size_t i = 0; i < COUNT(beliefs); i++) {
+        atomic_store(&f->clock.belief, beliefs[i]);
+        send_single(f, t.too_old, RUN(0, 1000));
+        assert_results(f, RETRY("unavailable"));
+        send_single(f, t.foreign_too_old, RUN(0, 1000));
+        assert_results(f, RETRY("unavailable"));
+    }
+    atomic_store(&f->clock.belief, CLOCK_SETTLED);
+    send_single(f, t.too_old, RUN(0, 1000));
+    assert_answered(f, 410);
+}
+
 /* ---- batches ---- */
 
 static void test_batches(void **state)
@@ -463,6 +482,7 @@ int main(void)
         API_TEST(test_reload_with_runs_under_way),
         API_TEST(test_a_single_session_refused_as_a_whole),
         API_TEST(test_batches),
+        API_TEST(test_a_clock_that_is_not_settled_calls_no_token_too_old),
         API_TEST(test_batches_that_need_no_store),
         API_TEST(test_what_a_reload_makes_known),
         API_TEST(test_what_the_store_says),
