@@ -99,7 +99,7 @@ bool opening_run(
         snprintf(problem, 256, "the clock of %.100s is more than %d s away from this machine's",
             plan->place.host, CLOCK_OFF_MAX_MS / 1000);
     else if (atomic_load(stop))
-        snprintf(problem, 256, "the load was the load was interrupted while players opened their sessions");
+        snprintf(problem, 256, "the load was interrupted while players opened their sessions");
     else if (o.last_status == 0)
         snprintf(problem, 256, "no session could be opened at %.100s: there was no answer", plan->place.host);
     else

@@ -39,7 +39,7 @@ bool schedule_parse(const char *text, struct schedule *s, char problem[static 25
     do {
         const char *phase = at;
         if (s->n == SCHEDULE_PHASES_MAX) {
-            snprintf(problem, 256, "there are there are more than %d phases", SCHEDULE_PHASES_MAX);
+            snprintf(problem, 256, "there are more than %d phases", SCHEDULE_PHASES_MAX);
             return false;
         }
         if (!parse_phase(&at, s)) {
