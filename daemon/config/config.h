@@ -12,9 +12,10 @@
 #include "base/log.h"
 
 enum redis_mode { REDIS_AUTO, REDIS_SINGLE, REDIS_SENTINEL, REDIS_CLUSTER };
-/* What an answer of `accepted` waits for. With neither of the two it waits for nothing, which is meant for
- * development. */
 enum { REPLICAS_MAX = 16 };
+
+/* What an answer of `accepted` waits for. If it waits for neither of these, it waits for nothing, which is
+ * meant for development. */
 struct redis_durability {
     bool fsync;   /* the primary's disk */
     int replicas; /* acknowledgements of so many replicas */

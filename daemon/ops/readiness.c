@@ -53,7 +53,7 @@ static void describe_clocks(struct readiness *r)
     static const char *const beliefs[] = {
         [CLOCK_SETTLED] = "credible for ten minutes or more",
         [CLOCK_CREDIBLE] =
-            "credible for less than ten minutes: nobody is refused for it, and little is retired",
+            "credible for less than ten minutes: no run is refused because of it, and floors rise slowly",
         [CLOCK_DOUBTED] = "in doubt: no session is opened, nothing is published or retired",
     };
     buf_printf(r->out, "[i] clock: %s (never makes unready)\n", beliefs[r->facts->belief]);

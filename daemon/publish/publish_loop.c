@@ -236,8 +236,10 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
     };
     r.publish_before = r.running ? now_s / MINUTE_SECONDS + 1 : r.due_before;
     /* What is published, settled or called final by a clock that is wrong cannot be taken back. */
-    if (clock_belief(l->with.clock) == CLOCK_DOUBTED)
+    if (clock_belief(l->with.clock) == CLOCK_DOUBTED) {
+        l->running_due_ms = now_ms(l) + LOOK_EVERY_MS;
         return ROUND_DONE;
+    }
     if (!last && now_ms(l) < l->paced_until_ms) {
         r.complete = false; /* It has not looked at all. */
         return publish_watermark(l, &r);

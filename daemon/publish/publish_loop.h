@@ -21,7 +21,7 @@ struct publish_counters;
 struct publish_loop;
 
 enum round_status {
-    ROUND_DONE,   /* all that was due is published, or the pace asks for a pause */
+    ROUND_DONE,   /* all that was due is published, the pace asks for a pause, or the clock is in doubt */
     ROUND_MORE,   /* go on at once */
     ROUND_FAILED, /* as PRODUCER_FAILED: disconnect the producer and connect anew */
     ROUND_FENCED, /* as PRODUCER_FENCED */
