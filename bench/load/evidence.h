@@ -11,6 +11,7 @@
 #include "base/slice.h"
 
 struct evidence {
+    const char *program;
     const char *portal;
     const char *prefix; /* learner I is "<prefix><I>" in decimal; nobody else's id begins like this */
     size_t n_learners;

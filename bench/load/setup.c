@@ -140,6 +140,7 @@ static void fill_evidence(struct setup *s)
     struct evidence *e = &s->evidence;
     int64_t now_ms = clock_system_ms();
     int64_t past_ms = s->playing.backdate_ms + s->playing.interval_ms + HEAD_START_MS;
+    e->program = s->catalog->program;
     e->portal = s->portal;
     e->prefix = s->prefix;
     e->n_learners = count_players(s);

@@ -1,7 +1,7 @@
 /*
- * Reads the records of the evidence's learners from Kafka: every partition of both learner topics, committed
- * records only, from the evidence's first minute on. No consumer group is joined. The records are decoded by
- * the ledger, which shares no code with the publisher that encodes them.
+ * Reads the records of the evidence's program and learners from Kafka: every partition of both learner
+ * topics, committed records only, from the evidence's first minute on. No consumer group is joined. The
+ * records are decoded by the ledger, which shares no code with the publisher that encodes them.
  */
 #include "load/verify_kafka.h"
 
@@ -31,6 +31,7 @@ struct source {
 struct kafka_reading {
     const struct config *config;
     const struct evidence *evidence;
+    struct ledger_topics names;
     int64_t deadline_ms;
     struct holding *holding;
     struct verification *v;
@@ -119,7 +120,7 @@ static bool refuse_brokers(struct kafka_reading *r, const char *what, rd_kafka_r
 
 static bool add_topic(struct kafka_reading *r, int index, const rd_kafka_metadata_t *all)
 {
-    const char *name = ledger_topic_names[topics[index]];
+    const char *name = r->names.names[topics[index]];
     const rd_kafka_metadata_topic_t *found = NULL;
     for (int i = 0; found == NULL && i < all->topic_cnt; i++)
         if (strcmp(all->topics[i].topic, name) == 0)
@@ -160,8 +161,7 @@ static rd_kafka_topic_partition_list_t *list_partitions(const struct kafka_readi
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)r->n_sources);
     for (size_t i = 0; i < r->n_sources; i++)
-        rd_kafka_topic_partition_list_add(
-            list, ledger_topic_names[r->sources[i].topic], r->sources[i].partition)
+        rd_kafka_topic_partition_list_add(list, r->names.names[r->sources[i].topic], r->sources[i].partition)
             ->offset = time_ms;
     return list;
 }
@@ -176,8 +176,9 @@ static bool ask_offsets(struct kafka_reading *r, rd_kafka_topic_partition_list_t
 }
 
 /*
- * From the first record of the evidence's minutes on: record time is the start of the minute. A partition
- * that has none yet is read from its beginning, since the first may come at any moment.
+ * From the first record of the evidence's minutes on: record time is the start of the minute, and of a total
+ * that of its last minute, which is never before. A partition that has none yet is read from its beginning,
+ * since the first may come at any moment.
  */
 static bool start(struct kafka_reading *r)
 {
@@ -195,7 +196,7 @@ static bool start(struct kafka_reading *r)
 
 static struct source *source_of(struct kafka_reading *r, const rd_kafka_message_t *m)
 {
-    int topic = strcmp(rd_kafka_topic_name(m->rkt), ledger_topic_names[topics[0]]) == 0 ? 0 : 1;
+    int topic = strcmp(rd_kafka_topic_name(m->rkt), r->names.names[topics[0]]) == 0 ? 0 : 1;
     return &r->sources[r->first[topic] + (size_t)m->partition];
 }
 
@@ -228,19 +229,20 @@ static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, en
     if (rd_kafka_message_timestamp(m, NULL) < first_time_ms(r))
         return;
     arena_reset(&r->arena);
-    if (!ledger_record_decode(content_type_of(m), key, value, &r->arena, &record)) {
-        verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s",
-            ledger_topic_names[topic], m->partition, m->offset, record.problem);
+    if (!ledger_record_decode(content_type_of(m), value, &r->arena, &record)) {
+        verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s", r->names.names[topic],
+            m->partition, m->offset, record.problem);
         return;
     }
     if (!ledger_record_has_key(&record, key)) {
         verification_refuse(r->v,
             "kafka topic %s partition %d offset %" PRId64 ": its key belongs to another record",
-            ledger_topic_names[topic], m->partition, m->offset);
+            r->names.names[topic], m->partition, m->offset);
         return;
     }
     size_t learner;
-    if (!evidence_find_learner(r->evidence, record.portal, record.learner, &learner))
+    if (!slice_is(record.program, r->evidence->program) ||
+        !evidence_find_learner(r->evidence, record.portal, record.learner, &learner))
         return;
     if (record.topic == TOPIC_LEARNER_MINUTES)
         holding_take_mask(
@@ -269,8 +271,7 @@ static bool check_ends(struct kafka_reading *r)
         if (s->next < list->elems[i].offset)
             good = verification_refuse(r->v,
                 "kafka topic %s partition %d could not be read to its end in time%s%s",
-                ledger_topic_names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "",
-                r->last_error);
+                r->names.names[s->topic], s->partition, r->last_error[0] != '\0' ? ": " : "", r->last_error);
     }
     rd_kafka_topic_partition_list_destroy(list);
     return good;
@@ -299,8 +300,12 @@ static bool read_records(struct kafka_reading *r)
 bool verify_read_kafka(const struct config *config, const struct evidence *evidence, int64_t deadline_ms,
     struct holding *holding, struct verification *v)
 {
-    struct kafka_reading r = {
-        .config = config, .evidence = evidence, .deadline_ms = deadline_ms, .holding = holding, .v = v};
+    struct kafka_reading r = {.config = config,
+        .evidence = evidence,
+        .names = ledger_topics_of(config->kafka.topic_prefix),
+        .deadline_ms = deadline_ms,
+        .holding = holding,
+        .v = v};
     bool good = connect_kafka(&r) && list_sources(&r) && start(&r) && read_records(&r);
     if (r.kafka != NULL) {
         rd_kafka_consumer_close(r.kafka);

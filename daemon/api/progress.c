@@ -31,7 +31,7 @@ static double covered_ratio(const struct lesson *lesson, int64_t covered_seconds
 }
 
 /* Fills LESSONS and adds each to its course of COURSES; returns how many lessons have a watched second. */
-static size_t add_lessons(const struct catalog *catalog, const struct store_lesson *totals, size_t n,
+static size_t add_lessons(const struct catalog *catalog, const struct lesson_total *totals, size_t n,
     struct progress_lesson *lessons, struct progress_course *courses)
 {
     size_t n_lessons = 0;
@@ -55,7 +55,7 @@ static size_t add_lessons(const struct catalog *catalog, const struct store_less
     return n_lessons;
 }
 
-static void on_totals(void *ctx, bool ok, const struct store_lesson *totals, size_t n)
+static void on_totals(void *ctx, bool ok, const struct lesson_total *totals, size_t n)
 {
     struct progress_question *q = ctx;
     struct api *api = q->api;

@@ -121,6 +121,7 @@ struct config {
         size_t n_properties;
         enum record_format format;
         char *deployment;
+        char *topic_prefix;
     } kafka;
     struct {
         int64_t grace_ms;

@@ -58,6 +58,7 @@ const struct config_key config_keys[] = {
     {"kafka.properties", config_read_properties, AT(kafka.properties), NULL, 0, 0, NULL, RESTART},
     {"kafka.format", config_read_choice, AT(kafka.format), "protobuf", 0, 0, "protobuf json", RESTART},
     {"kafka.deployment", config_read_name, AT(kafka.deployment), "default", 0, 0, NULL, RESTART},
+    {"kafka.topic_prefix", config_read_name, AT(kafka.topic_prefix), "minuted", 0, 0, NULL, RESTART},
     {"publish.grace", config_read_duration, AT(publish.grace_ms), "70s", 70000, DAY_MS, NULL, RESTART},
     {"publish.running_minutes", config_read_duration_or_off, AT(publish.running_minutes_ms), "off", 1000,
         60000, NULL, RESTART},
@@ -104,5 +105,6 @@ void config_free_values(struct config *config)
     free(config->redis.login.username);
     free(config->kafka.brokers);
     free(config->kafka.deployment);
+    free(config->kafka.topic_prefix);
     free(config->catalog);
 }

@@ -13,10 +13,10 @@ bool commands_complain(char *problem)
     return false;
 }
 
-struct database *commands_open_database(const char *path, bool writing)
+struct database *commands_open_database(const char *path, const char *topic_prefix)
 {
     char *problem = NULL;
-    struct database *db = database_open(path, writing, &problem);
+    struct database *db = database_open(path, topic_prefix, &problem);
     if (db == NULL)
         commands_complain(problem);
     return db;

@@ -11,11 +11,7 @@
 #include "embedded/upserts_sql.h"
 
 /* "mntL" in the file's header says that it is a ledger; user_version says which tables it has. */
-enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 2, BUSY_MS = 10000, SQL_MAX = 2048 };
-
-/* Brings a ledger of version 1 up to date. Reports can read version 1 as it is. */
-static const char upgrade_sql[] = "ALTER TABLE offsets ADD COLUMN checked INTEGER NOT NULL DEFAULT 0;"
-                                  "CREATE TABLE kafka (cluster_id TEXT NOT NULL);";
+enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 3, BUSY_MS = 10000, SQL_MAX = 2048 };
 
 static const char write_offset_sql[] =
     "INSERT INTO offsets (topic, kafka_partition, next_offset, missed) VALUES (?1, ?2, ?3, ?4) "
@@ -30,6 +26,7 @@ struct database {
     char *path;
     char **error; /* while it is being opened: where what is wrong goes */
     sqlite3 *sqlite;
+    struct ledger_topics topics;
     sqlite3_stmt *upserts[TOPIC_COUNT];
     sqlite3_stmt *compares[TOPIC_COUNT];
     sqlite3_stmt *write_offset;
@@ -66,6 +63,19 @@ static bool prepare(struct database *db, const char *sql, sqlite3_stmt **stateme
     return sqlite3_prepare_v2(db->sqlite, sql, -1, statement, rest) == SQLITE_OK || complain_sqlite(db);
 }
 
+/* The text that SQL selects, to be freed; "" if there is no row. NULL after an error. */
+static char *read_text(struct database *db, const char *sql)
+{
+    bool failed;
+    sqlite3_stmt *s = database_query(db, sql);
+    if (s == NULL)
+        return NULL;
+    struct slice text = database_next_row(db, s, &failed) ? database_text(s, 0) : slice_of("");
+    char *copy = failed ? NULL : mem_strndup(text.ptr, text.len);
+    sqlite3_finalize(s);
+    return copy;
+}
+
 /* ---- opening ---- */
 
 static void popcount(sqlite3_context *ctx, int n, sqlite3_value **values)
@@ -74,16 +84,18 @@ static void popcount(sqlite3_context *ctx, int n, sqlite3_value **values)
     sqlite3_result_int(ctx, __builtin_popcountll((unsigned long long)sqlite3_value_int64(values[0])));
 }
 
-static bool write_schema(struct database *db, const char *sql)
+static bool write_schema(struct database *db, const char *topic_prefix)
 {
-    char header[128];
-    snprintf(header, sizeof(header), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION_ID,
-        SCHEMA_VERSION);
-    return execute(db, sql) && execute(db, header);
+    char *sql = sqlite3_mprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; "
+                                "INSERT INTO kafka VALUES (%Q, '')",
+        APPLICATION_ID, SCHEMA_VERSION, topic_prefix);
+    bool done = execute(db, (const char *)schema_sql) && execute(db, sql);
+    sqlite3_free(sql);
+    return done;
 }
 
 /* To be called within a transaction, or two programs that start at once might both find the file empty. */
-static bool check_schema(struct database *db, bool writing)
+static bool check_schema(struct database *db, const char *topic_prefix)
 {
     int64_t application = 0;
     int64_t version = 0;
@@ -93,12 +105,10 @@ static bool check_schema(struct database *db, bool writing)
         !database_number(db, "SELECT count(*) FROM sqlite_schema", &tables))
         return false;
     if (application == 0 && version == 0 && tables == 0)
-        return writing ? write_schema(db, (const char *)schema_sql)
-                       : complain(db, "is empty; 'minuted-ledger follow' fills it");
+        return topic_prefix != NULL ? write_schema(db, topic_prefix)
+                                    : complain(db, "is empty; 'minuted-ledger follow' fills it");
     if (application != APPLICATION_ID)
         return complain(db, "is not a database of minuted-ledger");
-    if (version == 1)
-        return !writing || write_schema(db, upgrade_sql);
     if (version == SCHEMA_VERSION)
         return true;
     char text[128];
@@ -106,6 +116,26 @@ static bool check_schema(struct database *db, bool writing)
         "has schema version %lld, but this program needs %d; read the topics into a new file",
         (long long)version, SCHEMA_VERSION);
     return complain(db, text);
+}
+
+/* Names the topics by the prefix that the database remembers, which must be TOPIC_PREFIX unless that is NULL.
+ */
+static bool name_topics(struct database *db, const char *topic_prefix)
+{
+    char *prefix = read_text(db, "SELECT topic_prefix FROM kafka");
+    if (prefix == NULL)
+        return false;
+    db->topics = ledger_topics_of(prefix);
+    bool same = topic_prefix == NULL || strcmp(prefix, topic_prefix) == 0;
+    if (!same) {
+        char text[256];
+        snprintf(text, sizeof(text),
+            "was filled from topics with the prefix '%.64s', not '%.64s'; read these into a new file", prefix,
+            topic_prefix);
+        complain(db, text);
+    }
+    free(prefix);
+    return same;
 }
 
 /* Prepares the statements in SQL, one for each topic in the order of the enum. */
@@ -119,9 +149,10 @@ static bool prepare_topics(
     return true;
 }
 
-struct database *database_open(const char *path, bool writing, char **error)
+struct database *database_open(const char *path, const char *topic_prefix, char **error)
 {
     struct database *db = mem_zalloc(sizeof(*db));
+    bool writing = topic_prefix != NULL;
     *error = NULL;
     db->error = error;
     int flags = SQLITE_OPEN_READWRITE | (writing ? SQLITE_OPEN_CREATE : 0);
@@ -134,12 +165,12 @@ struct database *database_open(const char *path, bool writing, char **error)
     }
     /* A report reads one snapshot, however much is written meanwhile. */
     if (opened && !writing)
-        opened = execute(db, "BEGIN") && check_schema(db, false);
+        opened = execute(db, "BEGIN") && check_schema(db, NULL) && name_topics(db, NULL);
     /* The file is changed only after it is known to be a ledger. */
     if (opened && writing)
         opened = (sqlite3_db_readonly(db->sqlite, "main") == 0 || complain(db, "cannot be written")) &&
-                 database_begin(db) && check_schema(db, true) && database_commit(db) &&
-                 execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL") &&
+                 database_begin(db) && check_schema(db, topic_prefix) && name_topics(db, topic_prefix) &&
+                 database_commit(db) && execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL") &&
                  prepare_topics(db, upserts_sql, db->upserts) &&
                  prepare_topics(db, compare_sql, db->compares) &&
                  prepare(db, write_offset_sql, &db->write_offset, NULL) &&
@@ -168,6 +199,11 @@ void database_close(struct database *db)
     free(db);
 }
 
+const char *database_topic_name(const struct database *db, enum topic topic)
+{
+    return db->topics.names[topic];
+}
+
 /* ---- writing ---- */
 
 bool database_begin(struct database *db)
@@ -192,15 +228,15 @@ static void bind_text(sqlite3_stmt *statement, int i, struct slice text)
     sqlite3_bind_text(statement, i, text.ptr == NULL ? "" : text.ptr, (int)text.len, SQLITE_TRANSIENT);
 }
 
-static void bind_place(sqlite3_stmt *statement, enum topic topic, int partition)
+static void bind_place(const struct database *db, sqlite3_stmt *statement, enum topic topic, int partition)
 {
-    sqlite3_bind_text(statement, 1, ledger_topic_names[topic], -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 1, db->topics.names[topic], -1, SQLITE_STATIC);
     sqlite3_bind_int(statement, 2, partition);
 }
 
 static bool write_offset(struct database *db, enum topic topic, int partition, int64_t next, int64_t missed)
 {
-    bind_place(db->write_offset, topic, partition);
+    bind_place(db, db->write_offset, topic, partition);
     sqlite3_bind_int64(db->write_offset, 3, next);
     sqlite3_bind_int64(db->write_offset, 4, missed);
     return run(db, db->write_offset);
@@ -212,14 +248,15 @@ static void bind_record(sqlite3_stmt *s, const struct ledger_record *r, bool fre
     const struct {
         const char *name;
         struct slice text;
-    } texts[] = {{":portal", r->portal}, {":learner", r->learner}, {":course", r->course},
-        {":lesson", r->lesson}, {":deployment", r->deployment}};
+    } texts[] = {{":program", r->program}, {":portal", r->portal}, {":learner", r->learner},
+        {":course", r->course}, {":lesson", r->lesson}, {":deployment", r->deployment}};
     const struct {
         const char *name;
         int64_t number;
     } numbers[] = {{":minute", r->minute_start}, {":watched", r->watched_seconds},
         {":covered", r->covered_seconds}, {":learners", r->learners}, {":mask", (int64_t)r->mask},
-        {":published", r->published_through}, {":final", r->final_through}, {":partition", r->partition},
+        {":published", r->published_through}, {":final", r->final_through}, {":epoch", r->epoch},
+        {":taken", r->taken}, {":redis_partition", r->redis_partition}, {":partition", r->partition},
         {":offset", r->offset}, {":fresh", fresh}};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         bind_text(s, sqlite3_bind_parameter_index(s, texts[i].name), texts[i].text);
@@ -249,7 +286,7 @@ bool database_reach(struct database *db, enum topic topic, int partition, int64_
 bool database_place(struct database *db, enum topic topic, int partition, struct database_place *place)
 {
     sqlite3_stmt *s = db->read_offset;
-    bind_place(s, topic, partition);
+    bind_place(db, s, topic, partition);
     int rc = sqlite3_step(s);
     *place = (struct database_place){0};
     if (rc == SQLITE_ROW)
@@ -261,18 +298,18 @@ bool database_place(struct database *db, enum topic topic, int partition, struct
 
 bool database_check(struct database *db, enum topic topic, int partition, int64_t next)
 {
-    bind_place(db->write_check, topic, partition);
+    bind_place(db, db->write_check, topic, partition);
     sqlite3_bind_int64(db->write_check, 3, next);
     return write_offset(db, topic, partition, next, 0) && run(db, db->write_check);
 }
 
 bool database_partitions(struct database *db, enum topic topic, int *n)
 {
-    char sql[128];
+    char sql[256];
     int64_t number;
     snprintf(sql, sizeof(sql),
         "SELECT max(kafka_partition) + 1 FROM offsets WHERE topic = '%s' AND next_offset > 0",
-        ledger_topic_names[topic]);
+        db->topics.names[topic]);
     bool done = database_number(db, sql, &number);
     *n = done ? (int)number : 0;
     return done;
@@ -301,20 +338,13 @@ bool database_compare(
 
 char *database_cluster(struct database *db)
 {
-    bool failed;
-    sqlite3_stmt *s = database_query(db, "SELECT cluster_id FROM kafka");
-    if (s == NULL)
-        return NULL;
-    struct slice id = database_next_row(db, s, &failed) ? database_text(s, 0) : slice_of("");
-    char *copy = failed ? NULL : mem_strndup(id.ptr, id.len);
-    sqlite3_finalize(s);
-    return copy;
+    return read_text(db, "SELECT cluster_id FROM kafka");
 }
 
 bool database_set_cluster(struct database *db, const char *id)
 {
-    sqlite3_stmt *s = database_query(db, "INSERT INTO kafka VALUES (?1)");
-    bool done = s != NULL && execute(db, "DELETE FROM kafka");
+    sqlite3_stmt *s = database_query(db, "UPDATE kafka SET cluster_id = ?1");
+    bool done = s != NULL;
     if (done) {
         bind_text(s, 1, slice_of(id));
         done = run(db, s);
@@ -337,7 +367,7 @@ bool database_forget_offsets(struct database *db, enum topic topic)
     char sql[256];
     snprintf(sql, sizeof(sql),
         "UPDATE offsets SET next_offset = 0, checked = 0 WHERE topic = '%s'; UPDATE %s SET kafka_offset = -1",
-        ledger_topic_names[topic], tables[topic]);
+        db->topics.names[topic], tables[topic]);
     return execute(db, sql);
 }
 
@@ -358,15 +388,13 @@ static void bind_filter(sqlite3_stmt *s, const char *name, const char *value)
 sqlite3_stmt *database_query_learners(struct database *db, const char *sql, struct learner_filter filter)
 {
     char text[SQL_MAX];
-    const char *where = "true";
-    if (filter.portal != NULL && filter.learner != NULL)
-        where = "portal = :portal AND learner_id = :learner";
-    else if (filter.portal != NULL)
-        where = "portal = :portal";
-    else if (filter.learner != NULL)
-        where = "learner_id = :learner";
+    char where[128];
+    snprintf(where, sizeof(where), "true%s%s%s", filter.program == NULL ? "" : " AND program = :program",
+        filter.portal == NULL ? "" : " AND portal = :portal",
+        filter.learner == NULL ? "" : " AND learner_id = :learner");
     sqlite3_snprintf(sizeof(text), text, sql, where, where);
     sqlite3_stmt *statement = database_query(db, text);
+    bind_filter(statement, ":program", filter.program);
     bind_filter(statement, ":portal", filter.portal);
     bind_filter(statement, ":learner", filter.learner);
     return statement;

@@ -14,13 +14,17 @@
 struct database;
 
 /*
- * Opens PATH; for WRITING it is made where it is missing, and brought up to date where an earlier version
- * made it. NULL with *ERROR set ("database PATH: what", to be freed): it cannot be opened or written, is no
- * database, not a ledger's, or has another schema version.
+ * Opens PATH for reading, or, if TOPIC_PREFIX is not NULL, for writing what the topics of that prefix say: it
+ * is made where it is missing. NULL with *ERROR set ("database PATH: what", to be freed): it cannot be opened
+ * or written, is no database, not a ledger's, has another schema version, or was filled from topics of
+ * another prefix.
  */
-struct database *database_open(const char *path, bool writing, char **error);
+struct database *database_open(const char *path, const char *topic_prefix, char **error);
 /* What was not committed is lost. DB may be NULL. */
 void database_close(struct database *db);
+
+/* The full name of a topic that the database was filled from. */
+const char *database_topic_name(const struct database *db, enum topic topic);
 
 /* ---- writing ---- */
 
@@ -81,8 +85,9 @@ bool database_forget_offsets(struct database *db, enum topic topic) __attribute_
 /* A statement, finalized by the caller. SQL may use popcount(mask). */
 sqlite3_stmt *database_query(struct database *db, const char *sql);
 
-/* Which learners a report is about. NULL means all portals, or all learners. */
+/* Which learners a report is about. NULL means all programs, all portals, or all learners. */
 struct learner_filter {
+    const char *program;
     const char *portal;
     const char *learner;
 };

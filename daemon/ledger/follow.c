@@ -63,7 +63,7 @@ static bool store_message(struct follow *f, const rd_kafka_message_t *message)
     }
     f->passed++;
     log_event(f->log, LOG_WARN, "record_passed_over", "topic=%s partition=%d offset=%lld reason=%s",
-        ledger_topic_names[r.topic], r.partition, (long long)r.offset, LOG_QUOTE(r.problem));
+        reader_topic_name(f->reader, r.topic), r.partition, (long long)r.offset, LOG_QUOTE(r.problem));
     return database_pass(f->db, r.topic, r.partition, r.offset);
 }
 
@@ -92,7 +92,7 @@ static bool take_batch(struct follow *f)
                          message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
                          message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
             log_event(f->log, fatal ? LOG_ERROR : LOG_WARN, "topic_error", "topic=%s partition=%d error=%s",
-                ledger_topic_names[reader_topic_of(f->reader, message)], message->partition,
+                reader_topic_name(f->reader, reader_topic_of(f->reader, message)), message->partition,
                 LOG_QUOTE(rd_kafka_message_errstr(message)));
             good = !fatal;
         }
@@ -112,10 +112,11 @@ static bool signal_came(const sigset_t *set)
 static bool follow(struct follow *f, const sigset_t *signals)
 {
     const struct ledger_options *o = f->options;
+    const struct ledger_topics topics = ledger_topics_of(o->topic_prefix);
     bool away;
     /* Without --until-idle, a Kafka that is away is waited for, until a signal ends the waiting. */
     do {
-        f->reader = reader_open(o->brokers, o->properties, o->n_properties, f->log, &away);
+        f->reader = reader_open(o->brokers, &topics, o->properties, o->n_properties, f->log, &away);
         if (f->reader == NULL && (!away || o->until_idle_s >= 0))
             return false;
     } while (f->reader == NULL && !signal_came(signals));
@@ -135,10 +136,9 @@ static bool follow(struct follow *f, const sigset_t *signals)
     return true;
 }
 
-/* total() never overflows; sum() would end the program over malformed totals that older versions stored. */
-static const char seconds_query[] = "SELECT CAST(total(watched_seconds) AS INTEGER) FROM learner_lessons";
+static const char seconds_query[] = "SELECT sum(watched_seconds) FROM learner_lessons";
 static const char learners_query[] =
-    "SELECT count(*) FROM (SELECT DISTINCT portal, learner_id FROM learner_lessons)";
+    "SELECT count(*) FROM (SELECT DISTINCT program, portal, learner_id FROM learner_lessons)";
 
 enum exit_status follow_command(const struct ledger_options *o)
 {
@@ -149,7 +149,7 @@ enum exit_status follow_command(const struct ledger_options *o)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    f.db = commands_open_database(o->database, true);
+    f.db = commands_open_database(o->database, o->topic_prefix);
     int64_t seconds;
     int64_t learners;
     bool good = f.db != NULL && follow(&f, &signals) && database_number(f.db, seconds_query, &seconds) &&

@@ -12,16 +12,6 @@ enum { SECONDS_PER_MINUTE = 60, LESSONS_AT_FIRST = 32 };
 
 /* ---- which seconds count ---- */
 
-/*
- * Sums that would overflow stay at the greatest number: a ledger may hold totals that older versions took
- * from malformed records.
- */
-static int64_t add(int64_t a, int64_t b)
-{
-    int64_t sum;
-    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
 /* A learner has a few dozen lessons at most: looking through them beats an index. */
 static struct hours_tally_lesson *find(struct hours_tally *t, const struct lesson *lesson)
 {
@@ -38,8 +28,7 @@ static struct hours_tally_lesson *find(struct hours_tally *t, const struct lesso
 
 void hours_tally_add_total(struct hours_tally *t, const struct lesson *lesson, int64_t seconds)
 {
-    struct hours_tally_lesson *l = find(t, lesson);
-    l->total = add(l->total, seconds);
+    find(t, lesson)->total += seconds;
 }
 
 void hours_tally_add_evidence(
@@ -60,8 +49,7 @@ void hours_tally_courses(const struct hours_tally *t, const struct catalog *cata
     for (size_t i = 0; i < t->n; i++) {
         const struct hours_tally_lesson *l = &t->lessons[i];
         int64_t credited = l->total > l->evidence ? l->total : l->evidence;
-        int64_t *course = &seconds[l->lesson->course - catalog->courses];
-        *course = add(*course, credited - l->doubled);
+        seconds[l->lesson->course - catalog->courses] += credited - l->doubled;
     }
 }
 

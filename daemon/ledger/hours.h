@@ -2,10 +2,11 @@
  * From seconds to hours, by the catalog's rules. Pure.
  *
  * Which seconds count. A lesson's published total outlives its evidence, which Kafka deletes by age. As long
- * as all of the evidence is there, it is never less than the total, and it is more if a failover of Redis
- * lost a write that had been published. Both are seconds that were really credited, so the greater counts. A
- * second that the evidence shows in two lessons, which only such a failover can cause, is paid once, to the
- * lesson that comes first by id, even if the lessons are of different courses.
+ * as all of the evidence is there, it is never less than the total, and it is more if Redis lost what had
+ * been published: a write by a failover, or everything, after which its totals began anew in another epoch.
+ * Both are seconds that were really credited, so the greater counts. A second that the evidence shows in two
+ * lessons, which only a failover can cause, is paid once, to the lesson that comes first by id, even if the
+ * lessons are of different courses.
  *
  * What the seconds give. These are three different figures:
  *

@@ -22,7 +22,12 @@ static const char learners_query[] = "SELECT portal, learner_id, lesson_id, watc
                                      "FROM learner_lessons WHERE %s ORDER BY portal, learner_id";
 static const char evidence_query[] =
     "SELECT lesson_id, minute_start, seconds_mask FROM learner_minutes "
-    "WHERE portal = :portal AND learner_id = :learner ORDER BY minute_start, lesson_id";
+    "WHERE program = ?1 AND portal = ?2 AND learner_id = ?3 ORDER BY minute_start, lesson_id";
+
+/* Totals of all programs but ?1. The primary key leads to those of each. */
+static const char others_query[] =
+    "SELECT count(*) FROM learner_lessons "
+    "WHERE program IN (SELECT program FROM programs WHERE program <> ?1) AND %s";
 
 struct hours {
     const struct ledger_options *options;
@@ -53,8 +58,9 @@ static bool finish_learner(struct hours *h)
     struct slice learner = buf_slice(&h->learner);
     const struct portal *portal = catalog_find_portal(h->catalog, portal_id);
     if (portal != NULL) {
-        sqlite3_bind_text(h->evidence, 1, portal_id.ptr, (int)portal_id.len, SQLITE_STATIC);
-        sqlite3_bind_text(h->evidence, 2, learner.ptr, (int)learner.len, SQLITE_STATIC);
+        sqlite3_bind_text(h->evidence, 1, h->catalog->program, -1, SQLITE_STATIC);
+        sqlite3_bind_text(h->evidence, 2, portal_id.ptr, (int)portal_id.len, SQLITE_STATIC);
+        sqlite3_bind_text(h->evidence, 3, learner.ptr, (int)learner.len, SQLITE_STATIC);
         while (database_next_row(h->db, h->evidence, &failed)) {
             const struct lesson *lesson = catalog_find_lesson(h->catalog, database_text(h->evidence, 0));
             if (lesson != NULL)
@@ -106,12 +112,33 @@ static bool read_learners(struct hours *h, sqlite3_stmt *rows)
     return !failed && finish_learner(h);
 }
 
+/* Says how many totals are left out since they belong to other programs. */
+static bool tell_others(struct hours *h)
+{
+    const struct ledger_options *o = h->options;
+    bool failed = false;
+    sqlite3_stmt *s =
+        database_query_learners(h->db, others_query, (struct learner_filter){NULL, o->portal, o->learner});
+    if (s == NULL)
+        return false;
+    sqlite3_bind_text(s, 1, h->catalog->program, -1, SQLITE_STATIC);
+    long long n = database_next_row(h->db, s, &failed) ? sqlite3_column_int64(s, 0) : 0;
+    if (n > 0)
+        fprintf(stderr,
+            "minuted-ledger: %lld totals belong to other programs than '%s', which catalog %s is of; they "
+            "are "
+            "left out\n",
+            n, h->catalog->program, o->catalog);
+    sqlite3_finalize(s);
+    return !failed;
+}
+
 static bool print_hours(struct hours *h)
 {
     const struct ledger_options *o = h->options;
     size_t n = h->catalog->n_courses;
-    sqlite3_stmt *rows =
-        database_query_learners(h->db, learners_query, (struct learner_filter){o->portal, o->learner});
+    sqlite3_stmt *rows = database_query_learners(
+        h->db, learners_query, (struct learner_filter){h->catalog->program, o->portal, o->learner});
     h->evidence = database_query(h->db, evidence_query);
     h->seconds = mem_zalloc(n * sizeof(*h->seconds));
     h->inputs = mem_zalloc(n * sizeof(*h->inputs));
@@ -124,15 +151,16 @@ static bool print_hours(struct hours *h)
     if (good)
         report_end(&h->report);
     if (good && o->learner != NULL && h->report.learners == 0) {
-        fprintf(stderr, "minuted-ledger: database %s has no learner '%s'%s%s\n", o->database, o->learner,
-            o->portal == NULL ? "" : " of portal ", o->portal == NULL ? "" : o->portal);
+        fprintf(stderr, "minuted-ledger: database %s has no learner '%s'%s%s in program %s\n", o->database,
+            o->learner, o->portal == NULL ? "" : " of portal ", o->portal == NULL ? "" : o->portal,
+            h->catalog->program);
         good = false;
     }
     if (h->unknown_lessons > 0)
         fprintf(stderr,
             "minuted-ledger: %ld totals belong to lessons that are not in catalog %s; they are left out\n",
             h->unknown_lessons, o->catalog);
-    return good;
+    return tell_others(h) && good;
 }
 
 /* ---- opening ---- */
@@ -150,7 +178,7 @@ static bool open_all(struct hours *h)
     }
     if (o->passes != NULL && (h->passes = passes_load(o->passes, h->catalog, &error)) == NULL)
         return commands_complain(error);
-    h->db = commands_open_database(o->database, false);
+    h->db = commands_open_database(o->database, NULL);
     return h->db != NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "ledger/moment.h"
 
 #define FOLLOW (1U << COMMAND_FOLLOW)
@@ -59,6 +60,9 @@ static const struct {
         "Options:\n"
         "  --brokers LIST           Kafka's brokers, as HOST:PORT separated by commas\n"
         "  --db FILE                the database, which is created if it does not exist\n"
+        "  --topic-prefix PREFIX    what the topics' names begin with, which is minuted's\n"
+        "                           kafka.topic_prefix (minuted); a database keeps to the\n"
+        "                           prefix that it was filled with first\n"
         "  --property NAME=VALUE    set a property of librdkafka; may be repeated\n"
         "  --until-idle SECONDS     end when every partition is read to its end and no\n"
         "                           record has come for SECONDS\n"
@@ -84,7 +88,7 @@ static const struct {
     [COMMAND_HOURS] = {"hours",
         "Usage: minuted-ledger hours --db FILE --catalog FILE [OPTION]...\n"
         "\n"
-        "hours shows for each learner, by the rules of the catalog:\n"
+        "hours shows for each learner of the catalog's program, by the catalog's rules:\n"
         "\n"
         "  hours learned     what the learner watched, without an upper limit\n"
         "  hours certified   the hours of completed courses, up to the program's maximum; if\n"
@@ -114,7 +118,7 @@ static const struct {
         "  minuted-ledger hours --db ledger.db --catalog winter-2023.yaml --format csv\n"},
     [COMMAND_WHY] = {"why",
         "Usage: minuted-ledger why --db FILE --portal PORTAL --learner LEARNER --minute TIME\n"
-        "                          [--catalog FILE]\n"
+        "                          [OPTION]...\n"
         "\n"
         "why shows one minute of a learner as 60 characters for each lesson: '#' is a second\n"
         "that was credited, '.' is one that was not, and '!' is one that was credited to two\n"
@@ -125,6 +129,8 @@ static const struct {
         "  --portal PORTAL          the learner's portal\n"
         "  --learner LEARNER        the learner\n"
         "  --minute TIME            Unix seconds, or a time like 2023-01-05T16:00:00+08:00\n"
+        "  --program PROGRAM        the program that was watched; needed if the database has\n"
+        "                           more than one and no catalog says which is meant\n"
         "  --catalog FILE           show the titles of courses and lessons as well\n"
         "  -V, --version            print the version and exit\n"
         "  -h, --help               print this help and exit\n"
@@ -140,12 +146,14 @@ static const struct {
     [COMMAND_TOTALS] = {"totals",
         "Usage: minuted-ledger totals --db FILE [OPTION]...\n"
         "\n"
-        "totals shows the watched and covered seconds of each learner and lesson. It checks\n"
-        "that three figures agree: the last record of a total, the greatest record of it, and\n"
-        "the seconds of all minutes together. A row that does not agree says DISAGREES.\n"
+        "totals shows the watched and covered seconds of each program, learner and lesson. It\n"
+        "checks that three figures agree: the last record of a total, the greatest record of\n"
+        "it, and the seconds of all minutes together. A row that does not agree says\n"
+        "DISAGREES.\n"
         "\n"
         "Options:\n"
         "  --db FILE                the database that 'minuted-ledger follow' fills\n"
+        "  --program PROGRAM        show this program only\n"
         "  --portal PORTAL          show this portal only\n"
         "  --learner LEARNER        show this learner only\n"
         "  --format FORMAT          text or json (text)\n"
@@ -174,8 +182,15 @@ TEXT_READER(brokers)
 TEXT_READER(database)
 TEXT_READER(catalog)
 TEXT_READER(passes)
+TEXT_READER(program)
 TEXT_READER(portal)
 TEXT_READER(learner)
+
+static bool read_topic_prefix(struct ledger_options *o, const char *value)
+{
+    o->topic_prefix = value;
+    return id_valid(slice_of(value));
+}
 
 static bool read_property(struct ledger_options *o, const char *value)
 {
@@ -264,6 +279,8 @@ static const struct {
     {"brokers", required_argument, FOLLOW, FOLLOW, "HOST:PORT[,...]", read_brokers},
     {"db", required_argument, FOLLOW | HOURS | WHY | TOTALS, FOLLOW | HOURS | WHY | TOTALS, "a file",
         read_database},
+    {"topic-prefix", required_argument, FOLLOW, 0, "1 to 64 letters, digits, '.', '_' or '-'",
+        read_topic_prefix},
     {"property", required_argument, FOLLOW, 0, "NAME=VALUE, at most 64 times", read_property},
     {"until-idle", required_argument, FOLLOW, 0, "a number of seconds", read_until_idle},
     {"look-every", required_argument, FOLLOW, 0, "a number of seconds", read_look_every},
@@ -272,6 +289,7 @@ static const struct {
     {"log-level", required_argument, FOLLOW, 0, "debug, info, warn or error", read_log_level},
     {"catalog", required_argument, HOURS | WHY, HOURS, "a file", read_catalog},
     {"passes", required_argument, HOURS, 0, "a file", read_passes},
+    {"program", required_argument, WHY | TOTALS, 0, "a program's id", read_program},
     {"portal", required_argument, HOURS | WHY | TOTALS, WHY, "a portal's id", read_portal},
     {"learner", required_argument, HOURS | WHY | TOTALS, WHY, "a learner's id", read_learner},
     {"minute", required_argument, WHY, WHY, "Unix seconds or a time like 2023-01-05T16:00:00+08:00",
@@ -330,8 +348,11 @@ static bool parse_command(int argc, char **argv, struct ledger_options *o, enum 
 bool ledger_options_parse(int argc, char **argv, struct ledger_options *options, enum exit_status *status)
 {
     const char *name = argc > 1 ? argv[1] : "";
-    *options =
-        (struct ledger_options){.until_idle_s = -1, .look_every_s = 60, .log_level = LOG_INFO, .minute = -1};
+    *options = (struct ledger_options){.topic_prefix = "minuted",
+        .until_idle_s = -1,
+        .look_every_s = 60,
+        .log_level = LOG_INFO,
+        .minute = -1};
     *status = EXIT_USAGE;
     for (enum command c = 0; c < COMMAND_COUNT; c++) {
         if (strcmp(commands[c].name, name) != 0)

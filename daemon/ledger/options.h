@@ -21,6 +21,7 @@ struct ledger_options {
     enum command command;
     const char *brokers;
     const char *database;
+    const char *topic_prefix;               /* "minuted" */
     const char *properties[PROPERTIES_MAX]; /* NAME=VALUE */
     size_t n_properties;
     double until_idle_s; /* negative: follow for ever */
@@ -30,6 +31,7 @@ struct ledger_options {
     enum log_level log_level; /* LOG_INFO */
     const char *catalog;
     const char *passes;
+    const char *program;
     const char *portal;
     const char *learner;
     int64_t minute; /* Unix seconds of its start; negative: not given */

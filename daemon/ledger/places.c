@@ -97,7 +97,7 @@ static bool look_at_topic(struct places *p, enum topic topic)
     if (n > t->n) {
         if (t->n > 0)
             log_event(p->log, LOG_INFO, "partitions_added", "topic=%s before=%d now=%d",
-                ledger_topic_names[topic], t->n, n);
+                reader_topic_name(p->reader, topic), t->n, n);
         t->partitions = mem_realloc(t->partitions, (size_t)n * sizeof(*t->partitions));
         for (; t->n < n; t->n++)
             t->partitions[t->n] = (struct partition){0};
@@ -207,7 +207,7 @@ static bool compare_all(struct places *p)
                 q->comparing = false;
                 q->settled = false;
                 log_event(p->log, q->started ? LOG_WARN : LOG_ERROR, "not_compared",
-                    "topic=%s partition=%d error=%s", ledger_topic_names[topic], i,
+                    "topic=%s partition=%d error=%s", reader_topic_name(p->reader, topic), i,
                     LOG_QUOTE("the records that were read last did not arrive in time"));
                 good = q->started && good;
             } else if (q->settled && q->compared >= 0 && !q->same) {
@@ -240,7 +240,7 @@ static bool decide_partition(struct places *p, enum topic topic, int i)
                    : LOG_INFO,
         "records_missed",
         "topic=%s partition=%d offsets=%" PRId64 "-%" PRId64 " count=%" PRId64 " reason=%s action=%s",
-        ledger_topic_names[topic], i, q->stored.next, q->low - 1, q->low - q->stored.next,
+        reader_topic_name(p->reader, topic), i, q->stored.next, q->low - 1, q->low - q->stored.next,
         LOG_QUOTE("Kafka deleted them before they were read, so the database is incomplete"),
         accepted ? LOG_QUOTE("it goes on after them")
                  : LOG_QUOTE("go on after them with --accept-missing, or read into a new database"));
@@ -262,8 +262,9 @@ static bool decide_all(struct places *p, bool from_start)
         if (*t->another == '\0')
             continue;
         log_event(p->log, from_start ? LOG_WARN : LOG_ERROR, "another_topic",
-            "topic=%s partition=%d found=%s action=%s", ledger_topic_names[topic], t->another_partition,
-            LOG_QUOTE(t->another), LOG_QUOTE(from_start ? from_its_beginning : how_to_go_on));
+            "topic=%s partition=%d found=%s action=%s", reader_topic_name(p->reader, topic),
+            t->another_partition, LOG_QUOTE(t->another),
+            LOG_QUOTE(from_start ? from_its_beginning : how_to_go_on));
         for (int i = 0; i < t->n; i++)
             t->partitions[i].stored = (struct database_place){0};
         t->known = false;

@@ -19,6 +19,7 @@ struct reader {
     char *brokers;
     rd_kafka_t *kafka;
     rd_kafka_queue_t *queues[QUEUE_COUNT]; /* what all partitions bring */
+    struct ledger_topics names;
     struct reader_topic topics[TOPIC_COUNT];
 };
 
@@ -117,20 +118,21 @@ static void grow(struct reader_topic *t, int partitions)
     t->partitions = partitions;
 }
 
-struct reader *reader_open(
-    const char *brokers, const char *const *properties, size_t n_properties, struct log *log, bool *away)
+struct reader *reader_open(const char *brokers, const struct ledger_topics *topics,
+    const char *const *properties, size_t n_properties, struct log *log, bool *away)
 {
     struct reader *r = mem_zalloc(sizeof(*r));
     *away = false;
     r->log = log;
     r->brokers = mem_strdup(brokers);
+    r->names = *topics;
     bool good = connect_kafka(r, properties, n_properties);
     for (int i = 0; good && i < QUEUE_COUNT; i++)
         r->queues[i] = rd_kafka_queue_new(r->kafka);
     for (enum topic topic = 0; good && topic < TOPIC_COUNT; topic++) {
         struct reader_topic *t = &r->topics[topic];
         int n;
-        t->handle = rd_kafka_topic_new(r->kafka, ledger_topic_names[topic], NULL);
+        t->handle = rd_kafka_topic_new(r->kafka, r->names.names[topic], NULL);
         rd_kafka_resp_err_t err = count_partitions(r, t, &n, ANSWER_MS);
         grow(t, n);
         good = err == RD_KAFKA_RESP_ERR_NO_ERROR && n > 0;
@@ -139,12 +141,11 @@ struct reader *reader_open(
         *away = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
                 err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
         if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-            log_event(log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s",
-                ledger_topic_names[topic], LOG_QUOTE(brokers),
-                LOG_QUOTE("create it with minuted --create-topics"));
+            log_event(log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s", r->names.names[topic],
+                LOG_QUOTE(brokers), LOG_QUOTE("create it with minuted --create-topics"));
         else
             log_event(log, LOG_ERROR, "kafka_unreachable", "brokers=%s topic=%s error=%s", LOG_QUOTE(brokers),
-                ledger_topic_names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
+                r->names.names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
     }
     if (good)
         return r;
@@ -174,6 +175,11 @@ void reader_close(struct reader *r)
     free(r);
 }
 
+const char *reader_topic_name(const struct reader *r, enum topic topic)
+{
+    return r->names.names[topic];
+}
+
 int reader_partitions(const struct reader *r, enum topic topic)
 {
     return r->topics[topic].partitions;
@@ -193,8 +199,8 @@ void reader_look_again(struct reader *r)
 static bool complain(
     struct reader *r, enum topic topic, int partition, const char *event, rd_kafka_resp_err_t err)
 {
-    log_event(r->log, LOG_ERROR, event, "topic=%s partition=%d error=%s", ledger_topic_names[topic],
-        partition, LOG_QUOTE(rd_kafka_err2str(err)));
+    log_event(r->log, LOG_ERROR, event, "topic=%s partition=%d error=%s", r->names.names[topic], partition,
+        LOG_QUOTE(rd_kafka_err2str(err)));
     return false;
 }
 
@@ -212,8 +218,8 @@ bool reader_bounds(
 {
     rd_kafka_resp_err_t err;
     for (int tries = 1;; tries++) {
-        err = rd_kafka_query_watermark_offsets(
-            r->kafka, ledger_topic_names[topic], partition, low, end, ANSWER_MS);
+        err =
+            rd_kafka_query_watermark_offsets(r->kafka, r->names.names[topic], partition, low, end, ANSWER_MS);
         /*
          * The partitions of a topic just made, or of a broker just gone, have a new leader in a moment. The
          * partition was counted before, so a broker that does not know it has only not heard of it yet.
@@ -251,7 +257,7 @@ enum topic reader_topic_of(const struct reader *r, const rd_kafka_message_t *mes
 {
     enum topic topic = 0;
     while (topic < TOPIC_COUNT - 1 && r->topics[topic].handle != message->rkt &&
-           strcmp(ledger_topic_names[topic], rd_kafka_topic_name(message->rkt)) != 0)
+           strcmp(r->names.names[topic], rd_kafka_topic_name(message->rkt)) != 0)
         topic++;
     return topic;
 }
@@ -278,7 +284,7 @@ bool reader_decode(const struct reader *r, const rd_kafka_message_t *message, st
     *record = (struct ledger_record){
         .topic = reader_topic_of(r, message), .partition = message->partition, .offset = message->offset};
     arena_reset(arena);
-    if (ledger_record_decode(type, key, value, arena, record) && !ledger_record_has_key(record, key))
+    if (ledger_record_decode(type, value, arena, record) && !ledger_record_has_key(record, key))
         record->problem = "its key belongs to another record";
     return record->problem == NULL;
 }

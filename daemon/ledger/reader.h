@@ -17,13 +17,15 @@
 struct reader;
 
 /*
- * Connects to BROKERS and looks up the topics; all must exist. PROPERTIES are librdkafka's, NAME=VALUE. LOG
- * is borrowed, and written to by other threads until reader_close(). NULL with *AWAY set: no broker answered
- * within 15 s, which may be different later.
+ * Connects to BROKERS and looks up TOPICS, which are copied; all must exist. PROPERTIES are librdkafka's,
+ * NAME=VALUE. LOG is borrowed, and written to by other threads until reader_close(). NULL with *AWAY set: no
+ * broker answered within 15 s, which may be different later.
  */
-struct reader *reader_open(
-    const char *brokers, const char *const *properties, size_t n_properties, struct log *log, bool *away);
+struct reader *reader_open(const char *brokers, const struct ledger_topics *topics,
+    const char *const *properties, size_t n_properties, struct log *log, bool *away);
 void reader_close(struct reader *r);
+
+const char *reader_topic_name(const struct reader *r, enum topic topic);
 
 /* Partitions of TOPIC, as of the last look. */
 int reader_partitions(const struct reader *r, enum topic topic);
@@ -63,8 +65,8 @@ enum topic reader_topic_of(const struct reader *r, const rd_kafka_message_t *mes
 bool reader_offset_gone(const rd_kafka_message_t *message);
 
 /*
- * A message that is no error as a record, whose strings live in MESSAGE or ARENA, which is emptied first.
- * False with `problem` set as by ledger_record_decode(), also when the key is not the record's.
+ * A message that is no error as a record, whose strings and lists live in MESSAGE or ARENA, which is emptied
+ * first. False with `problem` set as by ledger_record_decode(), also when the key is not the record's.
  */
 bool reader_decode(const struct reader *r, const rd_kafka_message_t *message, struct arena *arena,
     struct ledger_record *record) __attribute__((warn_unused_result));

@@ -17,17 +17,15 @@
  * would look through all of the evidence again for each total.
  */
 static const char query[] =
-    "SELECT portal, learner_id, lesson_id, coalesce(max(lesson_course), max(minute_course)), sum(watched),"
-    " sum(covered), sum(last_watched), sum(last_covered), sum(merged), sum(last_merged), sum(falls) FROM ("
-    "SELECT portal, learner_id, lesson_id, course_id AS lesson_course, NULL AS minute_course,"
+    "SELECT program, portal, learner_id, lesson_id, coalesce(max(lesson_course), max(minute_course)),"
+    " sum(watched), sum(covered), sum(last_watched), sum(last_covered), sum(merged), sum(last_merged),"
+    " sum(falls) FROM ("
+    "SELECT program, portal, learner_id, lesson_id, course_id AS lesson_course, NULL AS minute_course,"
     " watched_seconds AS watched, covered_seconds AS covered, last_watched, last_covered,"
     " 0 AS merged, 0 AS last_merged, falls FROM learner_lessons WHERE %s "
-    "UNION ALL SELECT portal, learner_id, lesson_id, NULL, course_id, 0, 0, 0, 0,"
+    "UNION ALL SELECT program, portal, learner_id, lesson_id, NULL, course_id, 0, 0, 0, 0,"
     " popcount(seconds_mask), popcount(last_mask), falls FROM learner_minutes WHERE %s) "
-    "GROUP BY portal, learner_id, lesson_id ORDER BY portal, learner_id, lesson_id";
-
-/* How many records of the evidence Kafka had deleted before they were read. */
-static const char missed_query[] = "SELECT sum(missed) FROM offsets WHERE topic = 'minuted.learner-minutes'";
+    "GROUP BY program, portal, learner_id, lesson_id ORDER BY program, portal, learner_id, lesson_id";
 
 /* How many records of lesson minutes and watermarks, which are no learner's, said less than the one before.
  */
@@ -35,7 +33,7 @@ static const char falls_query[] = "SELECT (SELECT coalesce(sum(falls), 0) FROM l
                                   "(SELECT coalesce(sum(falls), 0) FROM watermarks)";
 
 struct total_row {
-    struct slice portal, learner, lesson, course;
+    struct slice program, portal, learner, lesson, course;
     int64_t watched, covered; /* greatest */
     int64_t last_watched, last_covered;
     int64_t evidence, last_evidence; /* of the merged masks, and of the last ones */
@@ -46,17 +44,18 @@ struct total_row {
 static struct total_row read_row(sqlite3_stmt *s, bool evidence_is_whole)
 {
     struct total_row row = {
-        .portal = database_text(s, 0),
-        .learner = database_text(s, 1),
-        .lesson = database_text(s, 2),
-        .course = database_text(s, 3),
-        .watched = sqlite3_column_int64(s, 4),
-        .covered = sqlite3_column_int64(s, 5),
-        .last_watched = sqlite3_column_int64(s, 6),
-        .last_covered = sqlite3_column_int64(s, 7),
-        .evidence = sqlite3_column_int64(s, 8),
-        .last_evidence = sqlite3_column_int64(s, 9),
-        .falls = sqlite3_column_int64(s, 10),
+        .program = database_text(s, 0),
+        .portal = database_text(s, 1),
+        .learner = database_text(s, 2),
+        .lesson = database_text(s, 3),
+        .course = database_text(s, 4),
+        .watched = sqlite3_column_int64(s, 5),
+        .covered = sqlite3_column_int64(s, 6),
+        .last_watched = sqlite3_column_int64(s, 7),
+        .last_covered = sqlite3_column_int64(s, 8),
+        .evidence = sqlite3_column_int64(s, 9),
+        .last_evidence = sqlite3_column_int64(s, 10),
+        .falls = sqlite3_column_int64(s, 11),
     };
     bool evidence_agrees = evidence_is_whole ? row.evidence == row.watched : row.evidence <= row.watched;
     row.agrees = row.last_watched == row.watched && row.last_covered == row.covered && evidence_agrees &&
@@ -67,7 +66,8 @@ static struct total_row read_row(sqlite3_stmt *s, bool evidence_is_whole)
 static void print_json(const struct total_row *row, bool first)
 {
     struct buf b = {0};
-    commands_append_member(&b, first ? "\n{\"portal\":" : ",\n{\"portal\":", row->portal);
+    commands_append_member(&b, first ? "\n{\"program\":" : ",\n{\"program\":", row->program);
+    commands_append_member(&b, ",\"portal\":", row->portal);
     commands_append_member(&b, ",\"learner_id\":", row->learner);
     commands_append_member(&b, ",\"lesson_id\":", row->lesson);
     commands_append_member(&b, ",\"course_id\":", row->course);
@@ -93,8 +93,9 @@ static enum exit_status print_rows(struct database *db, sqlite3_stmt *s, bool js
         if (json) {
             print_json(&row, rows == 0);
         } else {
-            printf("%.*s/%.*s  %.*s  watched %" PRId64 " s, covered %" PRId64 " s", SLICE_ARG(row.portal),
-                SLICE_ARG(row.learner), SLICE_ARG(row.lesson), row.watched, row.covered);
+            printf("%.*s  %.*s/%.*s  %.*s  watched %" PRId64 " s, covered %" PRId64 " s",
+                SLICE_ARG(row.program), SLICE_ARG(row.portal), SLICE_ARG(row.learner), SLICE_ARG(row.lesson),
+                row.watched, row.covered);
             if (!row.agrees)
                 printf("  DISAGREES: last record watched %" PRId64 " s, covered %" PRId64
                        " s; evidence %" PRId64 " s, its last records %" PRId64
@@ -115,28 +116,37 @@ static enum exit_status print_rows(struct database *db, sqlite3_stmt *s, bool js
         printf("%ld %s, all agree: last record = greatest %s evidence\n", rows, rows == 1 ? "row" : "rows",
             evidence_is_whole ? "=" : ">=");
     if (!evidence_is_whole)
-        fputs("minuted-ledger: Kafka deleted some minutes before they were read, so they may add up to less "
-              "than the totals\n",
-            stderr);
+        fprintf(stderr,
+            "minuted-ledger: Kafka deleted records of %s before they were read, so the minutes may add up to "
+            "less than the totals\n",
+            database_topic_name(db, TOPIC_LEARNER_MINUTES));
     return wrong == 0 ? EXIT_GOOD : EXIT_FAILED;
+}
+
+/* How many records of the evidence Kafka had deleted before they were read. */
+static bool count_missed(struct database *db, int64_t *missed)
+{
+    char sql[256];
+    snprintf(sql, sizeof(sql), "SELECT sum(missed) FROM offsets WHERE topic = '%s'",
+        database_topic_name(db, TOPIC_LEARNER_MINUTES));
+    return database_number(db, sql, missed);
 }
 
 enum exit_status totals_command(const struct ledger_options *o)
 {
-    struct database *db = commands_open_database(o->database, false);
+    struct database *db = commands_open_database(o->database, NULL);
     enum exit_status status = EXIT_FAILED;
     sqlite3_stmt *s = NULL;
     int64_t missed;
     int64_t falls;
-    if (db != NULL && database_number(db, missed_query, &missed) &&
-        database_number(db, falls_query, &falls) &&
-        (s = database_query_learners(db, query, (struct learner_filter){o->portal, o->learner})) != NULL) {
+    if (db != NULL && count_missed(db, &missed) && database_number(db, falls_query, &falls) &&
+        (s = database_query_learners(
+             db, query, (struct learner_filter){o->program, o->portal, o->learner})) != NULL) {
         status = print_rows(db, s, o->format == FORMAT_AS_JSON, missed == 0);
         if (falls != 0) {
             fprintf(stderr,
-                "minuted-ledger: %" PRId64
-                " records of lesson minutes or watermarks said less than the ones before\n",
-                falls);
+                "minuted-ledger: %" PRId64 " records of %s or %s said less than the ones before\n", falls,
+                database_topic_name(db, TOPIC_LESSON_MINUTES), database_topic_name(db, TOPIC_WATERMARKS));
             status = EXIT_FAILED;
         }
     }

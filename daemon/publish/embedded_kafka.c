@@ -16,7 +16,7 @@ struct embedded_kafka {
     rd_kafka_mock_cluster_t *cluster;
 };
 
-struct embedded_kafka *embedded_kafka_start(struct log *log, char **error)
+struct embedded_kafka *embedded_kafka_start(const char *prefix, struct log *log, char **error)
 {
     char text[256] = "no broker";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -34,7 +34,8 @@ struct embedded_kafka *embedded_kafka_start(struct log *log, char **error)
         return NULL;
     }
     for (int kind = 0; kind < RECORD_KINDS; kind++) {
-        const char *topic = record_topic((enum record_kind)kind);
+        char topic[RECORD_TOPIC_MAX];
+        record_topic((enum record_kind)kind, prefix, topic);
         int partitions = kind == RECORD_WATERMARK ? 1 : EMBEDDED_PARTITIONS;
         rd_kafka_resp_err_t err = rd_kafka_mock_topic_create(k->cluster, topic, partitions, 1);
         if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {

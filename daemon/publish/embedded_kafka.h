@@ -5,8 +5,9 @@
 
 struct embedded_kafka;
 
-/* Starts it and makes the topics. NULL with *ERROR set (to be freed) on failure. */
-struct embedded_kafka *embedded_kafka_start(struct log *log, char **error);
+/* Starts it and makes the topics, whose names begin with PREFIX. NULL with *ERROR set (to be freed) on
+ * failure. */
+struct embedded_kafka *embedded_kafka_start(const char *prefix, struct log *log, char **error);
 /* "127.0.0.1:port" */
 const char *embedded_kafka_brokers(const struct embedded_kafka *k);
 void embedded_kafka_stop(struct embedded_kafka *k);

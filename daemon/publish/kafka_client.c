@@ -78,10 +78,10 @@ rd_kafka_conf_t *kafka_client_conf(
     return conf;
 }
 
-void kafka_client_be_transactional(rd_kafka_conf_t *conf, const struct config *config)
+void kafka_client_be_transactional(rd_kafka_conf_t *conf, const struct config *config, const char *program)
 {
     char id[256];
-    snprintf(id, sizeof(id), "minuted-%s", config->kafka.deployment);
+    snprintf(id, sizeof(id), "%s/%s/%s", config->kafka.topic_prefix, program, config->kafka.deployment);
     kafka_client_set(conf, "transactional.id", id);
     kafka_client_set(conf, "enable.idempotence", "true");
     kafka_client_set(conf, "acks", "all");

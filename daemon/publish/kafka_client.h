@@ -18,8 +18,11 @@ struct config;
 rd_kafka_conf_t *kafka_client_conf(
     const struct config *config, const char *brokers, struct log *log, char **error);
 
-/* Makes CONF the deployment's transactional producer: what publishing rests on. */
-void kafka_client_be_transactional(rd_kafka_conf_t *conf, const struct config *config);
+/*
+ * Makes CONF the transactional producer of the deployment and its PROGRAM: what publishing rests on. Its
+ * transactional.id is "<topic prefix>/<program>/<deployment>", none of which can hold a slash.
+ */
+void kafka_client_be_transactional(rd_kafka_conf_t *conf, const struct config *config, const char *program);
 
 /* Sets a property whose name and value are right. */
 void kafka_client_set(rd_kafka_conf_t *conf, const char *name, const char *value);

@@ -24,7 +24,7 @@ static void list_minutes(struct learner_minutes *m)
         size_t n = 0;
         if (!outbox_minutes(r->outbox, p, r->arena, out, &oldest)) {
             /* A server that is away does not hold up the others' partitions. */
-            r->complete = false;
+            round_miss(r, p);
             out->n = 0;
             continue;
         }
@@ -50,8 +50,7 @@ static void list_minutes(struct learner_minutes *m)
 static size_t room_for_portions(const struct learner_minutes *m)
 {
     size_t records_max = m->round->records_max;
-    size_t sent = producer_pending(m->round->producer);
-    size_t load = sent > 2 * m->learners ? sent : 2 * m->learners;
+    size_t load = m->records > 2 * m->learners ? m->records : 2 * m->learners;
     if (load >= records_max)
         return 0;
     size_t n = (records_max - load) / (2 * OUTBOX_TAKE_MAX);
@@ -111,28 +110,59 @@ static struct learner_take *next_take(struct learner_minutes *m)
     return take;
 }
 
+/* Masks have a record each and a total, which several may have in common. */
+static size_t count_records(const struct outbox_portion *portion)
+{
+    size_t masks = 0;
+    for (size_t i = 0; i < portion->n_learners; i++)
+        masks += portion->learners[i].n_masks;
+    return 2 * masks;
+}
+
+static void take_minutes(struct learner_minutes *m)
+{
+    struct learner_take *take;
+    while ((take = next_take(m)) != NULL) {
+        (void)outbox_take(m->round->outbox, take->portions, take->n, m->round->arena);
+        m->n_portions += take->n;
+        for (size_t i = 0; i < take->n; i++) {
+            m->learners += take->portions[i].n_learners + take->portions[i].n_unreadable;
+            m->records += count_records(&take->portions[i]);
+        }
+    }
+}
+
+/* All that was taken, the newest minutes first. */
+static struct outbox_portion **list_portions(const struct learner_minutes *m)
+{
+    struct outbox_portion **all =
+        arena_alloc(m->round->arena, m->n_portions * sizeof(struct outbox_portion *));
+    size_t n = m->n_portions;
+    for (struct learner_take *take = m->last; take != NULL; take = take->earlier)
+        for (size_t i = take->n; i > 0; i--)
+            all[--n] = &take->portions[i - 1];
+    assert(n == 0);
+    return all;
+}
+
 /* ---- what is sent ---- */
 
 static enum producer_status send_portion(struct learner_minutes *m, const struct outbox_portion *portion)
 {
-    if (!portion->done)
-        m->round->complete = false;
-    m->learners += portion->n_learners + portion->n_unreadable;
-    /* Learners who cannot be read stay the same until an operator mends them: no round is needed at once. */
-    if (portion->n_unreadable > 0)
-        round_hold_back(m->round, portion->minute);
     struct round *r = m->round;
+    if (!portion->done)
+        round_miss(r, portion->partition);
+    /* Learners who cannot be read stay the same until an operator mends them: no round is needed at once. */
+    if (portion->n_unreadable > 0) {
+        round_hold_back(r, portion->minute);
+        r->held_by[portion->partition] = true;
+    }
     for (size_t i = 0; i < portion->n_learners; i++) {
         const struct learner_masks *learner = &portion->learners[i];
         for (size_t k = 0; k < learner->n_masks; k++) {
             struct record evidence =
                 record_learner_minute(r->writer, portion->minute, learner, &learner->masks[k]);
             enum producer_status status = producer_send(r->producer, &evidence);
-            if (status != PRODUCER_DONE)
-                return status;
-            struct record total =
-                record_learner_lesson(r->writer, portion->minute, learner, &learner->masks[k]);
-            status = producer_send(r->producer, &total);
             if (status != PRODUCER_DONE)
                 return status;
         }
@@ -152,7 +182,7 @@ static void leave_rest(struct learner_minutes *m)
         round_leave(m->round, m->minutes.items[i].minute);
     /* If unreadable learners filled this round, and not records, the next one starts after what is done;
      * otherwise it starts with the newest minute. */
-    if (producer_pending(m->round->producer) < m->round->records_max) {
+    if (m->records < m->round->records_max) {
         if (m->next < m->minutes.n)
             start = m->minutes.items[m->next];
         for (size_t i = 0; i < m->left.n; i++) {
@@ -166,17 +196,25 @@ static void leave_rest(struct learner_minutes *m)
 
 enum producer_status learner_minutes_send(struct learner_minutes *m)
 {
+    struct round *r = m->round;
     enum producer_status status = PRODUCER_DONE;
-    struct learner_take *take;
     int64_t backlog = 0;
     list_minutes(m);
     for (size_t i = 0; i < m->minutes.n; i++)
-        backlog += outbox_list_is_first(&m->minutes, i) && m->minutes.items[i].minute < m->round->due_before;
-    atomic_store(&m->round->counters->backlog, backlog);
-    while (status == PRODUCER_DONE && (take = next_take(m)) != NULL) {
-        (void)outbox_take(m->round->outbox, take->portions, take->n, m->round->arena);
-        for (size_t i = 0; i < take->n && status == PRODUCER_DONE; i++)
-            status = send_portion(m, &take->portions[i]);
+        backlog += outbox_list_is_first(&m->minutes, i) && m->minutes.items[i].minute < r->due_before;
+    atomic_store(&r->counters->backlog, backlog);
+    take_minutes(m);
+    struct outbox_portion **portions = list_portions(m);
+    struct outbox_totals totals;
+    outbox_totals(r->outbox, portions, m->n_portions, r->arena, &totals);
+    m->records = 0;
+    for (size_t i = 0; i < m->n_portions; i++)
+        m->records += count_records(portions[i]);
+    for (size_t i = 0; i < m->n_portions && status == PRODUCER_DONE; i++)
+        status = send_portion(m, portions[i]);
+    for (size_t i = 0; i < totals.n && status == PRODUCER_DONE; i++) {
+        struct record total = record_learner_lesson(r->writer, &totals.items[i]);
+        status = producer_send(r->producer, &total);
     }
     leave_rest(m);
     return status;

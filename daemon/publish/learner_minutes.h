@@ -1,6 +1,7 @@
 /*
  * The part of a round that publishes learners' minutes and totals: dirty minutes are listed, their learners
- * taken in portions, and the records sent. The caller commits, and then has what was taken settled.
+ * taken in portions, the totals read once for all of them, and the records sent. The caller commits, and then
+ * has what was taken settled.
  *
  * A minute that does not fit into a transaction is left unfinished; the next round goes on with it after the
  * last portion. Learners who cannot be read stay dirty, however often they are taken. If a round was full of
@@ -35,6 +36,8 @@ struct learner_minutes {
     size_t first;                    /* of `minutes`: where this round started */
     size_t next;                     /* of `minutes`: not yet begun */
     size_t learners;                 /* taken, also those without a record */
+    size_t records;                  /* that all this comes to, at most */
+    size_t n_portions;               /* taken */
     struct learner_take *last;
 };
 

@@ -254,10 +254,19 @@ static void receive(struct exchange *e)
 
 /* What became of the writes that a barrier needs, by partition. */
 struct raises {
-    int64_t taken[PARTITIONS_MAX];
+    struct outbox_epoch epochs[PARTITIONS_MAX];
     bool queued[PARTITIONS_MAX];
     bool done[PARTITIONS_MAX];
 };
+
+static bool take_epoch(void *ctx, size_t index, const redisReply *reply)
+{
+    struct outbox_epoch *epoch = ctx;
+    (void)index;
+    epoch->untold = true;
+    return reply_integer(reply_at(reply, 0), &epoch->id) && epoch->id > 0 &&
+           reply_integer(reply_at(reply, 1), &epoch->taken);
+}
 
 /*
  * Raises `taken` of each partition that the queued requests read. WAIT covers the last write of its own
@@ -277,7 +286,7 @@ static void queue_raises(struct outbox *o, struct raises *raises)
         raises->queued[p] = true;
         resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 1);
         resp_key(&o->command, &o->prefixes[p], "epoch");
-        outbox_queue(o, p, 1, outbox_take_integer, &raises->taken[p], &raises->done[p]);
+        outbox_queue(o, p, 1, take_epoch, &raises->epochs[p], &raises->done[p]);
     }
 }
 
@@ -302,6 +311,9 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
         }
     for (size_t i = 0; i < n; i++)
         receive(&exchanges[i]);
+    for (int p = 0; barrier && p < PARTITIONS_MAX; p++)
+        if (raises.done[p])
+            o->epochs[p] = raises.epochs[p];
     for (size_t i = 0; i < o->n_requests; i++) {
         const struct outbox_request *request = &o->requests[i];
         /* A partition whose `taken` could not be raised was not read durably; the others were. */

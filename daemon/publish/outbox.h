@@ -1,7 +1,7 @@
 /*
  * The outbox is what Redis still owes to Kafka. Here are its connections and requests, which
- * outbox_minutes.c, outbox_sums.c, outbox_retire.c and lease.c share. One thread; calls block,
- * with a time limit on every command.
+ * outbox_minutes.c, outbox_sums.c, outbox_retire.c and lease.c share. One thread; calls
+ * block, with a time limit on every command.
  *
  *     write o->command -> outbox_queue -> … -> outbox_flush: one write a server, one wait for them all
  */
@@ -36,6 +36,13 @@ struct outbox_link {
     struct buf commands;
 };
 
+/* The state of a partition, as the last barrier made it. */
+struct outbox_epoch {
+    int64_t id;    /* Unix ms of the making of what the partition holds; 0: not known yet */
+    int64_t taken; /* how often it was taken from, this time included */
+    bool untold;   /* no transaction that told it has been committed */
+};
+
 struct outbox {
     const struct config *config;
     struct outbox_monitor monitor;
@@ -45,6 +52,7 @@ struct outbox {
     uint64_t connections; /* made so far: each has a number of its own */
     uint64_t fences;      /* sent so far, the same */
     struct key_prefix prefixes[PARTITIONS_MAX];
+    struct outbox_epoch epochs[PARTITIONS_MAX];
     struct buf command;              /* being written, for the next request */
     struct outbox_request *requests; /* queued */
     size_t n_requests;
@@ -83,7 +91,8 @@ void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, v
 /*
  * Sends what is queued, to each server in one go, and waits for the answers. WHAT names the action in the
  * log. BARRIER: what was read is durable at the configured level where *DONE says that all was well, and what
- * was read before over the same connection; each request is a partition's. True when it was everywhere.
+ * was read before over the same connection; each request is a partition's, whose epoch is known then. True
+ * when it was everywhere.
  */
 bool outbox_flush(struct outbox *o, const char *what, bool barrier);
 

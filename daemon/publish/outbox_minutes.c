@@ -1,4 +1,4 @@
-/* Dirty minutes: which there are, taking them and settling them. */
+/* Dirty minutes: which there are, taking their masks and settling them. */
 #include "publish/outbox_minutes.h"
 
 #include <assert.h>
@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "credit/mask.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
+#include "redis/topology.h"
 #include "store/functions.h"
 #include "store/values.h"
 
@@ -97,30 +99,19 @@ size_t outbox_list_find(const struct outbox_list *list, const struct outbox_minu
 /* ---- taking ---- */
 
 /*
- *     names of dirty learners -> their masks -> the totals of the lessons that have one
+ *     names of dirty learners -> their masks -> after the last take the totals of the lessons that have one
  *
- * Plain commands in three pipelines, and a write after the last. Totals are read after masks: so a total is
- * never behind what is published of it, and one that has run ahead belongs to a mask that is dirty.
- *
- * The barrier comes after the totals: the function `take` raises the partition's `taken`, and WAIT follows
- * (outbox_flush). It vouches for what was read before it over the same connection alone. So a portion counts
- * only if its connection was one and the same from the names to the totals; and its cursor only as long as
- * that connection lasts, since another server, or this one started anew, has another order.
+ * A portion counts only if its connection was one and the same from the names to the totals, since the
+ * barrier behind the totals vouches for what was read before it over the same connection alone; and its
+ * cursor only as long as that connection lasts, since another server, or this one started anew, has another
+ * order.
  */
-
-/* What is asked for a total. */
-struct asked_total {
-    size_t learner;
-    struct lesson_mask *mask;
-};
 
 /* A portion while it is being taken. */
 struct taking {
     struct outbox *outbox;
     struct arena *arena;
     struct outbox_portion *portion;
-    struct asked_total *totals;
-    size_t n_totals;
     bool goes_on; /* from a cursor */
 };
 
@@ -129,10 +120,8 @@ static struct slice copy(struct arena *arena, struct slice s)
     return (struct slice){arena_strndup(arena, s.ptr, s.len), s.len};
 }
 
-/* The learner stays in the dirty set; the others are published. */
-static void leave_out(struct taking *t, size_t i, const char *error)
+static void leave_out(struct outbox *o, struct outbox_portion *portion, size_t i, const char *error)
 {
-    struct outbox_portion *portion = t->portion;
     struct learner_masks *learner = &portion->learners[i];
     struct buf name = {0};
     learner->unreadable = true;
@@ -140,25 +129,39 @@ static void leave_out(struct taking *t, size_t i, const char *error)
     buf_append_char(&name, '/');
     buf_append_slice(&name, learner->learner);
     buf_append_char(&name, '\0');
-    log_event(t->outbox->log, LOG_ERROR, "learner_unreadable",
-        "server=%s partition=%d minute=%lld learner=%s error=%s",
-        outbox_server(t->outbox, portion->partition), portion->partition, (long long)portion->minute,
-        LOG_QUOTE(name.data), LOG_QUOTE(error));
+    log_event(o->log, LOG_ERROR, "learner_unreadable",
+        "server=%s partition=%d minute=%lld learner=%s error=%s", outbox_server(o, portion->partition),
+        portion->partition, (long long)portion->minute, LOG_QUOTE(name.data), LOG_QUOTE(error));
     buf_free(&name);
+}
+
+static void keep_readable(struct outbox_portion *portion)
+{
+    size_t n = 0;
+    for (size_t i = 0; portion->done && i < portion->n_learners; i++)
+        if (!portion->learners[i].unreadable)
+            portion->learners[n++] = portion->learners[i];
+    portion->n_unreadable = portion->done ? portion->n_unreadable + portion->n_learners - n : 0;
+    portion->n_learners = n;
 }
 
 /* ---- names ---- */
 
-static bool split_learner(struct arena *arena, const redisReply *name, struct learner_masks *out)
+/* What is not `portal/learner` is left out, since no record could have such a key. */
+static bool take_name(struct taking *t, size_t i, const redisReply *name)
 {
+    struct learner_masks *learner = &t->portion->learners[i];
     struct slice text;
-    const char *slash = reply_string(name, &text) ? memchr(text.ptr, '/', text.len) : NULL;
-    if (slash == NULL)
+    if (!reply_string(name, &text))
         return false;
-    struct slice whole = copy(arena, text);
-    size_t portal = (size_t)(slash - text.ptr);
-    out->portal = (struct slice){whole.ptr, portal};
-    out->learner = (struct slice){whole.ptr + portal + 1, whole.len - portal - 1};
+    const char *slash = memchr(text.ptr, '/', text.len);
+    struct slice whole = copy(t->arena, text);
+    size_t portal = slash == NULL ? 0 : (size_t)(slash - text.ptr);
+    size_t rest = slash == NULL ? 0 : portal + 1;
+    learner->portal = (struct slice){whole.ptr, portal};
+    learner->learner = (struct slice){whole.ptr + rest, whole.len - rest};
+    if (!id_valid(learner->portal) || !id_name_valid(learner->learner))
+        leave_out(t->outbox, t->portion, i, "this is no learner's name");
     return true;
 }
 
@@ -174,7 +177,7 @@ static bool take_names(void *ctx, size_t index, const redisReply *reply)
     portion->cursor = strtoull(cursor.ptr, NULL, 10);
     portion->learners = arena_alloc(t->arena, names->elements * sizeof(*portion->learners));
     for (size_t i = 0; i < names->elements; i++)
-        if (!split_learner(t->arena, names->element[i], &portion->learners[i]))
+        if (!take_name(t, i, names->element[i]))
             return false;
     portion->n_learners = names->elements;
     return true;
@@ -209,6 +212,14 @@ static void note_connection(struct taking *t)
 
 /* ---- masks ---- */
 
+static bool have_ids(const struct learner_masks *learner)
+{
+    for (size_t i = 0; i < learner->n_masks; i++)
+        if (!id_valid(learner->masks[i].lesson))
+            return false;
+    return true;
+}
+
 static bool take_masks(void *ctx, size_t index, const redisReply *reply)
 {
     struct taking *t = ctx;
@@ -218,11 +229,13 @@ static bool take_masks(void *ctx, size_t index, const redisReply *reply)
         return false;
     for (size_t i = 0; i < reply->elements; i++) {
         struct slice text;
+        struct learner_masks *learner = &portion->learners[i];
         if (reply->element[i]->type == REDIS_REPLY_NIL)
             continue;
         if (!reply_string(reply->element[i], &text) ||
-            !values_decode_masks(copy(t->arena, text), portion->minute, t->arena, &portion->learners[i]))
-            leave_out(t, i, "the masks are malformed");
+            !values_decode_masks(copy(t->arena, text), portion->minute, t->arena, learner) ||
+            !have_ids(learner))
+            leave_out(t->outbox, portion, i, "the masks are malformed");
     }
     return true;
 }
@@ -231,6 +244,7 @@ static void queue_masks(struct taking *t)
 {
     struct outbox *o = t->outbox;
     struct outbox_portion *portion = t->portion;
+    keep_readable(portion);
     if (!portion->done || portion->n_learners == 0)
         return;
     resp_begin(&o->command, 2 + portion->n_learners);
@@ -241,105 +255,211 @@ static void queue_masks(struct taking *t)
     outbox_queue(o, portion->partition, 1, take_masks, t, &portion->done);
 }
 
-/* ---- totals ---- */
-
-static bool read_total(struct taking *t, const redisReply *value, struct lesson_mask *mask)
-{
-    struct store_lesson total;
-    struct slice text;
-    if (!reply_string(value, &text) || !values_decode_total(text, &total))
-        return false;
-    mask->course = copy(t->arena, total.course);
-    mask->watched_seconds = total.watched_seconds;
-    mask->covered_seconds = total.covered_seconds;
-    mask->last_minute = total.last_minute;
-    return true;
-}
-
-static bool take_total(void *ctx, size_t index, const redisReply *reply)
-{
-    struct taking *t = ctx;
-    const struct asked_total *total = &t->totals[index];
-    if (reply_is_error_code(reply, "WRONGTYPE")) /* the key's own error, and not the server's */
-        leave_out(t, total->learner, reply->str);
-    else if (reply_is_error(reply))
-        return false;
-    else if (reply->type == REDIS_REPLY_NIL)
-        leave_out(t, total->learner, "there are masks of a lesson that has no total");
-    else if (!read_total(t, reply, total->mask))
-        leave_out(t, total->learner, "a total is malformed");
-    return true;
-}
-
-static void queue_total(struct taking *t, size_t learner, struct lesson_mask *mask)
-{
-    struct buf *b = &t->outbox->command;
-    const struct learner_masks *whose = &t->portion->learners[learner];
-    resp_begin(b, 3);
-    resp_arg(b, SLICE_LITERAL("HGET"));
-    resp_key_totals(b, &t->outbox->prefixes[t->portion->partition], whose->portal, whose->learner);
-    resp_arg(b, mask->lesson);
-    t->totals[t->n_totals++] = (struct asked_total){learner, mask};
-}
-
-static void queue_totals(struct taking *t)
-{
-    struct outbox_portion *portion = t->portion;
-    size_t n = 0;
-    for (size_t i = 0; portion->done && i < portion->n_learners; i++)
-        n += portion->learners[i].n_masks;
-    if (n == 0)
-        return;
-    t->totals = arena_alloc(t->arena, n * sizeof(*t->totals));
-    for (size_t i = 0; i < portion->n_learners; i++)
-        for (size_t k = 0; k < portion->learners[i].n_masks; k++)
-            queue_total(t, i, &portion->learners[i].masks[k]);
-    outbox_queue(t->outbox, portion->partition, n, take_total, t, &portion->done);
-}
-
-static void judge_connection(struct taking *t)
-{
-    struct outbox_portion *portion = t->portion;
-    if (portion->connection != outbox_connection(t->outbox, portion->partition))
-        portion->done = false;
-}
-
-static void keep_readable(struct taking *t)
-{
-    struct outbox_portion *portion = t->portion;
-    size_t n = 0;
-    for (size_t i = 0; portion->done && i < portion->n_learners; i++)
-        if (!portion->learners[i].unreadable)
-            portion->learners[n++] = portion->learners[i];
-    portion->n_unreadable = portion->done ? portion->n_learners - n : 0;
-    portion->n_learners = n;
-}
-
-static void each(struct taking *takes, size_t n, void step(struct taking *))
-{
-    for (size_t i = 0; i < n; i++)
-        step(&takes[i]);
-}
-
 bool outbox_take(struct outbox *o, struct outbox_portion *portions, size_t n, struct arena *arena)
 {
     struct taking takes[OUTBOX_PORTIONS_MAX];
     bool good = true;
     assert(n <= OUTBOX_PORTIONS_MAX);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         takes[i] = (struct taking){.outbox = o, .arena = arena, .portion = &portions[i]};
-    each(takes, n, queue_names);
+        queue_names(&takes[i]);
+    }
     (void)outbox_flush(o, "take", false);
-    each(takes, n, note_connection);
-    each(takes, n, queue_masks);
+    for (size_t i = 0; i < n; i++) {
+        note_connection(&takes[i]);
+        queue_masks(&takes[i]);
+    }
     (void)outbox_flush(o, "take", false);
-    each(takes, n, queue_totals);
-    (void)outbox_flush(o, "take", true);
-    each(takes, n, judge_connection);
-    each(takes, n, keep_readable);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        keep_readable(&portions[i]);
         good = good && portions[i].done;
+    }
     return good;
+}
+
+/* ---- totals ---- */
+
+/* A total that is asked for. Totals are read after all masks: so a total is never behind what is published of
+ * it, and one that has run ahead belongs to a mask that is dirty. */
+struct wanted_total {
+    struct wanted_total *next; /* in the same slot of the table */
+    int partition;
+    struct slice portal;
+    struct slice learner;
+    struct lesson_total total;
+    const char *error; /* why it cannot be read; NULL: it can */
+    const bool *done;  /* of the request that it is part of */
+    bool wanted;       /* there is something to be published that it belongs to */
+};
+
+/* Which totals were asked for already: a hash table over learners. */
+struct table {
+    struct wanted_total **slots;
+    size_t n_slots; /* a power of two */
+};
+
+/* What one portion asks for: the totals that no portion before it has. */
+struct request {
+    struct arena *arena;
+    struct wanted_total **asked;
+    size_t n;
+    bool done;
+    struct wanted_total **needed; /* by each mask of the portion, in order */
+};
+
+static struct table new_table(struct outbox_portion *const *portions, size_t n, struct arena *arena)
+{
+    struct table t = {.n_slots = 1};
+    size_t learners = 0;
+    for (size_t i = 0; i < n; i++)
+        learners += portions[i]->n_learners;
+    while (t.n_slots < learners)
+        t.n_slots *= 2;
+    t.slots = arena_alloc(arena, t.n_slots * sizeof(struct wanted_total *));
+    return t;
+}
+
+static bool is_same(
+    const struct wanted_total *a, int partition, const struct learner_masks *l, struct slice lesson)
+{
+    return a->partition == partition && slice_equal(a->total.lesson, lesson) &&
+           slice_equal(a->learner, l->learner) && slice_equal(a->portal, l->portal);
+}
+
+/* The total of LESSON, which may be new: then it is asked for with REQUEST. */
+static struct wanted_total *find(struct table *t, struct request *request, int partition,
+    const struct learner_masks *learner, struct slice lesson)
+{
+    size_t slot = topology_hash_learner(learner->portal, learner->learner) & (t->n_slots - 1);
+    struct wanted_total *a = t->slots[slot];
+    while (a != NULL && !is_same(a, partition, learner, lesson))
+        a = a->next;
+    if (a != NULL)
+        return a;
+    a = arena_alloc(request->arena, sizeof(*a));
+    *a = (struct wanted_total){.next = t->slots[slot],
+        .partition = partition,
+        .portal = learner->portal,
+        .learner = learner->learner,
+        .total = {.lesson = lesson},
+        .done = &request->done};
+    t->slots[slot] = a;
+    request->asked[request->n++] = a;
+    return a;
+}
+
+static const char *read_total(struct arena *arena, const redisReply *reply, struct lesson_total *total)
+{
+    struct slice text;
+    if (reply_is_error(reply))
+        return arena_strndup(arena, reply->str, reply->len);
+    if (reply->type == REDIS_REPLY_NIL)
+        return "there are masks of a lesson that has no total";
+    if (!reply_string(reply, &text))
+        return "a total is malformed";
+    struct slice value = {arena_strndup(arena, text.ptr, text.len), text.len};
+    return values_decode_total(value, total) && id_valid(total->course) ? NULL : "a total is malformed";
+}
+
+static bool take_total(void *ctx, size_t index, const redisReply *reply)
+{
+    struct request *request = ctx;
+    struct wanted_total *a = request->asked[index];
+    if (reply_is_error(reply) && !reply_is_error_code(reply, "WRONGTYPE"))
+        return false; /* the server's error, and not the key's */
+    a->error = read_total(request->arena, reply, &a->total);
+    return true;
+}
+
+static void queue_total(struct outbox *o, const struct wanted_total *a)
+{
+    resp_begin(&o->command, 3);
+    resp_arg(&o->command, SLICE_LITERAL("HGET"));
+    resp_key_totals(&o->command, &o->prefixes[a->partition], a->portal, a->learner);
+    resp_arg(&o->command, a->total.lesson);
+}
+
+static void queue_totals(
+    struct outbox *o, const struct outbox_portion *portion, struct table *table, struct request *request)
+{
+    size_t masks = 0;
+    for (size_t i = 0; i < portion->n_learners; i++)
+        masks += portion->learners[i].n_masks;
+    request->asked = arena_alloc(request->arena, masks * sizeof(struct wanted_total *));
+    request->needed = arena_alloc(request->arena, masks * sizeof(struct wanted_total *));
+    masks = 0;
+    for (size_t i = 0; i < portion->n_learners; i++) {
+        const struct learner_masks *learner = &portion->learners[i];
+        for (size_t k = 0; k < learner->n_masks; k++) {
+            struct wanted_total *a =
+                find(table, request, portion->partition, learner, learner->masks[k].lesson);
+            request->needed[masks++] = a;
+            learner->masks[k].total = &a->total;
+        }
+    }
+    if (request->n == 0)
+        return;
+    for (size_t i = 0; i < request->n; i++)
+        queue_total(o, request->asked[i]);
+    outbox_queue(o, portion->partition, request->n, take_total, request, &request->done);
+}
+
+static void judge_portion(struct outbox *o, struct outbox_portion *portion, const struct request *request)
+{
+    const struct outbox_epoch *epoch = &o->epochs[portion->partition];
+    size_t n = 0;
+    portion->done = portion->connection == outbox_connection(o, portion->partition);
+    portion->taken = epoch->taken;
+    for (size_t i = 0; i < portion->n_learners; i++)
+        for (size_t k = 0; k < portion->learners[i].n_masks; k++)
+            portion->done = portion->done && *request->needed[n++]->done;
+    n = 0;
+    for (size_t i = 0; portion->done && i < portion->n_learners; i++) {
+        struct wanted_total *const *needed = &request->needed[n];
+        const char *error = NULL;
+        n += portion->learners[i].n_masks;
+        for (size_t k = 0; k < portion->learners[i].n_masks; k++)
+            error = needed[k]->error != NULL ? needed[k]->error : error;
+        if (error != NULL)
+            leave_out(o, portion, i, error);
+        for (size_t k = 0; error == NULL && k < portion->learners[i].n_masks; k++) {
+            needed[k]->wanted = true;
+            needed[k]->total.epoch = epoch->id;
+        }
+    }
+    keep_readable(portion);
+}
+
+static void list_wanted(
+    struct outbox_totals *out, const struct request *requests, size_t n, struct arena *arena)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++)
+        most += requests[i].n;
+    *out = (struct outbox_totals){arena_alloc(arena, most * sizeof(*out->items)), 0};
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < requests[i].n; k++) {
+            const struct wanted_total *a = requests[i].asked[k];
+            if (a->wanted)
+                out->items[out->n++] = (struct learner_total){a->portal, a->learner, &a->total};
+        }
+}
+
+void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n, struct arena *arena,
+    struct outbox_totals *out)
+{
+    struct table table = new_table(portions, n, arena);
+    struct request *requests = arena_alloc(arena, n * sizeof(*requests));
+    for (size_t i = 0; i < n; i++) {
+        requests[i].arena = arena;
+        if (portions[i]->done)
+            queue_totals(o, portions[i], &table, &requests[i]);
+    }
+    (void)outbox_flush(o, "take", true);
+    for (size_t i = 0; i < n; i++)
+        if (portions[i]->done)
+            judge_portion(o, portions[i], &requests[i]);
+    list_wanted(out, requests, n, arena);
 }
 
 /* ---- settling ---- */
@@ -354,11 +474,13 @@ static void queue_settle(struct outbox *o, const struct outbox_portion *taken, s
     const struct key_prefix *prefix = &o->prefixes[taken->partition];
     struct buf *b = &o->command;
     struct buf packed = {0};
-    resp_fcall(b, STORE_FUNCTION("settle"), 3, 3 + 1 + 2 * taken->n_learners);
+    resp_fcall(b, STORE_FUNCTION("settle"), 4, 4 + 2 + 2 * taken->n_learners);
     resp_key(b, prefix, "due");
     resp_key_number(b, prefix, "d", taken->minute);
     resp_key_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
+    resp_key(b, prefix, "epoch");
     resp_int(b, taken->minute);
+    resp_int(b, taken->taken);
     for (size_t i = 0; i < taken->n_learners; i++) {
         const struct learner_masks *learner = &taken->learners[i];
         buf_clear(&packed);

@@ -1,8 +1,8 @@
 /*
- * Dirty minutes: which there are, what their learners' masks and totals are, and that they are settled once a
+ * Dirty minutes: which there are, what their learners' masks are, and that they are settled once a
  * transaction has committed.
  *
- *     outbox_minutes -> outbox_take -> (send, commit) -> outbox_settle
+ *     outbox_minutes -> outbox_take … -> outbox_totals -> (send, commit) -> outbox_settle
  *
  * Every function that returns false could not reach a server or was refused by it: the failure is logged, and
  * a broken connection is made anew at the next call. Nothing is lost by giving up half-way.
@@ -41,19 +41,39 @@ struct outbox_portion {
     bool done;                      /* the last call for it went well */
     uint64_t cursor;                /* where the next portion begins; 0: this was the last */
     uint64_t connection;            /* the outbox's: over which the names and the cursor came */
+    int64_t taken;                  /* of the epoch, by outbox_totals() */
     struct learner_masks *learners; /* in the arena */
     size_t n_learners;
     size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */
 };
 
 /*
- * Takes N portions, at most OUTBOX_PORTIONS_MAX. Where `done` is set the values are durable at the configured
- * level: the barrier between take and send is within. It is not set where the server was lost or replaced on
- * the way, also since the portion before: that minute is to be begun anew. The portions of a minute, from the
- * first to the last, together hold every learner who was dirty all the while; one may come twice, with no
- * less the second time. True when all are done.
+ * Takes the masks of N portions, at most OUTBOX_PORTIONS_MAX, without their totals; nothing may be sent of
+ * them before outbox_totals(). `done` is not set where the server was lost or replaced on the way, also since
+ * the portion before: that minute is to be begun anew. The portions of a minute, from the first to the last,
+ * together hold every learner who was dirty all the while; one may come twice, with no less the second time.
+ * True when all are done.
  */
 bool outbox_take(struct outbox *o, struct outbox_portion *portions, size_t n, struct arena *arena);
+
+/*
+ * The totals of the lessons in which masks were taken, each learner's lesson once, however many of its
+ * minutes a transaction has: so a transaction holds one record of each total, and that one is not behind any
+ * of its masks.
+ */
+struct outbox_totals {
+    struct learner_total *items; /* in the arena */
+    size_t n;
+};
+
+/*
+ * To be called once for all N PORTIONS of a transaction, after the last of them was taken. Every mask of
+ * every portion that is still `done` then has its total, OUT lists those totals, and all of it is durable at
+ * the configured level: the barrier between taking and sending is within. A portion whose server was lost or
+ * replaced since its names were read is not `done` any more, and is to be begun anew.
+ */
+void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n, struct arena *arena,
+    struct outbox_totals *out);
 
 /* After the commit: each learner leaves the dirty set unless one of its masks grew meanwhile. As above. */
 bool outbox_settle(struct outbox *o, struct outbox_portion *portions, size_t n);

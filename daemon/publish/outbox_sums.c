@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
+#include "base/log.h"
 #include "config/config.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
@@ -41,31 +43,45 @@ bool outbox_grown(struct outbox *o, int partition, struct arena *arena, struct o
     return true;
 }
 
-/* A partition's part of a minute's sums, one entry a lesson. */
-struct part {
+struct part_call {
+    struct outbox *o;
     struct arena *arena;
-    struct lesson_sum *sums;
-    size_t n;
-    int64_t seconds;
+    int partition;
+    int64_t minute;
+    struct outbox_part *part;
     bool done;
 };
 
+/* Whether the next sum of the part could be read. */
+static bool take_sum(struct part_call *call, struct slice lesson, struct slice value, struct lesson_sum *sum)
+{
+    if (!values_decode_sum(value, sum) || !id_valid(lesson) || !id_valid(sum->course))
+        return false;
+    sum->lesson = (struct slice){arena_strndup(call->arena, lesson.ptr, lesson.len), lesson.len};
+    sum->course.ptr = arena_strndup(call->arena, sum->course.ptr, sum->course.len);
+    return true;
+}
+
 static bool take_part(void *ctx, size_t index, const redisReply *reply)
 {
-    struct part *part = ctx;
+    struct part_call *call = ctx;
+    struct outbox_part *part = call->part;
     (void)index;
     if (!reply_is_array(reply) || reply->elements % 2 != 0)
         return false;
-    part->sums = arena_alloc(part->arena, reply->elements / 2 * sizeof(*part->sums));
+    part->sums = arena_alloc(call->arena, reply->elements / 2 * sizeof(*part->sums));
     for (size_t i = 0; i < reply->elements; i += 2) {
         struct slice lesson, value;
-        struct lesson_sum *sum = &part->sums[part->n++];
-        if (!reply_string(reply->element[i], &lesson) || !reply_string(reply->element[i + 1], &value) ||
-            !values_decode_sum(value, sum))
+        if (!reply_string(reply->element[i], &lesson) || !reply_string(reply->element[i + 1], &value))
             return false;
-        sum->lesson = (struct slice){arena_strndup(part->arena, lesson.ptr, lesson.len), lesson.len};
-        sum->course.ptr = arena_strndup(part->arena, sum->course.ptr, sum->course.len);
-        part->seconds += sum->watched_seconds;
+        if (take_sum(call, lesson, value, &part->sums[part->n])) {
+            part->n++;
+            continue;
+        }
+        part->unreadable = true;
+        log_event(call->o->log, LOG_ERROR, "sum_unreadable", "server=%s partition=%d minute=%lld lesson=%s",
+            outbox_server(call->o, call->partition), call->partition, (long long)call->minute,
+            LOG_QUOTE(lesson.ptr));
     }
     return true;
 }
@@ -79,32 +95,31 @@ static int by_lesson(const void *a, const void *b)
     return order != 0 ? order : (int)x->lesson.len - (int)y->lesson.len;
 }
 
-static void join_parts(
-    struct outbox_sums *out, const struct part *parts, size_t partitions, struct arena *arena)
+static void join_parts(struct outbox_sums *out, size_t partitions, struct arena *arena)
 {
     size_t n = 0;
     for (size_t p = 0; p < partitions; p++)
-        n += parts[p].n;
-    out->sums = arena_alloc(arena, n * sizeof(*out->sums));
+        n += out->parts[p].n;
+    struct lesson_sum *all = arena_alloc(arena, n * sizeof(*all));
     n = 0;
     for (size_t p = 0; p < partitions; p++) {
-        if (parts[p].n > 0)
-            memcpy(&out->sums[n], parts[p].sums, parts[p].n * sizeof(*out->sums));
-        n += parts[p].n;
-        out->partition_seconds[p] = parts[p].seconds;
+        if (out->parts[p].n > 0)
+            memcpy(&all[n], out->parts[p].sums, out->parts[p].n * sizeof(*all));
+        n += out->parts[p].n;
     }
     /* Sorted by lesson, the parts of one sum stand together, and are added up in place. */
     if (n > 1)
-        qsort(out->sums, n, sizeof(*out->sums), by_lesson);
-    for (size_t i = 0; i < n; i++) {
-        const struct lesson_sum *part = &out->sums[i];
-        struct lesson_sum *sum = out->n > 0 ? &out->sums[out->n - 1] : NULL;
-        if (sum == NULL || !slice_equal(sum->lesson, part->lesson)) {
-            out->sums[out->n++] = *part;
-            continue;
+        qsort(all, n, sizeof(*all), by_lesson);
+    out->sums = all;
+    for (size_t i = 0; i < n;) {
+        struct lesson_sum sum = all[i++];
+        for (; i < n && slice_equal(sum.lesson, all[i].lesson); i++) {
+            sum.watched_seconds += all[i].watched_seconds;
+            sum.learners += all[i].learners;
+            sum.published_seconds += all[i].published_seconds;
         }
-        sum->watched_seconds += part->watched_seconds;
-        sum->learners += part->learners;
+        if (sum.watched_seconds > sum.published_seconds)
+            out->sums[out->n++] = sum;
     }
 }
 
@@ -133,35 +148,54 @@ static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
 {
     size_t partitions = (size_t)o->config->redis.partitions;
-    struct part *parts = arena_alloc(arena, partitions * sizeof(*parts));
+    struct part_call *calls = arena_alloc(arena, partitions * sizeof(*calls));
     bool grown = false;
     *out = (struct outbox_sums){.minute = minute};
-    out->partition_seconds = arena_alloc(arena, partitions * sizeof(*out->partition_seconds));
+    out->parts = arena_alloc(arena, partitions * sizeof(*out->parts));
     for (size_t p = 0; p < partitions; p++) {
-        parts[p].arena = arena;
+        calls[p] = (struct part_call){o, arena, (int)p, minute, &out->parts[p], false};
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
         resp_key_number(&o->command, &o->prefixes[p], "l", minute);
-        outbox_queue(o, (int)p, 1, take_part, &parts[p], &parts[p].done);
+        outbox_queue(o, (int)p, 1, take_part, &calls[p], &calls[p].done);
     }
     if (!outbox_flush(o, "sums", true) || !find_grown(o, minute, &grown))
         return false;
     if (grown)
-        join_parts(out, parts, partitions, arena);
+        join_parts(out, partitions, arena);
     return true;
+}
+
+struct settle_sums_call {
+    int64_t left;
+    bool done;
+};
+
+static void queue_settle(
+    struct outbox *o, int partition, const struct outbox_sums *sums, struct settle_sums_call *call)
+{
+    const struct outbox_part *part = &sums->parts[partition];
+    size_t grown = 0;
+    for (size_t i = 0; i < part->n; i++)
+        grown += part->sums[i].watched_seconds > part->sums[i].published_seconds;
+    resp_fcall(&o->command, STORE_FUNCTION("settle_sums"), 2, 2 + 1 + 2 * grown);
+    resp_key(&o->command, &o->prefixes[partition], "ld");
+    resp_key_number(&o->command, &o->prefixes[partition], "l", sums->minute);
+    resp_int(&o->command, sums->minute);
+    for (size_t i = 0; i < part->n; i++) {
+        const struct lesson_sum *sum = &part->sums[i];
+        if (sum->watched_seconds > sum->published_seconds) {
+            resp_arg(&o->command, sum->lesson);
+            resp_int(&o->command, sum->watched_seconds);
+        }
+    }
+    outbox_queue(o, partition, 1, outbox_take_integer, &call->left, &call->done);
 }
 
 bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums)
 {
-    int64_t left[PARTITIONS_MAX];
-    bool done[PARTITIONS_MAX];
-    for (int p = 0; p < o->config->redis.partitions; p++) {
-        resp_fcall(&o->command, STORE_FUNCTION("settle_sums"), 2, 4);
-        resp_key(&o->command, &o->prefixes[p], "ld");
-        resp_key_number(&o->command, &o->prefixes[p], "l", sums->minute);
-        resp_int(&o->command, sums->minute);
-        resp_int(&o->command, sums->partition_seconds[p]);
-        outbox_queue(o, p, 1, outbox_take_integer, &left[p], &done[p]);
-    }
+    struct settle_sums_call calls[PARTITIONS_MAX];
+    for (int p = 0; p < o->config->redis.partitions; p++)
+        queue_settle(o, p, sums, &calls[p]);
     return outbox_flush(o, "settle_sums", false);
 }

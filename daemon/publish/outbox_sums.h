@@ -19,19 +19,29 @@
 bool outbox_grown(struct outbox *o, int partition, struct arena *arena, struct outbox_minutes *out)
     __attribute__((warn_unused_result));
 
+/* A partition's part of a minute's sums, one entry a lesson. */
+struct outbox_part {
+    struct lesson_sum *sums;
+    size_t n;
+    bool unreadable; /* a sum was left out: it stays as it is, and the minute in the list */
+};
+
 /*
- * A minute's sums over every partition. `partition_seconds[p]` is what settle compares. In the arena. Empty
- * where the minute is no longer listed as grown: another daemon has published all of it since.
+ * The sums of MINUTE over every partition, of the lessons that grew since they were published. In the arena.
+ * Empty where the minute is no longer listed as grown: another daemon has published all of it since.
  */
 struct outbox_sums {
     int64_t minute;
     struct lesson_sum *sums;
     size_t n;
-    int64_t *partition_seconds;
+    struct outbox_part *parts; /* by partition */
 };
 
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
     __attribute__((warn_unused_result));
 
-/* After the commit: the minute leaves `ld` of each partition whose sums did not grow meanwhile. */
+/*
+ * After the commit: Redis notes what was published of each sum, and the minute leaves `ld` of each partition
+ * whose sums did not grow meanwhile.
+ */
 bool outbox_settle_sums(struct outbox *o, const struct outbox_sums *sums) __attribute__((warn_unused_result));

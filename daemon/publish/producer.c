@@ -21,11 +21,13 @@ enum {
 
 struct producer {
     const struct config *config;
+    const char *program;
     const char *brokers;
     const struct clock *clock;
     struct producer_caller caller;
     struct log *log;
     rd_kafka_t *kafka; /* NULL: not connected */
+    char names[RECORD_KINDS][RECORD_TOPIC_MAX];
     rd_kafka_topic_t *topics[RECORD_KINDS];
     int partitions[RECORD_KINDS];
     bool open;        /* a transaction is */
@@ -36,11 +38,14 @@ struct producer {
     char error[512];
 };
 
-struct producer *producer_new(const struct config *config, const struct clock *clock, const char *brokers,
-    struct producer_caller caller, struct log *log)
+struct producer *producer_new(const struct config *config, const char *program, const struct clock *clock,
+    const char *brokers, struct producer_caller caller, struct log *log)
 {
     struct producer *p = mem_zalloc(sizeof(*p));
+    for (int kind = 0; kind < RECORD_KINDS; kind++)
+        record_topic((enum record_kind)kind, config->kafka.topic_prefix, p->names[kind]);
     p->config = config;
+    p->program = program;
     p->brokers = brokers;
     p->caller = caller;
     p->clock = clock;
@@ -145,11 +150,11 @@ static bool has_topics(
     struct producer *p, const struct rd_kafka_metadata *found, int partitions[static RECORD_KINDS])
 {
     for (int kind = 0; kind < RECORD_KINDS; kind++) {
-        const char *name = record_topic((enum record_kind)kind);
-        partitions[kind] = kafka_client_partitions(found, name);
+        partitions[kind] = kafka_client_partitions(found, p->names[kind]);
         if (partitions[kind] == 0) {
             snprintf(p->error, sizeof(p->error),
-                "topic %s is missing on %s; create it with minuted --create-topics", name, p->brokers);
+                "topic %s is missing on %s; create it with minuted --create-topics", p->names[kind],
+                p->brokers);
             return false;
         }
     }
@@ -216,7 +221,7 @@ static enum producer_status find_topics(struct producer *p)
     bool good = has_topics(p, found, p->partitions);
     rd_kafka_metadata_destroy(found);
     for (int kind = 0; good && kind < RECORD_KINDS; kind++)
-        p->topics[kind] = rd_kafka_topic_new(p->kafka, record_topic((enum record_kind)kind), NULL);
+        p->topics[kind] = rd_kafka_topic_new(p->kafka, p->names[kind], NULL);
     return good ? PRODUCER_DONE : PRODUCER_FAILED;
 }
 
@@ -253,7 +258,7 @@ enum producer_status producer_connect(struct producer *p)
     p->fenced = false;
     rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, p->log, &error);
     if (conf != NULL) {
-        kafka_client_be_transactional(conf, p->config);
+        kafka_client_be_transactional(conf, p->config, p->program);
         if (p->batch_max > 0) {
             char size[32];
             snprintf(size, sizeof(size), "%d", p->batch_max);

@@ -33,9 +33,9 @@ struct producer_caller {
     void *ctx;
 };
 
-/* Borrows everything. */
-struct producer *producer_new(const struct config *config, const struct clock *clock, const char *brokers,
-    struct producer_caller caller, struct log *log);
+/* Borrows everything. PROGRAM and the deployment's name are in the transactional.id. */
+struct producer *producer_new(const struct config *config, const char *program, const struct clock *clock,
+    const char *brokers, struct producer_caller caller, struct log *log);
 void producer_free(struct producer *p);
 
 /* Reaches the brokers, finds the four topics, fences. */

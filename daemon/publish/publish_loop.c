@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
@@ -42,8 +43,9 @@ struct publish_loop {
     int64_t retire_due_ms;
     int64_t raised_ms; /* when floors were last raised by a clock that is not settled; at first the start */
     int64_t watermark_sent_ms;
-    struct watermark watermark; /* as it was sent last */
-    int64_t final_through;      /* Unix seconds, as Redis says */
+    struct watermark watermark;   /* as it was sent last */
+    bool held_by[PARTITIONS_MAX]; /* as it was sent last */
+    int64_t final_through;        /* Unix seconds, as Redis says */
 };
 
 struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts)
@@ -52,6 +54,8 @@ struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts)
     int64_t rate = parts->config->publish.max_rate;
     l->with = *parts;
     l->writer.format = parts->config->kafka.format;
+    l->writer.program = parts->program;
+    l->writer.deployment = parts->config->kafka.deployment;
     l->records_most = rate > 0 && rate < RECORDS_MAX ? (size_t)rate : RECORDS_MAX;
     l->records_max = l->records_most;
     l->raised_ms = clock_steady_ms(parts->clock);
@@ -72,14 +76,29 @@ static int64_t now_ms(const struct publish_loop *l)
 
 /* ---- committing ---- */
 
+/* Adds to the open transaction the state of each partition that was taken from since the last commit. */
+static enum producer_status send_epochs(struct publish_loop *l)
+{
+    struct outbox *o = l->with.outbox;
+    enum producer_status status = PRODUCER_DONE;
+    for (int p = 0; p < outbox_partitions(o) && status == PRODUCER_DONE; p++)
+        if (o->epochs[p].untold) {
+            struct record record = record_epoch(&l->writer, p, o->epochs[p].id, o->epochs[p].taken);
+            status = producer_send(l->with.producer, &record);
+        }
+    return status;
+}
+
 /* Confirms the lease, then commits what was SENT. DONE: all of it is in Kafka, also when it is nothing. */
 static enum round_status commit(struct publish_loop *l, enum producer_status sent)
 {
     struct publish_counters *counters = l->with.counters;
     int64_t rate = l->with.config->publish.max_rate;
-    size_t records = producer_pending(l->with.producer);
-    if (sent == PRODUCER_DONE && records == 0)
+    if (sent == PRODUCER_DONE && producer_pending(l->with.producer) == 0)
         return ROUND_DONE;
+    if (sent == PRODUCER_DONE)
+        sent = send_epochs(l);
+    size_t records = producer_pending(l->with.producer);
     if (sent == PRODUCER_DONE && !lease_confirm(l->with.lease))
         return ROUND_LEASE_LOST;
     if (sent == PRODUCER_DONE)
@@ -87,6 +106,8 @@ static enum round_status commit(struct publish_loop *l, enum producer_status sen
     if (sent != PRODUCER_DONE)
         return sent == PRODUCER_FENCED ? ROUND_FENCED : ROUND_FAILED;
     assert(producer_pending(l->with.producer) == 0);
+    for (int p = 0; p < outbox_partitions(l->with.outbox); p++)
+        l->with.outbox->epochs[p].untold = false;
     atomic_fetch_add(&counters->records, records);
     atomic_fetch_add(&counters->transactions, 1);
     atomic_store(&counters->last_commit_ms, clock_now_ms(l->with.clock));
@@ -105,7 +126,7 @@ static struct outbox_list list_grown(struct round *r)
     struct outbox_minutes *found = arena_alloc(r->arena, (size_t)partitions * sizeof(*found));
     for (int p = 0; p < partitions; p++)
         if (!outbox_grown(r->outbox, p, r->arena, &found[p])) {
-            r->complete = false;
+            round_miss(r, p);
             found[p].n = 0;
         }
     return outbox_list_join(r->arena, found, partitions);
@@ -132,6 +153,11 @@ static enum round_status publish_lesson_minutes(struct publish_loop *l, struct r
             r->complete = false;
             continue;
         }
+        for (int p = 0; p < outbox_partitions(r->outbox); p++)
+            if (sums[n].parts[p].unreadable) {
+                round_hold_back(r, minute);
+                r->held_by[p] = true;
+            }
         for (size_t k = 0; k < sums[n].n && sent == PRODUCER_DONE; k++) {
             struct record record = record_lesson_minute(r->writer, minute, &sums[n].sums[k]);
             sent = producer_send(r->producer, &record);
@@ -179,18 +205,19 @@ static enum round_status publish_watermark(struct publish_loop *l, const struct 
     struct watermark w = watermark_after(l, r);
     bool is_news = l->watermark_sent_ms == 0 || w.published_through > l->watermark.published_through ||
                    w.final_through > l->watermark.final_through ||
+                   memcmp(l->held_by, r->held_by, sizeof(l->held_by)) != 0 ||
                    now_ms(l) - l->watermark_sent_ms >= WATERMARK_EVERY_MS;
     /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. */
     if (!is_news || !publish_raise_watermark(l->with.outbox, &w))
         return ROUND_DONE;
     if (w.published_through == 0)
         return ROUND_DONE; /* Nothing is known yet, here or elsewhere. */
-    struct record record = record_watermark(&l->writer, l->with.config->kafka.deployment, w.published_through,
-        w.final_through, clock_now_ms(l->with.clock));
+    struct record record = record_watermark(&l->writer, &w, r->held_by, outbox_partitions(l->with.outbox));
     enum round_status status = commit(l, producer_send(l->with.producer, &record));
     if (status == ROUND_DONE) {
         assert(w.published_through >= l->watermark.published_through);
         l->watermark = w;
+        memcpy(l->held_by, r->held_by, sizeof(l->held_by));
         l->watermark_sent_ms = now_ms(l);
         atomic_store(&l->with.counters->published_through, w.published_through);
         atomic_store(&l->with.counters->final_through, w.final_through);
@@ -242,6 +269,7 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
     }
     if (!last && now_ms(l) < l->paced_until_ms) {
         r.complete = false; /* It has not looked at all. */
+        memcpy(r.held_by, l->held_by, sizeof(r.held_by));
         return publish_watermark(l, &r);
     }
     enum round_status status = publish(l, &r);

@@ -31,6 +31,7 @@ enum round_status {
 /* Borrowed. */
 struct publish_loop_parts {
     const struct config *config;
+    const char *program;
     const struct clock *clock;
     struct outbox *outbox;
     struct producer *producer;

@@ -34,6 +34,7 @@ enum {
 struct publisher {
     const struct clock *clock;
     struct log *log;
+    char *program;
     char *holder;
     struct outbox *outbox;
     struct producer *producer;
@@ -239,8 +240,8 @@ static void *run(void *ctx)
 
 /* ---- the interface ---- */
 
-struct publisher *publisher_start(const struct config *config, const char *brokers, const char *holder,
-    struct monitor *monitor, const struct clock *clock, struct log *log)
+struct publisher *publisher_start(const struct config *config, const char *program, const char *brokers,
+    const char *holder, struct monitor *monitor, const struct clock *clock, struct log *log)
 {
     struct publisher *p = mem_zalloc(sizeof(*p));
     /* Small pieces are joined when they are given back. Else malloc joins all of them whenever a large one is
@@ -248,6 +249,7 @@ struct publisher *publisher_start(const struct config *config, const char *broke
     mallopt(M_MXFAST, 0);
     p->clock = clock;
     p->log = log;
+    p->program = mem_strdup(program);
     p->holder = mem_strdup(holder);
     p->backoff_ms = BACKOFF_FIRST_MS;
     atomic_init(&p->deadline_ms, INT64_MAX);
@@ -256,8 +258,9 @@ struct publisher *publisher_start(const struct config *config, const char *broke
     set_state(p, "starting");
     p->outbox = outbox_new(config, monitor, log);
     p->lease = (struct lease){.outbox = p->outbox, .clock = clock, .holder = p->holder};
-    p->producer = producer_new(config, clock, brokers, (struct producer_caller){renew, p}, log);
-    struct publish_loop_parts parts = {config, clock, p->outbox, p->producer, &p->lease, &p->counters};
+    p->producer = producer_new(config, p->program, clock, brokers, (struct producer_caller){renew, p}, log);
+    struct publish_loop_parts parts = {
+        config, p->program, clock, p->outbox, p->producer, &p->lease, &p->counters};
     p->loop = publish_loop_new(&parts);
     if (pthread_create(&p->thread, NULL, run, p) != 0)
         abort();
@@ -288,6 +291,7 @@ void publisher_stop(struct publisher *p, int64_t deadline_ms)
     outbox_free(p->outbox);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
+    free(p->program);
     free(p->holder);
     free(p);
 }

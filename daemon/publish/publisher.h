@@ -24,8 +24,8 @@ struct publisher;
  * lease. Borrows the rest until publisher_stop(). A broker that cannot be reached or a missing topic is
  * logged by name and tried again; it never keeps the daemon from accepting.
  */
-struct publisher *publisher_start(const struct config *config, const char *brokers, const char *holder,
-    struct monitor *monitor, const struct clock *clock, struct log *log);
+struct publisher *publisher_start(const struct config *config, const char *program, const char *brokers,
+    const char *holder, struct monitor *monitor, const struct clock *clock, struct log *log);
 
 const struct publish_counters *publisher_counters(const struct publisher *p);
 

@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/slice.h"
 #include "config/config.h"
@@ -16,6 +17,8 @@
 struct learner_masks;
 struct lesson_mask;
 struct lesson_sum;
+struct learner_total;
+struct watermark;
 
 enum record_kind {
     RECORD_LEARNER_LESSON,
@@ -25,8 +28,11 @@ enum record_kind {
     RECORD_KINDS
 };
 
-/* The topic that holds records of KIND and no other. */
-const char *record_topic(enum record_kind kind);
+enum { RECORD_TOPIC_MAX = 96 };
+
+/* The topic that holds records of KIND and no other: "<PREFIX>.learner-lessons" and so on. PREFIX is an id.
+ */
+void record_topic(enum record_kind kind, const char *prefix, char name[static RECORD_TOPIC_MAX]);
 
 /* What the records' header `content-type` says. */
 const char *record_content_type(enum record_format format);
@@ -41,22 +47,29 @@ struct record {
     int64_t time_ms;
 };
 
-/* Set `format` and zero the rest. */
+/* Set the first three, which are borrowed, and zero the rest. */
 struct record_writer {
     enum record_format format;
+    const char *program; /* the catalog's */
+    const char *deployment;
     struct buf key;
     struct buf route;
     struct buf value;
+    struct arena message; /* the message's strings and list */
 };
 
 void record_writer_free(struct record_writer *w);
 
-/* MINUTE (Unix seconds / 60) is the one whose mask was taken: it dates the record. */
-struct record record_learner_lesson(struct record_writer *w, int64_t minute,
-    const struct learner_masks *learner, const struct lesson_mask *mask);
+/* Dated by the last minute, which only rises. */
+struct record record_learner_lesson(struct record_writer *w, const struct learner_total *of);
+/* MASK has its total. MINUTE (Unix seconds / 60) is the one whose mask was taken. */
 struct record record_learner_minute(struct record_writer *w, int64_t minute,
     const struct learner_masks *learner, const struct lesson_mask *mask);
 struct record record_lesson_minute(struct record_writer *w, int64_t minute, const struct lesson_sum *sum);
-/* Watermarks in Unix seconds. */
-struct record record_watermark(struct record_writer *w, const char *deployment, int64_t published_through,
-    int64_t final_through, int64_t now_ms);
+
+/* The deployment's watermark; its published_through dates it. HELD_BY[p]: partition p cannot be published. */
+struct record record_watermark(
+    struct record_writer *w, const struct watermark *watermark, const bool *held_by, int partitions);
+
+/* The state of a partition. Its time is EPOCH + TAKEN ms, so that it rises with both. */
+struct record record_epoch(struct record_writer *w, int partition, int64_t epoch, int64_t taken);

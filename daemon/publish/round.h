@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "redis/topology.h"
+
 struct arena;
 struct outbox;
 struct producer;
@@ -28,8 +30,9 @@ struct round {
     int64_t publish_before; /* the round publishes minutes before this one; none of them is still to come */
     bool running;           /* minutes that are not yet due are published too */
     bool complete;          /* every server has answered all that was asked */
-    bool more;              /* something was left that the next round can publish */
-    int64_t oldest_left;    /* the oldest minute that was left; INT64_MAX: none was */
+    bool held_by[PARTITIONS_MAX]; /* partitions that could not be published as they should be */
+    bool more;                    /* something was left that the next round can publish */
+    int64_t oldest_left;          /* the oldest minute that was left; INT64_MAX: none was */
 };
 
 /* Notes that MINUTE is not wholly published, although nothing is left to do for it now. */
@@ -37,6 +40,13 @@ static inline void round_hold_back(struct round *r, int64_t minute)
 {
     if (minute < r->oldest_left)
         r->oldest_left = minute;
+}
+
+/* Notes that the server of PARTITION has not answered all that was asked. */
+static inline void round_miss(struct round *r, int partition)
+{
+    r->complete = false;
+    r->held_by[partition] = true;
 }
 
 /* Notes that MINUTE is not wholly published, and that the next round goes on with it. */

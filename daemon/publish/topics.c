@@ -7,11 +7,13 @@
 
 #include "config/config.h"
 #include "publish/kafka_client.h"
+#include "publish/record.h"
 
-enum { TOPICS = 4, PARTITIONS = 12, COPIES_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
+enum { PARTITIONS = 12, COPIES_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
+
+#define DAYS_400 "34560000000" /* ms */
 
 struct topic_policy {
-    const char *name;
     int partitions;
     struct {
         const char *name;
@@ -19,11 +21,11 @@ struct topic_policy {
     } properties[PROPERTIES]; /* ended by a NULL name */
 };
 
-static const struct topic_policy policies[TOPICS] = {
-    {TOPIC_LEARNER_LESSONS, PARTITIONS, {{"cleanup.policy", "compact"}}},
-    {TOPIC_LEARNER_MINUTES, PARTITIONS, {{"cleanup.policy", "delete"}, {"retention.ms", "7776000000"}}},
-    {TOPIC_LESSON_MINUTES, PARTITIONS, {{"cleanup.policy", "compact"}}},
-    {TOPIC_WATERMARKS, 1, {{"cleanup.policy", "compact"}}},
+static const struct topic_policy policies[RECORD_KINDS] = {
+    [RECORD_LEARNER_LESSON] = {PARTITIONS, {{"cleanup.policy", "compact"}}},
+    [RECORD_LEARNER_MINUTE] = {PARTITIONS, {{"cleanup.policy", "delete"}, {"retention.ms", DAYS_400}}},
+    [RECORD_LESSON_MINUTE] = {PARTITIONS, {{"cleanup.policy", "compact,delete"}, {"retention.ms", DAYS_400}}},
+    [RECORD_WATERMARK] = {1, {{"cleanup.policy", "compact"}}},
 };
 
 static bool read_results(rd_kafka_event_t *event, const char *brokers, char **error)
@@ -52,26 +54,28 @@ static bool read_results(rd_kafka_event_t *event, const char *brokers, char **er
     return good;
 }
 
-static bool create(rd_kafka_t *kafka, const char *brokers, int replicas, char **error)
+static bool create(rd_kafka_t *kafka, const char *prefix, const char *brokers, int replicas, char **error)
 {
-    rd_kafka_NewTopic_t *topics[TOPICS];
-    for (int i = 0; i < TOPICS; i++) {
+    rd_kafka_NewTopic_t *topics[RECORD_KINDS];
+    for (int i = 0; i < RECORD_KINDS; i++) {
         const struct topic_policy *policy = &policies[i];
+        char name[RECORD_TOPIC_MAX];
         char why[256];
-        topics[i] = rd_kafka_NewTopic_new(policy->name, policy->partitions, replicas, why, sizeof(why));
+        record_topic((enum record_kind)i, prefix, name);
+        topics[i] = rd_kafka_NewTopic_new(name, policy->partitions, replicas, why, sizeof(why));
         for (int k = 0; k < PROPERTIES && policy->properties[k].name != NULL; k++)
             rd_kafka_NewTopic_set_config(topics[i], policy->properties[k].name, policy->properties[k].value);
         if (replicas > 1)
             rd_kafka_NewTopic_set_config(topics[i], "min.insync.replicas", "2");
     }
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
-    rd_kafka_CreateTopics(kafka, topics, TOPICS, NULL, queue);
+    rd_kafka_CreateTopics(kafka, topics, RECORD_KINDS, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, ANSWER_MS);
     bool good = read_results(event, brokers, error);
     if (event != NULL)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
-    rd_kafka_NewTopic_destroy_array(topics, TOPICS);
+    rd_kafka_NewTopic_destroy_array(topics, RECORD_KINDS);
     return good;
 }
 
@@ -90,7 +94,7 @@ bool topics_create(const struct config *config, const char *brokers, char **erro
     } else {
         int n = found->broker_cnt;
         rd_kafka_metadata_destroy(found);
-        good = create(kafka, brokers, n < COPIES_MAX ? n : COPIES_MAX, error);
+        good = create(kafka, config->kafka.topic_prefix, brokers, n < COPIES_MAX ? n : COPIES_MAX, error);
     }
     rd_kafka_destroy(kafka);
     return good;

@@ -146,7 +146,7 @@ static bool start_publisher(struct daemon *d)
     char holder[128];
     d->brokers = d->config->kafka.brokers;
     if (strcmp(d->brokers, "embedded") == 0) {
-        d->embedded = embedded_kafka_start(d->log, &error);
+        d->embedded = embedded_kafka_start(d->config->kafka.topic_prefix, d->log, &error);
         if (d->embedded == NULL) {
             report(d, "start_failed", error);
             return false;
@@ -159,7 +159,8 @@ static bool start_publisher(struct daemon *d)
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         abort();
     snprintf(holder, sizeof(holder), "%s/%d/%016llx", host, (int)getpid(), random);
-    d->publisher = publisher_start(d->config, d->brokers, holder, d->monitor, &d->clock, d->log);
+    d->publisher = publisher_start(
+        d->config, d->policy->catalog->program, d->brokers, holder, d->monitor, &d->clock, d->log);
     return true;
 }
 

@@ -14,7 +14,7 @@ static const char *const commands[] = {"GET " PERMISSIONS_KEY, "SET " PERMISSION
     "HINCRBY " PERMISSIONS_KEY " x 1", "MEMORY USAGE " PERMISSIONS_KEY, "SADD " PERMISSIONS_KEY " x",
     "SREM " PERMISSIONS_KEY " x", "SMEMBERS " PERMISSIONS_KEY, "SISMEMBER " PERMISSIONS_KEY " x",
     "SSCAN " PERMISSIONS_KEY " 0", "ZADD " PERMISSIONS_KEY " 0 x", "ZREM " PERMISSIONS_KEY " x",
-    "ZRANGE " PERMISSIONS_KEY " 0 0", NULL};
+    "ZRANGE " PERMISSIONS_KEY " 0 0", "TIME", NULL};
 
 const struct redis_library functions_library = {
     .name = STORE_LIBRARY,

@@ -8,19 +8,21 @@
 --   w:<bucket>  learner -> 1, then for each lesson: length, id, ten masks of 8 bytes (one a minute)
 --   t:<learner> lesson  -> 1, watched seconds u32, last minute u32, length, course id,
 --                          then merged media intervals [from, to) in ms, u32 each, sorted and disjoint
---   l:<minute>  lesson  -> 1, seconds u32, learners u32, course id
+--   l:<minute>  lesson  -> 1, seconds u32, learners u32, seconds that are published u32, course id
 -- A mask is two words of 30 bits, low first, so that bit operations (signed, 32 bits) never see a sign.
 --
 -- A value of another format byte is of a build that may run beside this one, and a value may be spoiled. `apply` answers
--- UNREADABLE for the runs of a learner whose masks or total it cannot read, credits everybody else in the call, and leaves
--- a lesson's sum that it cannot read as it is. Every other function that meets a value of another format fails, with an
+-- UNREADABLE for the runs of a learner whose masks or total it cannot read, and credits everybody else in the call. It and
+-- `settle_sums` leave a lesson's sum that they cannot read as it is. Every other function that meets a value of another format fails, with an
 -- error that begins with FORMAT and names the key, and has written nothing by then.
 --
 -- An error half-way (a key of a wrong type) does not undo what a function has written. So `apply` reads and computes first
 -- and writes last, dirty marks before masks: whatever it stops at, nothing is credited that nobody will publish. `watermark`,
--- `lease`, `take` and `settle_sums` make one write, as the last thing they do. Two functions read again after a write:
---   `settle` asks whether the dirty set is empty once its learners have left it. If it stops there, the minute stays due;
---     the next take finds the set without the learners who left it, whose masks were published, and settles once more.
+-- `lease` makes one write, as the last thing it does; `take` writes into one hash only; the second write of `settle_sums`,
+-- which takes a minute from a list, needs nothing but the first. Two functions read again after a write:
+--   `settle` asks whether the dirty set is empty once its learners have left it, and what is committed. If it stops there,
+--     the minute stays due; the next take finds the set without the learners who left it, whose masks were published, and
+--     settles once more.
 --   `retire` makes one dirty minute after the other due, each of which is right without the others, and then does nothing
 --     else. Where nothing is dirty, its only writes are an UNLINK and a SET, which no type of a key can refuse.
 --
@@ -38,7 +40,9 @@ local PIECE = 11          -- bytes of a run's seconds in one minute, in the argu
 local NOTHING = '\0\0\0\0\0\0\0\0' -- a mask
 local INTERVALS_MAX = 500 -- media intervals of one learner and lesson; a further one is not covered
 local MEDIA_MAX = 4294967295 -- ms; what an interval's ends can hold
+local SUM = 13            -- bytes of an l value before its course
 local SUMS_KEPT = 4096    -- entries of the working memory that outlive a call
+local PORTION = 1000      -- of what Lua can unpack at once
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
 local SETTLED, WAITS = 1, 2 -- flags in the argument of `apply`
 local COUNTS, WHOLE, UNREADABLE = '\0', '\1', '\2' -- how the answer to a run begins
@@ -383,14 +387,15 @@ local function grown_sums(minute)
   local values = redis.call('HMGET', sums_keys[minute], unpack(fields))
   local sums, n = {}, 0
   for i, lesson in ipairs(grown) do
-    local value, sum, learners = values[i], seconds[base + lesson], firsts[base + lesson]
-    local readable = not value or #value >= 9 and byte(value, 1) == FORMAT_BYTE
+    local value, sum, learners, published = values[i], seconds[base + lesson], firsts[base + lesson], 0
+    local readable = not value or #value >= SUM and byte(value, 1) == FORMAT_BYTE
     if value and readable then
-      local known_sum, known_learners = unpack_struct('<I4I4', value, 2)
+      local known_sum, known_learners
+      known_sum, known_learners, published = unpack_struct('<I4I4I4', value, 2)
       sum, learners = sum + known_sum, learners + known_learners
     end
     if readable then
-      sums[n + 1], sums[n + 2] = fields[i], FORMAT .. pack('<I4I4', sum, learners) .. courses[lesson]
+      sums[n + 1], sums[n + 2] = fields[i], FORMAT .. pack('<I4I4I4', sum, learners, published) .. courses[lesson]
       n = n + 2
     end
   end
@@ -474,11 +479,17 @@ local function probe()
 end
 
 -- The write of the publisher's barrier, behind what it has read of a partition: everything that was read was written
--- before this write, so a replica that has this write has all of it.
+-- before this write, so a replica that has this write has all of it. The first one gives the partition its epoch.
 -- KEYS epoch
--- -> how often the partition was taken from
+-- -> id: when the epoch was made, in Unix ms; taken: how often the partition was taken from in it
 local function take(keys)
-  return redis.call('HINCRBY', keys[1], 'taken', 1)
+  local id = redis.call('HGET', keys[1], 'id')
+  if not id then
+    local now = redis.call('TIME')
+    id = now[1] * 1000 + math.floor(now[2] / 1000)
+    redis.call('HSET', keys[1], 'id', string.format('%d', id))
+  end
+  return {tonumber(id), redis.call('HINCRBY', keys[1], 'taken', 1)}
 end
 
 -- The masks of SLOT in VALUE that are not empty: length, id, lo, hi of each, as the daemon packs what it has published.
@@ -493,39 +504,57 @@ local function masks_of(value, slot)
   return masks
 end
 
--- A learner leaves the dirty set only if its masks are still the published ones; a minute leaves `due` only when its set is empty.
--- KEYS due, d, w   ARGV minute, then learner and published masks in turn
+-- A learner leaves the dirty set only if its masks are still the published ones; a minute leaves `due` only when its set
+-- is empty. `committed` says which of the epoch's takes, at least, was published last.
+-- KEYS due, d, w, epoch   ARGV minute, taken, then learner and published masks in turn
 -- -> how many learners left
 local function settle(keys, args)
   fetch_libraries()
   local slot = tonumber(args[1]) % 10
   local names, settled = {}, {}
-  for i = 2, #args, 2 do names[#names + 1] = args[i] end
+  for i = 3, #args, 2 do names[#names + 1] = args[i] end
   if #names > 0 then
     local values = redis.call('HMGET', keys[3], unpack(names))
     for i, name in ipairs(names) do
       local value = values[i] or FORMAT
       if byte(value, 1) ~= FORMAT_BYTE then refuse_format(byte(value, 1), keys[3], name) end
-      if masks_of(value, slot) == args[2 * i + 1] then settled[#settled + 1] = name end
+      if masks_of(value, slot) == args[2 * i + 2] then settled[#settled + 1] = name end
     end
   end
   local left = #settled > 0 and redis.call('SREM', keys[2], unpack(settled)) or 0
   if redis.call('EXISTS', keys[2]) == 0 then redis.call('ZREM', keys[1], args[1]) end
+  if tonumber(args[2]) > tonumber(redis.call('HGET', keys[4], 'committed') or 0) then
+    redis.call('HSET', keys[4], 'committed', args[2])
+  end
   return left
 end
 
--- A minute leaves `ld` only if its sums are those that were published.
--- KEYS ld, l   ARGV minute, published seconds of this partition
+-- Notes what was published of a minute's sums; the minute leaves `ld` once nothing of them is owed to Kafka.
+-- KEYS ld, l   ARGV minute, then lesson and published seconds of this partition in turn
+-- -> 1 where the minute left
 local function settle_sums(keys, args)
   fetch_libraries()
-  local seconds = 0
-  for _, value in ipairs(redis.call('HVALS', keys[2])) do
-    local format, sum = unpack_struct('<BI4', value, 1)
-    if format ~= FORMAT_BYTE then refuse_format(format, keys[2]) end
-    seconds = seconds + sum
+  local published, changed, owed = {}, {}, false
+  for i = 2, #args, 2 do published[args[i]] = tonumber(args[i + 1]) end
+  local stored = redis.call('HGETALL', keys[2])
+  for i = 1, #stored, 2 do
+    local lesson, value = stored[i], stored[i + 1]
+    if #value < SUM or byte(value, 1) ~= FORMAT_BYTE then
+      owed = true
+    else
+      local sum, learners, before = unpack_struct('<I4I4I4', value, 2)
+      local now = published[lesson] or 0
+      if now > before then
+        changed[#changed + 1] = lesson
+        changed[#changed + 1] = FORMAT .. pack('<I4I4I4', sum, learners, now) .. sub(value, SUM + 1)
+      end
+      owed = owed or sum > now and sum > before
+    end
   end
-  if seconds > tonumber(args[2]) then return 0 end
-  return redis.call('SREM', keys[1], args[1])
+  for i = 1, #changed, PORTION do
+    redis.call('HSET', keys[2], unpack(changed, i, math.min(i + PORTION - 1, #changed)))
+  end
+  return owed and 0 or redis.call('SREM', keys[1], args[1])
 end
 
 -- Makes the minutes of a bucket due that still have a dirty learner. If `due` was lost, they would never be published

@@ -93,7 +93,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
  * Field and value in turn. Lessons whose value is malformed are left out and logged. False when there is
  * something else than strings, which no hash holds.
  */
-static bool read_lessons(struct progress *p, const redisReply *reply, struct store_lesson *lessons, size_t *n)
+static bool read_lessons(struct progress *p, const redisReply *reply, struct lesson_total *lessons, size_t *n)
 {
     for (size_t i = 0; i < reply->elements; i += 2) {
         struct slice value;
@@ -118,7 +118,7 @@ static void refuse_malformed(const struct ask *ask)
 static void tell_totals(const struct ask *ask, const redisReply *reply)
 {
     size_t room = reply_is_array(reply) ? reply->elements / 2 + 1 : 1;
-    struct store_lesson *lessons = mem_zalloc(room * sizeof(*lessons));
+    struct lesson_total *lessons = mem_zalloc(room * sizeof(*lessons));
     size_t n = 0;
     bool ok = reply_is_array(reply) && read_lessons(ask->progress, reply, lessons, &n);
     if (reply != NULL && !ok)

@@ -19,7 +19,7 @@ struct monitor;
 struct progress;
 
 /* OK false: Redis could not answer. LESSONS live only during the call. */
-typedef void store_progress_done(void *ctx, bool ok, const struct store_lesson *lessons, size_t n);
+typedef void store_progress_done(void *ctx, bool ok, const struct lesson_total *lessons, size_t n);
 
 /* OK false: Redis could not answer. MINUTES, oldest first, live only during the call. */
 typedef void store_minutes_done(void *ctx, bool ok, const struct store_minute *minutes, size_t n);

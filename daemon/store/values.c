@@ -36,27 +36,31 @@ bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena
     return c.ok;
 }
 
-static int64_t covered_seconds(struct cursor *c)
+/* Distinct seconds of the video. False when INTERVALS are not sorted and disjoint. */
+static bool count_covered(struct slice intervals, int64_t *seconds)
 {
-    int64_t sum = 0;
-    while (c->ok && c->at < c->end) {
-        int64_t from = cursor_take_u32(c);
-        int64_t to = cursor_take_u32(c);
-        c->ok = c->ok && from <= to;
-        sum += to / 1000 - from / 1000;
+    struct cursor c = cursor_of(intervals);
+    int64_t end = -1;
+    *seconds = 0;
+    while (c.ok && c.at < c.end) {
+        int64_t from = cursor_take_u32(&c);
+        int64_t to = cursor_take_u32(&c);
+        c.ok = c.ok && from > end && from <= to;
+        end = to;
+        *seconds += to / 1000 - from / 1000;
     }
-    return sum;
+    return c.ok;
 }
 
-bool values_decode_total(struct slice value, struct store_lesson *out)
+bool values_decode_total(struct slice value, struct lesson_total *out)
 {
     struct cursor c = cursor_of(value);
     bool known = cursor_take_u8(&c) == VALUE_FORMAT;
     out->watched_seconds = cursor_take_u32(&c);
     out->last_minute = cursor_take_u32(&c);
     out->course = cursor_take_counted(&c);
-    out->covered_seconds = covered_seconds(&c);
-    return known && c.ok;
+    out->covered = cursor_take(&c, cursor_left(&c));
+    return known && c.ok && count_covered(out->covered, &out->covered_seconds);
 }
 
 bool values_decode_sum(struct slice value, struct lesson_sum *out)
@@ -65,6 +69,7 @@ bool values_decode_sum(struct slice value, struct lesson_sum *out)
     bool known = cursor_take_u8(&c) == VALUE_FORMAT;
     out->watched_seconds = cursor_take_u32(&c);
     out->learners = cursor_take_u32(&c);
+    out->published_seconds = cursor_take_u32(&c);
     out->course = cursor_take(&c, cursor_left(&c));
     return known && c.ok;
 }

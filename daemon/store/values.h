@@ -15,14 +15,28 @@
 enum { VALUE_FORMAT = 1, VALUE_HALF_BITS = 30 };
 #define VALUE_HALF_MASK (((uint64_t)1 << VALUE_HALF_BITS) - 1)
 
+/* What a learner has of a lesson, of all time. */
+struct lesson_total {
+    struct slice lesson;
+    struct slice course;
+    int64_t watched_seconds;
+    int64_t covered_seconds;
+    int64_t last_minute;  /* the newest minute with a watched second, Unix seconds / 60 */
+    struct slice covered; /* sorted and disjoint stretches of the video: [from, to) in ms, u32 each */
+    int64_t epoch;        /* of the partition that has it */
+};
+
+struct learner_total {
+    struct slice portal;
+    struct slice learner;
+    const struct lesson_total *total;
+};
+
 /* One lesson of one learner in the minute that was taken. */
 struct lesson_mask {
     struct slice lesson;
-    struct slice course;
-    uint64_t mask;           /* of the minute */
-    int64_t watched_seconds; /* all time */
-    int64_t covered_seconds; /* all time */
-    int64_t last_minute;     /* the newest minute with a watched second, Unix seconds / 60 */
+    uint64_t mask;                    /* of the minute */
+    const struct lesson_total *total; /* NULL until it was read */
 };
 
 struct learner_masks {
@@ -39,15 +53,7 @@ struct lesson_sum {
     struct slice course;
     int64_t watched_seconds;
     int64_t learners;
-};
-
-/* One lesson of a learner's progress. */
-struct store_lesson {
-    struct slice lesson;
-    struct slice course;
-    int64_t watched_seconds;
-    int64_t covered_seconds;
-    int64_t last_minute;
+    int64_t published_seconds; /* of the watched ones */
 };
 
 /* A lesson's watched seconds in one minute. */
@@ -76,8 +82,9 @@ void values_encode_mask(struct buf *b, struct slice lesson, uint64_t mask);
 bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena, struct learner_masks *out)
     __attribute__((warn_unused_result));
 
-/* A value of t:<learner> into OUT (without the lesson). False when it is malformed. */
-bool values_decode_total(struct slice value, struct store_lesson *out) __attribute__((warn_unused_result));
+/* A value of t:<learner> into OUT (without lesson and epoch), which points into it. False when it is
+ * malformed. */
+bool values_decode_total(struct slice value, struct lesson_total *out) __attribute__((warn_unused_result));
 
-/* A value of l:<minute> into OUT (without the lesson). False when it is malformed. */
+/* A value of l:<minute> into OUT (without the lesson), which points into it. False when it is malformed. */
 bool values_decode_sum(struct slice value, struct lesson_sum *out) __attribute__((warn_unused_result));

@@ -9,7 +9,7 @@ from harness.catalog import DAY_MS, MINUTE_MS, NOW_MS
 from harness.ledger import Ledger
 from harness.model import Model
 from harness.player import Player, accepted, run
-from harness.records import LEARNER_LESSONS, WATERMARKS, Merged, read_topics
+from harness.records import LEARNER_LESSONS, WATERMARKS, Merged, read_topics, watermarks
 from harness.service import wait_until
 
 GONE = "event=history_gone"
@@ -98,7 +98,7 @@ def test_watermarks_do_not_fall_with_history(kafka, new_minuted, redis):
     minuted = new_minuted(redis, kafka.brokers).start(int(time.time() * 1000) - 3 * DAY_MS)
 
     def marks(name):
-        return [r.value.get(name, 0) for r in read_topics(kafka.brokers, (WATERMARKS,))]
+        return [value[name] for value in watermarks(read_topics(kafka.brokers, (WATERMARKS,)))]
 
     def send_everywhere():
         """A run in every partition, so that each has a floor."""

@@ -18,7 +18,7 @@ from harness.http_client import HttpClient
 from harness.model import Model
 from harness.player import Player, patiently, run
 from harness.process import WallClock, memory
-from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, WATERMARKS, Merged, bits, learner_of, read_topics
+from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, Merged, bits, learner_of, read_topics, watermarks
 from harness.redis_server import RedisServer
 from harness.redis_truth import Truth
 from harness.service import PATIENCE_S, wait_until
@@ -179,8 +179,8 @@ def check_agreement(population, probers, redis_client, brokers):
     return merged
 
 
-def watermarks(records):
-    return [r.value["published_through"] for r in records if r.topic == WATERMARKS]
+def published_through(records):
+    return [value["published_through"] for value in watermarks(records)]
 
 
 def settled_before(minuted, ms):
@@ -227,7 +227,7 @@ def test_kafka_away_for_an_hour(kafka, new_minuted, redis, clock):
     wait_until(lambda: settled_before(minuted, minuted.now_ms()), "what is due is published")
     wait_until(lambda: len(quiet.seconds) >= PROBES_MIN, "there are heartbeats enough to judge a quiet time by")
     quiet.finish()
-    watermarks_before = watermarks(read_topics(kafka.brokers))
+    watermarks_before = published_through(read_topics(kafka.brokers))
 
     kafka.kill()
     backlog = Backlog(minuted, redis.client)
@@ -261,7 +261,7 @@ def test_kafka_away_for_an_hour(kafka, new_minuted, redis, clock):
     assert kept < each / 2
     wait_until(lambda: settled_before(minuted, minuted.now_ms()), "the watermark has come to the present")
     merged = check_agreement(population, [quiet, busy], redis.client, kafka.brokers)
-    moved = watermarks(merged.records)
+    moved = published_through(merged.records)
     assert moved[:len(watermarks_before)] == watermarks_before
     assert moved == sorted(moved)
     assert moved[-1] >= (began_ms + population.watched_ms) / 1000 - 3 * 60

@@ -105,12 +105,13 @@ static void check_minutes(struct slice value)
 
 static void check_total(struct slice answer)
 {
-    struct store_lesson lesson = {0};
+    struct lesson_total lesson = {0};
     if (!values_decode_total(answer, &lesson))
         return;
     assert(lesson.watched_seconds >= 0 && lesson.covered_seconds >= 0 && lesson.last_minute >= 0);
     assert(lesson.course.ptr >= answer.ptr && lesson.course.len <= UINT8_MAX);
-    assert(lesson.course.ptr + lesson.course.len <= answer.ptr + answer.len);
+    assert(lesson.course.ptr + lesson.course.len == lesson.covered.ptr);
+    assert(lesson.covered.ptr + lesson.covered.len == answer.ptr + answer.len && lesson.covered.len % 8 == 0);
 }
 
 static void check_sum(struct slice answer)
@@ -122,6 +123,7 @@ static void check_sum(struct slice answer)
         buf_append_u8(&again, FORMAT);
         buf_append_u32(&again, (uint32_t)sum.watched_seconds);
         buf_append_u32(&again, (uint32_t)sum.learners);
+        buf_append_u32(&again, (uint32_t)sum.published_seconds);
         buf_append_slice(&again, sum.course);
         assert(slice_equal(buf_slice(&again), answer));
     }

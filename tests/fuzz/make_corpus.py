@@ -178,11 +178,12 @@ def redis_reply():
     which = ("minutes", "take", "sums", "grown", "lease", "watermark", "retire", "check")
     masks = b"\1" + text8("l-1") + struct.pack("<20I", *[(1 << 30) - 1, 5] * 10)
     watched = struct.pack("<BII", 1, 3600, 27889999) + text8("c-1") + struct.pack("<2I", 0, 15000)
-    total = struct.pack("<BII", 1, 777, 13) + b"c-1"
+    total = struct.pack("<BIII", 1, 777, 13, 700) + b"c-1"
+    epoch = [1673000000123, 7]
     replies = {
         "minutes": [[b"27883333", b"27883332"], [b"27883332"]],
-        "take": [[b"0", [b"higher/a", b"basic/b/c"]], [masks, None], watched, 7, 1],
-        "sums": [[b"l-1", total, b"l-2", total], [b"l-1", total], 7, 8, 0, 0],
+        "take": [[b"0", [b"higher/a", b"basic/b/c"]], [masks, None], watched, epoch, 1],
+        "sums": [[b"l-1", total, b"l-2", total], [b"l-1", total], epoch, epoch, 1, 0, 1, 0],
         "grown": [[b"2", b"1", b"3"]],
         "lease": [b"me"],
         "watermark": [[5, 6]],
@@ -212,7 +213,7 @@ def redis_reply():
     for i, name in enumerate(which):
         write("redis_reply", name, bytes([i]) + b"".join(map(resp, replies[name])))
         write("redis_reply", f"{name}-refused", bytes([i | 128]) + resp(ValueError("LOADING Redis is loading")))
-    write("redis_reply", "take-replicas", bytes([129]) + b"".join(map(resp, [[b"7", [b"p/a"]], [masks], watched, 7, 1, 0])))
+    write("redis_reply", "take-replicas", bytes([129]) + b"".join(map(resp, [[b"7", [b"p/a"]], [masks], watched, epoch, 1, 0])))
     unreadable = [[b"0", [b"p/a", b"p/b", b"p/c"]], [masks, masks, b"x"], ValueError("WRONGTYPE x"), watched, 7, 0]
     write("redis_reply", "take-unreadable", bytes([1]) + b"".join(map(resp, unreadable)))
     write("redis_reply", "check-replica", bytes([7]) + resp(INFO.replace(b"master", b"slave")))
@@ -336,42 +337,62 @@ def catalog():
         write("catalog", file, without_comments((ROOT / "config" / file).read_text()))
 
 
-def field(number, value):
-    """A protobuf field: bytes or a varint."""
-    if isinstance(value, bytes):
-        return bytes([number << 3 | 2, len(value)]) + value
-    data = bytes([number << 3])
+def varint(value):
+    data = b""
     while value > 0x7F:
         data += bytes([value & 0x7F | 0x80])
         value >>= 7
     return data + bytes([value])
 
 
+def field(number, value):
+    """A protobuf field: bytes or a varint."""
+    if isinstance(value, bytes):
+        return bytes([number << 3 | 2, len(value)]) + value
+    return bytes([number << 3]) + varint(value)
+
+
 def ledger_record():
-    minute, mask = 1672900800, 0x800000000000005
-    names = [field(1, b"higher"), field(2, "王/老师".encode()), field(3, b"c-1"), field(4, b"l-1")]
-    learner = "higher/l-1/王/老师"
-    ids = {"portal": "higher", "learner_id": "王/老师", "course_id": "c-1", "lesson_id": "l-1"}
-    texts = ids | {"watched_seconds": 3}
-    lesson = {"course_id": "c-1", "lesson_id": "l-1", "minute_start": minute, "watched_seconds": 77, "learners": 3}
+    minute, mask, epoch = 1672900800, 0x800000000000005, 1672900801234
+    program, names = field(1, b"winter-2023"), [field(2, b"higher"), field(3, "王/老师".encode())]
+    lesson = [field(4, b"c-1"), field(5, b"l-1")]
+    learner = "winter-2023/higher/l-1/王/老师"
+    ids = {"program": "winter-2023", "portal": "higher", "learner_id": "王/老师", "course_id": "c-1", "lesson_id": "l-1"}
+    covered = [500, 6000, 7000, 4294967295]
+    watermark = {"program": "winter-2023", "deployment": "default", "held_by": [1, 200]}
     records = [
-        (learner, b"".join(names) + field(5, 4321) + field(6, 1234) + field(7, minute),
-         texts | {"covered_seconds": 3, "last_minute_start": minute}),
-        (f"{minute}/{learner}", b"".join(names) + field(5, minute) + b"\x31" + struct.pack("<Q", mask) + field(7, 3),
-         texts | {"minute_start": minute, "seconds_mask": f"{mask:015x}"}),
-        (f"{minute}/l-1", field(1, b"c-1") + field(2, b"l-1") + field(3, minute) + field(4, 77) + field(5, 3), lesson),
-        ("default", field(1, minute + 60) + field(2, minute - 86400),
-         {"published_through": minute + 60, "final_through": minute - 86400}),
+        (0, learner, b"".join([program, *names, *lesson, field(6, 4321), field(7, 6 + 4294960),
+                               field(8, b"".join(map(varint, covered))), field(9, minute), field(10, epoch)]),
+         ids | {"watched_seconds": 3, "covered_seconds": 6 + 4294960, "covered": covered, "last_minute_start": minute,
+                "epoch": epoch}),
+        (1, f"{minute}/{learner}", b"".join([program, *names, *lesson, field(6, minute), b"\x39", struct.pack("<Q", mask),
+                                             field(8, 3)]),
+         ids | {"watched_seconds": 3, "minute_start": minute, "seconds_mask": f"{mask:015x}"}),
+        (2, f"{minute}/winter-2023/l-1", b"".join([program, field(2, b"c-1"), field(3, b"l-1"), field(4, minute),
+                                                   field(5, 77), field(6, 3)]),
+         {"program": "winter-2023", "course_id": "c-1", "lesson_id": "l-1", "minute_start": minute, "watched_seconds": 77,
+          "learners": 3}),
+        (3, "winter-2023/default", b"".join([program, field(2, b"default"), field(4, minute + 60), field(5, minute - 86400),
+                                             field(6, varint(1) + varint(200))]),
+         watermark | {"published_through": minute + 60, "final_through": minute - 86400}),
+        (3, "winter-2023/default/9", b"".join([program, field(2, b"default"), field(3, 9), field(7, epoch), field(8, 17)]),
+         watermark | {"held_by": [], "partition": 9, "epoch": epoch, "taken": 17}),
     ]
-    for topic, (key, protobuf, fields) in enumerate(records):
+    kinds = ["0", "1", "2", "3", "partition"]
+    for kind, (topic, key, protobuf, fields) in zip(kinds, records, strict=True):
         key = key.encode()
         text = json.dumps(fields, ensure_ascii=False).encode()
-        write("ledger_record", f"protobuf-{topic}", bytes([topic, len(key)]) + key + protobuf)
-        write("ledger_record", f"json-{topic}", bytes([topic + 4, len(key)]) + key + text)
-    letter = {"seconds_mask": "80000000000000g", "watched_seconds": 2}
-    text = json.dumps(records[1][2] | letter, ensure_ascii=False).encode()
-    write("ledger_record", "mask-not-hexadecimal", bytes([5, 0]) + text)
-    write("ledger_record", "wrong-sum", bytes([5, 0]) + json.dumps(records[1][2] | {"watched_seconds": 4}).encode())
+        write("ledger_record", f"protobuf-{kind}", bytes([topic, len(key)]) + key + protobuf)
+        write("ledger_record", f"json-{kind}", bytes([topic + 4, len(key)]) + key + text)
+    total, evidence = records[0][3], records[1][3]
+    for name, topic, fields in (
+            ("mask-not-hexadecimal", 1, evidence | {"seconds_mask": "80000000000000g", "watched_seconds": 2}),
+            ("wrong-sum", 1, evidence | {"watched_seconds": 4}),
+            ("stretches-not-sorted", 0, total | {"covered": [7000, 8000, 500, 6000], "covered_seconds": 7}),
+            ("stretches-without-sum", 0, total | {"covered_seconds": 4}),
+            ("both-watermarks", 3, records[3][3] | records[4][3]),
+            ("no-watermark", 3, watermark)):
+        write("ledger_record", name, bytes([topic + 4, 0]) + json.dumps(fields, ensure_ascii=False).encode())
 
 
 def is_kept(path):

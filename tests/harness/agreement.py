@@ -1,6 +1,6 @@
 """The last check of every end-to-end test: all that keep count say the same, to the second."""
 
-from .records import LEARNER_LESSONS, LEARNER_MINUTES, Merged, bits, learner_of, read_topics
+from .records import LEARNER_LESSONS, LEARNER_MINUTES, Merged, bits, learner_of, rank, read_topics
 from .redis_truth import Truth, is_settled
 from .service import PATIENCE_S, wait_until
 
@@ -37,6 +37,20 @@ def check_last_records(model, merged):
     last = {(learner_of(r.value), r.value["lesson_id"]): r.value["last_minute_start"]
             for r in merged.of_last(LEARNER_LESSONS)}
     assert last == newest
+    check_last_in_time(merged)
+
+
+def check_last_in_time(merged):
+    """So is one that orders a key's records by their time, and by (epoch, seconds)."""
+    before = {}
+    for record in merged.records:
+        assert record.timestamp_ms >= before.get((record.topic, record.key), 0), record
+        before[record.topic, record.key] = record.timestamp_ms
+    for record in merged.of_last(LEARNER_LESSONS):
+        assert rank(record.value) == rank(merged.greatest[learner_of(record.value), record.value["lesson_id"]])
+        stretches = record.value.get("covered", [])
+        assert sum(to // 1000 - start // 1000 for start, to in zip(stretches[::2], stretches[1::2], strict=True)) == \
+            record.value["covered_seconds"]
 
 
 def check_no_second_twice(minutes):

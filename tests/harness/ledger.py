@@ -18,16 +18,20 @@ def run_ledger(*argv, seconds=PATIENCE_S):
     return done.returncode, done.stdout, done.stderr
 
 
-def write_ledger(path, totals=(), minutes=()):
-    """A database as `follow` leaves it: TOTALS are (portal, learner, lesson, course, seconds), MINUTES the same with the
-    minute's start before its seconds, which are the first ones of the minute."""
+def write_ledger(path, totals=(), minutes=(), program="winter-2023"):
+    """A database as `follow` leaves it, or more in one that is there: TOTALS are (portal, learner, lesson, course, seconds),
+    MINUTES the same with the minute's start before its seconds, which are the first ones of the minute."""
+    made = path.exists()
     with sqlite3.connect(path) as db:
-        db.executescript((ROOT / "daemon" / "ledger" / "schema.sql").read_text())
-        db.execute(f"PRAGMA application_id = {int.from_bytes(b'mntL', 'big')}")
-        db.execute("PRAGMA user_version = 2")
-        db.executemany("INSERT INTO learner_lessons VALUES (?1, ?2, ?3, ?4, ?5, ?5, 1674187200, ?5, ?5, 0, 0, 0)", totals)
-        db.executemany("INSERT INTO learner_minutes VALUES (?1, ?2, ?5, ?3, ?4, ?6, ?6, 0, 0, 0)",
-                       [(*row[:5], (1 << row[5]) - 1) for row in minutes])
+        if not made:
+            db.executescript((ROOT / "daemon" / "ledger" / "schema.sql").read_text())
+            db.execute(f"PRAGMA application_id = {int.from_bytes(b'mntL', 'big')}")
+            db.execute("PRAGMA user_version = 3")
+            db.execute("INSERT INTO kafka VALUES ('minuted', '')")
+        db.executemany("INSERT INTO learner_lessons VALUES (?6, ?1, ?2, ?3, ?4, 1, ?5, ?5, 1674187200, 1, ?5, ?5, 0, 0, 0)",
+                       [(*row, program) for row in totals])
+        db.executemany("INSERT INTO learner_minutes VALUES (?7, ?1, ?2, ?5, ?3, ?4, ?6, ?6, 0, 0, 0)",
+                       [(*row[:5], (1 << row[5]) - 1, program) for row in minutes])
     return path
 
 

@@ -105,7 +105,7 @@ def decode(message):
     else:
         assert content_type == "application/protobuf", content_type
         parsed = getattr(proto("records"), MESSAGES[message.topic()]).FromString(message.value())
-        value = {field.name: v.decode() if isinstance(v, bytes) else v for field, v in parsed.ListFields()}
+        value = {field.name: v if isinstance(v, (str, int)) else list(v) for field, v in parsed.ListFields()}
     return Record(message.topic(), message.partition(), message.offset(), message.key().decode(), value, headers,
                   message.timestamp()[1])
 
@@ -117,27 +117,31 @@ class Merged:
         self.records = records
         self.last = {}
         self.masks = defaultdict(int)        # (learner, lesson, minute start) -> mask
-        self.totals = defaultdict(int)       # (learner, lesson) -> watched seconds
-        self.covered = defaultdict(int)
+        self.greatest = {}                   # (learner, lesson) -> the record with the greatest epoch and seconds
         self.lesson_minutes = {}             # (lesson, minute start) -> (watched seconds, learners)
         self.watermark = {}
+        self.epochs = {}                     # Redis's partition -> the greatest (epoch, taken)
         for record in records:
             self.last[record.topic, record.key] = record
             self._merge(record.topic, record.value)
+        self.totals = {key: value["watched_seconds"] for key, value in self.greatest.items()}
+        self.covered = {key: value["covered_seconds"] for key, value in self.greatest.items()}
 
     def _merge(self, topic, value):
         if topic == LEARNER_MINUTES:
             self.masks[learner_of(value), value["lesson_id"], value["minute_start"]] |= value["seconds_mask"]
         elif topic == LEARNER_LESSONS:
             key = learner_of(value), value["lesson_id"]
-            self.totals[key] = max(self.totals[key], value["watched_seconds"])
-            self.covered[key] = max(self.covered[key], value["covered_seconds"])
+            self.greatest[key] = max(self.greatest.get(key, value), value, key=rank)
         elif topic == LESSON_MINUTES:
             key, sums = (value["lesson_id"], value["minute_start"]), (value["watched_seconds"], value["learners"])
             self.lesson_minutes[key] = max(self.lesson_minutes.get(key, (0, 0)), sums)
+        elif "partition" in value:
+            partition, state = value["partition"], (value["epoch"], value["taken"])
+            self.epochs[partition] = max(self.epochs.get(partition, state), state)
         else:
-            for name, through in value.items():
-                self.watermark[name] = max(self.watermark.get(name, 0), through)
+            for name in ("published_through", "final_through"):
+                self.watermark[name] = max(self.watermark.get(name, 0), value[name])
 
     def minutes(self):
         return {key: bits(mask) for key, mask in self.masks.items()}
@@ -150,6 +154,16 @@ class Merged:
 
     def of_last(self, topic):
         return [record for (t, _), record in self.last.items() if t == topic]
+
+
+def rank(total):
+    """What makes a total greater than another one."""
+    return total["epoch"], total["watched_seconds"]
+
+
+def watermarks(records):
+    """What the deployment's watermarks say, without the states of partitions."""
+    return [r.value for r in records if r.topic == WATERMARKS and "partition" not in r.value]
 
 
 def learner_of(value):

@@ -87,7 +87,7 @@ int publisher_fixture_begin_unsettled(void **state)
 void publisher_fixture_start(struct publisher_fixture *f)
 {
     f->publisher = publisher_start(
-        &f->redis->config, f->brokers, "me", f->redis->monitor, &f->redis->clock, f->redis->log);
+        &f->redis->config, PROGRAM, f->brokers, "me", f->redis->monitor, &f->redis->clock, f->redis->log);
 }
 
 void publisher_fixture_stop(struct publisher_fixture *f)

@@ -19,8 +19,15 @@
 #include "patience.h"
 #include "publish/embedded_kafka.h"
 #include "publish/publisher.h"
-#include "publish/topics.h"
 #include "store_fixture.h"
+
+#define TOPIC_LEARNER_LESSONS "minuted.learner-lessons"
+#define TOPIC_LEARNER_MINUTES "minuted.learner-minutes"
+#define TOPIC_LESSON_MINUTES "minuted.lesson-minutes"
+#define TOPIC_WATERMARKS "minuted.watermarks"
+
+/* How the keys of learners' totals begin. */
+#define PROGRAM "training"
 
 enum { GRACE_S = 70, TOPICS = 4, PARTITIONS = 4 };
 enum { MINUTE = 27903120, MINUTE_START = MINUTE * 60 };

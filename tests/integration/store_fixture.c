@@ -13,8 +13,11 @@
 
 #include "publish/outbox_retire.h"
 #include "store/functions.h"
+#include "take_with_totals.h"
 
 enum { TELL_EVERY_MS = 1000 };
+
+static char topic_prefix[] = "minuted";
 
 struct fixture *fixture_new(int partitions, int64_t now_ms)
 {
@@ -27,6 +30,7 @@ struct fixture *fixture_new(int partitions, int64_t now_ms)
     f->config.redis.linger_us = 1000;
     f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;
     f->config.publish.grace_ms = 70000;
+    f->config.kafka.topic_prefix = topic_prefix;
     fixture_set_clock(f, now_ms);
     f->log = log_new(LOG_WARN); /* so that a failure is told with its reason */
     f->base = event_base_new();
@@ -76,7 +80,7 @@ struct question {
     bool answered;
 };
 
-static void on_progress(void *ctx, bool ok, const struct store_lesson *lessons, size_t n)
+static void on_progress(void *ctx, bool ok, const struct lesson_total *lessons, size_t n)
 {
     struct question *question = ctx;
     (void)lessons;
@@ -234,7 +238,7 @@ int fixture_partition_of(const struct fixture *f, const char *learner)
 /* A cursor is its connection's, so a portion that cannot be taken begins anew. */
 static bool take_portion(struct fixture *f, struct arena *arena, struct outbox_portion *portion)
 {
-    if (outbox_take(f->outbox, portion, 1, arena))
+    if (take_with_totals(f->outbox, portion, 1, arena, NULL))
         return true;
     *portion = (struct outbox_portion){.partition = portion->partition, .minute = portion->minute};
     return false;

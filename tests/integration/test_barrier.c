@@ -22,6 +22,7 @@
 #include "publish/outbox_sums.h"
 #include "redis/resp.h"
 #include "store_fixture.h"
+#include "take_with_totals.h"
 
 enum { PARTITIONS = 4 };
 
@@ -146,7 +147,7 @@ static bool take(struct pair *pair, struct arena *arena, struct outbox_portion *
 {
     int partition = fixture_partition_of(pair->second, "anna");
     *taken = (struct outbox_portion){.partition = partition, .minute = base_s / 60};
-    return outbox_take(pair->second->outbox, taken, 1, arena);
+    return take_with_totals(pair->second->outbox, taken, 1, arena, NULL);
 }
 
 /* What goes to Kafka must outlive the primary: the first daemon's run is not taken by the second before the
@@ -170,7 +171,7 @@ static void test_nothing_is_taken_before_the_replica_has_it(void **state)
     assert_in_time(pair->second, take(pair, &arena, &taken));
     assert_true(taken.done);
     assert_int_equal(taken.n_learners, 1);
-    assert_int_equal(taken.learners[0].masks[0].watched_seconds, 15);
+    assert_int_equal(taken.learners[0].masks[0].total->watched_seconds, 15);
     assert_in_time(pair->second, outbox_sums(pair->second->outbox, base_s / 60, &arena, &sums));
     assert_int_equal(sums.sums[0].watched_seconds, 15);
     arena_free(&arena);
@@ -196,7 +197,7 @@ static bool takes_the_first_alone(struct fixture *f, int good, int bad)
     struct arena arena = {0};
     struct outbox_portion taken[] = {
         {.partition = good, .minute = base_s / 60}, {.partition = bad, .minute = base_s / 60}};
-    assert_false(outbox_take(f->outbox, taken, 2, &arena));
+    assert_false(take_with_totals(f->outbox, taken, 2, &arena, NULL));
     assert_false(taken[1].done);
     arena_free(&arena);
     return taken[0].done;

@@ -11,7 +11,7 @@ from harness.kafka_broker import TOPICS, KafkaBroker, kafka_jars
 from harness.model import Model
 from harness.player import Player, accepted, run
 from harness.records import (LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, Merged, partition_of,
-                             read_topics)
+                             read_topics, watermarks)
 from harness.redis_truth import is_settled
 from harness.service import PATIENCE_S, wait_until
 
@@ -38,11 +38,12 @@ def test_create_topics(kafka_without_topics, new_minuted):
     assert code == 0, output
     for topic in TOPICS:
         assert topic in output
-    for topic in (LEARNER_LESSONS, LESSON_MINUTES, WATERMARKS):
+    for topic in (LEARNER_LESSONS, WATERMARKS):
         assert kafka.topic_settings(topic)["cleanup.policy"] == "compact", topic
-    evidence = kafka.topic_settings(LEARNER_MINUTES)
-    assert evidence["cleanup.policy"] == "delete"
-    assert int(evidence["retention.ms"]) == 90 * 86_400_000
+    for topic, policy in ((LEARNER_MINUTES, "delete"), (LESSON_MINUTES, "compact,delete")):
+        settings = kafka.topic_settings(topic)
+        assert settings["cleanup.policy"] == policy
+        assert int(settings["retention.ms"]) == 400 * 86_400_000
     code, output = run_minuted("--config", config, "--create-topics")
     assert code == 0, f"a second time changes nothing and is no error: {output}"
 
@@ -83,20 +84,27 @@ def check_record(record, form, partitions):
     value = record.value
     assert record.headers["content-type"] == f"application/{form}"
     assert record.headers["schema"]
+    assert value["program"] == "integration"
     if record.topic == WATERMARKS:
-        assert record.key.startswith("test-") and set(value) >= {"published_through"}
+        key = [value["program"], value["deployment"], str(value.get("partition", ""))]
+        assert record.key == "/".join(filter(None, key))
+        assert record.timestamp_ms == (value["epoch"] + value["taken"] if "partition" in value else
+                                       value["published_through"] * 1000)
         return
     if record.topic == LESSON_MINUTES:
-        assert record.key == f"{value['minute_start']}/{value['lesson_id']}"
+        assert record.key == f"{value['minute_start']}/integration/{value['lesson_id']}"
         assert value["course_id"] == "open" and value["minute_start"] % 60 == 0
+        assert record.timestamp_ms == value["minute_start"] * 1000
         return
     learner = f"{value['portal']}/{value['learner_id']}"
     assert record.partition == partition_of(learner, partitions)
     assert value["course_id"] == "open"
     if record.topic == LEARNER_LESSONS:
-        assert record.key == f"{value['portal']}/{value['lesson_id']}/{value['learner_id']}"
+        assert record.key == f"integration/{value['portal']}/{value['lesson_id']}/{value['learner_id']}"
+        assert record.timestamp_ms == value["last_minute_start"] * 1000
     else:
-        assert record.key == f"{value['minute_start']}/{value['portal']}/{value['lesson_id']}/{value['learner_id']}"
+        assert record.key == \
+            f"{value['minute_start']}/integration/{value['portal']}/{value['lesson_id']}/{value['learner_id']}"
         assert record.timestamp_ms == value["minute_start"] * 1000
         assert value["watched_seconds"] == value["seconds_mask"].bit_count() > 0
 
@@ -119,7 +127,7 @@ def test_kcat_reads_the_totals(kafka, new_minuted, redis):
     done = subprocess.run(["kcat", "-b", kafka.brokers, "-C", "-t", LEARNER_LESSONS, "-e", "-q", "-f", "%k %s\n",
                            "-X", "isolation.level=read_committed"], capture_output=True, text=True, timeout=PATIENCE_S)
     key, value = done.stdout.strip().splitlines()[-1].split(" ", 1)
-    assert key == "higher/open-1/teacher-1"
+    assert key == "integration/higher/open-1/teacher-1"
     assert '"watched_seconds":50' in value.replace(" ", "")
 
 
@@ -164,11 +172,10 @@ def test_watermarks_tell_how_far_all_is_published(kafka, new_minuted, redis):
 
 def test_watermarks_move_also_when_idle(kafka, new_minuted, redis):
     minuted = new_minuted(redis, kafka.brokers).start()
-    deployment = minuted.config["kafka"]["deployment"]
 
     def mark():
-        return next((r.value["published_through"] for r in reversed(read_topics(kafka.brokers, (WATERMARKS,)))
-                     if r.key == deployment), 0)
+        marks = watermarks(read_topics(kafka.brokers, (WATERMARKS,)))
+        return marks[-1]["published_through"] if marks else 0
     first = wait_until(mark, "a first watermark", every=0.5)
     minuted.advance(5 * MINUTE_MS)
     wait_until(lambda: mark() >= first + 240, "the watermark follows the clock", every=0.5)

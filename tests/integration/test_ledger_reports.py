@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sqlite3
 
 import pytest
 
@@ -121,3 +122,66 @@ def test_totals_of_many_rows(tmp_path):
     code, output, errors = run_ledger("totals", "--db", database)
     assert code == 0, errors
     assert output.splitlines()[-1] == f"{n} rows, all agree: last record = greatest = evidence"
+    assert output.startswith("winter-2023  p/t-0  l-0  watched 90 s, covered 90 s\n")
+
+
+# --- programs -------------------------------------------------------------------------------------
+
+@pytest.fixture
+def two_programs(tmp_path):
+    """The same learner, lesson and minute in two programs, and somebody who is in one of them alone."""
+    database = tmp_path / "ledger.db"
+    write_ledger(database, [("higher", "both", "lts-1-1", "live-teaching-safety", HOUR),
+                            ("higher", "both", "of-no-course", "live-teaching-safety", 5)],
+                 [("higher", "both", "lts-1-1", "live-teaching-safety", MINUTE, 60)])
+    write_ledger(database, [("higher", "both", "lts-1-1", "live-teaching-safety", 7), ("basic", "late", "lts-1-1", "c", 9)],
+                 [("higher", "both", "lts-1-1", "live-teaching-safety", MINUTE, 7)], program="summer-2024")
+    with sqlite3.connect(database) as db:
+        db.execute("INSERT INTO watermarks VALUES ('summer-2024', 'd', -1, ?1, ?1, 0, 0, ?1, ?1, 0, 0, 0, 0, 0)",
+                   (MINUTE + 60,))
+        db.execute("INSERT INTO watermarks VALUES ('summer-2024', 'd', 3, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0)")
+    return database
+
+
+def test_hours_are_those_of_the_catalogs_program(two_programs):
+    argv = ["--db", two_programs, "--catalog", CATALOG, "--format", "json"]
+    code, output, errors = run_ledger("hours", *argv)
+    assert code == 0, errors
+    assert [(r["learner_id"], r["courses"][0]["watched_seconds"]) for r in json.loads(output)] == [("both", HOUR)]
+    assert len(errors.splitlines()) == 2 and "1 totals belong to lessons that are not in catalog" in errors, errors
+    assert "2 totals belong to other programs than 'winter-2023'" in errors, errors
+    code, _, errors = run_ledger("hours", *argv, "--portal", "higher")
+    assert code == 0 and "1 totals belong to other programs" in errors, errors
+    code, _, errors = run_ledger("hours", *argv, "--learner", "late")
+    assert code == 1 and "no learner 'late' in program winter-2023" in errors, errors
+
+
+def test_totals_say_their_program(two_programs):
+    code, output, _ = run_ledger("totals", "--db", two_programs, "--format", "json")
+    assert [(r["program"], r["learner_id"], r["lesson_id"], r["watched_seconds"], r["evidence_seconds"])
+            for r in json.loads(output)] == [
+        ("summer-2024", "late", "lts-1-1", 9, 0), ("summer-2024", "both", "lts-1-1", 7, 7),
+        ("winter-2023", "both", "lts-1-1", HOUR, 60), ("winter-2023", "both", "of-no-course", 5, 0)]
+    code, output, _ = run_ledger("totals", "--db", two_programs, "--program", "summer-2024", "--learner", "both")
+    assert code == 0 and output.splitlines()[0] == "summer-2024  higher/both  lts-1-1  watched 7 s, covered 7 s"
+    assert output.splitlines()[1].startswith("1 row, all agree")
+    assert run_ledger("totals", "--db", two_programs, "--program", "")[0] == 2
+
+
+def test_why_wants_a_program_if_there_are_more_than_one(two_programs, tmp_path):
+    argv = ["why", "--db", two_programs, "--portal", "higher", "--learner", "both", "--minute", MINUTE]
+    code, output, errors = run_ledger(*argv)
+    assert code == 1 and not output and "--program must name one of summer-2024, winter-2023" in errors, errors
+    for more, program, seconds, final in ((["--program", "winter-2023"], "winter-2023", 60, "is not final yet"),
+                                          (["--program", "summer-2024"], "summer-2024", 7, "is final"),
+                                          (["--catalog", CATALOG], "winter-2023", 60, "is not final yet")):
+        code, output, errors = run_ledger(*argv, *more)
+        lines = output.splitlines()
+        assert code == 0 and lines[0].startswith(f"higher/both, program {program}, minute {MINUTE} (2023-01-20T"), errors
+        assert f" {seconds} s  minuted.learner-minutes partition" in lines[3] and f"The minute {final}" in lines[-1], output
+    code, output, errors = run_ledger(*argv, "--catalog", CATALOG, "--program", "summer-2024")
+    assert code == 1 and not output and "'winter-2023', not 'summer-2024'" in errors, errors
+
+    one = write_ledger(tmp_path / "one.db", minutes=[("higher", "both", "l", "c", MINUTE, 9)], program="only-one")
+    code, output, errors = run_ledger(*argv[:2], one, *argv[3:])
+    assert code == 0 and "program only-one" in output, errors

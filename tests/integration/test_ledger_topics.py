@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewPartitions, NewTopic
 
+from harness.daemon import ROOT
 from harness.kafka_broker import TOPICS, KafkaBroker, kafka_jars
 from harness.ledger import LEDGER, Ledger, run_ledger
 from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, end_offsets, proto, read_topics
@@ -19,6 +20,7 @@ from harness.service import PATIENCE_S, Service, wait_until
 MINUTE = 1674187200
 PARTITIONS = 2
 ALL_SECONDS = (1 << 60) - 1
+EPOCH = MINUTE * 1000
 
 
 class CleaningKafka(KafkaBroker):
@@ -67,25 +69,30 @@ def ledger(topics, tmp_path, catalog):
 # --- records --------------------------------------------------------------------------------------
 
 def minute_record(learner, minute=MINUTE, mask=ALL_SECONDS):
-    value = {"portal": "higher", "learner_id": learner, "course_id": "open", "lesson_id": "open-1",
+    value = {"program": "p", "portal": "higher", "learner_id": learner, "course_id": "open", "lesson_id": "open-1",
              "minute_start": minute, "seconds_mask": f"{mask:015x}", "watched_seconds": mask.bit_count()}
-    return LEARNER_MINUTES, f"{minute}/higher/open-1/{learner}", value
+    return LEARNER_MINUTES, f"{minute}/p/higher/open-1/{learner}", value
 
 
 def lesson_record(learner, seconds=60, **more):
-    value = {"portal": "higher", "learner_id": learner, "course_id": "open", "lesson_id": "open-1",
-             "watched_seconds": seconds, "covered_seconds": seconds, "last_minute_start": MINUTE}
-    return LEARNER_LESSONS, f"higher/open-1/{learner}", value | more
+    value = {"program": "p", "portal": "higher", "learner_id": learner, "course_id": "open", "lesson_id": "open-1",
+             "watched_seconds": seconds, "covered_seconds": 30, "covered": [0, 30000], "last_minute_start": MINUTE,
+             "epoch": EPOCH}
+    return LEARNER_LESSONS, f"p/higher/open-1/{learner}", value | more
 
 
 def sum_record(i):
     minute = MINUTE + 60 * i
-    value = {"course_id": "open", "lesson_id": "open-1", "minute_start": minute, "watched_seconds": 7, "learners": 1}
-    return LESSON_MINUTES, f"{minute}/open-1", value
+    value = {"program": "p", "course_id": "open", "lesson_id": "open-1", "minute_start": minute, "watched_seconds": 7,
+             "learners": 1}
+    return LESSON_MINUTES, f"{minute}/p/open-1", value
 
 
-def watermark_record(i):
-    return WATERMARKS, "default", {"published_through": MINUTE + 60 * i, "final_through": MINUTE}
+def watermark_records(i):
+    """Of the deployment and of a partition, as minuted publishes them side by side."""
+    value = {"program": "p", "deployment": "default", "held_by": []}
+    return [(WATERMARKS, "p/default", value | {"published_through": MINUTE + 60 * i, "final_through": MINUTE}),
+            (WATERMARKS, "p/default/3", value | {"partition": 3, "epoch": EPOCH, "taken": i + 1})]
 
 
 TIMESTAMPS_MS = count(MINUTE * 1000, 60_000)  # a minute later with each call: a topic's segments end by these times
@@ -104,13 +111,12 @@ def publish(brokers, records):
             producer.produce(topic, value if isinstance(value, bytes) else json.dumps(value), key,
                              headers={"content-type": f"application/{form}"}, timestamp=timestamp_ms)
         producer.commit_transaction(30)
-    end_offsets(brokers)
+    end_offsets(brokers, {topic for topic, _, _ in records})
 
 
 def in_protobuf(topic, key, value):
     """A learner's total."""
-    message = proto("records").LearnerLesson(**{k: v.encode() if isinstance(v, str) else v for k, v in value.items()})
-    return topic, key, message.SerializeToString()
+    return topic, key, proto("records").LearnerLesson(**value).SerializeToString()
 
 
 def learners(name, n):
@@ -148,6 +154,16 @@ def following(ledger, tmp_path, *argv):
         service.kill()
 
 
+# --- golden records -------------------------------------------------------------------------------
+
+def test_golden_records_are_read_in_both_forms(topics, ledger):
+    vectors = json.loads((ROOT / "proto" / "vectors" / "records.json").read_text())["vectors"]
+    publish(topics.brokers, [(v["topic"], v["key"], form(v)) for v in vectors
+                             for form in (lambda v: v["json"], lambda v: bytes.fromhex(v["protobuf"]))])
+    code, output, errors = follow(ledger)
+    assert code == 0 and output.startswith(f"{2 * len(vectors)} records stored, 0 passed over"), output + errors
+
+
 # --- healthy topics -------------------------------------------------------------------------------
 
 def test_a_healthy_topic_is_followed_on(topics, ledger, tmp_path):
@@ -155,7 +171,7 @@ def test_a_healthy_topic_is_followed_on(topics, ledger, tmp_path):
     expected = 0
     for part in range(4):
         publish(topics.brokers, learners(f"part{part}", 120) + learners("again", 3) +
-                [sum_record(part), watermark_record(part)] +
+                [sum_record(part), *watermark_records(part)] +
                 [(LEARNER_LESSONS, "somebody", {"no": "record"})] * (part % 2))
         expected += 120
         code, output, errors = follow(ledger)
@@ -163,7 +179,7 @@ def test_a_healthy_topic_is_followed_on(topics, ledger, tmp_path):
         assert rows(ledger, "learner_lessons") == rows(ledger, "learner_minutes") == expected + 3
     with following(ledger, tmp_path) as service:
         for part in range(4, 8):
-            publish(topics.brokers, learners(f"part{part}", 120) + learners("again", 3) + [watermark_record(part)])
+            publish(topics.brokers, learners(f"part{part}", 120) + learners("again", 3) + watermark_records(part))
             expected += 120
             wait_until(lambda: rows(ledger, "learner_lessons") == expected + 3, "it is read")
             before = ledger.dump()["offsets"]
@@ -185,6 +201,57 @@ def test_partitions_that_are_added_are_followed(topics, ledger, tmp_path):
         service.wait_log("event=partitions_added")
         assert service.terminate() == 0, service.log_text()
     assert follow(ledger)[0] == 0
+
+
+# --- another prefix -------------------------------------------------------------------------------
+
+NORTH = tuple(topic.replace("minuted.", "north-1.") for topic in TOPICS)
+
+
+@pytest.fixture
+def north(kafka_without_topics):
+    """A Kafka with the topics of a minuted whose kafka.topic_prefix is north-1."""
+    kafka = kafka_without_topics
+    create(kafka, *NORTH)
+    yield kafka
+    for future in kafka.admin.delete_topics(list(NORTH), operation_timeout=PATIENCE_S).values():
+        future.result()
+    wait_until(lambda: not kafka.topic_names().intersection(NORTH), "topics are deleted")
+
+
+def test_topics_with_another_prefix(north, tmp_path, catalog):
+    database, brokers = tmp_path / "ledger.db", north.brokers
+    records = [minute_record("t-1"), lesson_record("t-1"), sum_record(1), *watermark_records(1)]
+    publish(brokers, [(dict(zip(TOPICS, NORTH, strict=True))[topic], key, value) for topic, key, value in records])
+    ledger = Ledger(database, brokers, catalog)
+    wait_until(lambda: follow(ledger, "--topic-prefix", "north-1")[0] == 0 and rows(ledger, "watermarks") == 2,
+               "all is read")  # the marks of a transaction may come a moment later
+    assert rows(ledger, "learner_lessons") == rows(ledger, "learner_minutes") == rows(ledger, "lesson_minutes") == 1
+    who = ["--portal", "higher", "--learner", "t-1", "--minute", MINUTE]
+    text = ledger.report("why", *who)
+    assert "north-1.learner-minutes partition" in text and "north-1.learner-lessons partition" in text, text
+    assert set(ledger.totals().values()) == {60}
+    with sqlite3.connect(database) as db:
+        db.execute("UPDATE lesson_minutes SET falls = 1")
+    code, _, errors = run_ledger("totals", "--db", database)
+    assert code == 1 and "1 records of north-1.lesson-minutes or north-1.watermarks" in errors, errors
+
+    for argv in ([], ["--topic-prefix", "south"], ["--topic-prefix", "south", "--from-start"]):
+        before = ledger.dump()
+        code, _, errors = follow(ledger, *argv)
+        assert code == 1 and str(database) in errors and "'north-1'" in errors, errors
+        assert (f"'{argv[1]}'" if argv else "'minuted'") in errors and ledger.dump() == before, errors
+    other = Ledger(tmp_path / "other.db", brokers, catalog)
+    code, _, errors = follow(other, "--topic-prefix", "south")
+    assert code == 1 and "event=topic_missing topic=south.learner-lessons" in errors, errors
+
+
+@pytest.mark.parametrize("prefix", ["", "a b", "a/b", "ä", "a" * 65])
+def test_a_prefix_is_an_id(tmp_path, prefix):
+    code, _, errors = run_ledger("follow", "--brokers", "127.0.0.1:1", "--db", tmp_path / "ledger.db",
+                                 "--topic-prefix", prefix)
+    assert code == 2 and "--topic-prefix" in errors and "letters" in errors, errors
+    assert not (tmp_path / "ledger.db").exists()
 
 
 # --- another topic --------------------------------------------------------------------------------
@@ -393,28 +460,16 @@ def test_records_that_cannot_be_are_passed_over(topics, ledger):
     topic, key, value = minute_record("forged")
     forged = [in_protobuf(*lesson_record("forged-1", greatest)), in_protobuf(*lesson_record("forged-2", greatest)),
               lesson_record("forged-3", -1), lesson_record("forged-4", 60, last_minute_start=MINUTE + 1),
-              lesson_record("forged-5", 60, last_minute_start=0), (topic, key, value | {"watched_seconds": 61})]
+              lesson_record("forged-5", 60, last_minute_start=0), (topic, key, value | {"watched_seconds": 61}),
+              lesson_record("forged-6", 60, covered=[0, 40000]), lesson_record("forged-7", 60, program="another")]
     publish(topics.brokers, learners("honest", 10) + forged + learners("more", 10))
     code, output, errors = follow(ledger)
-    assert code == 0 and output.startswith("40 records stored, 6 passed over; the database has 1200 seconds"), output
-    assert errors.count("event=record_passed_over") == 6, errors
+    assert code == 0 and output.startswith("40 records stored, 8 passed over; the database has 1200 seconds"), output
+    assert errors.count("event=record_passed_over") == 8, errors
     for word in (f"topic={LEARNER_LESSONS} partition=", f"topic={LEARNER_MINUTES} partition=", "offset="):
         assert word in errors
     assert set(ledger.totals().values()) == {60}
     assert follow(ledger)[0] == 0
-
-
-def test_a_ledger_with_totals_that_cannot_be_goes_on(topics, ledger):
-    """An older version stored them."""
-    publish(topics.brokers, learners("honest", 10))
-    assert follow(ledger)[0] == 0
-    with sqlite3.connect(ledger.database) as db:
-        db.execute("UPDATE learner_lessons SET watched_seconds = ?", ((1 << 63) - 1,))
-    publish(topics.brokers, learners("more", 10))
-    code, output, errors = follow(ledger)
-    assert code == 0 and output.startswith("20 records stored"), output + errors
-    code, _, errors = run_ledger("totals", "--db", ledger.database)
-    assert code == 1 and not errors, errors
 
 
 def test_a_full_disk_ends_following_by_name(topics, ledger, tmp_path):

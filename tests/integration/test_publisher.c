@@ -13,36 +13,85 @@ static int partition_of(const char *route)
 }
 
 static void check_record(struct publisher_fixture *f, const char *topic, const char *schema,
-    const char *route, const char *key, const char *value)
+    const char *route, const char *key, const char *value, int64_t time_s)
 {
     const struct read_record *r = last_of(f, read_topic(f, topic), key);
     assert_string_equal(r->value, value);
     assert_string_equal(r->content_type, "application/json");
     assert_string_equal(r->schema, schema);
     assert_int_equal(r->partition, partition_of(route));
-    if (strcmp(topic, TOPIC_WATERMARKS) != 0)
-        assert_int_equal(r->time_ms, MINUTE_START * INT64_C(1000));
+    assert_int_equal(r->time_ms, time_s * 1000);
 }
 
 #define LEARNER_HEAD                                                                                         \
-    "{\"portal\":\"higher\",\"learner_id\":\"t-2\",\"course_id\":\"live\",\"lesson_id\":\"b\","
+    "{\"program\":\"training\",\"portal\":\"higher\",\"learner_id\":\"t-2\",\"course_id\":\"live\","         \
+    "\"lesson_id\":\"b\","
+
+/* A number of the partition that has LEARNER: `id`, `taken` or `committed`. */
+static long long epoch_of(struct publisher_fixture *f, const char *learner, const char *field)
+{
+    struct key_prefix prefix;
+    int partition =
+        topology_partition_of(topology_hash_learner(SLICE_LITERAL("higher"), slice_of(learner)), 2);
+    topology_key_prefix(&prefix, partition, 2);
+    redisReply *reply = redisCommand(f->redis->nodes[0].client, "HGET %sepoch %s", prefix.text, field);
+    assert_true(reply != NULL && reply->type == REDIS_REPLY_STRING);
+    long long number = atoll(reply->str);
+    freeReplyObject(reply);
+    return number;
+}
+
+/* Which state of its partitions was published is told by records of its own. */
+static void check_epochs(struct publisher_fixture *f)
+{
+    static const char *const learners[] = {"t-1", "t-2", "t-4"};
+    size_t n = read_topic(f, TOPIC_WATERMARKS);
+    for (size_t i = 0; i < 3; i++) {
+        char key[64];
+        char value[128];
+        int partition =
+            topology_partition_of(topology_hash_learner(SLICE_LITERAL("higher"), slice_of(learners[i])), 2);
+        long long id = epoch_of(f, learners[i], "id");
+        long long taken = epoch_of(f, learners[i], "taken");
+        snprintf(key, sizeof(key), "training/winter/%d", partition);
+        snprintf(value, sizeof(value),
+            "{\"program\":\"training\",\"deployment\":\"winter\",\"partition\":%d,\"held_by\":[],"
+            "\"epoch\":%lld,\"taken\":%lld}",
+            partition, id, taken);
+        assert_string_equal(last_of(f, n, key)->value, value);
+        assert_int_equal(last_of(f, n, key)->time_ms, id + taken);
+        if (i < 2) /* the third one's minute is not yet due */
+            assert_in_range(epoch_of(f, learners[i], "committed"), 1, taken);
+    }
+}
 
 static void check_exact_records(struct publisher_fixture *f)
 {
+    char total[READER_TEXT_MAX];
     assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), 3);
     assert_int_equal(read_topic(f, TOPIC_LEARNER_LESSONS), 3);
     assert_int_equal(read_topic(f, TOPIC_LESSON_MINUTES), 2);
     check_record(f, TOPIC_LEARNER_MINUTES, "minuted.v1.LearnerMinute", "higher/t-2",
-        "1674187200/higher/b/t-2",
+        "1674187200/training/higher/b/t-2",
         LEARNER_HEAD
-        "\"minute_start\":1674187200,\"seconds_mask\":\"00000000000000f\",\"watched_seconds\":4}");
-    check_record(f, TOPIC_LEARNER_LESSONS, "minuted.v1.LearnerLesson", "higher/t-2", "higher/b/t-2",
-        LEARNER_HEAD "\"watched_seconds\":4,\"covered_seconds\":2,\"last_minute_start\":1674187200}");
-    check_record(f, TOPIC_LESSON_MINUTES, "minuted.v1.LessonMinute", "1674187200/a", "1674187200/a",
-        "{\"course_id\":\"live\",\"lesson_id\":\"a\",\"minute_start\":1674187200,"
-        "\"watched_seconds\":5,\"learners\":2}");
-    check_record(f, TOPIC_WATERMARKS, "minuted.v1.Watermark", "winter", "winter",
-        "{\"published_through\":1674187260,\"final_through\":1674100800}");
+        "\"minute_start\":1674187200,\"seconds_mask\":\"00000000000000f\",\"watched_seconds\":4}",
+        MINUTE_START);
+    snprintf(total, sizeof(total),
+        LEARNER_HEAD "\"watched_seconds\":4,\"covered_seconds\":2,\"covered\":[6000000,6002000],"
+                     "\"last_minute_start\":1674187200,\"epoch\":%lld}",
+        epoch_of(f, "t-2", "id"));
+    check_record(f, TOPIC_LEARNER_LESSONS, "minuted.v1.LearnerLesson", "higher/t-2", "training/higher/b/t-2",
+        total, MINUTE_START);
+    check_record(f, TOPIC_LESSON_MINUTES, "minuted.v1.LessonMinute", "1674187200/training/a",
+        "1674187200/training/a",
+        "{\"program\":\"training\",\"course_id\":\"live\",\"lesson_id\":\"a\",\"minute_start\":1674187200,"
+        "\"watched_seconds\":5,\"learners\":2}",
+        MINUTE_START);
+    check_record(f, TOPIC_WATERMARKS, "minuted.v1.Watermark", "training/winter", "training/winter",
+        "{\"program\":\"training\",\"deployment\":\"winter\",\"published_through\":1674187260,"
+        "\"final_through\":1674100800,\"held_by\":[]}",
+        MINUTE_START + 60);
+    check_epochs(f);
 }
 
 static void publishes_what_is_due(void **state)
@@ -55,7 +104,8 @@ static void publishes_what_is_due(void **state)
     watch(f, MINUTE + 1, "t-4", "a", 0, 1); /* not due */
     publisher_fixture_start(f);
     WAIT_UNTIL(settled(f) && counters(f)->published_through > 0);
-    assert_int_equal(counters(f)->records, 3 + 3 + 2 + 1);
+    /* each transaction but the watermark's tells the state of both partitions */
+    assert_int_equal(counters(f)->records, (3 + 3 + 2) + (2 + 2) + 1);
     assert_int_equal(counters(f)->learner_masks, 3);
     assert_int_equal(counters(f)->holds_lease, 1);
     assert_int_equal(counters(f)->published_through, MINUTE_START + 60);
@@ -71,7 +121,7 @@ static void the_embedded_broker_serves(void **state)
 {
     struct publisher_fixture *f = *state;
     char *error = NULL;
-    struct embedded_kafka *k = embedded_kafka_start(f->redis->log, &error);
+    struct embedded_kafka *k = embedded_kafka_start("minuted", f->redis->log, &error);
     assert_non_null(k);
     f->brokers = embedded_kafka_brokers(k);
     watch(f, MINUTE, "t-1", "a", 0, 3);
@@ -105,13 +155,16 @@ static void watch_crowd(struct publisher_fixture *f, int64_t minute, int n)
     }
 }
 
-/* What the first watermark said. */
+/* What the deployment's first watermark said. */
 static int64_t first_published_through(struct publisher_fixture *f)
 {
-    static const char head[] = "{\"published_through\":";
-    assert_true(read_topic(f, TOPIC_WATERMARKS) > 0);
-    assert_true(strncmp(f->records[0].value, head, sizeof(head) - 1) == 0);
-    return atoll(f->records[0].value + sizeof(head) - 1);
+    static const char field[] = "\"published_through\":";
+    size_t n = read_topic(f, TOPIC_WATERMARKS);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(f->records[i].key, "training/winter") == 0)
+            return atoll(strstr(f->records[i].value, field) + sizeof(field) - 1);
+    fail_msg("there is no watermark");
+    return 0;
 }
 
 enum { CROWD = 1200 }; /* three portions */
@@ -197,8 +250,12 @@ static void the_last_record_of_a_key_is_the_greatest(void **state)
     check_growing(
         f, TOPIC_LEARNER_MINUTES, "\"seconds_mask\":\"", "fffffffffffffff\",\"watched_seconds\":60}");
     check_growing(f, TOPIC_LESSON_MINUTES, "\"watched_seconds\":", "60,\"learners\":1}");
-    check_growing(f, TOPIC_LEARNER_LESSONS,
-        "\"watched_seconds\":", "60,\"covered_seconds\":30,\"last_minute_start\":1674187320}");
+    char total[READER_TEXT_MAX];
+    snprintf(total, sizeof(total),
+        "60,\"covered_seconds\":30,\"covered\":[6120000,6150000],\"last_minute_start\":1674187320,"
+        "\"epoch\":%lld}",
+        epoch_of(f, "t-1", "id"));
+    check_growing(f, TOPIC_LEARNER_LESSONS, "\"watched_seconds\":", total);
 }
 
 /* A clock that is ahead by hours cannot close much in the minutes before it is found out. */

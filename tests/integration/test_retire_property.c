@@ -222,7 +222,7 @@ struct totals {
     int64_t watched[RETIRE_LESSONS];
 };
 
-static void on_progress(void *ctx, bool ok, const struct store_lesson *lessons, size_t n)
+static void on_progress(void *ctx, bool ok, const struct lesson_total *lessons, size_t n)
 {
     struct totals *totals = ctx;
     totals->ok = ok;

@@ -19,6 +19,7 @@
 #include "redis/resp.h"
 #include "store/values.h"
 #include "store_fixture.h"
+#include "take_with_totals.h"
 
 enum { LEARNERS = 5, LESSONS = 3, SECONDS = 1500, MEDIA_MS = 400000, JOIN_MS = 5 };
 
@@ -63,12 +64,12 @@ static void assert_counts(
 struct totals {
     bool ok;
     size_t n;
-    struct store_lesson lessons[LESSONS];
+    struct lesson_total lessons[LESSONS];
     char names[LESSONS][16];
     struct event_base *base;
 };
 
-static void on_progress(void *ctx, bool ok, const struct store_lesson *lessons, size_t n)
+static void on_progress(void *ctx, bool ok, const struct lesson_total *lessons, size_t n)
 {
     struct totals *totals = ctx;
     assert_true(n <= LESSONS);
@@ -96,7 +97,7 @@ static struct totals ask_totals(struct fixture *f, int learner)
     return totals;
 }
 
-static const struct store_lesson *total_of(const struct totals *totals, int lesson)
+static const struct lesson_total *total_of(const struct totals *totals, int lesson)
 {
     for (size_t i = 0; i < totals->n; i++)
         if (strcmp(totals->names[i], lesson_names[lesson]) == 0)
@@ -337,10 +338,10 @@ static void test_settle_compares(void **state)
     assert_true(slice_is(taken.learners[0].portal, "basic"));
     assert_true(slice_is(taken.learners[0].learner, "chen/li"));
     assert_int_equal(taken.learners[0].n_masks, 1);
-    assert_true(slice_is(taken.learners[0].masks[0].course, "course"));
+    assert_true(slice_is(taken.learners[0].masks[0].total->course, "course"));
     assert_true(taken.learners[0].masks[0].mask == mask_range(0, 15));
-    assert_int_equal(taken.learners[0].masks[0].watched_seconds, 15);
-    assert_int_equal(taken.learners[0].masks[0].last_minute, base_s / 60);
+    assert_int_equal(taken.learners[0].masks[0].total->watched_seconds, 15);
+    assert_int_equal(taken.learners[0].masks[0].total->last_minute, base_s / 60);
 
     struct store_run more = make_run(2, 1, base_s * 1000 + 15000, 15000, 0, 15000);
     fixture_write(f, &more, 1);
@@ -426,6 +427,54 @@ static void test_sums_settle_compares(void **state)
         assert_in_time(f, outbox_grown(f->outbox, p, &arena, &grown));
         assert_int_equal(grown.n, 0);
     }
+    arena_free(&arena);
+}
+
+/* A lesson of which all is published already has nothing to tell when another one has grown in its minute. */
+static void test_only_lessons_that_grew_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct arena arena = {0};
+    struct store_run runs[2] = {
+        make_run(0, 0, base_s * 1000, 15000, 0, 15000), make_run(1, 1, base_s * 1000, 20000, 0, 20000)};
+    struct outbox_sums sums;
+    fixture_write(f, runs, 2);
+    assert_in_time(f, outbox_sums(f->outbox, base_s / 60, &arena, &sums));
+    assert_int_equal(sums.n, 2);
+    assert_in_time(f, outbox_settle_sums(f->outbox, &sums));
+    struct store_run more = make_run(2, 1, base_s * 1000 + 30000, 5000, 0, 5000);
+    fixture_write(f, &more, 1);
+    assert_in_time(f, outbox_sums(f->outbox, base_s / 60, &arena, &sums));
+    assert_int_equal(sums.n, 1);
+    assert_true(slice_is(sums.sums[0].lesson, lesson_names[1]));
+    assert_int_equal(sums.sums[0].watched_seconds, 25);
+    assert_int_equal(sums.sums[0].learners, 2);
+    arena_free(&arena);
+}
+
+/* Another learner's minute, taken in the same transaction, needs no second reading of the total. */
+static void test_a_total_is_read_once_after_all_masks(void **state)
+{
+    struct fixture *f = *state;
+    struct arena arena = {0};
+    struct store_run runs[3] = {make_run(0, 0, base_s * 1000, 15000, 0, 15000),
+        make_run(0, 0, base_s * 1000 + 60000, 20000, 15000, 35000),
+        make_run(0, 1, base_s * 1000 + 120000, 1000, 0, 1000)};
+    int p = fixture_partition_of(f, learner_names[0]);
+    struct outbox_portion taken[3] = {{.partition = p, .minute = base_s / 60},
+        {.partition = p, .minute = base_s / 60 + 1}, {.partition = p, .minute = base_s / 60 + 2}};
+    struct outbox_totals totals;
+    fixture_write(f, runs, 3);
+    assert_in_time(f, take_with_totals(f->outbox, taken, 3, &arena, &totals));
+    assert_int_equal(totals.n, 2);
+    assert_true(slice_is(totals.items[0].learner, learner_names[0]));
+    assert_int_equal(totals.items[0].total->watched_seconds, 35);
+    assert_int_equal(totals.items[0].total->last_minute, base_s / 60 + 1);
+    assert_int_equal(totals.items[0].total->covered.len, 8);
+    assert_int_equal(totals.items[1].total->watched_seconds, 1);
+    assert_ptr_equal(taken[0].learners[0].masks[0].total, totals.items[0].total);
+    assert_ptr_equal(taken[1].learners[0].masks[0].total, totals.items[0].total);
+    assert_true(taken[0].taken > 0 && taken[0].taken == taken[2].taken);
     arena_free(&arena);
 }
 
@@ -624,7 +673,7 @@ static void check_totals(struct fixture *f, const struct model *m)
             int64_t watched = 0;
             for (int s = 0; s < SECONDS; s++)
                 watched += m->owner[learner][s] == lesson;
-            const struct store_lesson *total = total_of(&totals, lesson);
+            const struct lesson_total *total = total_of(&totals, lesson);
             assert_int_equal(total == NULL ? 0 : total->watched_seconds, watched);
             assert_int_equal(total == NULL ? 0 : total->covered_seconds, model_covered(m, learner, lesson));
         }
@@ -790,6 +839,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_settle_compares, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_unreadable_learner_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sums_settle_compares, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_only_lessons_that_grew_are_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_total_is_read_once_after_all_masks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_grown_minute_without_sums_is_settled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_retire_raises_the_floor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lease, setup, teardown),

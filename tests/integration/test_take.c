@@ -21,6 +21,7 @@
 #include "redis/resp.h"
 #include "redis_process.h"
 #include "store/functions.h"
+#include "take_with_totals.h"
 
 enum { SERVERS = 2, PARTITIONS = 2, LEARNERS = 2000, QUESTIONS_MAX = 12, NEVER = 0 };
 
@@ -176,13 +177,13 @@ static void test_masks_and_totals_are_of_one_server(void **state)
     for (int at = 1; at < QUESTIONS_MAX; at++) {
         struct outbox_portion taken = {.partition = 0, .minute = one_minute};
         begin(s, at, NEVER);
-        bool done = outbox_take(s->outbox, &taken, 1, &s->arena);
+        bool done = take_with_totals(s->outbox, &taken, 1, &s->arena, NULL);
         assert_int_equal(done, taken.done);
         assert_int_equal(done, s->questions < at);
         assert_int_equal(taken.n_learners, done);
         good += done;
         if (done)
-            assert_int_equal(taken.learners[0].masks[0].watched_seconds, 7);
+            assert_int_equal(taken.learners[0].masks[0].total->watched_seconds, 7);
     }
     assert_in_range(good, 1, QUESTIONS_MAX - 2);
 }
@@ -196,7 +197,7 @@ static void test_a_broken_connection_undoes_all_its_portions(void **state)
         struct outbox_portion taken[] = {
             {.partition = 0, .minute = one_minute}, {.partition = 1, .minute = full_minute}};
         begin(s, NEVER, at);
-        bool done = outbox_take(s->outbox, taken, 2, &s->arena);
+        bool done = take_with_totals(s->outbox, taken, 2, &s->arena, NULL);
         assert_int_equal(done, s->questions < at);
         assert_int_equal(taken[0].done, done);
         assert_int_equal(taken[1].done, done);

@@ -12,10 +12,12 @@ import pytest
 from harness.catalog import NOW_MS
 from harness.daemon import ROOT
 from harness.player import Player, accepted, platform_token
+from harness.records import proto
 
 VECTORS = ROOT / "proto" / "vectors"
 PLAYER = VECTORS / "player.json"
-FILES = sorted(path for path in VECTORS.glob("*.json") if path != PLAYER)
+RECORDS = VECTORS / "records.json"
+FILES = sorted(path for path in VECTORS.glob("*.json") if path not in (PLAYER, RECORDS))
 PROTOBUF = ("application/protobuf", "application/x-protobuf")
 LATENESS_MS = 500
 
@@ -233,3 +235,22 @@ def test_the_runs_of_players_are_credited_in_full(minuted):
     minuted.set_clock(NOW_MS + LATENESS_MS)
     problems = [problem_of_runs(vector, minuted) for vector in vectors]
     assert not [p for p in problems if p], "\n".join(p for p in problems if p)
+
+
+# --- records ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("vector", json.loads(RECORDS.read_text())["vectors"], ids=lambda vector: vector["name"])
+def test_both_forms_of_a_record_say_the_same(vector):
+    """The daemon's own test compares what it writes with these; here any reader of protobuf does."""
+    message = getattr(proto("records"), vector["schema"].rpartition(".")[2]).FromString(bytes.fromhex(vector["protobuf"]))
+    said = dict(vector["json"])
+    if "seconds_mask" in said:
+        assert re.fullmatch("[0-9a-f]{15}", said["seconds_mask"])
+        said["seconds_mask"] = int(said["seconds_mask"], 16)
+    for field in message.DESCRIPTOR.fields:
+        value = getattr(message, field.name)
+        if field.label == field.LABEL_REPEATED:
+            assert list(value) == said.pop(field.name)
+        elif message.HasField(field.name):
+            assert value == said.pop(field.name)
+    assert not said, "JSON has more"

@@ -53,6 +53,22 @@ static void test_others_do_not_matter(void **state)
     assert_places(s, 0, 0, 0, 0);
 }
 
+/* Another program's learners may have the same ids, and lessons too, in the same topics. */
+static void test_another_program_does_not_matter(void **state)
+{
+    struct scene *s = *state;
+    scene_publish(s);
+    s->writer.program = "course-10";
+    scene_publish_mask(s, 0, "l1", UINT64_C(3) << 58);
+    scene_publish_total(s, 0, "l1", 34);
+    scene_verify(s, WAIT_MS);
+    assert_verdict(s, 0, 0);
+    assert_places(s, 0, 0, 0, 0);
+    s->evidence.program = "course";
+    scene_verify_in_vain(s);
+    assert_verdict(s, 2 * s->accepted_s, 0);
+}
+
 static void *publish_later(void *ctx)
 {
     /* sleeps: the verification has begun by then, and waits; where it has not, it finds all at once */
@@ -252,6 +268,7 @@ int main(void)
         CASE(test_exactly_what_was_accepted),
         CASE(test_json),
         CASE(test_others_do_not_matter),
+        CASE(test_another_program_does_not_matter),
         CASE(test_waits_for_kafka),
         cmocka_unit_test(test_cluster),
         CASE(test_a_bit_is_missing_in_redis),

@@ -75,7 +75,7 @@ static void test_unreadable_record(void **state)
     scene_publish(s);
     scene_publish_unreadable(s, BASE_S * 1000);
     scene_verify(s, WAIT_MS);
-    assert_problem(s, "minuted.learner-minutes partition 1 offset ");
+    assert_problem(s, "north.learner-minutes partition 1 offset ");
     assert_problem(s, "cannot be decoded");
 }
 
@@ -103,11 +103,13 @@ static void test_topic_is_missing(void **state)
     struct scene *s = *state;
     rd_kafka_mock_cluster_destroy(s->cluster);
     s->cluster = rd_kafka_mock_cluster_new(s->handle, 1);
-    assert_int_equal(rd_kafka_mock_topic_create(s->cluster, TOPIC_LEARNER_MINUTES, 1, 1), 0);
+    char topic[RECORD_TOPIC_MAX];
+    scene_topic(s, RECORD_LEARNER_MINUTE, topic);
+    assert_int_equal(rd_kafka_mock_topic_create(s->cluster, topic, 1, 1), 0);
     free(s->config.kafka.brokers);
     s->config.kafka.brokers = strdup(rd_kafka_mock_cluster_bootstraps(s->cluster));
     scene_verify(s, WAIT_MS);
-    assert_problem(s, "topic minuted.learner-lessons: it does not exist");
+    assert_problem(s, "topic north.learner-lessons: it does not exist");
 }
 
 static void test_unknown_property(void **state)

@@ -11,6 +11,7 @@
 enum { TOPIC_PARTITIONS = 3, LESSONS = 3 };
 
 static const char *const lessons[LESSONS] = {"l1", "lesson-2", "x"};
+static char topic_prefix[] = "north";
 
 /* ---- what the learners did ---- */
 
@@ -67,15 +68,22 @@ static void watch_all(struct scene *s)
 
 /* ---- publishing ---- */
 
+void scene_topic(const struct scene *s, enum record_kind kind, char name[static RECORD_TOPIC_MAX])
+{
+    record_topic(kind, s->config.kafka.topic_prefix, name);
+}
+
 static void produce(struct scene *s, struct record r)
 {
+    char topic[RECORD_TOPIC_MAX];
     const char *type = record_content_type(s->writer.format);
     int32_t partition = (int32_t)(topology_hash_learner(r.route, SLICE_LITERAL("")) % TOPIC_PARTITIONS);
-    rd_kafka_resp_err_t err = rd_kafka_producev(s->producer, RD_KAFKA_V_TOPIC(record_topic(r.kind)),
-        RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_KEY(r.key.ptr, r.key.len),
-        RD_KAFKA_V_VALUE((void *)r.value.ptr, r.value.len), RD_KAFKA_V_TIMESTAMP(r.time_ms),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADER("content-type", type, -1),
-        RD_KAFKA_V_END);
+    scene_topic(s, r.kind, topic);
+    rd_kafka_resp_err_t err =
+        rd_kafka_producev(s->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+            RD_KAFKA_V_KEY(r.key.ptr, r.key.len), RD_KAFKA_V_VALUE((void *)r.value.ptr, r.value.len),
+            RD_KAFKA_V_TIMESTAMP(r.time_ms), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_HEADER("content-type", type, -1), RD_KAFKA_V_END);
     assert_int_equal(err, RD_KAFKA_RESP_ERR_NO_ERROR);
 }
 
@@ -92,9 +100,10 @@ static void produce_taken(struct scene *s, const struct outbox_portion *taken)
     for (size_t i = 0; i < taken->n_learners; i++) {
         const struct learner_masks *learner = &taken->learners[i];
         for (size_t k = 0; k < learner->n_masks; k++) {
+            struct learner_total total = {learner->portal, learner->learner, learner->masks[k].total};
             if (!slice_is(learner->learner, withheld))
                 produce(s, record_learner_minute(&s->writer, taken->minute, learner, &learner->masks[k]));
-            produce(s, record_learner_lesson(&s->writer, taken->minute, learner, &learner->masks[k]));
+            produce(s, record_learner_lesson(&s->writer, &total));
         }
     }
 }
@@ -123,18 +132,21 @@ void scene_publish(struct scene *s)
     flush(s);
 }
 
-static struct lesson_mask about(const char *lesson)
+static struct lesson_total about(const char *lesson, int64_t seconds)
 {
-    return (struct lesson_mask){
-        .lesson = slice_of(lesson), .course = SLICE_LITERAL("course"), .last_minute = BASE_S / 60};
+    return (struct lesson_total){.lesson = slice_of(lesson),
+        .course = SLICE_LITERAL("course"),
+        .watched_seconds = seconds,
+        .last_minute = BASE_S / 60,
+        .epoch = BASE_S * 1000};
 }
 
 void scene_publish_mask(struct scene *s, size_t learner, const char *lesson, uint64_t mask)
 {
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    struct lesson_mask m = about(lesson);
-    m.mask = mask;
+    struct lesson_total total = about(lesson, 0);
+    struct lesson_mask m = {total.lesson, mask, &total};
     struct learner_masks who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
     produce(s, record_learner_minute(&s->writer, BASE_S / 60, &who, &m));
     flush(s);
@@ -144,18 +156,19 @@ void scene_publish_total(struct scene *s, size_t learner, const char *lesson, in
 {
     char name[NAME_MAX_LEN + 1];
     scene_name(s, learner, name);
-    struct lesson_mask m = about(lesson);
-    m.watched_seconds = seconds;
-    struct learner_masks who = {SLICE_LITERAL("basic"), slice_of(name), &m, 1, false};
-    produce(s, record_learner_lesson(&s->writer, BASE_S / 60, &who, &m));
+    struct lesson_total total = about(lesson, seconds);
+    struct learner_total who = {SLICE_LITERAL("basic"), slice_of(name), &total};
+    produce(s, record_learner_lesson(&s->writer, &who));
     flush(s);
 }
 
 void scene_publish_unreadable(struct scene *s, int64_t time_ms)
 {
-    rd_kafka_resp_err_t err = rd_kafka_producev(s->producer, RD_KAFKA_V_TOPIC(TOPIC_LEARNER_MINUTES),
-        RD_KAFKA_V_PARTITION(1), RD_KAFKA_V_KEY("k", 1), RD_KAFKA_V_VALUE((char[]){"what"}, 4),
-        RD_KAFKA_V_TIMESTAMP(time_ms), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    char topic[RECORD_TOPIC_MAX];
+    scene_topic(s, RECORD_LEARNER_MINUTE, topic);
+    rd_kafka_resp_err_t err = rd_kafka_producev(s->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(1),
+        RD_KAFKA_V_KEY("k", 1), RD_KAFKA_V_VALUE((char[]){"what"}, 4), RD_KAFKA_V_TIMESTAMP(time_ms),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     assert_int_equal(err, RD_KAFKA_RESP_ERR_NO_ERROR);
     flush(s);
 }
@@ -177,8 +190,11 @@ static void make_cluster(struct scene *s)
 {
     s->handle = new_producer(NULL);
     s->cluster = rd_kafka_mock_cluster_new(s->handle, 1);
-    assert_int_equal(rd_kafka_mock_topic_create(s->cluster, TOPIC_LEARNER_MINUTES, TOPIC_PARTITIONS, 1), 0);
-    assert_int_equal(rd_kafka_mock_topic_create(s->cluster, TOPIC_LEARNER_LESSONS, TOPIC_PARTITIONS, 1), 0);
+    for (int i = 0; i < 2; i++) {
+        char topic[RECORD_TOPIC_MAX];
+        scene_topic(s, i == 0 ? RECORD_LEARNER_MINUTE : RECORD_LEARNER_LESSON, topic);
+        assert_int_equal(rd_kafka_mock_topic_create(s->cluster, topic, TOPIC_PARTITIONS, 1), 0);
+    }
     s->config.kafka.brokers = strdup(rd_kafka_mock_cluster_bootstraps(s->cluster));
     assert_non_null(s->config.kafka.brokers);
     s->producer = new_producer(s->config.kafka.brokers);
@@ -194,9 +210,12 @@ struct scene *scene_new(struct fixture *redis)
     assert_non_null(s);
     s->redis = redis;
     s->config = redis->config;
+    s->config.kafka.topic_prefix = topic_prefix;
+    s->writer.program = "course-1";
     s->withheld = NOBODY;
     snprintf(s->prefix, sizeof(s->prefix), "%06llx-", (unsigned long long)clock_monotonic_us() & 0xffffff);
-    s->evidence = (struct evidence){.portal = "basic",
+    s->evidence = (struct evidence){.program = s->writer.program,
+        .portal = "basic",
         .prefix = s->prefix,
         .n_learners = LEARNERS,
         .first_minute = BASE_S / 60,

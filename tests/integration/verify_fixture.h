@@ -17,7 +17,6 @@
 #include "load/verify.h"
 #include "patience.h"
 #include "publish/record.h"
-#include "publish/topics.h"
 #include "store_fixture.h"
 
 enum {
@@ -69,6 +68,8 @@ void scene_name(const struct scene *s, size_t i, char name[static NAME_MAX_LEN +
 /* Somebody else watches; all of it is credited. */
 void scene_watch(struct scene *s, const char *learner, const char *lesson, int64_t start_s, int64_t length_s);
 
+/* The name of a topic, which has another prefix than the default one. */
+void scene_topic(const struct scene *s, enum record_kind kind, char name[static RECORD_TOPIC_MAX]);
 /* Publishes what the outbox owes. */
 void scene_publish(struct scene *s);
 /* Publishes a record of either kind about the first minute. */

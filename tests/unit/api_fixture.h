@@ -369,7 +369,7 @@ static inline void fixture_store_answer(struct fixture *f, const enum store_stat
 }
 
 static inline void fixture_progress_answer(
-    struct fixture *f, bool ok, const struct store_lesson *lessons, size_t n)
+    struct fixture *f, bool ok, const struct lesson_total *lessons, size_t n)
 {
     assert_non_null(f->store.asked);
     f->store.asked(f->store.ask_ctx, ok, lessons, n);

@@ -1,10 +1,14 @@
-/* One record of each topic as the publisher writes it. */
+/* Records as the publisher writes them. */
 #include "published_records.h"
 
 #include <assert.h>
 
+#include "publish/lease.h"
 #include "publish/record.h"
 #include "store/values.h"
+
+/* The video's stretches from 500 ms to 6 s and from 7 s to 2^32 - 1 ms. */
+#define COVERED "\xf4\x01\0\0\x70\x17\0\0\x58\x1b\0\0\xff\xff\xff\xff"
 
 static struct slice keep_bytes(char *room, size_t size, struct slice s)
 {
@@ -19,21 +23,31 @@ static void keep(struct published_record *out, struct record r)
     out->value = keep_bytes(out->value_bytes, sizeof(out->value_bytes), r.value);
 }
 
-void published_records_write(bool json, struct published_record out[PUBLISHED_TOPICS])
+void published_records_write(bool json, struct published_record out[PUBLISHED_RECORDS])
 {
     const int64_t minute = PUBLISHED_MINUTE / 60;
-    struct record_writer w = {.format = json ? FORMAT_JSON : FORMAT_PROTOBUF};
-    struct lesson_mask mask = {.lesson = slice_of("l-1"),
-        .course = slice_of("c-1"),
-        .mask = PUBLISHED_MASK,
+    const bool held_by[] = {false, true, false, true};
+    struct record_writer w = {
+        .format = json ? FORMAT_JSON : FORMAT_PROTOBUF, .program = "winter-2023", .deployment = "north"};
+    struct lesson_total total = {.lesson = SLICE_LITERAL("l-1"),
+        .course = SLICE_LITERAL("c-1"),
         .watched_seconds = 4321,
-        .covered_seconds = 1234,
-        .last_minute = minute + 7};
-    struct learner_masks learner = {.portal = slice_of("higher"), .learner = slice_of(PUBLISHED_LEARNER)};
-    struct lesson_sum sum = {slice_of("l-1"), slice_of("c-1"), 77, 3};
-    keep(&out[0], record_learner_lesson(&w, minute, &learner, &mask));
+        .covered_seconds = 6 + (4294967 - 7),
+        .last_minute = minute + 7,
+        .covered = SLICE_LITERAL(COVERED),
+        .epoch = PUBLISHED_EPOCH};
+    struct lesson_mask mask = {total.lesson, PUBLISHED_MASK, &total};
+    struct learner_masks learner = {
+        .portal = SLICE_LITERAL("higher"), .learner = SLICE_LITERAL(PUBLISHED_LEARNER)};
+    struct learner_total whole = {learner.portal, learner.learner, &total};
+    struct lesson_sum sum = {
+        .lesson = total.lesson, .course = total.course, .watched_seconds = 77, .learners = 3};
+    struct watermark watermark = {
+        .published_through = PUBLISHED_MINUTE + 60, .final_through = PUBLISHED_MINUTE - 86400};
+    keep(&out[0], record_learner_lesson(&w, &whole));
     keep(&out[1], record_learner_minute(&w, minute, &learner, &mask));
     keep(&out[2], record_lesson_minute(&w, minute, &sum));
-    keep(&out[3], record_watermark(&w, "winter", PUBLISHED_MINUTE + 60, PUBLISHED_MINUTE - 86400, 0));
+    keep(&out[3], record_watermark(&w, &watermark, held_by, sizeof(held_by) / sizeof(held_by[0])));
+    keep(&out[PUBLISHED_OF_PARTITION], record_epoch(&w, 9, PUBLISHED_EPOCH, 17));
     record_writer_free(&w);
 }

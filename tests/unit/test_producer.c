@@ -15,7 +15,6 @@
 #include "patience.h"
 #include "publish/producer.h"
 #include "publish/record.h"
-#include "publish/topics.h"
 
 enum { ADD_PARTITIONS = 24 }; /* a request of Kafka's protocol */
 
@@ -29,8 +28,8 @@ static int renew(void *ctx)
 static void what_is_refused_early_is_named_all_the_same(void **state)
 {
     static const char *const topics[] = {
-        TOPIC_LEARNER_LESSONS, TOPIC_LEARNER_MINUTES, TOPIC_LESSON_MINUTES, TOPIC_WATERMARKS};
-    struct config config = {.kafka.deployment = (char[]){"winter"}};
+        "p.learner-lessons", "p.learner-minutes", "p.lesson-minutes", "p.watermarks"};
+    struct config config = {.kafka = {.deployment = (char[]){"winter"}, .topic_prefix = (char[]){"p"}}};
     struct clock clock = {0};
     struct log *log = log_new(LOG_ERROR);
     (void)state;
@@ -38,14 +37,14 @@ static void what_is_refused_early_is_named_all_the_same(void **state)
     rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(handle, 1);
     for (size_t i = 0; i < sizeof(topics) / sizeof(topics[0]); i++)
         assert_int_equal(rd_kafka_mock_topic_create(cluster, topics[i], 1, 1), 0);
-    struct producer *p = producer_new(&config, &clock, rd_kafka_mock_cluster_bootstraps(cluster),
+    struct producer *p = producer_new(&config, "training", &clock, rd_kafka_mock_cluster_bootstraps(cluster),
         (struct producer_caller){renew, NULL}, log);
     assert_int_equal(producer_connect(p), PRODUCER_DONE);
     rd_kafka_mock_push_request_errors(
         cluster, ADD_PARTITIONS, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 
-    struct record_writer writer = {.format = FORMAT_JSON};
-    struct record record = record_watermark(&writer, "winter", 60, 0, 0);
+    struct record_writer writer = {.format = FORMAT_JSON, .program = "training", .deployment = "winter"};
+    struct record record = record_epoch(&writer, 0, 1, 1);
     enum producer_status status = PRODUCER_DONE;
     int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
     while (status == PRODUCER_DONE && clock_monotonic_ms() < until_ms) {

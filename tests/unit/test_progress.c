@@ -104,24 +104,31 @@ static void test_redis_away(void **state)
     "{\"lesson_id\":\"" lesson "\",\"course_id\":\"" course "\",\"watched_seconds\":" watched                \
     ",\"covered_seconds\":" covered ",\"covered_ratio\":" ratio "}"
 
+#define TOTAL(of, in, watched, covered_s)                                                                    \
+    {                                                                                                        \
+        .lesson = of, .course = in, .watched_seconds = watched, .covered_seconds = covered_s,                \
+        .last_minute = 1                                                                                     \
+    }
+
 static void test_answers(void **state)
 {
     static const struct {
-        struct store_lesson totals[4];
+        struct lesson_total totals[4];
         size_t n;
         const char *body;
     } rows[] = {
-        {{{TEXT(""), TEXT(""), 0, 0, 0}}, 0,
+        {{{.lesson = TEXT("")}}, 0,
             "{\"total\":{\"watched_seconds\":0,\"hours_learned\":0,\"hours_max\":6}," COURSES(
                 "0", "0", "0", "0") ",\"lessons\":[]}"},
-        {{{TEXT("ten-minutes"), TEXT("open"), 5400, 200, 1}, {TEXT("winter-1"), TEXT("winter"), 1, 1, 1}}, 2,
+        {{TOTAL(TEXT("ten-minutes"), TEXT("open"), 5400, 200), TOTAL(TEXT("winter-1"), TEXT("winter"), 1, 1)},
+            2,
             "{\"total\":{\"watched_seconds\":5401,\"hours_learned\":2.0003703704,\"hours_max\":6}," COURSES(
                 "5400", "2", "1", "0.0003703704") ",\"lessons\":[" LESSON("ten-minutes", "open", "5400",
                 "200", "0.3333") "," LESSON("winter-1", "winter", "1", "1", "null") "]}"},
         /* more covered than the catalog says now; a lesson moved, one left, one left with its course; one not
            watched */
-        {{{TEXT("ten-minutes"), TEXT("winter"), 2700, 700, 1}, {TEXT("left"), TEXT("winter"), 1350, 9, 1},
-             {TEXT("left-2"), TEXT("gone"), 2700, 0, 1}, {TEXT("endless"), TEXT("open"), 0, 0, 1}},
+        {{TOTAL(TEXT("ten-minutes"), TEXT("winter"), 2700, 700), TOTAL(TEXT("left"), TEXT("winter"), 1350, 9),
+             TOTAL(TEXT("left-2"), TEXT("gone"), 2700, 0), TOTAL(TEXT("endless"), TEXT("open"), 0, 0)},
             4,
             "{\"total\":{\"watched_seconds\":6750,\"hours_learned\":2.5,\"hours_max\":6}," COURSES("2700",
                 "1", "1350",
@@ -142,8 +149,8 @@ static void test_answers(void **state)
 
 static void test_protobuf(void **state)
 {
-    static const struct store_lesson totals[] = {
-        {TEXT("ten-minutes"), TEXT("open"), 5400, 200, 1}, {TEXT("winter-1"), TEXT("winter"), 1, 1, 1}};
+    static const struct lesson_total totals[] = {
+        TOTAL(TEXT("ten-minutes"), TEXT("open"), 5400, 200), TOTAL(TEXT("winter-1"), TEXT("winter"), 1, 1)};
     struct fixture *f = *state;
     ask(f, fixture_jwt(f, "teacher-1", HOUR_MS), "application/protobuf");
     fixture_progress_answer(f, true, totals, COUNT(totals));
@@ -169,7 +176,7 @@ static void test_protobuf(void **state)
 /* The catalog in force when Redis answers is the one that is shown. */
 static void test_reload_while_redis_is_asked(void **state)
 {
-    static const struct store_lesson total = {TEXT("new-1"), TEXT("new"), 2700, 0, 1};
+    static const struct lesson_total total = TOTAL(TEXT("new-1"), TEXT("new"), 2700, 0);
     struct fixture *f = *state;
     struct policy *policy = fixture_policy(&f->config, "  - {id: new, hours: 1, lessons: [{id: new-1}]}\n");
     ask(f, fixture_jwt(f, "teacher-1", HOUR_MS), NULL);

@@ -6,7 +6,7 @@ the order of arrival decides which lesson a second belongs to, so what cheats se
 
 from dataclasses import dataclass, field
 
-from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, bits, learner_of
+from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, bits, learner_of, watermarks
 
 
 LINES_MAX = 20
@@ -66,8 +66,7 @@ class Held:
         lessons = {(learner_of(r.value), r.value["lesson_id"]): r.value for r in merged.of_last(LEARNER_LESSONS)}
         last_sums = {(r.value["lesson_id"], r.value["minute_start"]): (r.value["watched_seconds"], r.value["learners"])
                      for r in merged.of_last(LESSON_MINUTES)}
-        watermarks = [(r.value["published_through"], r.value.get("final_through", 0))
-                      for r in merged.records if r.topic == WATERMARKS]
+        marks = [(value["published_through"], value["final_through"]) for value in watermarks(merged.records)]
         return cls(
             redis=flatten(truth.minutes), redis_totals=truth.totals, redis_covered=truth.covered,
             redis_sums=dict(truth.lesson_minutes),
@@ -75,7 +74,7 @@ class Held:
             merged_sums=merged.lesson_minutes,
             last=flatten(last), last_totals={key: v["watched_seconds"] for key, v in lessons.items()},
             last_covered={key: v.get("covered_seconds", 0) for key, v in lessons.items()}, last_sums=last_sums,
-            watermarks=watermarks, ledger_totals=ledger_totals)
+            watermarks=marks, ledger_totals=ledger_totals)
 
 
 @dataclass
