@@ -13,6 +13,7 @@
 #include "publish/kafka_check.h"
 #include "publish/topics.h"
 #include "run/daemon.h"
+#include "run/republish_command.h"
 
 static int fail(char *error)
 {
@@ -81,6 +82,8 @@ int main(int argc, char **argv)
         status = check_config(config, options.dev);
     else if (options.action == ACTION_CREATE_TOPICS)
         status = create_topics(config);
+    else if (options.action == ACTION_REPUBLISH)
+        status = republish_command(config, &options);
     else
         status = daemon_run(config, &options);
     config_free(config);

@@ -9,6 +9,7 @@ static const char usage[] =
     "Usage: minuted [--config FILE] [--set KEY=VALUE]... [--dev]\n"
     "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --check-config\n"
     "       minuted [--config FILE] [--set KEY=VALUE]... --create-topics\n"
+    "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --republish\n"
     "\n"
     "minuted counts the minutes that learners watch. Players send it heartbeats over\n"
     "HTTP, it credits each second once in Redis, and it publishes the sums to Kafka.\n"
@@ -22,6 +23,11 @@ static const char usage[] =
     "      --check-config     check the configuration, the catalog and the keys, then\n"
     "                         exit\n"
     "      --create-topics    create the Kafka topics with their policies, then exit\n"
+    "      --republish        have the daemon that publishes send all that Redis holds to\n"
+    "                         Kafka once more, which has lost what it had: every total, and\n"
+    "                         the evidence since heartbeats.horizon; show the progress and\n"
+    "                         wait until it is done. Heartbeats and publishing go on; if\n"
+    "                         interrupted, it goes on too, and can be waited for again\n"
     "      --dev              run for development, on loopback addresses only: give\n"
     "                         out platform tokens at /dev/token, serve a page at /dev/,\n"
     "                         let /dev/clock move the clock, and allow\n"
@@ -46,13 +52,14 @@ static const char usage[] =
     "  minuted --config /etc/minuted/minuted.yaml --check-config\n"
     "  minuted --config /etc/minuted/minuted.yaml --set log.level=debug\n";
 
-enum { OPT_CHECK = 256, OPT_TOPICS, OPT_DEV };
+enum { OPT_CHECK = 256, OPT_TOPICS, OPT_REPUBLISH, OPT_DEV };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"set", required_argument, NULL, 's'},
     {"check-config", no_argument, NULL, OPT_CHECK},
     {"create-topics", no_argument, NULL, OPT_TOPICS},
+    {"republish", no_argument, NULL, OPT_REPUBLISH},
     {"dev", no_argument, NULL, OPT_DEV},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -101,6 +108,9 @@ void options_parse(int argc, char **argv, struct options *options)
             break;
         case OPT_TOPICS:
             options->action = ACTION_CREATE_TOPICS;
+            break;
+        case OPT_REPUBLISH:
+            options->action = ACTION_REPUBLISH;
             break;
         case OPT_DEV:
             options->dev = true;

@@ -14,6 +14,7 @@ enum options_action {
     ACTION_RUN,
     ACTION_CHECK_CONFIG,
     ACTION_CREATE_TOPICS,
+    ACTION_REPUBLISH,
     ACTION_EXIT_GOOD, /* help or version was printed */
     ACTION_EXIT_USAGE /* the problem was printed */
 };

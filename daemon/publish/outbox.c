@@ -135,6 +135,11 @@ static bool may_queue(struct outbox *o)
     return false;
 }
 
+bool outbox_follow(struct outbox *o)
+{
+    return may_queue(o);
+}
+
 void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, void *ctx, bool *done)
 {
     *done = false;
@@ -342,6 +347,19 @@ bool outbox_call_key(
     size_t server = topology_server_of_key(o->topology, key);
     queue(o, &(struct outbox_request){server, NO_PARTITION, 1, take, ctx, &done});
     return outbox_flush(o, what, barrier);
+}
+
+bool outbox_call_server(struct outbox *o, size_t server, const char *what, take_reply *take, void *ctx)
+{
+    bool done;
+    if (!may_queue(o))
+        return false;
+    if (server >= o->topology->n_servers) { /* The topology has changed just now. */
+        buf_clear(&o->command);
+        return false;
+    }
+    queue(o, &(struct outbox_request){server, NO_PARTITION, 1, take, ctx, &done});
+    return outbox_flush(o, what, false);
 }
 
 bool outbox_take_integer(void *ctx, size_t index, const redisReply *reply)

@@ -106,11 +106,17 @@ bool outbox_call(struct outbox *o, int partition, size_t n, const char *what, ta
 bool outbox_call_key(
     struct outbox *o, const char *key, const char *what, bool barrier, take_reply *take, void *ctx);
 
+/* One command, to server SERVER of o->topology, for what is asked of a server and not of a partition. */
+bool outbox_call_server(struct outbox *o, size_t server, const char *what, take_reply *take, void *ctx);
+
 /*
  * The number of the connection to the server of PARTITION that is open now, 0 where none is. Two answers that
  * are equal and not 0: all that was read between them came from the same server, and over one connection.
  */
 uint64_t outbox_connection(const struct outbox *o, int partition);
+
+/* Takes over what the monitor has found since the last request. False while no server is known. */
+bool outbox_follow(struct outbox *o) __attribute__((warn_unused_result));
 
 /* The name of the server that the last request for PARTITION went to. */
 const char *outbox_server(const struct outbox *o, int partition);

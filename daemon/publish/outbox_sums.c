@@ -95,7 +95,8 @@ static int by_lesson(const void *a, const void *b)
     return order != 0 ? order : (int)x->lesson.len - (int)y->lesson.len;
 }
 
-static void join_parts(struct outbox_sums *out, size_t partitions, struct arena *arena)
+/* ALL_LESSONS: also what is published already. */
+static void join_parts(struct outbox_sums *out, bool all_lessons, size_t partitions, struct arena *arena)
 {
     size_t n = 0;
     for (size_t p = 0; p < partitions; p++)
@@ -118,7 +119,7 @@ static void join_parts(struct outbox_sums *out, size_t partitions, struct arena 
             sum.learners += all[i].learners;
             sum.published_seconds += all[i].published_seconds;
         }
-        if (sum.watched_seconds > sum.published_seconds)
+        if (all_lessons || sum.watched_seconds > sum.published_seconds)
             out->sums[out->n++] = sum;
     }
 }
@@ -145,24 +146,38 @@ static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
     return good;
 }
 
-bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
+static bool read_parts(struct outbox *o, struct outbox_sums *out, struct arena *arena)
 {
     size_t partitions = (size_t)o->config->redis.partitions;
     struct part_call *calls = arena_alloc(arena, partitions * sizeof(*calls));
-    bool grown = false;
-    *out = (struct outbox_sums){.minute = minute};
     out->parts = arena_alloc(arena, partitions * sizeof(*out->parts));
     for (size_t p = 0; p < partitions; p++) {
-        calls[p] = (struct part_call){o, arena, (int)p, minute, &out->parts[p], false};
+        calls[p] = (struct part_call){o, arena, (int)p, out->minute, &out->parts[p], false};
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
-        resp_key_number(&o->command, &o->prefixes[p], "l", minute);
+        resp_key_number(&o->command, &o->prefixes[p], "l", out->minute);
         outbox_queue(o, (int)p, 1, take_part, &calls[p], &calls[p].done);
     }
-    if (!outbox_flush(o, "sums", true) || !find_grown(o, minute, &grown))
+    return outbox_flush(o, "sums", true);
+}
+
+bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
+{
+    bool grown = false;
+    *out = (struct outbox_sums){.minute = minute};
+    if (!read_parts(o, out, arena) || !find_grown(o, minute, &grown))
         return false;
     if (grown)
-        join_parts(out, partitions, arena);
+        join_parts(out, false, (size_t)o->config->redis.partitions, arena);
+    return true;
+}
+
+bool outbox_all_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
+{
+    *out = (struct outbox_sums){.minute = minute};
+    if (!read_parts(o, out, arena))
+        return false;
+    join_parts(out, true, (size_t)o->config->redis.partitions, arena);
     return true;
 }
 

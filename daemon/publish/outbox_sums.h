@@ -29,6 +29,7 @@ struct outbox_part {
 /*
  * The sums of MINUTE over every partition, of the lessons that grew since they were published. In the arena.
  * Empty where the minute is no longer listed as grown: another daemon has published all of it since.
+ * outbox_all_sums() has those of all lessons, published or not.
  */
 struct outbox_sums {
     int64_t minute;
@@ -38,6 +39,8 @@ struct outbox_sums {
 };
 
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
+    __attribute__((warn_unused_result));
+bool outbox_all_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
     __attribute__((warn_unused_result));
 
 /*

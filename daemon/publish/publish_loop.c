@@ -15,6 +15,7 @@
 #include "publish/outbox_retire.h"
 #include "publish/outbox_sums.h"
 #include "publish/record.h"
+#include "publish/republish.h"
 #include "publish/round.h"
 
 enum {
@@ -31,6 +32,7 @@ enum {
 struct publish_loop {
     struct publish_loop_parts with;
     struct learner_rest rest; /* of the last round */
+    struct republish *republish;
     struct arena arena;
     struct record_writer writer;
     size_t records_most; /* in a transaction, as long as all goes well */
@@ -59,11 +61,13 @@ struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts)
     l->records_most = rate > 0 && rate < RECORDS_MAX ? (size_t)rate : RECORDS_MAX;
     l->records_max = l->records_most;
     l->raised_ms = clock_steady_ms(parts->clock);
+    l->republish = republish_new(parts->clock, parts->log);
     return l;
 }
 
 void publish_loop_free(struct publish_loop *l)
 {
+    republish_free(l->republish);
     record_writer_free(&l->writer);
     arena_free(&l->arena);
     free(l);
@@ -225,6 +229,18 @@ static enum round_status publish_watermark(struct publish_loop *l, const struct 
     return status;
 }
 
+/* ---- what an operator wants published anew ---- */
+
+static enum round_status republish(struct publish_loop *l, struct round *r)
+{
+    if (!republish_look(l->republish, l->with.outbox))
+        return ROUND_DONE;
+    enum round_status status = commit(l, republish_send(l->republish, r));
+    if (status == ROUND_DONE)
+        r->republishing = republish_note(l->republish, l->with.outbox);
+    return status;
+}
+
 /* ---- the round ---- */
 
 static enum round_status publish(struct publish_loop *l, struct round *r)
@@ -240,6 +256,8 @@ static enum round_status publish(struct publish_loop *l, struct round *r)
         status = publish_lesson_minutes(l, r);
     if (status == ROUND_DONE)
         status = publish_watermark(l, r);
+    if (status == ROUND_DONE)
+        status = republish(l, r);
     l->round_us = clock_monotonic_us() - began_us;
     l->redis_us = outbox_waited_us(l->with.outbox) - waited_us;
     return status;
@@ -284,7 +302,7 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
     if (status != ROUND_DONE)
         return status;
     /* If a server is away, each round may leave the same again, so the next one need not follow at once. */
-    if (r.more && r.complete)
+    if ((r.more || r.republishing) && r.complete)
         return ROUND_MORE;
     if (r.running)
         l->running_due_ms = now_ms(l) + config->publish.running_minutes_ms;

@@ -15,6 +15,7 @@
 
 struct config;
 struct lease;
+struct log;
 struct outbox;
 struct producer;
 struct publish_counters;
@@ -37,6 +38,7 @@ struct publish_loop_parts {
     struct producer *producer;
     struct lease *lease;
     struct publish_counters *counters;
+    struct log *log;
 };
 
 struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts);

@@ -260,7 +260,7 @@ struct publisher *publisher_start(const struct config *config, const char *progr
     p->lease = (struct lease){.outbox = p->outbox, .clock = clock, .holder = p->holder};
     p->producer = producer_new(config, p->program, clock, brokers, (struct producer_caller){renew, p}, log);
     struct publish_loop_parts parts = {
-        config, p->program, clock, p->outbox, p->producer, &p->lease, &p->counters};
+        config, p->program, clock, p->outbox, p->producer, &p->lease, &p->counters, log};
     p->loop = publish_loop_new(&parts);
     if (pthread_create(&p->thread, NULL, run, p) != 0)
         abort();

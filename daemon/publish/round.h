@@ -32,6 +32,7 @@ struct round {
     bool complete;          /* every server has answered all that was asked */
     bool held_by[PARTITIONS_MAX]; /* partitions that could not be published as they should be */
     bool more;                    /* something was left that the next round can publish */
+    bool republishing;            /* a step of what is published anew went well; another one follows */
     int64_t oldest_left;          /* the oldest minute that was left; INT64_MAX: none was */
 };
 

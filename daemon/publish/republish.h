@@ -1,0 +1,36 @@
+/*
+ * Publishing anew all that Redis holds, for a Kafka that has lost what it had: every total, and every mask
+ * and lesson sum within the horizon. An operator asks for it by a number in `minuted:republish` (`minuted
+ * --republish`). Whoever holds the lease walks through the keys of every server, a step a round, beside what
+ * is due, and notes the number when all is published.
+ *
+ *     republish_look -> republish_send -> (commit) -> republish_note -> …
+ *
+ * A step reads a few keys, behind the barrier, and sends what they say at that moment. One thread publishes,
+ * so no record of a step comes after a greater one of the same key. A walk that is broken off begins anew
+ * with the next holder of the lease, and when the servers have changed on the way.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publish/producer.h"
+#include "publish/round.h"
+
+struct log;
+struct republish;
+
+#define KEY_REPUBLISH "minuted:republish"
+
+struct republish *republish_new(const struct clock *clock, struct log *log);
+void republish_free(struct republish *a);
+
+/* Whether there is something to do. Asks Redis every few seconds; a walk that was not asked for ends. */
+bool republish_look(struct republish *a, struct outbox *o);
+
+/* Sends the records of the next step within the round's transaction. */
+enum producer_status republish_send(struct republish *a, struct round *r) __attribute__((warn_unused_result));
+
+/* After the commit: the step is done with. Returns whether another one follows at once. */
+bool republish_note(struct republish *a, struct outbox *o);

@@ -1,0 +1,165 @@
+/* minuted --republish */
+#include "run/republish_command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/exit_status.h"
+#include "base/log.h"
+#include "config/config.h"
+#include "config/options.h"
+#include "credit/mask.h"
+#include "identity/policy.h"
+#include "publish/outbox.h"
+#include "publish/republish.h"
+#include "redis/monitor.h"
+#include "redis/reply.h"
+#include "redis/resp.h"
+#include "store/functions.h"
+
+enum { REDIS_START_MS = 5000, LOOK_EVERY_MS = 500, ALONE_MS = 12000 /* longer than a lease lasts */ };
+
+/* What `minuted:republish` says, and who publishes. */
+struct state {
+    int64_t numbers[5]; /* 0 where there is none */
+    bool published_by_somebody;
+};
+
+enum { ASKED, DONE, ALL_KEYS, WALKED_KEYS, RECORDS };
+
+static const char *const fields[] = {[ASKED] = "asked",
+    [DONE] = "done",
+    [ALL_KEYS] = "of_keys",
+    [WALKED_KEYS] = "keys",
+    [RECORDS] = "records"};
+
+static bool take_state(void *ctx, size_t index, const redisReply *reply)
+{
+    struct state *state = ctx;
+    (void)index;
+    for (size_t i = 0; i < 5; i++)
+        if (!reply_number(reply_at(reply, i), &state->numbers[i]))
+            state->numbers[i] = 0;
+    return reply_is_array(reply) && reply->elements == 5;
+}
+
+static bool take_publisher(void *ctx, size_t index, const redisReply *reply)
+{
+    bool *somebody = ctx;
+    (void)index;
+    *somebody = reply->type != REDIS_REPLY_NIL;
+    return *somebody ? reply->type == REDIS_REPLY_STRING : true;
+}
+
+static bool read_state(struct outbox *o, struct state *state)
+{
+    resp_begin(&o->command, 2 + 5);
+    resp_arg(&o->command, SLICE_LITERAL("HMGET"));
+    resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
+    for (size_t i = 0; i < 5; i++)
+        resp_arg(&o->command, slice_of(fields[i]));
+    if (!outbox_call_key(o, KEY_REPUBLISH, "republish", false, take_state, state))
+        return false;
+    resp_begin(&o->command, 2);
+    resp_arg(&o->command, SLICE_LITERAL("GET"));
+    resp_arg(&o->command, SLICE_LITERAL(KEY_PUBLISHER));
+    return outbox_call_key(
+        o, KEY_PUBLISHER, "republish", false, take_publisher, &state->published_by_somebody);
+}
+
+/* Asks, unless that was done already. The numbers of requests rise. */
+static bool ask(struct outbox *o, struct state *state)
+{
+    int64_t made;
+    if (!read_state(o, state))
+        return false;
+    if (state->numbers[ASKED] != state->numbers[DONE]) {
+        puts("It was asked for already, and is under way.");
+        return true;
+    }
+    int64_t now_ms = clock_system_ms();
+    int64_t last = state->numbers[ASKED];
+    state->numbers[ASKED] = now_ms > last ? now_ms : last + 1;
+    resp_begin(&o->command, 2 + 8);
+    resp_arg(&o->command, SLICE_LITERAL("HSET"));
+    resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
+    for (size_t i = ALL_KEYS; i <= RECORDS; i++) {
+        resp_arg(&o->command, slice_of(fields[i]));
+        resp_int(&o->command, 0);
+    }
+    resp_arg(&o->command, slice_of(fields[ASKED]));
+    resp_int(&o->command, state->numbers[ASKED]);
+    return outbox_call_key(o, KEY_REPUBLISH, "republish", true, outbox_take_integer, &made);
+}
+
+/* Waits for ASKED to be done; tells whatever has changed. */
+static int wait_done(struct outbox *o, int64_t asked)
+{
+    int64_t told_records = -1;
+    int64_t somebody_ms = clock_monotonic_ms();
+    for (;;) {
+        struct state state = {.published_by_somebody = true};
+        bool known = read_state(o, &state); /* If Redis is away, the outbox has logged it. */
+        if (known && state.numbers[DONE] == asked) {
+            printf("done: %" PRId64 " records of %" PRId64 " keys\n", state.numbers[RECORDS],
+                state.numbers[WALKED_KEYS]);
+            return EXIT_GOOD;
+        }
+        if (known && state.numbers[ASKED] != asked) {
+            fputs("minuted: somebody else has asked anew, or withdrawn it\n", stderr);
+            return EXIT_FAILED;
+        }
+        if (known && state.numbers[RECORDS] != told_records && state.numbers[ALL_KEYS] > 0)
+            printf("%" PRId64 " of %" PRId64 " keys, %" PRId64 " records\n", state.numbers[WALKED_KEYS],
+                state.numbers[ALL_KEYS], state.numbers[RECORDS]);
+        told_records = state.numbers[RECORDS];
+        if (state.published_by_somebody)
+            somebody_ms = clock_monotonic_ms();
+        if (clock_monotonic_ms() - somebody_ms > ALONE_MS) {
+            puts("No daemon publishes. It begins as soon as one does.");
+            somebody_ms = INT64_MAX - ALONE_MS; /* This is said once. */
+        }
+        fflush(stdout);
+        nanosleep(&(struct timespec){0, LOOK_EVERY_MS * INT64_C(1000000)}, NULL);
+    }
+}
+
+static void tell_horizon(const struct config *config)
+{
+    time_t since = (time_t)((clock_system_ms() - config->heartbeats.horizon_ms) / 1000);
+    struct tm utc;
+    char when[32];
+    strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&since, &utc));
+    printf("Redis holds the evidence since %s, and every total. Evidence from before is only in the topics,\n"
+           "where they still exist.\n",
+        when);
+}
+
+int republish_command(const struct config *config, const struct options *options)
+{
+    char message[512];
+    struct state state = {.published_by_somebody = false};
+    struct clock clock = {0};
+    struct log *log = log_new(LOG_WARN);
+    (void)options;
+    struct monitor *monitor = monitor_start(config, &functions_library, &clock, log);
+    int status = EXIT_FAILED;
+    if (monitor_wait(monitor, REDIS_START_MS, message) != MONITOR_READY) {
+        fprintf(stderr, "minuted: %s\n", message);
+    } else {
+        struct outbox *o = outbox_new(config, monitor, log);
+        if (ask(o, &state)) {
+            tell_horizon(config);
+            fflush(stdout);
+            status = wait_done(o, state.numbers[ASKED]);
+        } else {
+            fputs("minuted: Redis did not take the request\n", stderr);
+        }
+        outbox_free(o);
+    }
+    monitor_stop(monitor);
+    log_free(log);
+    return status;
+}

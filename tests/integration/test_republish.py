@@ -1,0 +1,78 @@
+"""`minuted --republish`: Kafka has lost what it had, and gets all that Redis holds once more."""
+
+import subprocess
+
+from harness.agreement import check_published, wait_settled
+from harness.catalog import MINUTE_MS, NOW_MS
+from harness.daemon import MINUTED, run_minuted
+from harness.model import Model
+from harness.player import Player, accepted, run
+from harness.records import LEARNER_MINUTES, read_topics
+from harness.service import environment, wait_until
+
+GRACE_PASSED_MS = 5 * MINUTE_MS
+
+
+def watch(minuted, model, learner, lesson="open-1", seconds=90):
+    player = Player(minuted, learner)
+    session = player.open(lesson)
+    minuted.advance(seconds * 1000 + 1000)
+    sent = run(0, seconds * 1000)
+    credited = model.claim(session.name, lesson, session.anchor_ms, sent)
+    assert player.send(session, sent) == [accepted(*credited)]
+
+
+def republish(minuted):
+    code, output = run_minuted("--config", minuted.config_path, *(["--dev"] if minuted.dev else []), "--republish")
+    assert code == 0, output
+    return output
+
+
+def published(minuted, model, redis, brokers):
+    for i in range(10):
+        watch(minuted, model, f"teacher-{i}", f"open-{i % 3 + 1}")
+    minuted.advance(GRACE_PASSED_MS)
+    return check_published(model, redis.client, brokers)
+
+
+def test_topics_that_were_made_again_are_whole_again(kafka, new_minuted, redis):
+    minuted, model = new_minuted(redis, kafka.brokers).start(NOW_MS), Model()
+    published(minuted, model, redis, kafka.brokers)
+    kafka.delete_topics()
+    code, output = run_minuted("--config", minuted.config_path, "--create-topics")
+    assert code == 0, output
+    watch(minuted, model, "teacher-1", "open-2", 30)
+    minuted.advance(GRACE_PASSED_MS)
+    wait_settled(redis.client)
+    assert {r.value["learner_id"] for r in read_topics(kafka.brokers) if r.topic == LEARNER_MINUTES} == {"teacher-1"}
+    output = republish(minuted)
+    assert "Redis holds the evidence since" in output and "done: " in output
+    check_published(model, redis.client, kafka.brokers)
+    before = len(read_topics(kafka.brokers, (LEARNER_MINUTES,)))
+    republish(minuted)
+    check_published(model, redis.client, kafka.brokers)
+    assert len(read_topics(kafka.brokers, (LEARNER_MINUTES,))) > before, "it can be asked for again"
+
+
+def test_it_waits_for_a_daemon_and_goes_on_without_the_command(kafka, new_minuted, redis):
+    minuted, model = new_minuted(redis, kafka.brokers).start(NOW_MS), Model()
+    published(minuted, model, redis, kafka.brokers)
+    records = len(read_topics(kafka.brokers, (LEARNER_MINUTES,)))
+    minuted.stop()
+    command = [MINUTED, "--config", minuted.config_path, "--dev", "--republish"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment()) as asking:
+        try:
+            wait_until(lambda: redis.client.hget("minuted:republish", "asked"), "it is asked for")
+        finally:
+            asking.kill()
+    minuted.start(NOW_MS + 60 * MINUTE_MS)
+    output = republish(minuted)
+    assert "under way" in output
+    assert len(read_topics(kafka.brokers, (LEARNER_MINUTES,))) == 2 * records
+    check_published(model, redis.client, kafka.brokers)
+
+
+def test_it_says_why_it_cannot(new_minuted):
+    minuted = new_minuted(brokers="127.0.0.1:1")
+    code, output = run_minuted("--config", minuted.write_config(), "--dev", "--republish")
+    assert code == 1 and "127.0.0.1:1" in output
