@@ -89,12 +89,12 @@ static const char *text_of(
     return initial == NULL ? "" : initial;
 }
 
-static const char *id_of(struct catalog_reading *r, const struct yaml_node *map)
+static const char *id_of(struct catalog_reading *r, const struct yaml_node *map, const char *key)
 {
-    const char *id = text_of(r, map, "id", NULL);
-    const struct yaml_node *node = yaml_get(map, "id");
+    const char *id = text_of(r, map, key, NULL);
+    const struct yaml_node *node = yaml_get(map, key);
     if (node != NULL && !id_valid(slice_of(id)))
-        problem(r, node, "id '%s' is not [A-Za-z0-9._-]{1,64}", id);
+        problem(r, node, "%s '%s' is not [A-Za-z0-9._-]{1,64}", key, id);
     return id;
 }
 
@@ -235,7 +235,7 @@ static void read_lessons(struct catalog_reading *r, const struct yaml_node *map,
             continue;
         }
         check_keys(r, item, "a lesson", keys, 3);
-        lesson->id = id_of(r, item);
+        lesson->id = id_of(r, item, "id");
         lesson->title = text_of(r, item, "title", "");
         lesson->length_seconds = (int64_t)number_of(r, item, "length", (struct number){0, 1, 86400, true});
         lesson->course = course;
@@ -272,7 +272,7 @@ static void read_portals(struct catalog_reading *r, const struct yaml_node *root
             continue;
         }
         check_keys(r, map, "a portal", keys, 3);
-        portal->id = id_of(r, map);
+        portal->id = id_of(r, map, "id");
         const char *tests = text_of(r, map, "tests", "none");
         const char *certificate = text_of(r, map, "certificate", "by_course");
         portal->tests = strcmp(tests, "required") == 0 ? TESTS_REQUIRED : TESTS_NONE;
@@ -303,7 +303,7 @@ static void read_courses(struct catalog_reading *r, const struct yaml_node *root
             continue;
         }
         check_keys(r, map, "a course", keys, 6);
-        course->id = id_of(r, map);
+        course->id = id_of(r, map, "id");
         course->title = text_of(r, map, "title", "");
         course->opens_ms = day_of(r, map, "opens", 0, &course->opens, INT64_MIN);
         course->closes_ms = day_of(r, map, "closes", 1, &course->closes, INT64_MAX);
@@ -325,7 +325,7 @@ static void read_catalog(struct catalog_reading *r, const struct yaml_node *root
         return;
     }
     check_keys(r, root, "the catalog", keys, 6);
-    r->catalog->program = text_of(r, root, "program", NULL);
+    r->catalog->program = id_of(r, root, "program");
     r->catalog->minutes_per_hour =
         (int64_t)number_of(r, root, "minutes_per_hour", (struct number){45, 1, 1440, true});
     r->catalog->hours_max = number_of(r, root, "hours_max", (struct number){1e6, 0.25, 1e6, false});

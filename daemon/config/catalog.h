@@ -44,7 +44,7 @@ struct portal {
 };
 
 struct catalog {
-    const char *program;
+    const char *program;  /* an id (base/id.h) */
     const char *timezone; /* IANA name */
     int64_t minutes_per_hour;
     double hours_max;

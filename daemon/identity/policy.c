@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
+#include "config/problems.h"
 #include "embedded/demo_yaml.h"
 
 /* With --dev and no key configured, the process's own secret signs, and sessions end with the process. */
@@ -26,6 +28,26 @@ static struct token_keys *load_session_keys(
     return ring;
 }
 
+/* Learners of a portal that the catalog does not have could watch, and no hours would ever be certified. */
+static bool check_portals(const struct config *config, const struct catalog *catalog, char **error)
+{
+    struct problems problems = {0};
+    const char **ids = mem_alloc(catalog->n_portals * sizeof(*ids));
+    for (size_t i = 0; i < catalog->n_portals; i++)
+        ids[i] = catalog->portals[i].id;
+    for (size_t i = 0; i < config->auth.n_issuers; i++) {
+        const struct config_issuer *issuer = &config->auth.issuers[i];
+        char hint[NEAREST_HINT_MAX];
+        if (catalog_find_portal(catalog, slice_of(issuer->portal)) == NULL)
+            problems_add(&problems, config->file == NULL ? "configuration" : config->file, issuer->line,
+                "issuer '%s': portal '%s' is not in the catalog%s", issuer->issuer, issuer->portal,
+                nearest_hint(hint, issuer->portal, ids, catalog->n_portals));
+    }
+    free(ids);
+    *error = problems_take(&problems);
+    return *error == NULL;
+}
+
 struct policy *policy_load(const struct config *config, struct slice dev_secret, char **error)
 {
     struct policy *policy = mem_zalloc(sizeof(*policy));
@@ -35,7 +57,7 @@ struct policy *policy_load(const struct config *config, struct slice dev_secret,
     else /* only with --dev, or else the configuration would have been refused */
         policy->catalog =
             catalog_parse("demo catalog", (struct slice){(const char *)demo_yaml, demo_yaml_len}, error);
-    if (policy->catalog != NULL)
+    if (policy->catalog != NULL && check_portals(config, policy->catalog, error))
         policy->issuers = dev_secret.len > 0 ? jwt_issuers_load_dev(config, dev_secret, error)
                                              : jwt_issuers_load(config, error);
     if (policy->issuers != NULL)

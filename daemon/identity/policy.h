@@ -24,8 +24,8 @@ struct policy {
 };
 
 /*
- * Reads catalog and keys as CONFIG says, with one reference. DEV_SECRET is empty without --dev. On failure
- * returns NULL and *ERROR gets a message to be freed.
+ * Reads catalog and keys as CONFIG says, with one reference; each issuer's portal must be the catalog's.
+ * DEV_SECRET is empty without --dev. On failure returns NULL and *ERROR gets a message to be freed.
  */
 struct policy *policy_load(const struct config *config, struct slice dev_secret, char **error);
 struct policy *policy_ref(struct policy *policy);

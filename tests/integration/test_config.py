@@ -134,6 +134,7 @@ CATALOGS = {
     "wrong day": (("2023-02-28", "2023-02-30"), ["2023-02-30"]),
     "closes before it opens": (("closes: 2023-01-19", "closes: 2022-01-19"), ["past"]),
     "unknown zone": (("Asia/Shanghai", "Asia/Shanghigh"), ["Asia/Shanghigh"]),
+    "bad program": (("program: integration", "program: winter 2023"), ["program 'winter 2023'"]),
     "bad lesson id": (("open-3", "open/3"), ["open/3"]),
     "negative length": (("length: 600", "length: -600"), ["length"]),
 }
@@ -274,6 +275,19 @@ def test_a_bad_key_file_is_named(new_minuted, key, content):
     minuted.change({"auth": {"issuers": [{"issuer": "i", "portal": "higher", key: str(path)}]}})
     code, output = check(minuted)
     assert code == 1 and "bad.key" in output, output
+
+
+def test_an_issuers_portal_must_be_the_catalogs(new_minuted):
+    """Its learners could watch, and nobody would ever certify it."""
+    minuted = new_minuted()
+    issuers = [{**issuer, "portal": f"{issuer['portal']}s"} for issuer in minuted.config["auth"]["issuers"]]
+    minuted.change({"auth": {"issuers": issuers}})
+    code, output = check(minuted)
+    assert code == 1, output
+    for issuer in issuers:
+        line = line_of(minuted.config_path, issuer["issuer"])
+        assert (f"{minuted.config_path}:{line}: issuer '{issuer['issuer']}': portal '{issuer['portal']}' is not in the "
+                f"catalog; did you mean '{issuer['portal'][:-1]}'?") in output, output
 
 
 def test_an_issuer_needs_exactly_one_key(new_minuted):

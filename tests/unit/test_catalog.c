@@ -96,6 +96,10 @@ static void test_problems(void **state)
         const char *message;
     } rows[] = {
         {"", "'program' is missing"},
+        {"timezone: UTC\nprogram: winter 2023\nportals: [{id: a}]\ncourses: [{id: c, lessons: [{id: l}]}]",
+            "c.yaml:2: program 'winter 2023' is not [A-Za-z0-9._-]{1,64}"},
+        {"timezone: UTC\nprogram: a/b\nportals: [{id: a}]\ncourses: [{id: c, lessons: [{id: l}]}]",
+            "c.yaml:2: program 'a/b' is not [A-Za-z0-9._-]{1,64}"},
         {"[]", "c.yaml:1: expected a map with program, timezone, portals and courses"},
         {HEAD, "'courses': expected a list of 1 to 1000 items"},
         {"program: p\ntimezone: Mars/Base\nportals: [{id: a}]\ncourses: [{id: c, lessons: [{id: l}]}]",
