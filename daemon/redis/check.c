@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "config/config.h"
 #include "redis/info.h"
 #include "redis/keeping.h"
@@ -67,10 +68,18 @@ static enum check_result check_functions(
     return CHECK_PASSING;
 }
 
-/* Stores FIELD where it is not yet; a value of another daemon must be the same. */
+/* What daemons must agree on. The fields are a stored form, which other tools read. */
+struct setting {
+    const char *field;
+    const char *name;   /* that operators know it by; NULL: the field's */
+    const char *advice; /* for another value; NULL: none */
+};
+
+/* Stores the setting where it is not yet; a value of another daemon must be the same. */
 static enum check_result check_setting(
-    redisContext *redis, const char *field, const char *text, struct redis_condition *seen)
+    redisContext *redis, const struct setting *setting, const char *text, struct redis_condition *seen)
 {
+    const char *field = setting->field;
     char error[CLIENT_ERROR_MAX];
     redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, field, NULL);
     if (reply != NULL && reply->type == REDIS_REPLY_NIL) {
@@ -85,8 +94,9 @@ static enum check_result check_setting(
             seen, "does not keep the deployment's settings: %.180s", reply == NULL ? error : "no value");
         result = CHECK_PASSING;
     } else if (strcmp(kept.ptr, text) != 0) {
-        condition_complain(
-            seen, "was first used with %s = %.24s, this daemon is configured with %s", field, kept.ptr, text);
+        condition_complain(seen, "was first used with %s = %.*s, this daemon is configured with %s%s%s",
+            setting->name != NULL ? setting->name : field, ID_MAX, kept.ptr, text,
+            setting->advice != NULL ? ": " : "", setting->advice != NULL ? setting->advice : "");
         result = CHECK_WRONG;
     }
     freeReplyObject(reply);
@@ -98,7 +108,7 @@ static enum check_result check_number(
 {
     char text[24];
     snprintf(text, sizeof(text), "%lld", (long long)value);
-    return check_setting(redis, field, text, seen);
+    return check_setting(redis, &(struct setting){.field = field}, text, seen);
 }
 
 /* The end of what was retired before its horizon, which the holder of the lease writes before it retires it.
@@ -116,19 +126,32 @@ static enum check_result read_early(redisContext *redis, struct redis_condition 
 }
 
 /*
+ * Deployment and program are in the keys of records: with others, what is dirty here would become records
+ * that nobody waits for.
+ *
  * The field `dev` is "on" or "off". A daemon with --dev has a clock that can be moved: beside a real one it
  * would raise the floor for everybody, and what honest players send would be too late for good. A Redis that
  * has data but not yet this field becomes what the first daemon to come is.
  */
 static enum check_result check_settings(
-    const struct config *config, redisContext *redis, struct redis_condition *seen)
+    const struct check_context *context, redisContext *redis, struct redis_condition *seen)
 {
-    enum check_result result = check_setting(redis, "dev", config->dev ? "on" : "off", seen);
+    static const struct setting dev = {.field = "dev"};
+    static const struct setting deployment = {
+        "deployment", "kafka.deployment", "use that name, or another Redis"};
+    static const struct setting program = {
+        "program", NULL, "end the old program first, or use another Redis"};
+    const struct config *config = context->config;
+    enum check_result result = check_setting(redis, &dev, config->dev ? "on" : "off", seen);
     if (result == CHECK_WRONG)
         condition_complain(seen,
             config->dev
                 ? "was first used by a daemon without --dev, this daemon runs with it: use another Redis"
                 : "was first used by a daemon with --dev, this daemon runs without it: use another Redis");
+    if (result == CHECK_GOOD)
+        result = check_setting(redis, &deployment, config->kafka.deployment, seen);
+    if (result == CHECK_GOOD)
+        result = check_setting(redis, &program, context->program, seen);
     if (result == CHECK_GOOD)
         result = check_number(redis, "redis.partitions", config->redis.partitions, seen);
     if (result == CHECK_GOOD)
@@ -188,8 +211,12 @@ enum check_result check_server(const struct check_context *context, redisContext
         result = check_clock(redis, seen);
     if (result == CHECK_GOOD)
         result = check_functions(redis, context->library, context->log, seen);
-    if (result == CHECK_GOOD && holds_settings)
-        result = check_settings(context->config, redis, seen);
+    if (result == CHECK_GOOD && holds_settings) {
+        result = check_settings(context, redis, seen);
+        seen->settings = result == CHECK_GOOD    ? SETTINGS_OURS
+                         : result == CHECK_WRONG ? SETTINGS_OTHERS
+                                                 : SETTINGS_UNKNOWN;
+    }
     if (result == CHECK_GOOD) {
         /* A server that refuses heartbeats for now (it is full, misses its replicas, …) is still used:
          * settling and retiring are what may mend it. */

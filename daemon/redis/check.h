@@ -18,6 +18,7 @@ struct redis_library;
 /* What is the same for every server. Borrowed. */
 struct check_context {
     const struct config *config;
+    const char *program; /* the catalog's */
     const struct redis_library *library;
     struct clock *clock; /* which the looks keep credible */
     struct log *log;

@@ -12,6 +12,13 @@ enum check_result {
     CHECK_WRONG    /* set up in a way that would lose what is accepted */
 };
 
+/* What a look found in `minuted:settings`. */
+enum settings_look {
+    SETTINGS_UNKNOWN, /* not asked for, or not answered */
+    SETTINGS_OURS,    /* this daemon's values, now if not before */
+    SETTINGS_OTHERS   /* those of another deployment, program, … */
+};
+
 struct redis_condition {
     char name[300];
     bool reached;      /* within the last 10 s */
@@ -19,6 +26,7 @@ struct redis_condition {
     char problem[256]; /* why it may not be used; "" when it may */
     char refusal[256]; /* why it would refuse heartbeats now, though it may be used; "" when it would not */
     char risk[256];    /* what a failover of it could lose, though it may be used; "" for nothing */
+    enum settings_look settings; /* of the server that holds them */
     bool has_waitaof;
     bool clock_known;       /* TIME was read, at the last look or at one before; else the skew is 0 */
     int64_t clock_skew_ms;  /* the server's TIME less this machine's system clock */

@@ -16,6 +16,7 @@ enum { LOOK_EVERY_MS = 1000, LOOK_PAUSE_MS = 5, REACHED_MS = 10000 };
 
 struct monitor {
     struct log *log;
+    char *program;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -133,13 +134,14 @@ static void *run(void *ctx)
 
 /* ---- the interface ---- */
 
-struct monitor *monitor_start(
-    const struct config *config, const struct redis_library *library, struct clock *clock, struct log *log)
+struct monitor *monitor_start(const struct config *config, const char *program,
+    const struct redis_library *library, struct clock *clock, struct log *log)
 {
     struct monitor *m = mem_zalloc(sizeof(*m));
     m->log = log;
     clock_keep(clock, 0, CLOCK_DOUBTED); /* until Redis has told its time */
-    m->survey = survey_new(&(struct check_context){config, library, clock, log});
+    m->program = mem_strdup(program);
+    m->survey = survey_new(&(struct check_context){config, m->program, library, clock, log});
     m->state = MONITOR_UNREACHABLE;
     pthread_mutex_init(&m->lock, NULL);
     clock_init_condition(&m->changed);
@@ -159,6 +161,7 @@ void monitor_stop(struct monitor *m)
     pthread_join(m->thread, NULL);
     topology_unref(m->topology);
     survey_free(m->survey);
+    free(m->program);
     pthread_cond_destroy(&m->changed);
     pthread_mutex_destroy(&m->lock);
     free(m);

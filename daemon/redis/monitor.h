@@ -27,11 +27,11 @@ enum monitor_state {
 };
 
 /*
- * Starts the thread, which also keeps CLOCK credible (base/credible_time.h). Borrows everything until
- * monitor_stop().
+ * Starts the thread, which also keeps CLOCK credible (base/credible_time.h). PROGRAM, the catalog's, is
+ * copied. Borrows the rest until monitor_stop().
  */
-struct monitor *monitor_start(
-    const struct config *config, const struct redis_library *library, struct clock *clock, struct log *log);
+struct monitor *monitor_start(const struct config *config, const char *program,
+    const struct redis_library *library, struct clock *clock, struct log *log);
 void monitor_stop(struct monitor *m);
 
 /*

@@ -38,7 +38,8 @@ struct survey {
     struct libraries libraries;
     struct replicas *replicas;
     struct credible_time time;
-    int64_t early_minute; /* as the settings' holder said last */
+    enum settings_look settings; /* as the settings' holder said last */
+    int64_t early_minute;        /* the same */
 };
 
 static void close_connection(struct surveyed *connection)
@@ -189,6 +190,21 @@ static enum check_result judge_clock(
     return CHECK_PASSING;
 }
 
+/* ---- settings ---- */
+
+/* No shard may be used by a daemon that is not of its deployment, whichever shard it was that said so. */
+static enum check_result judge_settings(
+    const struct survey *s, const struct redis_condition *holder, struct redis_condition *seen)
+{
+    if (s->settings == SETTINGS_OURS)
+        return CHECK_GOOD;
+    condition_complain(seen,
+        s->settings == SETTINGS_OTHERS ? "is not used, since %.150s holds other settings than this daemon's"
+                                       : "is not used before %.150s has told its settings",
+        holder->name);
+    return CHECK_PASSING;
+}
+
 /* ---- the look ---- */
 
 static void check_all(struct survey *s, struct survey_findings *out)
@@ -207,11 +223,15 @@ static void check_all(struct survey *s, struct survey_findings *out)
     for (size_t i = 0; i < t->n_servers; i++)
         results[i] = check_one(s, out, i);
     keep_clock(s, holder);
+    if (holder->settings != SETTINGS_UNKNOWN)
+        s->settings = holder->settings;
     if (holder->early_minute > 0)
         s->early_minute = holder->early_minute;
     for (size_t i = 0; i < t->n_servers; i++) {
         if (results[i] == CHECK_GOOD)
             results[i] = judge_clock(s, holder, &out->servers[i]);
+        if (results[i] == CHECK_GOOD)
+            results[i] = judge_settings(s, holder, &out->servers[i]);
         t->servers[i].usable = results[i] == CHECK_GOOD;
         t->servers[i].early_minute = s->early_minute;
         if (results[i] == CHECK_GOOD || out->result == CHECK_WRONG)

@@ -133,7 +133,7 @@ static bool start_policy(struct daemon *d)
 static bool start_monitor(struct daemon *d)
 {
     char message[512];
-    d->monitor = monitor_start(d->config, &functions_library, &d->clock, d->log);
+    d->monitor = monitor_start(d->config, d->policy->catalog->program, &functions_library, &d->clock, d->log);
     if (monitor_wait(d->monitor, REDIS_START_MS, message) != MONITOR_WRONG)
         return true;
     log_event(d->log, LOG_ERROR, "start_failed", "error=%s", LOG_QUOTE(message));

@@ -243,7 +243,7 @@ static void call_check(struct scene *s, struct arena *arena)
     int64_t permitted_ms = 0;
     (void)arena;
     struct clock clock = {0};
-    struct check_context check = {s->config, &functions_library, &clock, s->log};
+    struct check_context check = {s->config, "training", &functions_library, &clock, s->log};
     enum check_result result = check_server(&check, s->outbox->links[0].redis, true, &permitted_ms, &seen);
     assert(memchr(seen.problem, '\0', sizeof(seen.problem)) != NULL);
     assert(result == CHECK_GOOD || seen.problem[0] != '\0');

@@ -196,6 +196,8 @@ def redis_reply():
             [b"1673000000", b"5"],
             [[b"library_name", b"minuted_0123456789ab", b"engine", b"LUA", b"functions", []]],
             b"on",
+            b"default",
+            b"training",
             b"2",
             b"86400000",
             None,

@@ -76,7 +76,8 @@ class Minuted(Service):
                     for portal, issuer in ISSUERS.items()],
             },
             "redis": {"servers": [redis]},
-            "kafka": {"brokers": brokers, "deployment": f"test-{self.port}"},
+            # Daemons of one Redis are one deployment; those of another test are another to a Kafka that outlives tests.
+            "kafka": {"brokers": brokers, "deployment": f"test-{redis.rpartition(':')[2]}"},
             "catalog": str(catalog),
         }
 

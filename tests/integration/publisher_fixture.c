@@ -11,7 +11,6 @@
 #include "redis/resp.h"
 #include "redis/topology.h"
 
-static char deployment[] = "winter";
 static struct config_property properties[] = {
     {.name = (char[]){"reconnect.backoff.ms"}, .value = (char[]){"10"}},
     {.name = (char[]){"reconnect.backoff.max.ms"}, .value = (char[]){"100"}},
@@ -61,7 +60,6 @@ static int begin(void **state, bool dev)
     *state = f;
     f->redis = fixture_new(2, NOW_S * INT64_C(1000));
     struct config *config = &f->redis->config;
-    config->kafka.deployment = deployment;
     config->kafka.format = FORMAT_JSON;
     config->kafka.properties = properties;
     config->kafka.n_properties = sizeof(properties) / sizeof(properties[0]);

@@ -12,16 +12,21 @@
 #include <cmocka.h>
 
 #include "publish/outbox_retire.h"
+#include "redis/resp.h"
 #include "store/functions.h"
 #include "take_with_totals.h"
 
 enum { TELL_EVERY_MS = 1000 };
 
+static char deployment[] = "winter";
 static char topic_prefix[] = "minuted";
 
 struct fixture *fixture_new(int partitions, int64_t now_ms)
 {
     struct fixture *f = calloc(1, sizeof(*f));
+    f->program = "training";
+    f->config.kafka.deployment = deployment;
+    f->config.kafka.topic_prefix = topic_prefix;
     f->config.redis.servers.items = &f->endpoint;
     f->config.redis.servers.n = 1;
     f->config.redis.durability.fsync = true;
@@ -30,7 +35,6 @@ struct fixture *fixture_new(int partitions, int64_t now_ms)
     f->config.redis.linger_us = 1000;
     f->config.heartbeats.horizon_ms = 24LL * 3600 * 1000;
     f->config.publish.grace_ms = 70000;
-    f->config.kafka.topic_prefix = topic_prefix;
     fixture_set_clock(f, now_ms);
     f->log = log_new(LOG_WARN); /* so that a failure is told with its reason */
     f->base = event_base_new();
@@ -56,11 +60,20 @@ struct redis_process *fixture_add_node(struct fixture *f, const char *const *ext
     return node;
 }
 
+struct redis_process *fixture_settings_node(struct fixture *f)
+{
+    int slot = (int)topology_slot_of(SLICE_LITERAL(KEY_SETTINGS));
+    int node = 0;
+    while (slot >= (node + 1) * CLUSTER_SLOTS / f->n_nodes)
+        node++;
+    return &f->nodes[node];
+}
+
 enum monitor_state fixture_start(
     struct fixture *f, const struct redis_process *asked, char message[static 512])
 {
     f->endpoint = asked->endpoint;
-    f->monitor = monitor_start(&f->config, &functions_library, &f->clock, f->log);
+    f->monitor = monitor_start(&f->config, f->program, &functions_library, &f->clock, f->log);
     enum monitor_state found = monitor_wait(f->monitor, PATIENCE_MS, message);
     f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
     f->outbox = outbox_new(&f->config, f->monitor, f->log);

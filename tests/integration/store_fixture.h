@@ -21,6 +21,7 @@ struct fixture {
     int n_nodes;
     struct endpoint endpoint; /* that the daemon is configured with */
     struct config config;
+    const char *program;
     struct clock clock;
     struct log *log;
     struct event_base *base;
@@ -30,12 +31,15 @@ struct fixture {
     struct outbox *outbox;
 };
 
-/* With PARTITIONS, durability fsync, a horizon of 24 h, and a clock that stands at NOW_MS. */
+/* Of the deployment "winter" and the program "training", with PARTITIONS, durability fsync, a horizon of
+ * 24 h, and a clock that stands at NOW_MS. */
 struct fixture *fixture_new(int partitions, int64_t now_ms);
 /* Ends what was started, the servers too. */
 void fixture_free(struct fixture *f);
 
 struct redis_process *fixture_add_node(struct fixture *f, const char *const *extra);
+/* Of all nodes, joined into a cluster, the one that holds the settings. */
+struct redis_process *fixture_settings_node(struct fixture *f);
 
 /* Starts monitor, store and outbox on ASKED; MESSAGE says what is wrong unless it is ready. */
 enum monitor_state fixture_start(

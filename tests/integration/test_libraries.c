@@ -146,10 +146,7 @@ static void test_every_shard_is_looked_at(void **state)
         load_as(&f->nodes[i], "minuted_a00000000000");
         load_as(&f->nodes[i], "minuted_b00000000000");
     }
-    int slot = (int)topology_slot_of(SLICE_LITERAL(KEY_SETTINGS));
-    struct redis_process *holder = &f->nodes[0];
-    while (slot >= (int)(holder - f->nodes + 1) * CLUSTER_SLOTS / FIXTURE_NODES)
-        holder++;
+    struct redis_process *holder = fixture_settings_node(f);
     name_at(holder, "minuted_a00000000000", time(NULL) - 25LL * HOUR_S);
     name_at(holder, "minuted_b00000000000", time(NULL) - 23LL * HOUR_S);
     fixture_start_ready(f, &f->nodes[0]);

@@ -77,6 +77,18 @@ static void submit_until(struct fixture *f, bool (*wanted)(int written))
     }
 }
 
+/* How many servers the monitor lets be used. */
+static size_t count_usable(struct fixture *f)
+{
+    struct topology *t = NULL;
+    size_t n = 0;
+    (void)monitor_follow(f->monitor, &t);
+    for (size_t i = 0; t != NULL && i < t->n_servers; i++)
+        n += t->servers[i].usable;
+    topology_unref(t);
+    return n;
+}
+
 /* What the outbox of every partition still owes. */
 static size_t count_owed(struct fixture *f)
 {
@@ -115,6 +127,7 @@ static void test_a_cluster_holds_partitions_by_slot(void **state)
     }
 }
 
+/* Also when it is the one that holds the settings, which were compared before. */
 static void test_a_lost_shard_refuses_only_its_own(void **state)
 {
     struct fixture *f = *state;
@@ -124,8 +137,32 @@ static void test_a_lost_shard_refuses_only_its_own(void **state)
     redis_process_join_cluster(f->nodes, SHARDS);
     fixture_start_ready(f, &f->nodes[0]);
     submit_until(f, all);
-    kill(f->nodes[2].pid, SIGKILL);
+    kill(fixture_settings_node(f)->pid, SIGKILL);
     submit_until(f, some);
+    fixture_wait_for_look(f);
+    assert_int_equal(count_usable(f), SHARDS - 1);
+}
+
+/* The settings are on one shard, and who has others may not use any. */
+static void test_another_program_may_use_no_shard(void **state)
+{
+    struct fixture *f = *state;
+    char message[512];
+    const char *const extra[] = {"--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", NULL};
+    for (int i = 0; i < SHARDS; i++)
+        fixture_add_node(f, extra);
+    redis_process_join_cluster(f->nodes, SHARDS);
+    struct redis_process *holder = fixture_settings_node(f);
+    redis_process_command(holder, "HSET " KEY_SETTINGS " program autumn");
+    fixture_start(f, &f->nodes[0], message);
+    fixture_await_state(f, MONITOR_WRONG, "was first used with program = autumn");
+    assert_int_equal(count_usable(f), 0);
+    assert_int_equal(submit_learners(f), 0);
+    /* Nor afterwards, when that shard says nothing any more. */
+    kill(holder->pid, SIGKILL);
+    fixture_await_state(f, MONITOR_UNREACHABLE, "");
+    fixture_wait_for_look(f);
+    assert_int_equal(count_usable(f), 0);
 }
 
 /* The first one of the configuration hangs: another tells, and it is never taken for a single server. */
@@ -282,6 +319,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_cluster_holds_partitions_by_slot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_shard_refuses_only_its_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_another_program_may_use_no_shard, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_silent_node_does_not_turn_the_cluster_into_a_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sentinels_name_the_primary, setup, teardown),

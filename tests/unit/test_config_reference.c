@@ -45,6 +45,7 @@ static void assert_same_values(const struct config *a, const struct config *b)
     assert_int_equal(a->kafka.n_properties, b->kafka.n_properties);
     assert_int_equal(a->kafka.format, b->kafka.format);
     assert_string_equal(a->kafka.deployment, b->kafka.deployment);
+    assert_string_equal(a->kafka.topic_prefix, b->kafka.topic_prefix);
     assert_memory_equal(&a->publish, &b->publish, sizeof(a->publish));
     assert_int_equal(a->log.level, b->log.level);
 }
