@@ -64,6 +64,23 @@ static struct slice dev_secret(const struct daemon *d)
 
 /* ---- SIGHUP: reloading ---- */
 
+/* The program is a setting of the Redis, which the monitor has compared at the start. */
+static bool is_same_program(const struct daemon *d, const struct policy *policy, char **error)
+{
+    const char *now = d->policy->catalog->program;
+    const char *read = policy->catalog->program;
+    struct buf text = {0};
+    if (strcmp(now, read) == 0)
+        return true;
+    buf_printf(&text,
+        "the catalog's program is %s now, this daemon counts for %s: end the old program first, or start "
+        "daemons of the new one on another Redis",
+        read, now);
+    buf_append_char(&text, '\0');
+    *error = text.data;
+    return false;
+}
+
 static struct policy *read_policy(struct daemon *d, char **error)
 {
     const struct options *o = d->options;
@@ -71,6 +88,10 @@ static struct policy *read_policy(struct daemon *d, char **error)
     if (config == NULL)
         return NULL;
     struct policy *policy = policy_load(config, dev_secret(d), error);
+    if (policy != NULL && !is_same_program(d, policy, error)) {
+        policy_unref(policy);
+        policy = NULL;
+    }
     if (policy != NULL) {
         log_set_level(d->log, config->log.level);
         /* Nothing else tells the operator that changed keys which need a restart are not in force. */

@@ -4,6 +4,8 @@ from harness.catalog import CATALOG, MINUTE_MS, NOW_MS
 from harness.player import Player, accepted, run
 from harness.service import wait_until
 
+NEW_COURSE = "  - {id: new, hours: 1, lessons: [{id: new-1}]}\n"
+
 
 def settings(redis):
     return {field.decode(): value.decode() for field, value in redis.client.hgetall("minuted:settings").items()}
@@ -41,8 +43,8 @@ def test_another_deployment_is_refused(new_minuted, redis):
     new_minuted(redis, name="same", changes={"kafka": {"deployment": "winter-2023"}}).start()
 
 
-def with_program(minuted, program):
-    catalog = minuted.file("catalog.yaml", CATALOG.replace("program: integration", f"program: {program}"))
+def with_program(minuted, program, more=""):
+    catalog = minuted.file("catalog.yaml", CATALOG.replace("program: integration", f"program: {program}") + more)
     return minuted.change({"catalog": str(catalog)})
 
 
@@ -69,3 +71,18 @@ def test_a_daemon_that_came_before_its_redis_counts_nothing(new_minuted, redis):
     assert not other.is_ready()
     assert Player(other, "teacher-1").post_once(player.open("open-2").heartbeat(run(0, 1000))).status == 503
     assert other.metric("minuted_publish_holds_lease") == 0
+
+
+def test_a_reload_keeps_the_program(new_minuted, redis):
+    minuted = with_program(new_minuted(redis), "integration").start(NOW_MS)
+    player = watch(minuted, "teacher-1")
+    with_program(minuted, "autumn", NEW_COURSE)
+    minuted.reload()
+    failed = [line for line in minuted.log_text().splitlines() if "event=reload_failed" in line]
+    assert len(failed) == 1 and "program is autumn now, this daemon counts for integration" in failed[0], failed
+    assert "event=reloaded" not in minuted.log_text()
+    assert player.try_open("new-1").status == 404
+    assert player.try_open("open-1").status == 201
+    with_program(minuted, "integration", NEW_COURSE)
+    minuted.reload()
+    assert player.try_open("new-1").status == 201
