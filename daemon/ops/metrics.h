@@ -86,6 +86,8 @@
         "Partitions whose floor cannot be right, as the publishing daemon saw last: they take no runs.")     \
     X(publish, early_minutes, counter, none, "minuted_early_minutes_total",                                  \
         "Minutes that were closed to claims before the horizon, since Redis was short of memory.")           \
+    X(publish, kafka_is_another, gauge, none, "minuted_kafka_is_another",                                    \
+        "1 while this daemon does not publish, since it would to another Kafka or to other topics.")         \
     X(publish, holds_lease, gauge, none, "minuted_publish_holds_lease", "1 while this daemon publishes.")    \
     X(publish, backlog, gauge, none, "minuted_publish_backlog",                                              \
         "Minutes due and not yet published, at the last look.")                                              \

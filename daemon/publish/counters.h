@@ -12,6 +12,7 @@ struct publish_counters {
     _Atomic uint64_t fenced;           /* times another daemon took over */
     _Atomic int64_t wrong_floors;      /* partitions whose floor cannot be right, at the last look */
     _Atomic uint64_t early_minutes;    /* retired before the horizon, for memory */
+    _Atomic int64_t kafka_is_another;  /* 1 while that keeps this daemon from publishing */
     _Atomic int64_t holds_lease;       /* 1 while this daemon publishes */
     _Atomic int64_t published_through; /* Unix seconds; as in minuted.watermarks */
     _Atomic int64_t final_through;

@@ -12,8 +12,9 @@
 #include "publish/record.h"
 
 enum {
-    CALL_MAX_MS = 20000, /* the longest that connecting or committing is tried */
-    PAUSE_MS = 50,       /* after an error that comes at once and may be tried again */
+    CALL_MAX_MS = 20000,   /* the longest that connecting or committing is tried */
+    PAUSE_MS = 50,         /* after an error that comes at once and may be tried again */
+    CLUSTER_MAX_MS = 3000, /* the longest that a cluster's id is waited for: it comes with the first answer */
     REST_MAX_MS = 200,
     BATCH_SHARE = 16, /* what is tried of a size of batches that a topic has refused */
     BATCH_MIN = 200   /* bytes; one record each, however small */
@@ -26,7 +27,9 @@ struct producer {
     const struct clock *clock;
     struct producer_caller caller;
     struct log *log;
-    rd_kafka_t *kafka; /* NULL: not connected */
+    rd_kafka_t *kafka; /* NULL: not reached */
+    bool connected;
+    char cluster[256]; /* its id */
     char names[RECORD_KINDS][RECORD_TOPIC_MAX];
     rd_kafka_topic_t *topics[RECORD_KINDS];
     int partitions[RECORD_KINDS];
@@ -61,7 +64,12 @@ void producer_free(struct producer *p)
 
 bool producer_connected(const struct producer *p)
 {
-    return p->kafka != NULL;
+    return p->connected;
+}
+
+const char *producer_cluster(const struct producer *p)
+{
+    return p->cluster;
 }
 
 size_t producer_pending(const struct producer *p)
@@ -203,9 +211,8 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
         p->delivered++;
 }
 
-static enum producer_status find_topics(struct producer *p)
+static enum producer_status ask_for_topics(struct producer *p, const struct rd_kafka_metadata **found)
 {
-    const struct rd_kafka_metadata *found;
     rd_kafka_resp_err_t code;
     int64_t start_ms = clock_steady_ms(p->clock);
     do {
@@ -214,10 +221,40 @@ static enum producer_status find_topics(struct producer *p)
             snprintf(p->error, sizeof(p->error), "no broker of %s can be reached", p->brokers);
             return PRODUCER_FAILED;
         }
-        code = kafka_client_topics(p->kafka, ms, &found);
+        code = kafka_client_topics(p->kafka, ms, found);
     } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "metadata", code, rd_kafka_err2str(code));
+    return PRODUCER_DONE;
+}
+
+/* A cluster may tell no id. One that was not waited for is not known to tell none. */
+static enum producer_status ask_for_cluster(struct producer *p)
+{
+    int64_t until_ms = clock_monotonic_ms() + CLUSTER_MAX_MS;
+    char *told = NULL;
+    p->cluster[0] = '\0';
+    while (told == NULL && clock_monotonic_ms() < until_ms) {
+        int ms = p->caller.renew(p->caller.ctx);
+        if (ms <= 0) {
+            snprintf(p->error, sizeof(p->error), "cluster id of %s: given up", p->brokers);
+            return PRODUCER_FAILED;
+        }
+        told = rd_kafka_clusterid(p->kafka, ms);
+    }
+    if (told != NULL) {
+        snprintf(p->cluster, sizeof(p->cluster), "%s", told);
+        rd_kafka_mem_free(p->kafka, told);
+    }
+    return PRODUCER_DONE;
+}
+
+static enum producer_status find_topics(struct producer *p)
+{
+    const struct rd_kafka_metadata *found;
+    enum producer_status status = ask_for_topics(p, &found);
+    if (status != PRODUCER_DONE)
+        return status;
     bool good = has_topics(p, found, p->partitions);
     rd_kafka_metadata_destroy(found);
     for (int kind = 0; good && kind < RECORD_KINDS; kind++)
@@ -248,11 +285,12 @@ static void close_client(struct producer *p)
     }
     rd_kafka_destroy(p->kafka);
     p->kafka = NULL;
+    p->connected = false;
     p->open = false;
     p->sent = 0;
 }
 
-enum producer_status producer_connect(struct producer *p)
+static enum producer_status make_client(struct producer *p)
 {
     char *error = NULL;
     p->fenced = false;
@@ -272,10 +310,35 @@ enum producer_status producer_connect(struct producer *p)
         free(error);
         return PRODUCER_FAILED;
     }
-    enum producer_status status = find_topics(p);
+    return PRODUCER_DONE;
+}
+
+enum producer_status producer_reach(struct producer *p)
+{
+    const struct rd_kafka_metadata *found;
+    enum producer_status status = make_client(p);
+    if (status != PRODUCER_DONE)
+        return status;
+    status = ask_for_topics(p, &found);
+    if (status == PRODUCER_DONE) {
+        rd_kafka_metadata_destroy(found);
+        status = ask_for_cluster(p);
+    }
+    if (status != PRODUCER_DONE)
+        close_client(p);
+    return status;
+}
+
+enum producer_status producer_connect(struct producer *p)
+{
+    enum producer_status status = p->kafka == NULL ? producer_reach(p) : PRODUCER_DONE;
+    if (status != PRODUCER_DONE)
+        return status;
+    status = find_topics(p);
     if (status == PRODUCER_DONE)
         status = persist(p, "init_transactions", rd_kafka_init_transactions);
-    if (status != PRODUCER_DONE)
+    p->connected = status == PRODUCER_DONE;
+    if (!p->connected)
         close_client(p);
     return status;
 }

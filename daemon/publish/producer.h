@@ -2,7 +2,7 @@
  * The transactional producer. Its transactional.id is the deployment's, so connecting fences whoever produced
  * before: what that one had not committed never becomes visible.
  *
- *     connect -> [ send … send -> commit ] -> …      any failure: disconnect, connect anew
+ *     reach -> connect -> [ send … send -> commit ] -> …      any failure: disconnect, connect anew
  *
  * Calls block for as long as their caller lets them. One thread.
  */
@@ -38,7 +38,13 @@ struct producer *producer_new(const struct config *config, const char *program, 
     const char *brokers, struct producer_caller caller, struct log *log);
 void producer_free(struct producer *p);
 
-/* Reaches the brokers, finds the four topics, fences. */
+/* Reaches the brokers, and leaves no trace there. */
+enum producer_status producer_reach(struct producer *p) __attribute__((warn_unused_result));
+
+/* The id of the cluster that was reached; "": it tells none. */
+const char *producer_cluster(const struct producer *p);
+
+/* Reaches the brokers unless that was done, finds the four topics, fences. */
 enum producer_status producer_connect(struct producer *p) __attribute__((warn_unused_result));
 bool producer_connected(const struct producer *p);
 

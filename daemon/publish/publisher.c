@@ -3,7 +3,7 @@
  *
  *     standing by --lease--> connecting --fenced the others--> publishing --lease lost--> standing by
  *          ^                    ^  any failure: wait, 1 to 10 s    |
- *          '--- give up the lease: fenced, or long without Kafka --'
+ *          '--- give up the lease: fenced, another Kafka, or long without one --'
  */
 #include "publish/publisher.h"
 
@@ -13,9 +13,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
+#include "config/config.h"
+#include "publish/destination.h"
 #include "publish/lease.h"
 #include "publish/outbox.h"
 #include "publish/producer.h"
@@ -28,10 +31,12 @@ enum {
     BACKOFF_MAX_MS = 10000,
     FAILING_MAX_MS = 30000, /* two long calls; then a daemon that may reach Kafka gets its chance */
     LEAVE_MS = 3000,        /* to take the lease: it looks every STANDBY_MS */
+    ANOTHER_MS = 10000,     /* until it is looked again whether Kafka is still another */
     RELEASE_MS = 500        /* of the deadline, kept for giving up the lease */
 };
 
 struct publisher {
+    const struct config *config;
     const struct clock *clock;
     struct log *log;
     char *program;
@@ -42,6 +47,7 @@ struct publisher {
     struct lease lease;
     struct publish_counters counters;
     bool connecting;
+    char another[DESTINATION_WHY_MAX]; /* why Kafka is not the deployment's; "": it is, or is not known */
     int64_t backoff_ms;
     int64_t connect_from_ms; /* steady; no producer is made before */
     int64_t lease_from_ms;   /* steady; the lease is left to others until then */
@@ -128,7 +134,9 @@ static void lose_lease(struct publisher *p)
         log_event(p->log, LOG_WARN, "lease_lost", "owner=%s", LOG_QUOTE(p->lease.owner));
     if (now_ms(p) < p->lease_from_ms)
         return; /* the state says why */
-    if (p->lease.owner[0] != '\0')
+    if (p->another[0] != '\0')
+        set_state(p, "standing by: %s", p->another);
+    else if (p->lease.owner[0] != '\0')
         set_state(p, "standing by: %.128s publishes", p->lease.owner);
     else
         set_state(p, "standing by: the lease could not be asked for");
@@ -140,7 +148,7 @@ static void lose_lease(struct publisher *p)
  * A daemon that has lost the lease or was fenced stands by. Any other failure is tried again later, and each
  * time after a longer wait.
  */
-static void judge_failure(struct publisher *p, bool fenced)
+static void judge_failure(struct publisher *p, bool fenced, const char *error)
 {
     if (!fenced && !p->lease.held) {
         lose_lease(p);
@@ -158,9 +166,9 @@ static void judge_failure(struct publisher *p, bool fenced)
     p->backoff_ms = pause_ms * 2 < BACKOFF_MAX_MS ? pause_ms * 2 : BACKOFF_MAX_MS;
     if (now_ms(p) - p->good_ms >= FAILING_MAX_MS)
         leave_lease_to_others(p, LEAVE_MS);
-    log_event(p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld",
-        LOG_QUOTE(producer_error(p->producer)), (long long)pause_ms);
-    set_state(p, "cannot publish: %.200s", producer_error(p->producer));
+    log_event(
+        p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld", LOG_QUOTE(error), (long long)pause_ms);
+    set_state(p, "cannot publish: %.200s", error);
 }
 
 static void note_good(struct publisher *p)
@@ -186,38 +194,94 @@ static int64_t publish(struct publisher *p, bool last)
         break;
     case ROUND_FAILED:
     case ROUND_FENCED:
-        judge_failure(p, status == ROUND_FENCED);
+        judge_failure(p, status == ROUND_FENCED, producer_error(p->producer));
         break;
     }
     return STANDBY_MS;
 }
 
-/* Does what is due; returns how long to wait before the next one. */
+/* ---- connecting ---- */
+
+/* An embedded broker is another at each start, and keeps nothing that its successor could lack. */
+static bool is_embedded(const struct config *config)
+{
+    return config->kafka.brokers != NULL && strcmp(config->kafka.brokers, "embedded") == 0;
+}
+
+static enum destination_look compare_destination(
+    struct publisher *p, bool claim, char why[static DESTINATION_WHY_MAX])
+{
+    struct destination ours = {
+        .topic_prefix = p->config->kafka.topic_prefix,
+        .cluster = is_embedded(p->config) ? "" : producer_cluster(p->producer),
+    };
+    return destination_compare(p->outbox, &ours, claim, why);
+}
+
+/* Another daemon may have the right Kafka. */
+static void stand_back(struct publisher *p, const char *why)
+{
+    close_producer(p);
+    if (strcmp(p->another, why) != 0) {
+        snprintf(p->another, sizeof(p->another), "%s", why);
+        log_event(p->log, LOG_ERROR, "kafka_is_another", "error=%s", LOG_QUOTE(why));
+    }
+    atomic_store(&p->counters.kafka_is_another, 1);
+    leave_lease_to_others(p, ANOTHER_MS);
+    set_state(p, "standing by: %s", why);
+}
+
+/*
+ * Connects, and returns whether that is done. Nothing is written to a Kafka and nobody is fenced there before
+ * it is known to be the deployment's; and it becomes the deployment's only when all is ready to publish: a
+ * first daemon that was led to a wrong one without topics has not decided anything.
+ */
+static bool connect_producer(struct publisher *p)
+{
+    char why[DESTINATION_WHY_MAX];
+    enum destination_look look = DESTINATION_OURS;
+    p->connecting = true;
+    enum producer_status status = producer_reach(p->producer);
+    if (status == PRODUCER_DONE)
+        look = compare_destination(p, false, why);
+    if (status == PRODUCER_DONE && look == DESTINATION_OURS)
+        status = producer_connect(p->producer);
+    if (status == PRODUCER_DONE && look == DESTINATION_OURS)
+        look = compare_destination(p, true, why);
+    p->connecting = false;
+    if (look == DESTINATION_ANOTHER)
+        stand_back(p, why);
+    else if (look == DESTINATION_UNKNOWN && !stopping(p))
+        judge_failure(p, false, "Redis does not tell to which Kafka the deployment publishes");
+    else if (status != PRODUCER_DONE && !stopping(p))
+        judge_failure(p, status == PRODUCER_FENCED, producer_error(p->producer));
+    if (status != PRODUCER_DONE || look != DESTINATION_OURS)
+        return false;
+    p->another[0] = '\0';
+    atomic_store(&p->counters.kafka_is_another, 0);
+    log_event(p->log, LOG_INFO, "publishing", "holder=%s", p->holder);
+    set_state(p, "publishing");
+    return true;
+}
+
+/* ---- the thread ---- */
+
+/*
+ * Does what is due; returns how long to wait before the next one. While Kafka is another, old buckets stay in
+ * Redis as well: it may be all that is left to publish to a new Kafka.
+ */
 static int64_t run_once(struct publisher *p)
 {
     if (!keep_lease(p)) {
         lose_lease(p);
         return STANDBY_MS;
     }
-    publish_loop_retire(p->loop);
-    if (producer_connected(p->producer))
-        return publish(p, false);
-    if (now_ms(p) < p->connect_from_ms)
-        return STANDBY_MS;
-    p->connecting = true;
-    enum producer_status status = producer_connect(p->producer);
-    p->connecting = false;
-    if (status != PRODUCER_DONE) {
-        if (!stopping(p))
-            judge_failure(p, status == PRODUCER_FENCED);
-        return STANDBY_MS;
-    }
-    log_event(p->log, LOG_INFO, "publishing", "holder=%s", p->holder);
-    set_state(p, "publishing");
-    return publish(p, false);
+    bool connected =
+        producer_connected(p->producer) || (now_ms(p) >= p->connect_from_ms && connect_producer(p));
+    if (p->another[0] == '\0' && p->lease.held)
+        publish_loop_retire(p->loop);
+    return connected ? publish(p, false) : STANDBY_MS;
 }
-
-/* ---- the thread ---- */
 
 static void *run(void *ctx)
 {
@@ -247,6 +311,7 @@ struct publisher *publisher_start(const struct config *config, const char *progr
     /* Small pieces are joined when they are given back. Else malloc joins all of them whenever a large one is
      * asked for, and a transaction's records are hundreds of thousands of small ones. */
     mallopt(M_MXFAST, 0);
+    p->config = config;
     p->clock = clock;
     p->log = log;
     p->program = mem_strdup(program);

@@ -2,7 +2,8 @@
  * Publishing what Redis holds to Kafka: one thread, one transactional producer, while this daemon holds
  * the deployment's lease.
  *
- *     hold the lease -> connect -> [ a round of publishing (publish_loop.h) ] …
+ *     hold the lease -> connect, if it is the deployment's Kafka -> [ a round of publishing (publish_loop.h)
+ * ] …
  *
  * Nothing is ever re-sent from memory: after an abort, a fatal or a fenced error the producer is closed, a
  * new one is made, and what is unsettled is taken again.

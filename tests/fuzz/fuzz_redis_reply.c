@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "config/config_load.h"
 #include "credit/mask.h"
+#include "publish/destination.h"
 #include "publish/lease.h"
 #include "publish/outbox_minutes.h"
 #include "publish/outbox_retire.h"
@@ -237,6 +238,15 @@ static void call_retire(struct scene *s, struct arena *arena)
     (void)good;
 }
 
+static void call_destination(struct scene *s, struct arena *arena)
+{
+    char why[DESTINATION_WHY_MAX] = "";
+    struct destination ours = {"minuted", "cluster-1"};
+    (void)arena;
+    enum destination_look look = destination_compare(s->outbox, &ours, true, why);
+    assert((look == DESTINATION_ANOTHER) == (why[0] != '\0') && strlen(why) < sizeof(why));
+}
+
 static void call_check(struct scene *s, struct arena *arena)
 {
     struct redis_condition seen = {0};
@@ -321,7 +331,7 @@ static void run(struct scene *s, call *function, struct slice bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static call *const calls[] = {call_minutes, call_take, call_sums, call_grown, call_lease, call_watermark,
-        call_retire, call_check, call_cluster, call_sentinel, call_auto, call_history};
+        call_retire, call_check, call_cluster, call_sentinel, call_auto, call_history, call_destination};
     enum { N_CALLS = sizeof(calls) / sizeof(calls[0]) };
     static struct scene scenes[2]; /* with and without replicas */
     struct slice bytes = {(const char *)data + 1, size - 1};

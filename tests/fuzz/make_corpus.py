@@ -230,6 +230,8 @@ def redis_reply():
     write("redis_reply", "mode-cluster", bytes([10]) + resp(b"redis_mode:cluster\r\n") + resp(one))
     history = [b"123", None, FENCE, "OK", FENCE, b"123", b"456", FENCE]
     write("redis_reply", "history", bytes([11]) + b"".join(map(resp, history)))
+    claimed = [None, 1, b"minuted", b"cluster-1"]
+    write("redis_reply", "destination", bytes([12]) + b"".join(map(resp, claimed)))
     write("redis_reply", "lease-error-without-text", bytes([4]) + resp(ValueError("")))
     write("redis_reply", "array-of-two-thousand-million", bytes([1]) + b"*2147483647\r\n:1\r\n")
     write("redis_reply", "string-of-two-thousand-million", bytes([4]) + b"$2147483647\r\nabc")

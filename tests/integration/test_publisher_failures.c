@@ -10,9 +10,9 @@
 #include "publisher_fixture.h"
 #include "redis/resp.h"
 
-enum { END_TXN = 26 }; /* a request of Kafka's protocol */
+enum { INIT_PRODUCER_ID = 22, END_TXN = 26 }; /* requests of Kafka's protocol */
 /* What the publisher's pauses are on its clock, and how long it sleeps at most on the machine's. */
-enum { FIRST_BACKOFF_MS = 1000, SLEEP_MS = 1200 };
+enum { FIRST_BACKOFF_MS = 1000, SLEEP_MS = 1200, ANOTHER_MS = 10000 };
 
 /* ---- Kafka ---- */
 
@@ -61,6 +61,45 @@ static void a_fenced_publisher_leaves_the_lease(void **state)
     assert_true(is_owner(f, "")); /* for one TTL it is the others' */
     move_clock(f, 1);
     WAIT_UNTIL(is_owner(f, "me"));
+}
+
+/* A day later there is much to retire, and it is kept: it may be all that is left for a new Kafka. */
+static void another_kafka_gets_nothing_and_nothing_is_retired_for_it(void **state)
+{
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    watch(f, MINUTE, "t-1", "a", 0, 3);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(settled(f) && count_commands(f, "retire") > 0);
+    publisher_fixture_stop(f);
+    redis_process_command(&f->redis->nodes[0], "HSET " KEY_SETTINGS " kafka_cluster another");
+    set_now(f, NOW_S + INT64_C(48) * 3600);
+    watch(f, MINUTE + 48 * 60, "t-1", "a", 0, 3);
+    size_t retired = count_commands(f, "retire");
+    size_t taken = count_taken(f);
+    rd_kafka_mock_push_request_errors(
+        f->cluster, INIT_PRODUCER_ID, 1, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+    hold_clock(f);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(describes(f, "standing by: the deployment publishes to kafka_cluster = another, "));
+    assert_int_equal(counters(f)->kafka_is_another, 1);
+    move_clock(f, ANOTHER_MS - 1);
+    pause_ms(SLEEP_MS);
+    assert_true(is_owner(f, ""));
+    assert_int_equal(count_commands(f, "retire"), retired);
+    assert_int_equal(count_taken(f), taken);
+    /* It says so while another one publishes, too. */
+    set_owner(f, "other");
+    size_t asked = count_commands(f, "_lease\"");
+    move_clock(f, 1);
+    WAIT_UNTIL(count_commands(f, "_lease\"") > asked + 1);
+    assert_true(describes(f, "standing by: the deployment publishes to kafka_cluster = another, "));
+    redis_process_command(&f->redis->nodes[0], "HDEL " KEY_SETTINGS " kafka_cluster");
+    set_owner(f, "");
+    WAIT_UNTIL(describes(f, "cannot publish: init_transactions: ")); /* nobody was fenced before */
+    move_clock(f, FIRST_BACKOFF_MS);
+    WAIT_UNTIL(settled(f) && count_commands(f, "retire") > retired);
+    assert_int_equal(counters(f)->kafka_is_another, 0);
 }
 
 static int64_t stored_published_through(struct publisher_fixture *f)
@@ -379,6 +418,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         PUBLISHER_TEST(nothing_is_settled_before_a_commit),
         PUBLISHER_TEST(a_fenced_publisher_leaves_the_lease),
+        PUBLISHER_TEST(another_kafka_gets_nothing_and_nothing_is_retired_for_it),
         PUBLISHER_TEST(watermarks_stand_still_while_kafka_is_away),
         PUBLISHER_TEST(stopping_keeps_its_deadline_without_kafka),
         PUBLISHER_TEST(a_missing_topic_is_named),

@@ -1,9 +1,16 @@
-"""What all daemons of a Redis must agree on: who differs is not let in, and is told why."""
+"""What all daemons of a Redis must agree on: who differs is not let in, or does not publish; and is told why."""
 
+import pytest
+
+from harness.agreement import wait_settled
 from harness.catalog import CATALOG, MINUTE_MS, NOW_MS
+from harness.daemon import run_minuted
 from harness.player import Player, accepted, run
+from harness.records import LEARNER_LESSONS, read_topics
+from harness.redis_server import RedisServer
 from harness.service import wait_until
 
+RUNNING = {"publish": {"running_minutes": "1s"}}
 NEW_COURSE = "  - {id: new, hours: 1, lessons: [{id: new-1}]}\n"
 
 
@@ -86,3 +93,99 @@ def test_a_reload_keeps_the_program(new_minuted, redis):
     with_program(minuted, "integration", NEW_COURSE)
     minuted.reload()
     assert player.try_open("new-1").status == 201
+
+
+# --- what keeps it from publishing ----------------------------------------------------------------
+
+def published(kafka):
+    """learner -> watched seconds, as the last records say."""
+    return {r.value["learner_id"]: r.value["watched_seconds"] for r in read_topics(kafka.brokers, (LEARNER_LESSONS,))}
+
+
+def is_publishing(minuted):
+    return "publisher: publishing" in minuted.readyz()[1]
+
+
+@pytest.fixture
+def another_kafka(new_minuted, services, tmp_path):
+    """A Kafka with all topics that is not the deployment's: the embedded one of a daemon with a Redis of its own."""
+    own_redis = RedisServer(tmp_path / "own-redis")
+    services.append(own_redis)
+    return new_minuted(own_redis.start(), name="another-kafka").start().brokers()
+
+
+def other_prefix(kafka, new_minuted, another_kafka):
+    changes = {"kafka": {"topic_prefix": "elsewhere"}}
+    maker = new_minuted(brokers=kafka.brokers, name="create-elsewhere", changes=changes)
+    code, output = run_minuted("--config", maker.write_config(), "--create-topics")
+    assert code == 0, output
+    return kafka.brokers, {**RUNNING, **changes}, ["kafka.topic_prefix = minuted,", "configured with elsewhere:"]
+
+
+def other_brokers(kafka, new_minuted, another_kafka):
+    return another_kafka, RUNNING, [f"kafka_cluster = {kafka.cluster_id},", "kafka.brokers lead to mockCluster"]
+
+
+@pytest.mark.parametrize("differing", [other_prefix, other_brokers])
+def test_who_would_publish_elsewhere_stands_by(kafka, new_minuted, redis, another_kafka, differing):
+    brokers, changes, words = differing(kafka, new_minuted, another_kafka)
+    right = new_minuted(redis, kafka.brokers, "right", RUNNING).start(NOW_MS)
+    watch(right, "teacher-1")
+    wait_settled(redis.client)
+    right.stop()
+    assert settings(redis)["topic_prefix"] == "minuted" and settings(redis)["kafka_cluster"] == kafka.cluster_id
+
+    wrong = new_minuted(redis, brokers, "wrong", changes).start(NOW_MS + 5 * MINUTE_MS)
+    wait_until(lambda: wrong.metric("minuted_kafka_is_another") == 1, "it has seen that this is another Kafka")
+    watch(wrong, "teacher-2")
+    status, text = wrong.readyz()
+    assert status == 200, "readiness never depends on Kafka"
+    assert [word for word in ["publisher: standing by: ", *words] if word not in text] == [], text
+
+    def looked_again():
+        return wrong.log_text().count("event=lease_given_up") >= 2
+    wait_until(looked_again, "it has looked a second time")
+    assert wrong.log_text().count("event=kafka_is_another") == 1
+    assert wrong.metric("minuted_published_records_total") == 0
+    assert "event=publishing" not in wrong.log_text()
+
+    right = new_minuted(redis, kafka.brokers, "right-again", RUNNING).start(wrong.now_ms())
+    wait_until(lambda: is_publishing(right), "the right one takes the lease")
+    watch(right, "teacher-3")
+    wait_settled(redis.client)
+    assert published(kafka) == {"teacher-1": 10, "teacher-2": 10, "teacher-3": 10}
+    assert wrong.metric("minuted_published_records_total") == 0
+    assert [word for word in words if word not in wrong.readyz()[1]] == [], "it says so while another publishes"
+
+
+def test_a_kafka_that_is_given_up_is_let_go_by_hand(kafka, new_minuted, redis):
+    """As README.md tells: without the field, the next to publish decides."""
+    redis.client.hset("minuted:settings", "kafka_cluster", "a cluster that burned down")
+    minuted = new_minuted(redis, kafka.brokers, changes=RUNNING).start(NOW_MS)
+    wait_until(lambda: minuted.metric("minuted_kafka_is_another") == 1, "it has seen that this is another Kafka")
+    watch(minuted, "teacher-1")
+    redis.client.hdel("minuted:settings", "kafka_cluster")
+    wait_settled(redis.client)
+    assert published(kafka) == {"teacher-1": 10}
+    assert minuted.metric("minuted_kafka_is_another") == 0 and is_publishing(minuted)
+    assert settings(redis)["kafka_cluster"] == kafka.cluster_id
+
+
+def test_a_kafka_without_topics_decides_nothing(kafka, new_minuted, redis, another_kafka):
+    lost = new_minuted(redis, another_kafka, "lost", {"kafka": {"topic_prefix": "nowhere"}}).start(NOW_MS)
+    wait_until(lambda: "topic nowhere.learner-lessons is missing" in lost.readyz()[1], "it has looked for the topics")
+    lost.stop()
+    assert not {"topic_prefix", "kafka_cluster"} & set(settings(redis))
+    minuted = new_minuted(redis, kafka.brokers, changes=RUNNING).start(NOW_MS)
+    watch(minuted, "teacher-1")
+    wait_settled(redis.client)
+    assert published(kafka) == {"teacher-1": 10}
+
+
+def test_an_embedded_kafka_may_be_another_at_each_start(new_minuted, redis):
+    for name in ("first", "second"):
+        minuted = new_minuted(redis, name=name, changes=RUNNING).start(NOW_MS)
+        watch(minuted, name)
+        wait_settled(redis.client)
+        minuted.stop()
+    assert settings(redis)["topic_prefix"] == "minuted" and "kafka_cluster" not in settings(redis)

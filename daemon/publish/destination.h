@@ -1,0 +1,28 @@
+/*
+ * Where a deployment publishes: Kafka's cluster, and the prefix of its topics. Whoever publishes first on a
+ * Redis writes both into `minuted:settings`. What is settled in Redis is in that Kafka alone, so a daemon
+ * that would publish elsewhere must not publish at all: its consumers would miss what came before, and those
+ * of the right Kafka what comes now.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct outbox;
+
+enum { DESTINATION_WHY_MAX = 240 };
+
+struct destination {
+    const char *topic_prefix;
+    const char *cluster; /* Kafka's cluster id; "": it has none, or is not to be compared */
+};
+
+enum destination_look {
+    DESTINATION_OURS,    /* the deployment's, or it has none yet */
+    DESTINATION_ANOTHER, /* WHY names both, and what to do */
+    DESTINATION_UNKNOWN  /* Redis did not tell, or did not keep it durably */
+};
+
+/* Compares D with the deployment's. CLAIM: what the deployment does not have yet becomes D's. */
+enum destination_look destination_compare(struct outbox *o, const struct destination *d, bool claim,
+    char why[static DESTINATION_WHY_MAX]) __attribute__((warn_unused_result));
