@@ -10,6 +10,7 @@ static const char usage[] =
     "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --check-config\n"
     "       minuted [--config FILE] [--set KEY=VALUE]... --create-topics\n"
     "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --republish\n"
+    "               [--to-new-kafka]\n"
     "\n"
     "minuted counts the minutes that learners watch. Players send it heartbeats over\n"
     "HTTP, it credits each second once in Redis, and it publishes the sums to Kafka.\n"
@@ -28,6 +29,9 @@ static const char usage[] =
     "                         the evidence since heartbeats.horizon; show the progress and\n"
     "                         wait until it is done. Heartbeats and publishing go on; if\n"
     "                         interrupted, it goes on too, and can be waited for again\n"
+    "      --to-new-kafka     with --republish: the deployment publishes to the Kafka\n"
+    "                         cluster and the topics of this configuration from now on;\n"
+    "                         daemons that are configured with others stand by\n"
     "      --dev              run for development, on loopback addresses only: give\n"
     "                         out platform tokens at /dev/token, serve a page at /dev/,\n"
     "                         let /dev/clock move the clock, and allow\n"
@@ -52,7 +56,7 @@ static const char usage[] =
     "  minuted --config /etc/minuted/minuted.yaml --check-config\n"
     "  minuted --config /etc/minuted/minuted.yaml --set log.level=debug\n";
 
-enum { OPT_CHECK = 256, OPT_TOPICS, OPT_REPUBLISH, OPT_DEV };
+enum { OPT_CHECK = 256, OPT_TOPICS, OPT_REPUBLISH, OPT_NEW_KAFKA, OPT_DEV };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -60,6 +64,7 @@ static const struct option long_options[] = {
     {"check-config", no_argument, NULL, OPT_CHECK},
     {"create-topics", no_argument, NULL, OPT_TOPICS},
     {"republish", no_argument, NULL, OPT_REPUBLISH},
+    {"to-new-kafka", no_argument, NULL, OPT_NEW_KAFKA},
     {"dev", no_argument, NULL, OPT_DEV},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -112,6 +117,9 @@ void options_parse(int argc, char **argv, struct options *options)
         case OPT_REPUBLISH:
             options->action = ACTION_REPUBLISH;
             break;
+        case OPT_NEW_KAFKA:
+            options->to_new_kafka = true;
+            break;
         case OPT_DEV:
             options->dev = true;
             break;
@@ -123,6 +131,9 @@ void options_parse(int argc, char **argv, struct options *options)
     }
     if (optind < argc) {
         fprintf(stderr, "minuted: unexpected argument '%s'\nTry 'minuted --help'.\n", argv[optind]);
+        options->action = ACTION_EXIT_USAGE;
+    } else if (options->to_new_kafka && options->action != ACTION_REPUBLISH) {
+        fputs("minuted: --to-new-kafka goes with --republish\nTry 'minuted --help'.\n", stderr);
         options->action = ACTION_EXIT_USAGE;
     }
 }

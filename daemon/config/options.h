@@ -25,6 +25,7 @@ struct options {
     struct config_override overrides[OVERRIDES_MAX];
     size_t n_overrides;
     bool dev;
+    bool to_new_kafka; /* with ACTION_REPUBLISH */
 };
 
 /* Parses ARGV, which *OPTIONS then points into; the keys of --set are cut off at '='. */

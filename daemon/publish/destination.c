@@ -73,7 +73,7 @@ enum destination_look destination_compare(
     if (look == DESTINATION_ANOTHER)
         snprintf(why, DESTINATION_WHY_MAX,
             "the deployment publishes with kafka.topic_prefix = %s, this daemon is configured with %.*s: "
-            "restart it with that one",
+            "restart it with that one, or see --to-new-kafka",
             prefix.theirs, SHOWN_MAX, prefix.ours);
     if (look != DESTINATION_OURS || d->cluster[0] == '\0')
         return look;
@@ -81,7 +81,20 @@ enum destination_look destination_compare(
     if (look == DESTINATION_ANOTHER)
         snprintf(why, DESTINATION_WHY_MAX,
             "the deployment publishes to kafka_cluster = %s, this daemon's kafka.brokers lead to %.*s: "
-            "restart it with that one",
+            "restart it with that one, or see --to-new-kafka",
             cluster.theirs, SHOWN_MAX, cluster.ours);
     return look;
+}
+
+bool destination_move(struct outbox *o, const struct destination *d)
+{
+    int64_t made;
+    resp_begin(&o->command, 6);
+    resp_arg(&o->command, SLICE_LITERAL("HSET"));
+    resp_arg(&o->command, SLICE_LITERAL(KEY_SETTINGS));
+    resp_arg(&o->command, SLICE_LITERAL("topic_prefix"));
+    resp_arg(&o->command, slice_of(d->topic_prefix));
+    resp_arg(&o->command, SLICE_LITERAL("kafka_cluster"));
+    resp_arg(&o->command, slice_of(d->cluster));
+    return outbox_call_key(o, KEY_SETTINGS, "destination", true, outbox_take_integer, &made);
 }

@@ -10,7 +10,7 @@
 
 struct outbox;
 
-enum { DESTINATION_WHY_MAX = 240 };
+enum { DESTINATION_WHY_MAX = 280 };
 
 struct destination {
     const char *topic_prefix;
@@ -22,6 +22,9 @@ enum destination_look {
     DESTINATION_ANOTHER, /* WHY names both, and what to do */
     DESTINATION_UNKNOWN  /* Redis did not tell, or did not keep it durably */
 };
+
+/* Makes D the deployment's, whatever was before. False when Redis did not keep it durably. */
+bool destination_move(struct outbox *o, const struct destination *d) __attribute__((warn_unused_result));
 
 /* Compares D with the deployment's. CLAIM: what the deployment does not have yet becomes D's. */
 enum destination_look destination_compare(struct outbox *o, const struct destination *d, bool claim,

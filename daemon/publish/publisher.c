@@ -31,8 +31,9 @@ enum {
     BACKOFF_MAX_MS = 10000,
     FAILING_MAX_MS = 30000, /* two long calls; then a daemon that may reach Kafka gets its chance */
     LEAVE_MS = 3000,        /* to take the lease: it looks every STANDBY_MS */
-    ANOTHER_MS = 10000,     /* until it is looked again whether Kafka is still another */
-    RELEASE_MS = 500        /* of the deadline, kept for giving up the lease */
+    DESTINATION_EVERY_MS = 5000,
+    ANOTHER_MS = 10000, /* until it is looked again whether Kafka is still another */
+    RELEASE_MS = 500    /* of the deadline, kept for giving up the lease */
 };
 
 struct publisher {
@@ -50,6 +51,7 @@ struct publisher {
     char another[DESTINATION_WHY_MAX]; /* why Kafka is not the deployment's; "": it is, or is not known */
     int64_t backoff_ms;
     int64_t connect_from_ms; /* steady; no producer is made before */
+    int64_t look_due_ms;     /* steady; when the deployment's Kafka is compared again */
     int64_t lease_from_ms;   /* steady; the lease is left to others until then */
     int64_t good_ms;         /* steady; the lease was taken, or a round went well */
     pthread_t thread;
@@ -264,6 +266,17 @@ static bool connect_producer(struct publisher *p)
     return true;
 }
 
+/* An operator may have moved the deployment to a new Kafka since this daemon has connected to the old one. */
+static void look_at_destination(struct publisher *p)
+{
+    char why[DESTINATION_WHY_MAX];
+    if (now_ms(p) < p->look_due_ms)
+        return;
+    p->look_due_ms = now_ms(p) + DESTINATION_EVERY_MS;
+    if (compare_destination(p, false, why) == DESTINATION_ANOTHER)
+        stand_back(p, why);
+}
+
 /* ---- the thread ---- */
 
 /*
@@ -276,6 +289,8 @@ static int64_t run_once(struct publisher *p)
         lose_lease(p);
         return STANDBY_MS;
     }
+    if (producer_connected(p->producer))
+        look_at_destination(p);
     bool connected =
         producer_connected(p->producer) || (now_ms(p) >= p->connect_from_ms && connect_producer(p));
     if (p->another[0] == '\0' && p->lease.held)

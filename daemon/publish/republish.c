@@ -49,8 +49,8 @@ struct republish {
     int64_t told_ms;     /* steady; when Redis was told how far it has come */
     int64_t asked;       /* the number that was asked for; 0: there is nothing to do */
     uint64_t version;    /* of the topology that is walked through */
-    struct walked place;  /* up to here all is published */
-    struct walked after;  /* where the step that is being committed ends */
+    struct walked place; /* up to here all is published */
+    struct walked after; /* where the step that is being committed ends */
     uint64_t cursor;     /* of the server: where its next keys begin */
     uint64_t connection; /* whose cursors these are; 0: the server's walk has not begun */
     struct arena arena;  /* the found keys */

@@ -1,8 +1,10 @@
-/* minuted --republish */
+/* minuted --republish [--to-new-kafka] */
 #include "run/republish_command.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -12,14 +14,30 @@
 #include "config/options.h"
 #include "credit/mask.h"
 #include "identity/policy.h"
+#include "publish/destination.h"
 #include "publish/outbox.h"
+#include "publish/producer.h"
 #include "publish/republish.h"
 #include "redis/monitor.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
 
-enum { REDIS_START_MS = 5000, LOOK_EVERY_MS = 500, ALONE_MS = 12000 /* longer than a lease lasts */ };
+enum {
+    REDIS_START_MS = 5000,
+    LOOK_EVERY_MS = 500,
+    STEP_MS = 1000,
+    ALONE_MS = 12000 /* longer than a lease lasts */
+};
+
+/* Borrowed. */
+struct republish_call {
+    const struct config *config;
+    struct clock *clock;
+    struct policy *policy;
+    struct outbox *outbox;
+    struct log *log;
+};
 
 /* What `minuted:republish` says, and who publishes. */
 struct state {
@@ -137,29 +155,83 @@ static void tell_horizon(const struct config *config)
         when);
 }
 
+/* ---- to another Kafka ---- */
+
+static int renew(void *ctx)
+{
+    (void)ctx;
+    return STEP_MS;
+}
+
+/* Makes the Kafka of this configuration the deployment's. False after an error was printed. */
+static bool move_destination(const struct republish_call *c)
+{
+    const struct config *config = c->config;
+    struct producer *producer = producer_new(config, c->policy->catalog->program, c->clock,
+        config->kafka.brokers, (struct producer_caller){renew, NULL}, c->log);
+    bool good = strcmp(config->kafka.brokers, "embedded") != 0 && producer_reach(producer) == PRODUCER_DONE;
+    struct destination to = {config->kafka.topic_prefix, good ? producer_cluster(producer) : ""};
+    if (strcmp(config->kafka.brokers, "embedded") == 0) {
+        fputs("minuted: kafka.brokers is 'embedded', which keeps nothing and is no other Kafka\n", stderr);
+    } else if (!good) {
+        fprintf(stderr, "minuted: %s\n", producer_error(producer));
+    } else if (to.cluster[0] == '\0') {
+        good = false;
+        fprintf(stderr, "minuted: kafka.brokers %s: the cluster tells no id\n", config->kafka.brokers);
+    } else if (!destination_move(c->outbox, &to)) {
+        good = false;
+        fputs("minuted: Redis did not take the new Kafka\n", stderr);
+    } else {
+        printf("The deployment publishes to the cluster %s, topics %s.*, from now on.\n", to.cluster,
+            to.topic_prefix);
+    }
+    producer_free(producer);
+    return good;
+}
+
+/* ---- the command ---- */
+
+static int run(const struct republish_call *c, bool to_new_kafka)
+{
+    struct state state = {.published_by_somebody = false};
+    /* First the Kafka, then the request: the other way round it might be done for the old one. */
+    if (to_new_kafka && !move_destination(c))
+        return EXIT_FAILED;
+    if (!ask(c->outbox, &state)) {
+        fputs("minuted: Redis did not take the request\n", stderr);
+        return EXIT_FAILED;
+    }
+    tell_horizon(c->config);
+    fflush(stdout);
+    return wait_done(c->outbox, state.numbers[ASKED]);
+}
+
 int republish_command(const struct config *config, const struct options *options)
 {
+    static const char stand_in[32]; /* with --dev; nothing is signed here */
     char message[512];
-    struct state state = {.published_by_somebody = false};
+    char *error = NULL;
     struct clock clock = {0};
-    struct log *log = log_new(LOG_WARN);
-    (void)options;
-    struct monitor *monitor = monitor_start(config, &functions_library, &clock, log);
+    struct republish_call c = {.config = config, .clock = &clock, .log = log_new(LOG_WARN)};
     int status = EXIT_FAILED;
-    if (monitor_wait(monitor, REDIS_START_MS, message) != MONITOR_READY) {
-        fprintf(stderr, "minuted: %s\n", message);
+    c.policy = policy_load(config, (struct slice){stand_in, options->dev ? sizeof(stand_in) : 0}, &error);
+    if (c.policy == NULL) {
+        fprintf(stderr, "minuted: %s\n", error);
+        free(error);
+        log_free(c.log);
+        return status;
+    }
+    struct monitor *monitor =
+        monitor_start(config, c.policy->catalog->program, &functions_library, &clock, c.log);
+    if (monitor_wait(monitor, REDIS_START_MS, message) == MONITOR_READY) {
+        c.outbox = outbox_new(config, monitor, c.log);
+        status = run(&c, options->to_new_kafka);
+        outbox_free(c.outbox);
     } else {
-        struct outbox *o = outbox_new(config, monitor, log);
-        if (ask(o, &state)) {
-            tell_horizon(config);
-            fflush(stdout);
-            status = wait_done(o, state.numbers[ASKED]);
-        } else {
-            fputs("minuted: Redis did not take the request\n", stderr);
-        }
-        outbox_free(o);
+        fprintf(stderr, "minuted: %s\n", message);
     }
     monitor_stop(monitor);
-    log_free(log);
+    policy_unref(c.policy);
+    log_free(c.log);
     return status;
 }

@@ -1,5 +1,6 @@
 """The last check of every end-to-end test: all that keep count say the same, to the second."""
 
+from .kafka_broker import TOPICS
 from .records import LEARNER_LESSONS, LEARNER_MINUTES, Merged, bits, learner_of, rank, read_topics
 from .redis_truth import Truth, is_settled
 from .service import PATIENCE_S, wait_until
@@ -76,13 +77,13 @@ def check_progress(model, players):
             lesson: covered[name, lesson] for lesson in mine}
 
 
-def check_published(model, redis_client, brokers, seconds=PATIENCE_S):
+def check_published(model, redis_client, brokers, seconds=PATIENCE_S, topics=TOPICS):
     """Waits until all is published, then compares Redis and Kafka with the model. Returns the merged records."""
     wait_settled(redis_client, seconds)
     truth = Truth(redis_client)
     check_redis(model, truth)
     check_no_second_twice(truth.minutes)
-    merged = Merged(read_topics(brokers))
+    merged = Merged(read_topics(brokers, topics))
     check_kafka(model, merged)
     check_last_records(model, merged)
     return merged

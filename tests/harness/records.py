@@ -97,6 +97,7 @@ def _read_to(reader, ends):
 def decode(message):
     headers = {name: value.decode() for name, value in message.headers() or []}
     content_type = headers["content-type"]
+    topic = f"minuted.{message.topic().rpartition('.')[2]}"  # as if its prefix were the usual one
     if content_type == "application/json":
         value = json.loads(message.value())
         if "seconds_mask" in value:
@@ -104,9 +105,9 @@ def decode(message):
             value["seconds_mask"] = int(value["seconds_mask"], 16)
     else:
         assert content_type == "application/protobuf", content_type
-        parsed = getattr(proto("records"), MESSAGES[message.topic()]).FromString(message.value())
+        parsed = getattr(proto("records"), MESSAGES[topic]).FromString(message.value())
         value = {field.name: v if isinstance(v, (str, int)) else list(v) for field, v in parsed.ListFields()}
-    return Record(message.topic(), message.partition(), message.offset(), message.key().decode(), value, headers,
+    return Record(topic, message.partition(), message.offset(), message.key().decode(), value, headers,
                   message.timestamp()[1])
 
 

@@ -72,9 +72,9 @@ static void test_each_row(void **state)
             "with that one"},
         {"p", "c", {"p", "C"}, false, DESTINATION_ANOTHER, "p", "c", "lead to C:"},
         {LONGEST, "c", {LONGEST "x", "c"}, false, DESTINATION_ANOTHER, LONGEST, "c",
-            "restart it with that one"},
+            "restart it with that one, or see --to-new-kafka"},
         {"p", LONGEST "x", {"p", LONGEST "y"}, false, DESTINATION_ANOTHER, "p", LONGEST "x",
-            "restart it with that one"},
+            "restart it with that one, or see --to-new-kafka"},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

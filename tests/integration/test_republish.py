@@ -2,13 +2,16 @@
 
 import subprocess
 
+import pytest
+
 from harness.agreement import check_published, wait_settled
 from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import MINUTED, run_minuted
+from harness.kafka_broker import TOPICS
 from harness.model import Model
 from harness.player import Player, accepted, run
 from harness.records import LEARNER_MINUTES, read_topics
-from harness.service import environment, wait_until
+from harness.service import PATIENCE_S, environment, wait_until
 
 GRACE_PASSED_MS = 5 * MINUTE_MS
 
@@ -70,6 +73,32 @@ def test_it_waits_for_a_daemon_and_goes_on_without_the_command(kafka, new_minute
     assert "under way" in output
     assert len(read_topics(kafka.brokers, (LEARNER_MINUTES,))) == 2 * records
     check_published(model, redis.client, kafka.brokers)
+
+
+def test_another_kafka_gets_everything_and_the_old_one_nothing_more(kafka, new_minuted, redis):
+    """Here only the topics are others; the cluster's id is compared alike."""
+    old, model = new_minuted(redis, kafka.brokers, "old").start(NOW_MS), Model()
+    published(old, model, redis, kafka.brokers)
+    new = new_minuted(redis, kafka.brokers, "new", {"kafka": {"topic_prefix": "north"}}).start(old.now_ms())
+    code, output = run_minuted("--config", new.config_path, "--create-topics")
+    assert code == 0, output
+    records = len(read_topics(kafka.brokers))
+    code, output = run_minuted("--config", new.config_path, "--dev", "--republish", "--to-new-kafka", seconds=PATIENCE_S)
+    assert code == 0 and "topics north.*" in output, output
+    wait_until(lambda: "kafka.topic_prefix = north" in old.readyz()[1], "the old daemon stands by")
+    watch(old, model, "teacher-1", "open-2", 30)
+    for minuted in (old, new):
+        minuted.advance(GRACE_PASSED_MS)
+    north = tuple(topic.replace("minuted.", "north.") for topic in TOPICS)
+    check_published(model, redis.client, kafka.brokers, topics=north)
+    assert len(read_topics(kafka.brokers)) <= records + 2, "at most a watermark of the moment before"
+    kafka.admin.delete_topics(list(north), operation_timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("arguments", [["--to-new-kafka"], ["--to-new-kafka", "--check-config"]])
+def test_another_kafka_goes_with_republish_alone(arguments):
+    code, output = run_minuted(*arguments)
+    assert code == 2 and "--republish" in output
 
 
 def test_it_says_why_it_cannot(new_minuted):

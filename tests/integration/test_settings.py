@@ -158,19 +158,6 @@ def test_who_would_publish_elsewhere_stands_by(kafka, new_minuted, redis, anothe
     assert [word for word in words if word not in wrong.readyz()[1]] == [], "it says so while another publishes"
 
 
-def test_a_kafka_that_is_given_up_is_let_go_by_hand(kafka, new_minuted, redis):
-    """As README.md tells: without the field, the next to publish decides."""
-    redis.client.hset("minuted:settings", "kafka_cluster", "a cluster that burned down")
-    minuted = new_minuted(redis, kafka.brokers, changes=RUNNING).start(NOW_MS)
-    wait_until(lambda: minuted.metric("minuted_kafka_is_another") == 1, "it has seen that this is another Kafka")
-    watch(minuted, "teacher-1")
-    redis.client.hdel("minuted:settings", "kafka_cluster")
-    wait_settled(redis.client)
-    assert published(kafka) == {"teacher-1": 10}
-    assert minuted.metric("minuted_kafka_is_another") == 0 and is_publishing(minuted)
-    assert settings(redis)["kafka_cluster"] == kafka.cluster_id
-
-
 def test_a_kafka_without_topics_decides_nothing(kafka, new_minuted, redis, another_kafka):
     lost = new_minuted(redis, another_kafka, "lost", {"kafka": {"topic_prefix": "nowhere"}}).start(NOW_MS)
     wait_until(lambda: "topic nowhere.learner-lessons is missing" in lost.readyz()[1], "it has looked for the topics")
