@@ -25,6 +25,7 @@ enum {
     YIELD_SHARE = 4,     /* a round is followed by a rest of a quarter of the time that Redis worked for it */
     LOOK_EVERY_MS = 1000,
     RETIRE_EVERY_MS = 5000,
+    REPUBLISH_LOOK_EVERY_MS = 5000,     /* whether somebody asks for it */
     UNSETTLED_RETIRE_EVERY_MS = 300000, /* until the clock is settled, one bucket at a time */
     WATERMARK_EVERY_MS = 60000          /* even if nothing moves, so that readers see that all is well */
 };
@@ -33,6 +34,7 @@ struct publish_loop {
     struct publish_loop_parts with;
     struct learner_rest rest; /* of the last round */
     struct republish *republish;
+    bool republishing;
     struct arena arena;
     struct record_writer writer;
     size_t records_most; /* in a transaction, as long as all goes well */
@@ -43,6 +45,7 @@ struct publish_loop {
     int64_t paced_until_ms;
     int64_t running_due_ms; /* when minutes that still run are published next */
     int64_t retire_due_ms;
+    int64_t republish_due_ms;
     int64_t raised_ms; /* when floors were last raised by a clock that is not settled; at first the start */
     int64_t watermark_sent_ms;
     struct watermark watermark;   /* as it was sent last */
@@ -233,7 +236,11 @@ static enum round_status publish_watermark(struct publish_loop *l, const struct 
 
 static enum round_status republish(struct publish_loop *l, struct round *r)
 {
-    if (!republish_look(l->republish, l->with.outbox))
+    if (!l->republishing && now_ms(l) < l->republish_due_ms)
+        return ROUND_DONE;
+    l->republish_due_ms = now_ms(l) + REPUBLISH_LOOK_EVERY_MS;
+    l->republishing = republish_look(l->republish, l->with.outbox);
+    if (!l->republishing)
         return ROUND_DONE;
     enum round_status status = commit(l, republish_send(l->republish, r));
     if (status == ROUND_DONE)
