@@ -73,6 +73,8 @@ static void transactions_become_smaller_when_they_fail(void **state)
     assert_int_equal(count_commands_until(f, "\"SSCAN\"", "_settle\""), 8 + 1);
     publisher_fixture_stop(f);
     assert_int_equal(read_topic(f, TOPIC_LEARNER_MINUTES), 8 + 8);
+    /* One a transaction: after the one that failed they hold 1, 2, 4 and 1 of the minutes. */
+    assert_int_equal(read_topic(f, TOPIC_LEARNER_LESSONS), 1 + 4);
 }
 
 /* The worst moments to be asked to stop: nothing that is sent is ever answered. */

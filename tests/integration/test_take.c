@@ -206,6 +206,28 @@ static void test_a_broken_connection_undoes_all_its_portions(void **state)
     assert_in_range(good, 1, QUESTIONS_MAX - 2);
 }
 
+/* No record could have such a key. */
+static void test_what_is_no_learners_name_holds_up_nobody(void **state)
+{
+    static const char *const names[] = {"nobody", "/", "p/", "/u", "p q/u", "p/line\nbreak", "p/\xff"};
+    struct scene *s = *state;
+    struct redis_process *r = &s->servers[0];
+    struct outbox_portion taken = {.partition = 0, .minute = one_minute};
+    struct key_prefix prefix;
+    topology_key_prefix(&prefix, 0, PARTITIONS);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        freeReplyObject(
+            redisCommand(r->client, "SADD %sd:%lld %s", prefix.text, (long long)one_minute, names[i]));
+    begin(s, NEVER, NEVER);
+    assert_true(take_with_totals(s->outbox, &taken, 1, &s->arena, NULL));
+    assert_int_equal(taken.n_learners, 1);
+    assert_int_equal(taken.n_unreadable, sizeof(names) / sizeof(names[0]));
+    assert_true(slice_is(taken.learners[0].portal, "p") && slice_is(taken.learners[0].learner, "u"));
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        freeReplyObject(
+            redisCommand(r->client, "SREM %sd:%lld %s", prefix.text, (long long)one_minute, names[i]));
+}
+
 /* Who was taken of a minute. */
 struct seen {
     bool learners[LEARNERS];
@@ -296,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_a_broken_connection_undoes_all_its_portions),
         cmocka_unit_test(test_a_cursor_is_its_connections),
         cmocka_unit_test(test_a_cursor_goes_to_no_other_server),
+        cmocka_unit_test(test_what_is_no_learners_name_holds_up_nobody),
         cmocka_unit_test(test_the_servers_time_is_counted),
     };
     return cmocka_run_group_tests_name("take", tests, setup, teardown);
