@@ -3,7 +3,9 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "config/config.h"
 #include "publish/outbox.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
@@ -53,6 +55,12 @@ static bool claim_part(struct outbox *o, const struct part *part)
     resp_arg(&o->command, slice_of(part->field));
     resp_arg(&o->command, slice_of(part->ours));
     return outbox_call_key(o, KEY_SETTINGS, "destination", true, outbox_take_integer, &made);
+}
+
+struct destination destination_of(const struct config *config, const char *cluster)
+{
+    bool embedded = config->kafka.brokers != NULL && strcmp(config->kafka.brokers, "embedded") == 0;
+    return (struct destination){config->kafka.topic_prefix, embedded ? "" : cluster};
 }
 
 static enum destination_look compare(struct outbox *o, struct part *part, bool claim)

@@ -17,6 +17,12 @@ struct destination {
     const char *cluster; /* Kafka's cluster id; "": it has none, or is not to be compared */
 };
 
+struct config;
+
+/* What CONFIG leads to, in a Kafka of the id CLUSTER. An embedded broker is another at each start, and keeps
+ * nothing that its successor could lack: its id is not compared. */
+struct destination destination_of(const struct config *config, const char *cluster);
+
 enum destination_look {
     DESTINATION_OURS,    /* the deployment's, or it has none yet */
     DESTINATION_ANOTHER, /* WHY names both, and what to do */

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "credit/mask.h"
 #include "publish/counters.h"
+#include "publish/destination.h"
 #include "publish/learner_minutes.h"
 #include "publish/lease.h"
 #include "publish/outbox_retire.h"
@@ -234,14 +236,37 @@ static enum round_status publish_watermark(struct publish_loop *l, const struct 
 
 /* ---- what an operator wants published anew ---- */
 
+/*
+ * Who asks for everything to be published anew may just have moved the deployment to another Kafka: that
+ * comes first, and the request after it. So a request that was seen is done only by a daemon that finds,
+ * after having seen it, that the Kafka is its own.
+ */
+static enum destination_look confirm_destination(const struct publish_loop *l)
+{
+    char why[DESTINATION_WHY_MAX];
+    struct destination ours = destination_of(l->with.config, producer_cluster(l->with.producer));
+    return destination_compare(l->with.outbox, &ours, false, why);
+}
+
 static enum round_status republish(struct publish_loop *l, struct round *r)
 {
     if (!l->republishing && now_ms(l) < l->republish_due_ms)
         return ROUND_DONE;
     l->republish_due_ms = now_ms(l) + REPUBLISH_LOOK_EVERY_MS;
-    l->republishing = republish_look(l->republish, l->with.outbox);
+    enum republish_look look = republish_look(l->republish, l->with.outbox);
+    l->republishing = look != REPUBLISH_NOTHING;
     if (!l->republishing)
         return ROUND_DONE;
+    if (look == REPUBLISH_BEGINS) {
+        enum destination_look found = confirm_destination(l);
+        if (found != DESTINATION_OURS) {
+            republish_leave(l->republish);
+            l->republishing = false;
+            return found == DESTINATION_ANOTHER ? ROUND_ELSEWHERE : ROUND_DONE;
+        }
+        log_event(
+            l->with.log, LOG_INFO, "republish_began", "topics=%s.*", l->with.config->kafka.topic_prefix);
+    }
     enum round_status status = commit(l, republish_send(l->republish, r));
     if (status == ROUND_DONE)
         r->republishing = republish_note(l->republish, l->with.outbox);
@@ -250,7 +275,7 @@ static enum round_status republish(struct publish_loop *l, struct round *r)
 
 /* ---- the round ---- */
 
-static enum round_status publish(struct publish_loop *l, struct round *r)
+static enum round_status publish(struct publish_loop *l, struct round *r, bool last)
 {
     int64_t began_us = clock_monotonic_us();
     int64_t waited_us = outbox_waited_us(l->with.outbox);
@@ -263,7 +288,7 @@ static enum round_status publish(struct publish_loop *l, struct round *r)
         status = publish_lesson_minutes(l, r);
     if (status == ROUND_DONE)
         status = publish_watermark(l, r);
-    if (status == ROUND_DONE)
+    if (status == ROUND_DONE && !last)
         status = republish(l, r);
     l->round_us = clock_monotonic_us() - began_us;
     l->redis_us = outbox_waited_us(l->with.outbox) - waited_us;
@@ -297,7 +322,7 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
         memcpy(r.held_by, l->held_by, sizeof(r.held_by));
         return publish_watermark(l, &r);
     }
-    enum round_status status = publish(l, &r);
+    enum round_status status = publish(l, &r, last);
     /* What Kafka does not take in time, for a quota or a slow line, it may take in smaller transactions. */
     size_t sent = producer_pending(l->with.producer);
     if (status == ROUND_DONE)

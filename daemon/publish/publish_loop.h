@@ -26,7 +26,8 @@ enum round_status {
     ROUND_MORE,   /* go on at once */
     ROUND_FAILED, /* as PRODUCER_FAILED: disconnect the producer and connect anew */
     ROUND_FENCED, /* as PRODUCER_FENCED */
-    ROUND_LEASE_LOST
+    ROUND_LEASE_LOST,
+    ROUND_ELSEWHERE /* the deployment publishes to another Kafka by now */
 };
 
 /* Borrowed. */

@@ -173,6 +173,41 @@ static void judge_failure(struct publisher *p, bool fenced, const char *error)
     set_state(p, "cannot publish: %.200s", error);
 }
 
+/* ---- where to ---- */
+
+static enum destination_look compare_destination(
+    struct publisher *p, bool claim, char why[static DESTINATION_WHY_MAX])
+{
+    struct destination ours = destination_of(p->config, producer_cluster(p->producer));
+    return destination_compare(p->outbox, &ours, claim, why);
+}
+
+/* Another daemon may have the right Kafka. */
+static void stand_back(struct publisher *p, const char *why)
+{
+    close_producer(p);
+    if (strcmp(p->another, why) != 0) {
+        snprintf(p->another, sizeof(p->another), "%s", why);
+        log_event(p->log, LOG_ERROR, "kafka_is_another", "error=%s", LOG_QUOTE(why));
+    }
+    atomic_store(&p->counters.kafka_is_another, 1);
+    leave_lease_to_others(p, ANOTHER_MS);
+    set_state(p, "standing by: %s", why);
+}
+
+/* An operator may have moved the deployment to a new Kafka since this daemon has connected to the old one. */
+static void look_at_destination(struct publisher *p)
+{
+    char why[DESTINATION_WHY_MAX];
+    if (now_ms(p) < p->look_due_ms)
+        return;
+    p->look_due_ms = now_ms(p) + DESTINATION_EVERY_MS;
+    if (compare_destination(p, false, why) == DESTINATION_ANOTHER)
+        stand_back(p, why);
+}
+
+/* ---- rounds ---- */
+
 static void note_good(struct publisher *p)
 {
     p->backoff_ms = BACKOFF_FIRST_MS;
@@ -194,6 +229,10 @@ static int64_t publish(struct publisher *p, bool last)
     case ROUND_LEASE_LOST:
         lose_lease(p);
         break;
+    case ROUND_ELSEWHERE:
+        p->look_due_ms = 0;
+        look_at_destination(p);
+        break;
     case ROUND_FAILED:
     case ROUND_FENCED:
         judge_failure(p, status == ROUND_FENCED, producer_error(p->producer));
@@ -203,35 +242,6 @@ static int64_t publish(struct publisher *p, bool last)
 }
 
 /* ---- connecting ---- */
-
-/* An embedded broker is another at each start, and keeps nothing that its successor could lack. */
-static bool is_embedded(const struct config *config)
-{
-    return config->kafka.brokers != NULL && strcmp(config->kafka.brokers, "embedded") == 0;
-}
-
-static enum destination_look compare_destination(
-    struct publisher *p, bool claim, char why[static DESTINATION_WHY_MAX])
-{
-    struct destination ours = {
-        .topic_prefix = p->config->kafka.topic_prefix,
-        .cluster = is_embedded(p->config) ? "" : producer_cluster(p->producer),
-    };
-    return destination_compare(p->outbox, &ours, claim, why);
-}
-
-/* Another daemon may have the right Kafka. */
-static void stand_back(struct publisher *p, const char *why)
-{
-    close_producer(p);
-    if (strcmp(p->another, why) != 0) {
-        snprintf(p->another, sizeof(p->another), "%s", why);
-        log_event(p->log, LOG_ERROR, "kafka_is_another", "error=%s", LOG_QUOTE(why));
-    }
-    atomic_store(&p->counters.kafka_is_another, 1);
-    leave_lease_to_others(p, ANOTHER_MS);
-    set_state(p, "standing by: %s", why);
-}
 
 /*
  * Connects, and returns whether that is done. Nothing is written to a Kafka and nobody is fenced there before
@@ -264,17 +274,6 @@ static bool connect_producer(struct publisher *p)
     log_event(p->log, LOG_INFO, "publishing", "holder=%s", p->holder);
     set_state(p, "publishing");
     return true;
-}
-
-/* An operator may have moved the deployment to a new Kafka since this daemon has connected to the old one. */
-static void look_at_destination(struct publisher *p)
-{
-    char why[DESTINATION_WHY_MAX];
-    if (now_ms(p) < p->look_due_ms)
-        return;
-    p->look_due_ms = now_ms(p) + DESTINATION_EVERY_MS;
-    if (compare_destination(p, false, why) == DESTINATION_ANOTHER)
-        stand_back(p, why);
 }
 
 /* ---- the thread ---- */

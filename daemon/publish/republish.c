@@ -108,12 +108,12 @@ static bool take_request(void *ctx, size_t index, const redisReply *reply)
     return reply_is_array(reply) && reply->elements == 2;
 }
 
-bool republish_look(struct republish *a, struct outbox *o)
+enum republish_look republish_look(struct republish *a, struct outbox *o)
 {
     struct asked_for request;
     int64_t now_ms = clock_steady_ms(a->clock);
     if (now_ms < a->look_due_ms)
-        return a->asked != 0;
+        return a->asked != 0 ? REPUBLISH_GOES_ON : REPUBLISH_NOTHING;
     a->look_due_ms = now_ms + LOOK_EVERY_MS;
     resp_begin(&o->command, 4);
     resp_arg(&o->command, SLICE_LITERAL("HMGET"));
@@ -121,14 +121,19 @@ bool republish_look(struct republish *a, struct outbox *o)
     resp_arg(&o->command, SLICE_LITERAL("asked"));
     resp_arg(&o->command, SLICE_LITERAL("done"));
     if (!outbox_call_key(o, KEY_REPUBLISH, "republish", false, take_request, &request))
-        return false;
+        return REPUBLISH_NOTHING;
     int64_t wanted = request.asked == request.done ? 0 : request.asked;
     if (wanted == a->asked)
-        return wanted != 0;
+        return wanted != 0 ? REPUBLISH_GOES_ON : REPUBLISH_NOTHING;
     begin(a, wanted);
-    log_event(a->log, LOG_INFO, wanted != 0 ? "republish_began" : "republish_withdrawn", "asked=%" PRId64,
-        request.asked);
-    return wanted != 0;
+    if (wanted == 0)
+        log_event(a->log, LOG_INFO, "republish_withdrawn", "asked=%" PRId64, request.asked);
+    return wanted != 0 ? REPUBLISH_BEGINS : REPUBLISH_NOTHING;
+}
+
+void republish_leave(struct republish *a)
+{
+    begin(a, 0);
 }
 
 /* ---- which keys there are ---- */

@@ -26,8 +26,17 @@ struct republish;
 struct republish *republish_new(const struct clock *clock, struct log *log);
 void republish_free(struct republish *a);
 
-/* Whether there is something to do. Asks Redis every few seconds; a walk that was not asked for ends. */
-bool republish_look(struct republish *a, struct outbox *o);
+enum republish_look {
+    REPUBLISH_NOTHING, /* nobody asks for it, or Redis does not tell */
+    REPUBLISH_BEGINS,  /* a request that is new to this daemon */
+    REPUBLISH_GOES_ON
+};
+
+/* What there is to do. Asks Redis every few seconds; a walk that nobody asks for any more ends. */
+enum republish_look republish_look(struct republish *a, struct outbox *o);
+
+/* Leaves the request to another daemon; if it still stands at the next look, it is new again. */
+void republish_leave(struct republish *a);
 
 /* Sends the records of the next step within the round's transaction. */
 enum producer_status republish_send(struct republish *a, struct round *r) __attribute__((warn_unused_result));

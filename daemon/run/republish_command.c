@@ -87,13 +87,13 @@ static bool read_state(struct outbox *o, struct state *state)
         o, KEY_PUBLISHER, "republish", false, take_publisher, &state->published_by_somebody);
 }
 
-/* Asks, unless that was done already. The numbers of requests rise. */
-static bool ask(struct outbox *o, struct state *state)
+/* Asks, unless that was done already and may be waited for. The numbers of requests rise. */
+static bool ask(struct outbox *o, bool anew, struct state *state)
 {
     int64_t made;
     if (!read_state(o, state))
         return false;
-    if (state->numbers[ASKED] != state->numbers[DONE]) {
+    if (!anew && state->numbers[ASKED] != state->numbers[DONE]) {
         puts("It was asked for already, and is under way.");
         return true;
     }
@@ -197,7 +197,7 @@ static int run(const struct republish_call *c, bool to_new_kafka)
     /* First the Kafka, then the request: the other way round it might be done for the old one. */
     if (to_new_kafka && !move_destination(c))
         return EXIT_FAILED;
-    if (!ask(c->outbox, &state)) {
+    if (!ask(c->outbox, to_new_kafka, &state)) {
         fputs("minuted: Redis did not take the request\n", stderr);
         return EXIT_FAILED;
     }
