@@ -13,7 +13,7 @@ ASSUMED = {
     "rush_hours": 8,          # during which the last day has that many players; the horizon is 24 h
     "busy": 0.6,              # of a processor, at most; the rest is for surprises
     "copies": 3,              # of each topic
-    "evidence_days": 90,      # for which minuted.learner-minutes is kept
+    "evidence_days": 400,      # for which minuted.learner-minutes is kept
     "hours_each": 6,          # of 45 minutes that every teacher watches in the end
 }
 PLAYERS = (10_000, 100_000, 300_000, 1_000_000)

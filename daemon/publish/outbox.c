@@ -135,6 +135,21 @@ static bool may_queue(struct outbox *o)
     return false;
 }
 
+void outbox_note_told(struct outbox *o)
+{
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        if (o->epochs[p].untold) {
+            o->epochs[p].told = o->epochs[p].taken;
+            o->epochs[p].untold = false;
+        }
+}
+
+void outbox_forget_untold(struct outbox *o)
+{
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        o->epochs[p].untold = false;
+}
+
 bool outbox_follow(struct outbox *o)
 {
     return may_queue(o);
@@ -317,8 +332,10 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
     for (size_t i = 0; i < n; i++)
         receive(&exchanges[i]);
     for (int p = 0; barrier && p < PARTITIONS_MAX; p++)
-        if (raises.done[p])
+        if (raises.done[p]) {
+            raises.epochs[p].told = raises.epochs[p].id == o->epochs[p].id ? o->epochs[p].told : 0;
             o->epochs[p] = raises.epochs[p];
+        }
     for (size_t i = 0; i < o->n_requests; i++) {
         const struct outbox_request *request = &o->requests[i];
         /* A partition whose `taken` could not be raised was not read durably; the others were. */

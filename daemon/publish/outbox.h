@@ -1,7 +1,7 @@
 /*
  * The outbox is what Redis still owes to Kafka. Here are its connections and requests, which
- * outbox_minutes.c, outbox_sums.c, outbox_retire.c and lease.c share. One thread; calls
- * block, with a time limit on every command.
+ * outbox_minutes.c, outbox_sums.c, outbox_retire.c, lease.c, destination.c and republish.c share. One thread;
+ * calls block, with a time limit on every command.
  *
  *     write o->command -> outbox_queue -> … -> outbox_flush: one write a server, one wait for them all
  */
@@ -40,7 +40,8 @@ struct outbox_link {
 struct outbox_epoch {
     int64_t id;    /* Unix ms of the making of what the partition holds; 0: not known yet */
     int64_t taken; /* how often it was taken from, this time included */
-    bool untold;   /* no transaction that told it has been committed */
+    int64_t told;  /* the last of these that a transaction has told */
+    bool untold;   /* the last one was taken in this transaction, which is to tell it */
 };
 
 struct outbox {
@@ -114,6 +115,13 @@ bool outbox_call_server(struct outbox *o, size_t server, const char *what, take_
  * are equal and not 0: all that was read between them came from the same server, and over one connection.
  */
 uint64_t outbox_connection(const struct outbox *o, int partition);
+
+/* After a commit: what was to be told of partitions' epochs was told. */
+void outbox_note_told(struct outbox *o);
+
+/* After a transaction that failed, or with a lease that is lost: by the next one others may have published
+ * more. */
+void outbox_forget_untold(struct outbox *o);
 
 /* Takes over what the monitor has found since the last request. False while no server is known. */
 bool outbox_follow(struct outbox *o) __attribute__((warn_unused_result));

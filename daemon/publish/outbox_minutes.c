@@ -147,6 +147,16 @@ static void keep_readable(struct outbox_portion *portion)
 
 /* ---- names ---- */
 
+bool outbox_split_learner(struct slice name, struct slice *portal, struct slice *learner)
+{
+    const char *slash = memchr(name.ptr, '/', name.len);
+    if (slash == NULL)
+        return false;
+    *portal = (struct slice){name.ptr, (size_t)(slash - name.ptr)};
+    *learner = (struct slice){slash + 1, name.len - portal->len - 1};
+    return id_valid(*portal) && id_name_valid(*learner);
+}
+
 /* What is not `portal/learner` is left out, since no record could have such a key. */
 static bool take_name(struct taking *t, size_t i, const redisReply *name)
 {
@@ -154,13 +164,8 @@ static bool take_name(struct taking *t, size_t i, const redisReply *name)
     struct slice text;
     if (!reply_string(name, &text))
         return false;
-    const char *slash = memchr(text.ptr, '/', text.len);
-    struct slice whole = copy(t->arena, text);
-    size_t portal = slash == NULL ? 0 : (size_t)(slash - text.ptr);
-    size_t rest = slash == NULL ? 0 : portal + 1;
-    learner->portal = (struct slice){whole.ptr, portal};
-    learner->learner = (struct slice){whole.ptr + rest, whole.len - rest};
-    if (!id_valid(learner->portal) || !id_name_valid(learner->learner))
+    *learner = (struct learner_masks){.learner = copy(t->arena, text)};
+    if (!outbox_split_learner(learner->learner, &learner->portal, &learner->learner))
         leave_out(t->outbox, t->portion, i, "this is no learner's name");
     return true;
 }
@@ -212,14 +217,6 @@ static void note_connection(struct taking *t)
 
 /* ---- masks ---- */
 
-static bool have_ids(const struct learner_masks *learner)
-{
-    for (size_t i = 0; i < learner->n_masks; i++)
-        if (!id_valid(learner->masks[i].lesson))
-            return false;
-    return true;
-}
-
 static bool take_masks(void *ctx, size_t index, const redisReply *reply)
 {
     struct taking *t = ctx;
@@ -233,8 +230,7 @@ static bool take_masks(void *ctx, size_t index, const redisReply *reply)
         if (reply->element[i]->type == REDIS_REPLY_NIL)
             continue;
         if (!reply_string(reply->element[i], &text) ||
-            !values_decode_masks(copy(t->arena, text), portion->minute, t->arena, learner) ||
-            !have_ids(learner))
+            !values_decode_masks(copy(t->arena, text), portion->minute, t->arena, learner))
             leave_out(t->outbox, portion, i, "the masks are malformed");
     }
     return true;
@@ -358,7 +354,7 @@ static const char *read_total(struct arena *arena, const redisReply *reply, stru
     if (!reply_string(reply, &text))
         return "a total is malformed";
     struct slice value = {arena_strndup(arena, text.ptr, text.len), text.len};
-    return values_decode_total(value, total) && id_valid(total->course) ? NULL : "a total is malformed";
+    return values_decode_total(value, total) ? NULL : "a total is malformed";
 }
 
 static bool take_total(void *ctx, size_t index, const redisReply *reply)
@@ -409,7 +405,6 @@ static void judge_portion(struct outbox *o, struct outbox_portion *portion, cons
     const struct outbox_epoch *epoch = &o->epochs[portion->partition];
     size_t n = 0;
     portion->done = portion->connection == outbox_connection(o, portion->partition);
-    portion->taken = epoch->taken;
     for (size_t i = 0; i < portion->n_learners; i++)
         for (size_t k = 0; k < portion->learners[i].n_masks; k++)
             portion->done = portion->done && *request->needed[n++]->done;
@@ -480,7 +475,7 @@ static void queue_settle(struct outbox *o, const struct outbox_portion *taken, s
     resp_key_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
     resp_key(b, prefix, "epoch");
     resp_int(b, taken->minute);
-    resp_int(b, taken->taken);
+    resp_int(b, o->epochs[taken->partition].told);
     for (size_t i = 0; i < taken->n_learners; i++) {
         const struct learner_masks *learner = &taken->learners[i];
         buf_clear(&packed);

@@ -41,7 +41,6 @@ struct outbox_portion {
     bool done;                      /* the last call for it went well */
     uint64_t cursor;                /* where the next portion begins; 0: this was the last */
     uint64_t connection;            /* the outbox's: over which the names and the cursor came */
-    int64_t taken;                  /* of the epoch, by outbox_totals() */
     struct learner_masks *learners; /* in the arena */
     size_t n_learners;
     size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */
@@ -74,6 +73,10 @@ struct outbox_totals {
  */
 void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n, struct arena *arena,
     struct outbox_totals *out);
+
+/* The two parts of `portal/learner`, as sets and hashes name a learner. False when either cannot be one. */
+bool outbox_split_learner(struct slice name, struct slice *portal, struct slice *learner)
+    __attribute__((warn_unused_result));
 
 /* After the commit: each learner leaves the dirty set unless one of its masks grew meanwhile. As above. */
 bool outbox_settle(struct outbox *o, struct outbox_portion *portions, size_t n);

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "credit/mask.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
@@ -52,14 +53,11 @@ struct part_call {
     bool done;
 };
 
-/* Whether the next sum of the part could be read. */
-static bool take_sum(struct part_call *call, struct slice lesson, struct slice value, struct lesson_sum *sum)
+static void tell_unreadable(const struct part_call *call, const char *lesson)
 {
-    if (!values_decode_sum(value, sum) || !id_valid(lesson) || !id_valid(sum->course))
-        return false;
-    sum->lesson = (struct slice){arena_strndup(call->arena, lesson.ptr, lesson.len), lesson.len};
-    sum->course.ptr = arena_strndup(call->arena, sum->course.ptr, sum->course.len);
-    return true;
+    call->part->unreadable = true;
+    log_event(call->o->log, LOG_ERROR, "sum_unreadable", "server=%s partition=%d minute=%lld lesson=%s",
+        outbox_server(call->o, call->partition), call->partition, (long long)call->minute, LOG_QUOTE(lesson));
 }
 
 static bool take_part(void *ctx, size_t index, const redisReply *reply)
@@ -67,6 +65,11 @@ static bool take_part(void *ctx, size_t index, const redisReply *reply)
     struct part_call *call = ctx;
     struct outbox_part *part = call->part;
     (void)index;
+    if (reply_is_error_code(reply, "WRONGTYPE")) { /* the key's own error, and not the server's */
+        part->lost = true;
+        tell_unreadable(call, reply->str);
+        return true;
+    }
     if (!reply_is_array(reply) || reply->elements % 2 != 0)
         return false;
     part->sums = arena_alloc(call->arena, reply->elements / 2 * sizeof(*part->sums));
@@ -74,14 +77,16 @@ static bool take_part(void *ctx, size_t index, const redisReply *reply)
         struct slice lesson, value;
         if (!reply_string(reply->element[i], &lesson) || !reply_string(reply->element[i + 1], &value))
             return false;
-        if (take_sum(call, lesson, value, &part->sums[part->n])) {
-            part->n++;
+        if (!id_valid(lesson)) { /* It is no lesson's. */
+            tell_unreadable(call, lesson.ptr);
             continue;
         }
-        part->unreadable = true;
-        log_event(call->o->log, LOG_ERROR, "sum_unreadable", "server=%s partition=%d minute=%lld lesson=%s",
-            outbox_server(call->o, call->partition), call->partition, (long long)call->minute,
-            LOG_QUOTE(lesson.ptr));
+        struct lesson_sum *sum = &part->sums[part->n++];
+        value.ptr = arena_strndup(call->arena, value.ptr, value.len);
+        sum->unreadable = !values_decode_sum(value, sum);
+        sum->lesson = (struct slice){arena_strndup(call->arena, lesson.ptr, lesson.len), lesson.len};
+        if (sum->unreadable)
+            tell_unreadable(call, lesson.ptr);
     }
     return true;
 }
@@ -95,12 +100,18 @@ static int by_lesson(const void *a, const void *b)
     return order != 0 ? order : (int)x->lesson.len - (int)y->lesson.len;
 }
 
-/* ALL_LESSONS: also what is published already. */
+/*
+ * A lesson of which a part cannot be read is not told, since less would be told than before. ALL_LESSONS:
+ * also what is published already.
+ */
 static void join_parts(struct outbox_sums *out, bool all_lessons, size_t partitions, struct arena *arena)
 {
     size_t n = 0;
-    for (size_t p = 0; p < partitions; p++)
+    for (size_t p = 0; p < partitions; p++) {
+        if (out->parts[p].lost)
+            return;
         n += out->parts[p].n;
+    }
     struct lesson_sum *all = arena_alloc(arena, n * sizeof(*all));
     n = 0;
     for (size_t p = 0; p < partitions; p++) {
@@ -118,7 +129,10 @@ static void join_parts(struct outbox_sums *out, bool all_lessons, size_t partiti
             sum.watched_seconds += all[i].watched_seconds;
             sum.learners += all[i].learners;
             sum.published_seconds += all[i].published_seconds;
+            sum.unreadable = sum.unreadable || all[i].unreadable;
         }
+        if (sum.unreadable)
+            continue;
         if (all_lessons || sum.watched_seconds > sum.published_seconds)
             out->sums[out->n++] = sum;
     }
@@ -146,10 +160,22 @@ static bool find_grown(struct outbox *o, int64_t minute, bool *grown)
     return good;
 }
 
-static bool read_parts(struct outbox *o, struct outbox_sums *out, struct arena *arena)
+static bool take_floor(void *ctx, size_t index, const redisReply *reply)
+{
+    int64_t *floor = ctx;
+    (void)index;
+    if (!reply_number(reply, floor))
+        *floor = 0;
+    return true;
+}
+
+/* *HIGHEST gets the highest floor of any partition, as it was after the parts were read. */
+static bool read_parts(struct outbox *o, struct outbox_sums *out, int64_t *highest, struct arena *arena)
 {
     size_t partitions = (size_t)o->config->redis.partitions;
     struct part_call *calls = arena_alloc(arena, partitions * sizeof(*calls));
+    int64_t floors[PARTITIONS_MAX] = {0};
+    bool done[PARTITIONS_MAX];
     out->parts = arena_alloc(arena, partitions * sizeof(*out->parts));
     for (size_t p = 0; p < partitions; p++) {
         calls[p] = (struct part_call){o, arena, (int)p, out->minute, &out->parts[p], false};
@@ -157,15 +183,24 @@ static bool read_parts(struct outbox *o, struct outbox_sums *out, struct arena *
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
         resp_key_number(&o->command, &o->prefixes[p], "l", out->minute);
         outbox_queue(o, (int)p, 1, take_part, &calls[p], &calls[p].done);
+        resp_begin(&o->command, 2);
+        resp_arg(&o->command, SLICE_LITERAL("GET"));
+        resp_key(&o->command, &o->prefixes[p], "floor");
+        outbox_queue(o, (int)p, 1, take_floor, &floors[p], &done[p]);
     }
-    return outbox_flush(o, "sums", true);
+    *highest = 0;
+    bool good = outbox_flush(o, "sums", true);
+    for (size_t p = 0; p < partitions; p++)
+        *highest = floors[p] > *highest ? floors[p] : *highest;
+    return good;
 }
 
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
 {
     bool grown = false;
+    int64_t highest;
     *out = (struct outbox_sums){.minute = minute};
-    if (!read_parts(o, out, arena) || !find_grown(o, minute, &grown))
+    if (!read_parts(o, out, &highest, arena) || !find_grown(o, minute, &grown))
         return false;
     if (grown)
         join_parts(out, false, (size_t)o->config->redis.partitions, arena);
@@ -174,10 +209,13 @@ bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct o
 
 bool outbox_all_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
 {
+    int64_t highest;
     *out = (struct outbox_sums){.minute = minute};
-    if (!read_parts(o, out, arena))
+    if (!read_parts(o, out, &highest, arena))
         return false;
-    join_parts(out, true, (size_t)o->config->redis.partitions, arena);
+    /* Retiring a bucket takes the sums of the bucket before it, in one partition after the other. */
+    if (minute >= highest - BUCKET_MINUTES)
+        join_parts(out, true, (size_t)o->config->redis.partitions, arena);
     return true;
 }
 
@@ -186,24 +224,29 @@ struct settle_sums_call {
     bool done;
 };
 
+/* Whether the commit has told the sum that PART is of. */
+static bool is_told(const struct outbox_sums *sums, const struct lesson_sum *part)
+{
+    return part->watched_seconds > part->published_seconds && sums->n > 0 &&
+           bsearch(part, sums->sums, sums->n, sizeof(*sums->sums), by_lesson) != NULL;
+}
+
 static void queue_settle(
     struct outbox *o, int partition, const struct outbox_sums *sums, struct settle_sums_call *call)
 {
     const struct outbox_part *part = &sums->parts[partition];
-    size_t grown = 0;
+    size_t n = 0;
     for (size_t i = 0; i < part->n; i++)
-        grown += part->sums[i].watched_seconds > part->sums[i].published_seconds;
-    resp_fcall(&o->command, STORE_FUNCTION("settle_sums"), 2, 2 + 1 + 2 * grown);
+        n += is_told(sums, &part->sums[i]);
+    resp_fcall(&o->command, STORE_FUNCTION("settle_sums"), 2, 2 + 1 + 2 * n);
     resp_key(&o->command, &o->prefixes[partition], "ld");
     resp_key_number(&o->command, &o->prefixes[partition], "l", sums->minute);
     resp_int(&o->command, sums->minute);
-    for (size_t i = 0; i < part->n; i++) {
-        const struct lesson_sum *sum = &part->sums[i];
-        if (sum->watched_seconds > sum->published_seconds) {
-            resp_arg(&o->command, sum->lesson);
-            resp_int(&o->command, sum->watched_seconds);
+    for (size_t i = 0; i < part->n; i++)
+        if (is_told(sums, &part->sums[i])) {
+            resp_arg(&o->command, part->sums[i].lesson);
+            resp_int(&o->command, part->sums[i].watched_seconds);
         }
-    }
     outbox_queue(o, partition, 1, outbox_take_integer, &call->left, &call->done);
 }
 

@@ -23,13 +23,14 @@ bool outbox_grown(struct outbox *o, int partition, struct arena *arena, struct o
 struct outbox_part {
     struct lesson_sum *sums;
     size_t n;
-    bool unreadable; /* a sum was left out: it stays as it is, and the minute in the list */
+    bool unreadable; /* a sum, which stays as it is, and the minute in the list */
+    bool lost;       /* all of it: then nothing of the minute can be told */
 };
 
 /*
  * The sums of MINUTE over every partition, of the lessons that grew since they were published. In the arena.
  * Empty where the minute is no longer listed as grown: another daemon has published all of it since.
- * outbox_all_sums() has those of all lessons, published or not.
+ * outbox_all_sums() has those of all lessons, published or not, and none where a part may be retired already.
  */
 struct outbox_sums {
     int64_t minute;

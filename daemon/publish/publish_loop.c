@@ -115,8 +115,7 @@ static enum round_status commit(struct publish_loop *l, enum producer_status sen
     if (sent != PRODUCER_DONE)
         return sent == PRODUCER_FENCED ? ROUND_FENCED : ROUND_FAILED;
     assert(producer_pending(l->with.producer) == 0);
-    for (int p = 0; p < outbox_partitions(l->with.outbox); p++)
-        l->with.outbox->epochs[p].untold = false;
+    outbox_note_told(l->with.outbox);
     atomic_fetch_add(&counters->records, records);
     atomic_fetch_add(&counters->transactions, 1);
     atomic_store(&counters->last_commit_ms, clock_now_ms(l->with.clock));
@@ -141,6 +140,19 @@ static struct outbox_list list_grown(struct round *r)
     return outbox_list_join(r->arena, found, partitions);
 }
 
+/* Whether some sum of the minute cannot be read. */
+static bool hold_back_unreadable(struct round *r, const struct outbox_sums *sums)
+{
+    bool any = false;
+    for (int p = 0; p < outbox_partitions(r->outbox); p++)
+        if (sums->parts[p].unreadable) {
+            any = true;
+            r->held_by[p] = true;
+            round_hold_back(r, sums->minute);
+        }
+    return any;
+}
+
 static enum round_status publish_lesson_minutes(struct publish_loop *l, struct round *r)
 {
     enum producer_status sent = PRODUCER_DONE;
@@ -162,11 +174,10 @@ static enum round_status publish_lesson_minutes(struct publish_loop *l, struct r
             r->complete = false;
             continue;
         }
-        for (int p = 0; p < outbox_partitions(r->outbox); p++)
-            if (sums[n].parts[p].unreadable) {
-                round_hold_back(r, minute);
-                r->held_by[p] = true;
-            }
+        /* What cannot be read stays the same until an operator mends it, and takes no room from the others.
+         */
+        if (hold_back_unreadable(r, &sums[n]) && sums[n].n == 0)
+            continue;
         for (size_t k = 0; k < sums[n].n && sent == PRODUCER_DONE; k++) {
             struct record record = record_lesson_minute(r->writer, minute, &sums[n].sums[k]);
             sent = producer_send(r->producer, &record);

@@ -1,10 +1,11 @@
 /*
  * The publish loop, run by the holder of the lease with a connected producer, round by round. A round is at
- * most three transactions, and nothing is settled before its transaction has committed:
+ * most four transactions, and nothing is settled before its transaction has committed:
  *
  *     learners' minutes and totals:  due -> take -> send -> commit -> settle; what has no room is left
  *     lesson minutes:                grown -> sum up -> send -> commit -> settle
  *     watermark:                     how far everything is published now
+ *     a step of a walk:              where an operator wants everything published anew (republish.h)
  */
 #pragma once
 

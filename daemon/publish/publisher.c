@@ -108,6 +108,7 @@ static int renew(void *ctx)
 
 static void close_producer(struct publisher *p)
 {
+    outbox_forget_untold(p->outbox);
     if (producer_pending(p->producer) > 0)
         atomic_fetch_add(&p->counters.aborts, 1);
     if (!producer_disconnect(p->producer))

@@ -21,7 +21,9 @@ enum {
     KEYS = 1000,          /* of a SCAN, as a rule */
     TOTALS_MAX = 200,     /* learners whose totals a step publishes */
     MINUTES_SEEN = 16384, /* more than the longest horizon has */
-    SCANS_MAX = 20        /* a step; a SCAN may find nothing of ours */
+    SCANS_MAX = 20,       /* a step; a SCAN may find nothing of ours */
+    TRIES_MAX = 30,       /* of a step, a second apart; what cannot be read then is left out */
+    PER_LEARNER = 20      /* records that a learner's key comes to, as a rule */
 };
 
 enum kind { KIND_TOTALS, KIND_MASKS, KIND_SUMS };
@@ -30,8 +32,9 @@ enum kind { KIND_TOTALS, KIND_MASKS, KIND_SUMS };
 struct found {
     enum kind kind;
     int partition;
-    struct slice learner; /* of totals: "portal/learner" */
-    int64_t number;       /* of masks: the bucket; of sums: the minute */
+    struct slice portal; /* of totals, as is the learner */
+    struct slice learner;
+    int64_t number; /* of masks: the bucket; of sums: the minute */
 };
 
 /* How far a walk has come. */
@@ -39,28 +42,33 @@ struct walked {
     size_t server;
     size_t next;     /* of the found keys */
     uint64_t cursor; /* within the masks of that key */
-    bool ended;      /* every server has been walked through */
 };
 
 struct republish {
     const struct clock *clock;
     struct log *log;
-    int64_t look_due_ms; /* steady */
-    int64_t told_ms;     /* steady; when Redis was told how far it has come */
-    int64_t asked;       /* the number that was asked for; 0: there is nothing to do */
-    uint64_t version;    /* of the topology that is walked through */
-    struct walked place; /* up to here all is published */
-    struct walked after; /* where the step that is being committed ends */
-    uint64_t cursor;     /* of the server: where its next keys begin */
-    uint64_t connection; /* whose cursors these are; 0: the server's walk has not begun */
-    struct arena arena;  /* the found keys */
+    int64_t look_due_ms;       /* steady */
+    int64_t told_ms;           /* steady; when Redis was told how far it has come */
+    int64_t asked;             /* the number that was asked for; 0: there is nothing to do */
+    struct topology *topology; /* that is walked through; NULL: the walk has not begun */
+    struct walked place;       /* up to here all is published */
+    struct walked after;       /* where the step that is being committed ends */
+    bool scanned;              /* this step has asked for further keys */
+    bool ended;                /* every server has been walked through */
+    uint64_t scan_cursor;      /* where the server's next keys begin */
+    uint64_t connection;       /* whose cursors these are; 0: the server's walk has not begun */
+    struct arena arena;        /* the found keys */
     struct found *found;
     size_t n_found;
-    int64_t
-        seen[MINUTES_SEEN]; /* minutes whose sums this walk has published, by minute modulo MINUTES_SEEN */
-    int64_t keys;
+    int64_t seen[MINUTES_SEEN]; /* minutes whose sums are published, by minute modulo MINUTES_SEEN */
+    int64_t seen_next;          /* the one of the step that is being committed; 0: none */
+    int tries;                  /* that the next step was made in vain */
+    int64_t keys_before;        /* of the servers that were walked through */
+    int64_t keys;               /* of this one */
     int64_t of_keys;
     int64_t records;
+    int64_t left_out; /* keys that could not be read, or values in them */
+    int64_t step_left_out;
     size_t step_records;
 };
 
@@ -74,19 +82,29 @@ struct republish *republish_new(const struct clock *clock, struct log *log)
 
 void republish_free(struct republish *a)
 {
+    topology_unref(a->topology);
     arena_free(&a->arena);
     free(a);
 }
 
-static void begin(struct republish *a, int64_t asked)
+static void begin_server(struct republish *a, size_t server)
 {
-    a->asked = asked;
-    a->place = (struct walked){.server = 0};
+    a->place = (struct walked){.server = server};
     a->n_found = 0;
     a->connection = 0;
-    a->version = 0;
+    a->keys = 0;
+}
+
+static void begin(struct republish *a, int64_t asked)
+{
+    topology_unref(a->topology);
+    a->topology = NULL;
+    a->asked = asked;
+    a->ended = false;
+    begin_server(a, 0);
     memset(a->seen, 0, sizeof(a->seen));
-    a->keys = a->of_keys = a->records = 0;
+    a->keys_before = a->of_keys = a->records = a->left_out = 0;
+    a->tries = 0;
 }
 
 /* ---- what is asked for ---- */
@@ -153,16 +171,23 @@ static int partition_of(
     return -1;
 }
 
+/* A minute or a bucket, as keys are named by it. */
 static bool read_number(struct slice text, int64_t *number)
 {
-    char digits[24];
-    char *end;
-    if (text.len == 0 || text.len >= sizeof(digits))
-        return false;
-    memcpy(digits, text.ptr, text.len);
-    digits[text.len] = '\0';
-    *number = strtoll(digits, &end, 10);
-    return *end == '\0' && *number > 0;
+    *number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9' || *number > UINT32_MAX / 100)
+            return false;
+        *number = *number * 10 + text.ptr[i] - '0';
+    }
+    return *number > 0;
+}
+
+static void leave_out(struct republish *a, const struct outbox *o, int partition, const char *name)
+{
+    a->step_left_out++;
+    log_event(a->log, LOG_ERROR, "republish_unreadable", "server=%s partition=%d name=%s",
+        outbox_server(o, partition), partition, LOG_QUOTE(name));
 }
 
 static void note_key(struct republish *a, const struct outbox *o, struct slice key)
@@ -174,7 +199,11 @@ static void note_key(struct republish *a, const struct outbox *o, struct slice k
     struct slice rest = {name.ptr + 2, name.len - 2};
     if (name.ptr[0] == 't') {
         found.kind = KIND_TOTALS;
-        found.learner = (struct slice){arena_strndup(&a->arena, rest.ptr, rest.len), rest.len};
+        rest.ptr = arena_strndup(&a->arena, rest.ptr, rest.len);
+        if (!outbox_split_learner(rest, &found.portal, &found.learner)) {
+            leave_out(a, o, found.partition, rest.ptr);
+            return;
+        }
     } else if (read_number(rest, &found.number) && (name.ptr[0] == 'w' || name.ptr[0] == 'l')) {
         found.kind = name.ptr[0] == 'w' ? KIND_MASKS : KIND_SUMS;
     } else {
@@ -197,7 +226,7 @@ static bool take_keys(void *ctx, size_t index, const redisReply *reply)
     (void)index;
     if (!reply_string(reply_at(reply, 0), &text) || !reply_is_array(keys))
         return false;
-    a->cursor = strtoull(text.ptr, NULL, 10);
+    a->scan_cursor = strtoull(text.ptr, NULL, 10);
     arena_reset(&a->arena);
     a->found = arena_alloc(&a->arena, keys->elements * sizeof(*a->found));
     a->n_found = 0;
@@ -224,11 +253,11 @@ static bool scan(struct republish *a, struct outbox *o)
         resp_arg(&o->command, SLICE_LITERAL("DBSIZE"));
         if (!outbox_call_server(o, a->place.server, "republish", outbox_take_integer, &size))
             return false;
-        a->of_keys += size;
-        a->cursor = 0;
+        a->of_keys = a->keys_before + size;
+        a->scan_cursor = 0;
         a->connection = connection_to(o, a->place.server);
     }
-    snprintf(cursor, sizeof(cursor), "%" PRIu64, a->cursor);
+    snprintf(cursor, sizeof(cursor), "%" PRIu64, a->scan_cursor);
     resp_begin(&o->command, 8);
     resp_arg(&o->command, SLICE_LITERAL("SCAN"));
     resp_arg(&o->command, slice_of(cursor));
@@ -242,39 +271,64 @@ static bool scan(struct republish *a, struct outbox *o)
         return false;
     a->place.next = 0;
     a->place.cursor = 0;
+    a->scanned = true;
     return true;
 }
 
+/* Whether keys may be on other servers than when the walk began. */
+static bool has_moved(const struct republish *a, const struct outbox *o)
+{
+    return topology_compare(a->topology, o->topology) > TOPOLOGY_USABILITY;
+}
+
 /*
- * Finds the next key that is to be published. False when there is none for now; a->place.ended: for good. A
- * cursor is its connection's, and where a partition lies is the topology's: after a change of either, what
- * was walked through in vain is walked through again.
+ * Finds the next key that is to be published. False when there is none for now; a->ended: for good. A cursor
+ * is its connection's, and where a partition lies is the topology's: after a change of either, what was
+ * walked through in vain is walked through again.
  */
 static bool find_next(struct republish *a, struct outbox *o)
 {
     if (!outbox_follow(o))
         return false;
-    if (a->version != o->topology->version) {
+    if (a->topology == NULL || has_moved(a, o)) {
         begin(a, a->asked);
-        a->version = o->topology->version;
+        a->topology = topology_ref(o->topology);
     }
     for (int i = 0; i < SCANS_MAX; i++) {
-        if (a->connection != 0 && a->connection != connection_to(o, a->place.server)) {
-            a->n_found = a->place.next = 0;
-            a->connection = 0;
-        }
+        if (a->connection != 0 && a->connection != connection_to(o, a->place.server))
+            begin_server(a, a->place.server);
         if (a->place.next < a->n_found)
             return true;
-        if (a->connection != 0 && a->cursor == 0) {
-            a->place = (struct walked){.server = a->place.server + 1};
-            a->place.ended = a->place.server == o->topology->n_servers;
-            a->n_found = 0;
-            a->connection = 0;
+        if (a->connection != 0 && a->scan_cursor == 0) {
+            a->keys_before += a->keys;
+            begin_server(a, a->place.server + 1);
+            a->ended = a->place.server == o->topology->n_servers;
         }
-        if (a->place.ended || !scan(a, o))
+        if (a->ended || !scan(a, o))
             return false;
     }
     return a->place.next < a->n_found;
+}
+
+/* ---- steps that are made in vain ---- */
+
+/*
+ * Nothing is sent, and the same step is made again: a server may be away, or replicas. What cannot be read
+ * however often is left out, since it would keep all that comes after it from being published.
+ */
+static bool try_again(struct republish *a)
+{
+    if (++a->tries > TRIES_MAX)
+        return false;
+    a->after = a->place;
+    return true;
+}
+
+/* For steps whose size a transaction limits. */
+static size_t learners_for(const struct round *r, size_t most)
+{
+    size_t n = r->records_max / PER_LEARNER;
+    return n < 1 ? 1 : n < most ? n : most;
 }
 
 /* ---- totals ---- */
@@ -283,19 +337,10 @@ struct totals_call {
     struct republish *a;
     struct round *round;
     const struct found *found;
-    struct slice portal;
-    struct slice learner;
     struct lesson_total *totals;
     size_t n;
     bool done;
 };
-
-static void leave_out(
-    const struct republish *a, const struct outbox *o, const struct found *f, const char *name)
-{
-    log_event(a->log, LOG_ERROR, "total_unreadable", "server=%s partition=%d learner=%.*s lesson=%s",
-        outbox_server(o, f->partition), f->partition, SLICE_ARG(f->learner), LOG_QUOTE(name));
-}
 
 static bool take_totals(void *ctx, size_t index, const redisReply *reply)
 {
@@ -311,25 +356,14 @@ static bool take_totals(void *ctx, size_t index, const redisReply *reply)
         if (!reply_string(reply->element[i], &lesson) || !reply_string(reply->element[i + 1], &text))
             return false;
         struct slice value = {arena_strndup(arena, text.ptr, text.len), text.len};
-        if (!id_valid(lesson) || !values_decode_total(value, total) || !id_valid(total->course)) {
-            leave_out(call->a, call->round->outbox, call->found, lesson.ptr);
+        if (!id_valid(lesson) || !values_decode_total(value, total)) {
+            leave_out(call->a, call->round->outbox, call->found->partition, call->found->learner.ptr);
             continue;
         }
         total->lesson = (struct slice){arena_strndup(arena, lesson.ptr, lesson.len), lesson.len};
         call->n++;
     }
     return true;
-}
-
-static bool split_learner(struct totals_call *call)
-{
-    struct slice name = call->found->learner;
-    const char *slash = memchr(name.ptr, '/', name.len);
-    if (slash == NULL)
-        return false;
-    call->portal = (struct slice){name.ptr, (size_t)(slash - name.ptr)};
-    call->learner = (struct slice){slash + 1, name.len - call->portal.len - 1};
-    return id_valid(call->portal) && id_name_valid(call->learner);
 }
 
 static enum producer_status send_record(struct republish *a, struct round *r, struct record record)
@@ -343,32 +377,30 @@ static enum producer_status send_totals(struct republish *a, struct round *r)
 {
     struct outbox *o = r->outbox;
     struct totals_call *calls = arena_alloc(r->arena, TOTALS_MAX * sizeof(*calls));
+    size_t most = learners_for(r, TOTALS_MAX);
     size_t n = 0;
     enum producer_status status = PRODUCER_DONE;
-    for (; a->after.next < a->n_found && a->found[a->after.next].kind == KIND_TOTALS && n < TOTALS_MAX;
-         a->after.next++) {
-        struct totals_call *call = &calls[n];
-        *call = (struct totals_call){.a = a, .round = r, .found = &a->found[a->after.next]};
-        if (!split_learner(call)) {
-            leave_out(a, o, call->found, "");
-            continue;
-        }
+    while (a->after.next < a->n_found && a->found[a->after.next].kind == KIND_TOTALS && n < most) {
+        struct totals_call *call = &calls[n++];
+        const struct found *found = &a->found[a->after.next++];
+        *call = (struct totals_call){.a = a, .round = r, .found = found};
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
-        resp_key_totals(&o->command, &o->prefixes[call->found->partition], call->portal, call->learner);
-        outbox_queue(o, call->found->partition, 1, take_totals, call, &call->done);
-        n++;
+        resp_key_totals(&o->command, &o->prefixes[found->partition], found->portal, found->learner);
+        outbox_queue(o, found->partition, 1, take_totals, call, &call->done);
     }
-    if (n > 0 && !outbox_flush(o, "republish", true)) {
-        a->after = a->place; /* Nothing is sent, and the same step is tried again. */
+    if (!outbox_flush(o, "republish", true) && try_again(a))
         return PRODUCER_DONE;
-    }
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < calls[i].n && status == PRODUCER_DONE; k++) {
-            calls[i].totals[k].epoch = o->epochs[calls[i].found->partition].id;
-            struct learner_total total = {calls[i].portal, calls[i].learner, &calls[i].totals[k]};
+    for (size_t i = 0; i < n; i++) {
+        const struct found *found = calls[i].found;
+        if (!calls[i].done)
+            leave_out(a, o, found->partition, found->learner.ptr);
+        for (size_t k = 0; calls[i].done && k < calls[i].n && status == PRODUCER_DONE; k++) {
+            calls[i].totals[k].epoch = o->epochs[found->partition].id;
+            struct learner_total total = {found->portal, found->learner, &calls[i].totals[k]};
             status = send_record(a, r, record_learner_lesson(r->writer, &total));
         }
+    }
     return status;
 }
 
@@ -380,6 +412,27 @@ struct masks_call {
     const struct found *found;
     struct outbox_portion portions[BUCKET_MINUTES];
 };
+
+/* What one learner has of the bucket, minute by minute. False when it cannot be read. */
+static bool take_learner(struct masks_call *call, struct slice name, struct slice value)
+{
+    struct arena *arena = call->round->arena;
+    struct learner_masks masks[BUCKET_MINUTES] = {0};
+    struct slice portal, learner;
+    if (!outbox_split_learner(name, &portal, &learner))
+        return false;
+    for (int i = 0; i < BUCKET_MINUTES; i++)
+        if (!values_decode_masks(value, call->portions[i].minute, arena, &masks[i]))
+            return false;
+    for (int i = 0; i < BUCKET_MINUTES; i++) {
+        struct outbox_portion *portion = &call->portions[i];
+        masks[i].portal = portal;
+        masks[i].learner = learner;
+        if (masks[i].n_masks > 0)
+            portion->learners[portion->n_learners++] = masks[i];
+    }
+    return true;
+}
 
 static bool take_masks(void *ctx, size_t index, const redisReply *reply)
 {
@@ -394,73 +447,75 @@ static bool take_masks(void *ctx, size_t index, const redisReply *reply)
     for (int i = 0; i < BUCKET_MINUTES; i++)
         call->portions[i].learners = arena_alloc(arena, pairs->elements / 2 * sizeof(struct learner_masks));
     for (size_t i = 0; i < pairs->elements; i += 2) {
-        struct totals_call name = {.found = &(struct found){.partition = call->found->partition}};
-        struct slice learner, value;
-        if (!reply_string(pairs->element[i], &learner) || !reply_string(pairs->element[i + 1], &value))
+        struct slice name, value;
+        if (!reply_string(pairs->element[i], &name) || !reply_string(pairs->element[i + 1], &value))
             return false;
-        struct found who = {.partition = call->found->partition,
-            .learner = {arena_strndup(arena, learner.ptr, learner.len), learner.len}};
+        name.ptr = arena_strndup(arena, name.ptr, name.len);
         value.ptr = arena_strndup(arena, value.ptr, value.len);
-        name.found = &who;
-        bool good = split_learner(&name);
-        for (int minute = 0; good && minute < BUCKET_MINUTES; minute++) {
-            struct outbox_portion *portion = &call->portions[minute];
-            struct learner_masks *masks = &portion->learners[portion->n_learners];
-            *masks = (struct learner_masks){.portal = name.portal, .learner = name.learner};
-            good = values_decode_masks(value, portion->minute, arena, masks);
-            portion->n_learners += good && masks->n_masks > 0;
-        }
-        if (!good)
-            leave_out(call->a, call->round->outbox, &who, "");
+        if (!take_learner(call, name, value))
+            leave_out(call->a, call->round->outbox, call->found->partition, name.ptr);
     }
     return true;
+}
+
+/* Reads some learners of the bucket, with their totals. False when that was in vain. */
+static bool read_masks(struct republish *a, struct round *r, struct masks_call *call)
+{
+    struct outbox *o = r->outbox;
+    struct outbox_portion *portions[BUCKET_MINUTES];
+    struct outbox_totals totals;
+    char cursor[24];
+    for (int i = 0; i < BUCKET_MINUTES; i++) {
+        portions[i] = &call->portions[i];
+        portions[i]->partition = call->found->partition;
+        portions[i]->minute = call->found->number * BUCKET_MINUTES + i;
+    }
+    snprintf(cursor, sizeof(cursor), "%" PRIu64, a->place.cursor);
+    resp_begin(&o->command, 5);
+    resp_arg(&o->command, SLICE_LITERAL("HSCAN"));
+    resp_key_number(&o->command, &o->prefixes[call->found->partition], "w", call->found->number);
+    resp_arg(&o->command, slice_of(cursor));
+    resp_arg(&o->command, SLICE_LITERAL("COUNT"));
+    resp_int(&o->command, (int64_t)learners_for(r, OUTBOX_TAKE_MAX));
+    if (!outbox_call(o, call->found->partition, 1, "republish", take_masks, call))
+        return false;
+    for (int i = 0; i < BUCKET_MINUTES; i++) {
+        portions[i]->done = true;
+        portions[i]->connection = a->connection;
+    }
+    outbox_totals(o, portions, BUCKET_MINUTES, r->arena, &totals);
+    bool good = true;
+    for (int i = 0; i < BUCKET_MINUTES; i++) {
+        good = good && portions[i]->done;
+        a->step_left_out += (int64_t)portions[i]->n_unreadable;
+    }
+    return good;
 }
 
 /* The evidence of some learners of a bucket. */
 static enum producer_status send_masks(struct republish *a, struct round *r)
 {
-    struct outbox *o = r->outbox;
-    const struct found *found = &a->found[a->place.next];
-    const struct key_prefix *prefix = &o->prefixes[found->partition];
     struct masks_call *call = arena_alloc(r->arena, sizeof(*call));
-    struct outbox_portion *portions[BUCKET_MINUTES];
-    struct outbox_totals totals;
     enum producer_status status = PRODUCER_DONE;
-    char cursor[24];
-    *call = (struct masks_call){.a = a, .round = r, .found = found};
-    for (int i = 0; i < BUCKET_MINUTES; i++) {
-        portions[i] = &call->portions[i];
-        portions[i]->partition = found->partition;
-        portions[i]->minute = found->number * BUCKET_MINUTES + i;
-    }
-    snprintf(cursor, sizeof(cursor), "%" PRIu64, a->place.cursor);
-    resp_begin(&o->command, 5);
-    resp_arg(&o->command, SLICE_LITERAL("HSCAN"));
-    resp_key_number(&o->command, prefix, "w", found->number);
-    resp_arg(&o->command, slice_of(cursor));
-    resp_arg(&o->command, SLICE_LITERAL("COUNT"));
-    resp_int(&o->command, OUTBOX_TAKE_MAX);
-    bool good = outbox_call(o, found->partition, 1, "republish", take_masks, call);
-    for (int i = 0; i < BUCKET_MINUTES; i++) {
-        portions[i]->done = good;
-        portions[i]->connection = outbox_connection(o, found->partition);
-    }
-    outbox_totals(o, portions, BUCKET_MINUTES, r->arena, &totals);
-    for (int i = 0; i < BUCKET_MINUTES; i++)
-        good = good && portions[i]->done;
-    if (!good || a->connection != connection_to(o, a->place.server)) {
-        a->after = a->place; /* Nothing is sent, and the same step is tried again. */
+    *call = (struct masks_call){.a = a, .round = r, .found = &a->found[a->place.next]};
+    if (!read_masks(a, r, call)) {
+        a->step_left_out = 0;
+        if (!try_again(a)) { /* All that is left of this key. */
+            leave_out(a, r->outbox, call->found->partition, "masks");
+            a->after.next++;
+            a->after.cursor = 0;
+        }
         return PRODUCER_DONE;
     }
-    for (int i = 0; i < BUCKET_MINUTES; i++)
-        for (size_t n = 0; n < portions[i]->n_learners; n++)
-            for (size_t k = 0; k < portions[i]->learners[n].n_masks && status == PRODUCER_DONE; k++) {
-                const struct learner_masks *learner = &portions[i]->learners[n];
-                status = send_record(
-                    a, r, record_learner_minute(r->writer, portions[i]->minute, learner, &learner->masks[k]));
-            }
-    if (a->after.cursor == 0)
-        a->after.next++;
+    for (int i = 0; i < BUCKET_MINUTES; i++) {
+        const struct outbox_portion *portion = &call->portions[i];
+        for (size_t n = 0; n < portion->n_learners; n++)
+            for (size_t k = 0; k < portion->learners[n].n_masks && status == PRODUCER_DONE; k++)
+                status = send_record(a, r,
+                    record_learner_minute(
+                        r->writer, portion->minute, &portion->learners[n], &portion->learners[n].masks[k]));
+    }
+    a->after.next += a->after.cursor == 0;
     return status;
 }
 
@@ -470,17 +525,21 @@ static enum producer_status send_sums(struct republish *a, struct round *r)
 {
     struct outbox_sums sums;
     int64_t minute = a->found[a->place.next].number;
+    int partition = a->found[a->place.next].partition;
     enum producer_status status = PRODUCER_DONE;
     a->after.next++;
     if (a->seen[minute % MINUTES_SEEN] == minute)
         return PRODUCER_DONE; /* All partitions' sums were published together. */
     if (!outbox_all_sums(r->outbox, minute, r->arena, &sums)) {
-        a->after = a->place;
+        if (!try_again(a))
+            leave_out(a, r->outbox, partition, "sums");
         return PRODUCER_DONE;
     }
+    for (int p = 0; p < outbox_partitions(r->outbox); p++)
+        a->step_left_out += sums.parts[p].unreadable;
     for (size_t i = 0; i < sums.n && status == PRODUCER_DONE; i++)
         status = send_record(a, r, record_lesson_minute(r->writer, minute, &sums.sums[i]));
-    a->seen[minute % MINUTES_SEEN] = minute;
+    a->seen_next = minute;
     return status;
 }
 
@@ -489,6 +548,9 @@ static enum producer_status send_sums(struct republish *a, struct round *r)
 enum producer_status republish_send(struct republish *a, struct round *r)
 {
     a->step_records = 0;
+    a->step_left_out = 0;
+    a->seen_next = 0;
+    a->scanned = false;
     bool found = a->asked != 0 && find_next(a, r->outbox);
     a->after = a->place;
     if (!found)
@@ -498,44 +560,52 @@ enum producer_status republish_send(struct republish *a, struct round *r)
         return send_totals(a, r);
     case KIND_MASKS:
         return send_masks(a, r);
-    default:
+    case KIND_SUMS:
         return send_sums(a, r);
     }
+    return PRODUCER_DONE;
+}
+
+static void append_field(struct buf *b, const char *name, int64_t value)
+{
+    resp_arg(b, slice_of(name));
+    resp_int(b, value);
 }
 
 /* Tells Redis, and so whoever has asked, how far the walk has come. */
 static bool tell(struct republish *a, struct outbox *o)
 {
     int64_t made;
-    resp_begin(&o->command, 2 + (a->place.ended ? 8 : 6));
+    resp_begin(&o->command, 2 + (a->ended ? 10 : 8));
     resp_arg(&o->command, SLICE_LITERAL("HSET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-    resp_arg(&o->command, SLICE_LITERAL("keys"));
-    resp_int(&o->command, a->keys);
-    resp_arg(&o->command, SLICE_LITERAL("of_keys"));
-    resp_int(&o->command, a->of_keys);
-    resp_arg(&o->command, SLICE_LITERAL("records"));
-    resp_int(&o->command, a->records);
-    if (a->place.ended) {
-        resp_arg(&o->command, SLICE_LITERAL("done"));
-        resp_int(&o->command, a->asked);
-    }
-    return outbox_call_key(o, KEY_REPUBLISH, "republish", a->place.ended, outbox_take_integer, &made);
+    append_field(&o->command, "keys", a->keys_before + a->keys);
+    append_field(&o->command, "of_keys", a->of_keys);
+    append_field(&o->command, "records", a->records);
+    append_field(&o->command, "left_out", a->left_out);
+    if (a->ended)
+        append_field(&o->command, "done", a->asked);
+    return outbox_call_key(o, KEY_REPUBLISH, "republish", a->ended, outbox_take_integer, &made);
 }
 
 bool republish_note(struct republish *a, struct outbox *o)
 {
     int64_t now_ms = clock_steady_ms(a->clock);
-    bool moved = memcmp(&a->place, &a->after, sizeof(a->place)) != 0;
+    bool moved = a->scanned || a->place.next != a->after.next || a->place.cursor != a->after.cursor;
     a->place = a->after;
     a->records += (int64_t)a->step_records;
-    if (!a->place.ended && now_ms - a->told_ms < TELL_EVERY_MS)
+    a->left_out += a->step_left_out;
+    a->tries = moved ? 0 : a->tries;
+    if (a->seen_next != 0)
+        a->seen[a->seen_next % MINUTES_SEEN] = a->seen_next;
+    if (!a->ended && now_ms - a->told_ms < TELL_EVERY_MS)
         return moved;
     a->told_ms = now_ms;
-    if (!tell(a, o) || !a->place.ended)
+    if (!tell(a, o) || !a->ended)
         return moved;
-    log_event(a->log, LOG_INFO, "republish_ended", "asked=%" PRId64 " keys=%" PRId64 " records=%" PRId64,
-        a->asked, a->keys, a->records);
+    log_event(a->log, a->left_out == 0 ? LOG_INFO : LOG_WARN, "republish_ended",
+        "asked=%" PRId64 " keys=%" PRId64 " records=%" PRId64 " left_out=%" PRId64, a->asked,
+        a->keys_before + a->keys, a->records, a->left_out);
     begin(a, 0);
     return false;
 }

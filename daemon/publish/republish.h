@@ -7,8 +7,9 @@
  *     republish_look -> republish_send -> (commit) -> republish_note -> …
  *
  * A step reads a few keys, behind the barrier, and sends what they say at that moment. One thread publishes,
- * so no record of a step comes after a greater one of the same key. A walk that is broken off begins anew
- * with the next holder of the lease, and when the servers have changed on the way.
+ * so no record of a step comes after a greater one of the same key; a lesson sum of which a part may be
+ * retired already is not sent. A walk that is broken off begins anew with the next holder of the lease, and
+ * when the servers have changed on the way. What cannot be read is left out, told and counted.
  */
 #pragma once
 

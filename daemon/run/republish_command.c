@@ -39,28 +39,30 @@ struct republish_call {
     struct log *log;
 };
 
+/* The fields of `minuted:republish`; those of the walk come last. */
+enum { ASKED, DONE, ALL_KEYS, WALKED_KEYS, RECORDS, LEFT_OUT, NUMBERS };
+
 /* What `minuted:republish` says, and who publishes. */
 struct state {
-    int64_t numbers[5]; /* 0 where there is none */
+    int64_t numbers[NUMBERS]; /* 0 where there is none */
     bool published_by_somebody;
 };
-
-enum { ASKED, DONE, ALL_KEYS, WALKED_KEYS, RECORDS };
 
 static const char *const fields[] = {[ASKED] = "asked",
     [DONE] = "done",
     [ALL_KEYS] = "of_keys",
     [WALKED_KEYS] = "keys",
-    [RECORDS] = "records"};
+    [RECORDS] = "records",
+    [LEFT_OUT] = "left_out"};
 
 static bool take_state(void *ctx, size_t index, const redisReply *reply)
 {
     struct state *state = ctx;
     (void)index;
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < NUMBERS; i++)
         if (!reply_number(reply_at(reply, i), &state->numbers[i]))
             state->numbers[i] = 0;
-    return reply_is_array(reply) && reply->elements == 5;
+    return reply_is_array(reply) && reply->elements == NUMBERS;
 }
 
 static bool take_publisher(void *ctx, size_t index, const redisReply *reply)
@@ -73,10 +75,10 @@ static bool take_publisher(void *ctx, size_t index, const redisReply *reply)
 
 static bool read_state(struct outbox *o, struct state *state)
 {
-    resp_begin(&o->command, 2 + 5);
+    resp_begin(&o->command, 2 + NUMBERS);
     resp_arg(&o->command, SLICE_LITERAL("HMGET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-    for (size_t i = 0; i < 5; i++)
+    for (size_t i = 0; i < NUMBERS; i++)
         resp_arg(&o->command, slice_of(fields[i]));
     if (!outbox_call_key(o, KEY_REPUBLISH, "republish", false, take_state, state))
         return false;
@@ -94,16 +96,17 @@ static bool ask(struct outbox *o, bool anew, struct state *state)
     if (!read_state(o, state))
         return false;
     if (!anew && state->numbers[ASKED] != state->numbers[DONE]) {
-        puts("It was asked for already, and is under way.");
+        puts("It was asked for before, and is under way. If topics were lost since, ask once more when it is "
+             "done.");
         return true;
     }
     int64_t now_ms = clock_system_ms();
     int64_t last = state->numbers[ASKED];
     state->numbers[ASKED] = now_ms > last ? now_ms : last + 1;
-    resp_begin(&o->command, 2 + 8);
+    resp_begin(&o->command, 2 + 2 * (NUMBERS - 1)); /* all but what is done */
     resp_arg(&o->command, SLICE_LITERAL("HSET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-    for (size_t i = ALL_KEYS; i <= RECORDS; i++) {
+    for (size_t i = ALL_KEYS; i < NUMBERS; i++) {
         resp_arg(&o->command, slice_of(fields[i]));
         resp_int(&o->command, 0);
     }
@@ -112,32 +115,42 @@ static bool ask(struct outbox *o, bool anew, struct state *state)
     return outbox_call_key(o, KEY_REPUBLISH, "republish", true, outbox_take_integer, &made);
 }
 
+static int tell_done(const struct state *state)
+{
+    printf("done: %" PRId64 " records of %" PRId64 " keys\n", state->numbers[RECORDS],
+        state->numbers[WALKED_KEYS]);
+    if (state->numbers[LEFT_OUT] == 0)
+        return EXIT_GOOD;
+    fprintf(stderr,
+        "minuted: %" PRId64 " values could not be read and were left out; the log of the daemon names them\n",
+        state->numbers[LEFT_OUT]);
+    return EXIT_FAILED;
+}
+
 /* Waits for ASKED to be done; tells whatever has changed. */
 static int wait_done(struct outbox *o, int64_t asked)
 {
     int64_t told_records = -1;
     int64_t somebody_ms = clock_monotonic_ms();
+    bool told_alone = false;
     for (;;) {
         struct state state = {.published_by_somebody = true};
         bool known = read_state(o, &state); /* If Redis is away, the outbox has logged it. */
-        if (known && state.numbers[DONE] == asked) {
-            printf("done: %" PRId64 " records of %" PRId64 " keys\n", state.numbers[RECORDS],
-                state.numbers[WALKED_KEYS]);
-            return EXIT_GOOD;
-        }
+        if (known && state.numbers[DONE] == asked)
+            return tell_done(&state);
         if (known && state.numbers[ASKED] != asked) {
             fputs("minuted: somebody else has asked anew, or withdrawn it\n", stderr);
             return EXIT_FAILED;
         }
         if (known && state.numbers[RECORDS] != told_records && state.numbers[ALL_KEYS] > 0)
-            printf("%" PRId64 " of %" PRId64 " keys, %" PRId64 " records\n", state.numbers[WALKED_KEYS],
-                state.numbers[ALL_KEYS], state.numbers[RECORDS]);
+            printf("%" PRId64 " of at most %" PRId64 " keys, %" PRId64 " records\n",
+                state.numbers[WALKED_KEYS], state.numbers[ALL_KEYS], state.numbers[RECORDS]);
         told_records = state.numbers[RECORDS];
         if (state.published_by_somebody)
             somebody_ms = clock_monotonic_ms();
-        if (clock_monotonic_ms() - somebody_ms > ALONE_MS) {
+        if (!told_alone && clock_monotonic_ms() - somebody_ms > ALONE_MS) {
             puts("No daemon publishes. It begins as soon as one does.");
-            somebody_ms = INT64_MAX - ALONE_MS; /* This is said once. */
+            told_alone = true;
         }
         fflush(stdout);
         nanosleep(&(struct timespec){0, LOOK_EVERY_MS * INT64_C(1000000)}, NULL);

@@ -12,14 +12,15 @@
 -- A mask is two words of 30 bits, low first, so that bit operations (signed, 32 bits) never see a sign.
 --
 -- A value of another format byte is of a build that may run beside this one, and a value may be spoiled. `apply` answers
--- UNREADABLE for the runs of a learner whose masks or total it cannot read, and credits everybody else in the call. It and
--- `settle_sums` leave a lesson's sum that they cannot read as it is. Every other function that meets a value of another format fails, with an
--- error that begins with FORMAT and names the key, and has written nothing by then.
+-- UNREADABLE for the runs of a learner whose masks or total it cannot read, and credits everybody else in the call. A
+-- lesson's sum that cannot be read is left as it is, by `apply` and by `settle_sums`. Every other function that meets a value
+-- of another format fails, with an error that begins with FORMAT and names the key, and has written nothing by then.
 --
 -- An error half-way (a key of a wrong type) does not undo what a function has written. So `apply` reads and computes first
--- and writes last, dirty marks before masks: whatever it stops at, nothing is credited that nobody will publish. `watermark`,
--- `lease` makes one write, as the last thing it does; `take` writes into one hash only; the second write of `settle_sums`,
--- which takes a minute from a list, needs nothing but the first. Two functions read again after a write:
+-- and writes last, dirty marks before masks: whatever it stops at, nothing is credited that nobody will publish. `watermark`
+-- and `lease` make one write, as the last thing they do, and `take` writes into one hash only. `settle_sums` takes a minute
+-- from a list as the last thing it does; until then all that it has written is right by itself. Two functions read again
+-- after a write:
 --   `settle` asks whether the dirty set is empty once its learners have left it, and what is committed. If it stops there,
 --     the minute stays due; the next take finds the set without the learners who left it, whose masks were published, and
 --     settles once more.
@@ -523,7 +524,7 @@ local function settle(keys, args)
   end
   local left = #settled > 0 and redis.call('SREM', keys[2], unpack(settled)) or 0
   if redis.call('EXISTS', keys[2]) == 0 then redis.call('ZREM', keys[1], args[1]) end
-  if tonumber(args[2]) > tonumber(redis.call('HGET', keys[4], 'committed') or 0) then
+  if tonumber(args[2]) > (tonumber(redis.call('HGET', keys[4], 'committed')) or 0) then
     redis.call('HSET', keys[4], 'committed', args[2])
   end
   return left

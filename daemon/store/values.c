@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/cursor.h"
+#include "base/id.h"
 #include "credit/mask.h"
 
 void values_encode_mask(struct buf *b, struct slice lesson, uint64_t mask)
@@ -30,7 +31,7 @@ bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena
         uint64_t lo = cursor_take_u32(&masks);
         uint64_t hi = cursor_take_u32(&masks);
         mask->mask = lo | hi << VALUE_HALF_BITS;
-        c.ok = c.ok && lo <= VALUE_HALF_MASK && hi <= VALUE_HALF_MASK;
+        c.ok = c.ok && lo <= VALUE_HALF_MASK && hi <= VALUE_HALF_MASK && id_valid(mask->lesson);
         out->n_masks += mask->mask != 0;
     }
     return c.ok;
@@ -60,7 +61,7 @@ bool values_decode_total(struct slice value, struct lesson_total *out)
     out->last_minute = cursor_take_u32(&c);
     out->course = cursor_take_counted(&c);
     out->covered = cursor_take(&c, cursor_left(&c));
-    return known && c.ok && count_covered(out->covered, &out->covered_seconds);
+    return known && c.ok && id_valid(out->course) && count_covered(out->covered, &out->covered_seconds);
 }
 
 bool values_decode_sum(struct slice value, struct lesson_sum *out)
@@ -71,7 +72,7 @@ bool values_decode_sum(struct slice value, struct lesson_sum *out)
     out->learners = cursor_take_u32(&c);
     out->published_seconds = cursor_take_u32(&c);
     out->course = cursor_take(&c, cursor_left(&c));
-    return known && c.ok;
+    return known && c.ok && id_valid(out->course);
 }
 
 bool values_decode_minutes(struct slice value, int64_t bucket, struct arena *arena, struct minutes *out)

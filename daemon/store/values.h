@@ -54,6 +54,7 @@ struct lesson_sum {
     int64_t watched_seconds;
     int64_t learners;
     int64_t published_seconds; /* of the watched ones */
+    bool unreadable;           /* a part of it; then it cannot be told, and the numbers mean nothing */
 };
 
 /* A lesson's watched seconds in one minute. */
@@ -77,14 +78,16 @@ void values_encode_mask(struct buf *b, struct slice lesson, uint64_t mask);
 
 /*
  * Reads what a value of w:<bucket> says of MINUTE into OUT's masks: those with a second, without their
- * totals; lessons point into VALUE. False when it is malformed.
+ * totals; lessons point into VALUE. False when it is malformed, also when a lesson's name is no id, which no
+ * record could have.
  */
 bool values_decode_masks(struct slice value, int64_t minute, struct arena *arena, struct learner_masks *out)
     __attribute__((warn_unused_result));
 
 /* A value of t:<learner> into OUT (without lesson and epoch), which points into it. False when it is
- * malformed. */
+ * malformed, also when the course's name is no id. */
 bool values_decode_total(struct slice value, struct lesson_total *out) __attribute__((warn_unused_result));
 
-/* A value of l:<minute> into OUT (without the lesson), which points into it. False when it is malformed. */
+/* A value of l:<minute> into OUT (without the lesson), which points into it. False when it is malformed, also
+ * when the course's name is no id. */
 bool values_decode_sum(struct slice value, struct lesson_sum *out) __attribute__((warn_unused_result));

@@ -300,6 +300,60 @@ static void a_minute_to_come_waits_until_it_has_begun(void **state)
     assert_int_equal(read_topic(f, TOPIC_LESSON_MINUTES), 1);
 }
 
+/* More minutes than a transaction holds, and nothing of them can be told. */
+static void sums_that_cannot_be_read_hold_up_no_others(void **state)
+{
+    enum { SPOILED = 80 };
+    struct publisher_fixture *f = *state;
+    struct key_prefix prefix;
+    publisher_fixture_make_cluster(f, NULL);
+    topology_key_prefix(&prefix, 0, 2);
+    for (int i = 0; i < SPOILED; i++) {
+        redis_process_command(&f->redis->nodes[0], "HSET %sl:%d a x", prefix.text, MINUTE - i);
+        redis_process_command(&f->redis->nodes[0], "SADD %sld %d", prefix.text, MINUTE - i);
+    }
+    watch(f, MINUTE - 100, "t-1", "a", 0, 3);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(read_topic(f, TOPIC_LESSON_MINUTES) == 1);
+    WAIT_UNTIL(counters(f)->published_through == (MINUTE - SPOILED + 1) * 60);
+    publisher_fixture_stop(f);
+    size_t n = read_topic(f, TOPIC_WATERMARKS);
+    assert_non_null(strstr(last_of(f, n, "training/winter")->value, "\"held_by\":[0]"));
+}
+
+static long long count_due(struct publisher_fixture *f, const char *prefix)
+{
+    redisReply *reply = redisCommand(f->redis->nodes[0].client, "ZCARD %sdue", prefix);
+    assert_true(reply != NULL && reply->type == REDIS_REPLY_INTEGER);
+    long long n = reply->integer;
+    freeReplyObject(reply);
+    return n;
+}
+
+/* A minute that is due and has nobody dirty is settled without a transaction. */
+static void committed_is_no_more_than_was_told(void **state)
+{
+    struct publisher_fixture *f = *state;
+    struct key_prefix prefix;
+    publisher_fixture_make_cluster(f, NULL);
+    watch(f, MINUTE, "t-1", "a", 0, 3);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(settled(f) && counters(f)->published_through > 0);
+    int partition =
+        topology_partition_of(topology_hash_learner(SLICE_LITERAL("higher"), SLICE_LITERAL("t-1")), 2);
+    topology_key_prefix(&prefix, partition, 2);
+    for (int i = 0; i < 3; i++) {
+        redis_process_command(&f->redis->nodes[0], "HINCRBY %sepoch taken 1", prefix.text);
+        redis_process_command(&f->redis->nodes[0], "ZADD %sdue 1 %d", prefix.text, MINUTE - 1);
+        WAIT_UNTIL(count_due(f, prefix.text) == 0);
+    }
+    publisher_fixture_stop(f);
+    char key[64];
+    snprintf(key, sizeof(key), "training/winter/%d", partition);
+    const char *taken = strstr(last_of(f, read_topic(f, TOPIC_WATERMARKS), key)->value, "\"taken\":");
+    assert_int_equal(epoch_of(f, "t-1", "committed"), atoll(taken + strlen("\"taken\":")));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +363,8 @@ int main(int argc, char **argv)
         PUBLISHER_TEST(pace_is_kept_between_transactions),
         PUBLISHER_TEST(the_last_record_of_a_key_is_the_greatest),
         PUBLISHER_TEST(a_minute_to_come_waits_until_it_has_begun),
+        PUBLISHER_TEST(sums_that_cannot_be_read_hold_up_no_others),
+        PUBLISHER_TEST(committed_is_no_more_than_was_told),
         cmocka_unit_test_setup_teardown(floors_rise_slowly_until_the_clock_is_settled,
             publisher_fixture_begin_unsettled, publisher_fixture_end),
     };

@@ -8,7 +8,11 @@
 #include "redis/resp.h"
 #include "redis/topology.h"
 
-enum { CROWD = 700, MINUTES_BACK = 3, CUTS = 30 }; /* more learners than one step takes, of masks and of totals */
+enum {
+    CROWD = 700,
+    MINUTES_BACK = 3,
+    CUTS = 30
+}; /* more learners than one step takes, of masks and of totals */
 
 static redisReply *ask_redis(struct publisher_fixture *f, const char *command)
 {
@@ -142,6 +146,23 @@ static void broken_connections_lose_nothing(void **state)
     assert_true(n >= 2 * TOTALS);
 }
 
+/* What a transaction did not bring is sent again. */
+static void failed_commits_skip_nothing(void **state)
+{
+    enum { END_TXN = 26 }; /* a request of Kafka's protocol */
+    struct publisher_fixture *f = *state;
+    begin_published(f);
+    rd_kafka_mock_push_request_errors(f->cluster, END_TXN, 9, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE,
+        RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, RD_KAFKA_RESP_ERR_NO_ERROR,
+        RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE,
+        RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+    request(f, 7);
+    WAIT_UNTIL(is_done(f, 7));
+    assert_true(counters(f)->aborts > 2);
+    assert_int_equal(told(f, "records"), MASKS + TOTALS + SUMS);
+    assert_int_equal(told(f, "left_out"), 0);
+}
+
 /* Another publisher takes over half-way, and begins anew. */
 static void the_next_holder_begins_anew(void **state)
 {
@@ -170,10 +191,14 @@ static void spoiled_values_are_passed_over(void **state)
     redis_process_command(r, "HSET %sw:x a b", prefix.text);
     redis_process_command(r, "SET %st:higher/text x", prefix.text);
     redis_process_command(r, "HSET minuted:{zzz}:t:higher/foreign a x");
+    redis_process_command(r, "HSET %sw:9223372036854775807 x y", prefix.text);
+    redis_process_command(r, "HSET %sl:%d %s x", prefix.text, MINUTE - 1, "c");
     request(f, 7);
     WAIT_UNTIL(is_done(f, 7));
     check_again(f, TOPIC_LEARNER_MINUTES, MASKS, 2);
     check_again(f, TOPIC_LEARNER_LESSONS, TOTALS, 2);
+    check_again(f, TOPIC_LESSON_MINUTES, SUMS, 2);
+    assert_int_equal(told(f, "left_out"), 2 + 1 + 1 + 1);
 }
 
 int main(int argc, char **argv)
@@ -182,6 +207,7 @@ int main(int argc, char **argv)
         PUBLISHER_TEST(everything_comes_once_more),
         PUBLISHER_TEST(what_is_watched_on_the_way_counts),
         PUBLISHER_TEST(broken_connections_lose_nothing),
+        PUBLISHER_TEST(failed_commits_skip_nothing),
         PUBLISHER_TEST(the_next_holder_begins_anew),
         PUBLISHER_TEST(spoiled_values_are_passed_over),
     };
