@@ -1,7 +1,8 @@
 /*
  * Values that cannot be read: of another format, as a build beside this one might store them, or spoiled.
- * `apply` leaves the learner out whom such a value belongs to and credits the others; `settle_sums` leaves such
- * a lesson's sum out; `settle` refuses. None writes over the value, and the daemon tells it. Against a real redis-server.
+ * `apply` leaves the learner out whom such a value belongs to and credits the others; `settle_sums` leaves
+ * such a lesson's sum out; `settle` refuses. None writes over the value, and the daemon tells it. Against a
+ * real redis-server.
  */
 #include <setjmp.h>
 #include <stdarg.h>

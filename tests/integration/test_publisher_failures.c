@@ -364,8 +364,8 @@ static void the_watermark_waits_for_the_unreadable(void **state)
     f->publisher = NULL;
 }
 
-/* The floor is ahead of what was published, and sums that nobody can read keep every round from being
- * complete. */
+/* The floor is ahead of what was published, and a partition that cannot be taken from keeps every round from
+ * being complete. */
 static void nothing_is_final_that_is_not_published(void **state)
 {
     enum { PUBLISHED_THROUGH = MINUTE_START - 2 * 86400 };
@@ -375,7 +375,7 @@ static void nothing_is_final_that_is_not_published(void **state)
     topology_key_prefix(&prefix, 0, f->redis->config.redis.partitions);
     watch(f, MINUTE, learner_in(f, 0, 0), "a", 0, 1);
     watch(f, MINUTE, learner_in(f, 1, 0), "a", 0, 1); /* now each partition has a floor, a day back */
-    redis_process_command(&f->redis->nodes[0], "SET %sl:%lld damaged", prefix.text, (long long)MINUTE);
+    redis_process_command(&f->redis->nodes[0], "SET %sepoch damaged", prefix.text);
     redis_process_command(
         &f->redis->nodes[0], "HSET " KEY_WATERMARKS " published_through %d", (int)PUBLISHED_THROUGH);
     publisher_fixture_start(f);

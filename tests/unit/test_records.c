@@ -58,7 +58,8 @@ static struct record write_minute(struct record_writer *w)
 
 static struct record write_lesson_minute(struct record_writer *w)
 {
-    return record_lesson_minute(w, MINUTE, &(struct lesson_sum){S("lts-1-1"), S("live"), 51230, 871, 40000, false});
+    return record_lesson_minute(
+        w, MINUTE, &(struct lesson_sum){S("lts-1-1"), S("live"), 51230, 871, 40000, false});
 }
 
 static struct record write_watermark(struct record_writer *w)
