@@ -104,12 +104,6 @@ static void test_redis_away(void **state)
     "{\"lesson_id\":\"" lesson "\",\"course_id\":\"" course "\",\"watched_seconds\":" watched                \
     ",\"covered_seconds\":" covered ",\"covered_ratio\":" ratio "}"
 
-#define TOTAL(of, in, watched, covered_s)                                                                    \
-    {                                                                                                        \
-        .lesson = of, .course = in, .watched_seconds = watched, .covered_seconds = covered_s,                \
-        .last_minute = 1                                                                                     \
-    }
-
 static void test_answers(void **state)
 {
     static const struct {
@@ -120,15 +114,42 @@ static void test_answers(void **state)
         {{{.lesson = TEXT("")}}, 0,
             "{\"total\":{\"watched_seconds\":0,\"hours_learned\":0,\"hours_max\":6}," COURSES(
                 "0", "0", "0", "0") ",\"lessons\":[]}"},
-        {{TOTAL(TEXT("ten-minutes"), TEXT("open"), 5400, 200), TOTAL(TEXT("winter-1"), TEXT("winter"), 1, 1)},
+        {{{.lesson = TEXT("ten-minutes"),
+              .course = TEXT("open"),
+              .watched_seconds = 5400,
+              .covered_seconds = 200,
+              .last_minute = 1},
+             {.lesson = TEXT("winter-1"),
+                 .course = TEXT("winter"),
+                 .watched_seconds = 1,
+                 .covered_seconds = 1,
+                 .last_minute = 1}},
             2,
             "{\"total\":{\"watched_seconds\":5401,\"hours_learned\":2.0003703704,\"hours_max\":6}," COURSES(
                 "5400", "2", "1", "0.0003703704") ",\"lessons\":[" LESSON("ten-minutes", "open", "5400",
                 "200", "0.3333") "," LESSON("winter-1", "winter", "1", "1", "null") "]}"},
         /* more covered than the catalog says now; a lesson moved, one left, one left with its course; one not
            watched */
-        {{TOTAL(TEXT("ten-minutes"), TEXT("winter"), 2700, 700), TOTAL(TEXT("left"), TEXT("winter"), 1350, 9),
-             TOTAL(TEXT("left-2"), TEXT("gone"), 2700, 0), TOTAL(TEXT("endless"), TEXT("open"), 0, 0)},
+        {{{.lesson = TEXT("ten-minutes"),
+              .course = TEXT("winter"),
+              .watched_seconds = 2700,
+              .covered_seconds = 700,
+              .last_minute = 1},
+             {.lesson = TEXT("left"),
+                 .course = TEXT("winter"),
+                 .watched_seconds = 1350,
+                 .covered_seconds = 9,
+                 .last_minute = 1},
+             {.lesson = TEXT("left-2"),
+                 .course = TEXT("gone"),
+                 .watched_seconds = 2700,
+                 .covered_seconds = 0,
+                 .last_minute = 1},
+             {.lesson = TEXT("endless"),
+                 .course = TEXT("open"),
+                 .watched_seconds = 0,
+                 .covered_seconds = 0,
+                 .last_minute = 1}},
             4,
             "{\"total\":{\"watched_seconds\":6750,\"hours_learned\":2.5,\"hours_max\":6}," COURSES("2700",
                 "1", "1350",
@@ -149,8 +170,16 @@ static void test_answers(void **state)
 
 static void test_protobuf(void **state)
 {
-    static const struct lesson_total totals[] = {
-        TOTAL(TEXT("ten-minutes"), TEXT("open"), 5400, 200), TOTAL(TEXT("winter-1"), TEXT("winter"), 1, 1)};
+    static const struct lesson_total totals[] = {{.lesson = TEXT("ten-minutes"),
+                                                     .course = TEXT("open"),
+                                                     .watched_seconds = 5400,
+                                                     .covered_seconds = 200,
+                                                     .last_minute = 1},
+        {.lesson = TEXT("winter-1"),
+            .course = TEXT("winter"),
+            .watched_seconds = 1,
+            .covered_seconds = 1,
+            .last_minute = 1}};
     struct fixture *f = *state;
     ask(f, fixture_jwt(f, "teacher-1", HOUR_MS), "application/protobuf");
     fixture_progress_answer(f, true, totals, COUNT(totals));
@@ -176,7 +205,11 @@ static void test_protobuf(void **state)
 /* The catalog in force when Redis answers is the one that is shown. */
 static void test_reload_while_redis_is_asked(void **state)
 {
-    static const struct lesson_total total = TOTAL(TEXT("new-1"), TEXT("new"), 2700, 0);
+    static const struct lesson_total total = {.lesson = TEXT("new-1"),
+        .course = TEXT("new"),
+        .watched_seconds = 2700,
+        .covered_seconds = 0,
+        .last_minute = 1};
     struct fixture *f = *state;
     struct policy *policy = fixture_policy(&f->config, "  - {id: new, hours: 1, lessons: [{id: new-1}]}\n");
     ask(f, fixture_jwt(f, "teacher-1", HOUR_MS), NULL);
