@@ -52,13 +52,15 @@ static void listen_to_commands(struct publisher_fixture *f)
     freeReplyObject(redisCommand(f->commands, "MONITOR"));
 }
 
-static int begin(void **state, bool dev)
+/* SHARDS 0: a single server. */
+static int begin(void **state, bool dev, int shards)
 {
+    const char *const clustered[] = {"--cluster-enabled", "yes", NULL};
     struct publisher_fixture *f = calloc(1, sizeof(*f));
     if (f == NULL)
         return -1;
     *state = f;
-    f->redis = fixture_new(2, NOW_S * INT64_C(1000));
+    f->redis = fixture_new(shards == 0 ? 2 : 4 * shards, NOW_S * INT64_C(1000));
     struct config *config = &f->redis->config;
     config->kafka.format = FORMAT_JSON;
     config->kafka.properties = properties;
@@ -66,7 +68,11 @@ static int begin(void **state, bool dev)
     config->publish.grace_ms = GRACE_S * 1000;
     config->dev = dev;
     log_set_level(f->redis->log, getenv("VERBOSE") != NULL ? LOG_DEBUG : LOG_ERROR);
-    fixture_start_ready(f->redis, fixture_add_node(f->redis, NULL));
+    for (int i = 0; i < (shards == 0 ? 1 : shards); i++)
+        fixture_add_node(f->redis, shards == 0 ? NULL : clustered);
+    if (shards != 0)
+        redis_process_join_cluster(f->redis->nodes, shards);
+    fixture_start_ready(f->redis, &f->redis->nodes[0]);
     listen_to_commands(f);
     f->records = calloc(READER_RECORDS_MAX, sizeof(*f->records));
     return f->records == NULL ? -1 : 0;
@@ -74,12 +80,17 @@ static int begin(void **state, bool dev)
 
 int publisher_fixture_begin(void **state)
 {
-    return begin(state, true);
+    return begin(state, true, 0);
+}
+
+int publisher_fixture_begin_cluster(void **state)
+{
+    return begin(state, true, 3);
 }
 
 int publisher_fixture_begin_unsettled(void **state)
 {
-    return begin(state, false);
+    return begin(state, false, 0);
 }
 
 void publisher_fixture_start(struct publisher_fixture *f)

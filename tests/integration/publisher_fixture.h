@@ -52,6 +52,8 @@ struct publisher_fixture {
 int publisher_fixture_begin(void **state);
 /* The same with a clock that is credible, and not settled. */
 int publisher_fixture_begin_unsettled(void **state);
+/* The same with a cluster of three servers and twelve partitions; what asks the server asks the first one. */
+int publisher_fixture_begin_cluster(void **state);
 int publisher_fixture_end(void **state);
 #define PUBLISHER_TEST(test)                                                                                 \
     cmocka_unit_test_setup_teardown(test, publisher_fixture_begin, publisher_fixture_end)

@@ -14,9 +14,14 @@ enum {
     CUTS = 30
 }; /* more learners than one step takes, of masks and of totals */
 
+/* Of a cluster, the server that has the key. */
 static redisReply *ask_redis(struct publisher_fixture *f, const char *command)
 {
-    redisReply *reply = redisCommand(f->redis->nodes[0].client, command);
+    redisReply *reply = NULL;
+    for (int i = 0; i < f->redis->n_nodes && (reply == NULL || reply->type == REDIS_REPLY_ERROR); i++) {
+        freeReplyObject(reply);
+        reply = redisCommand(f->redis->nodes[i].client, command);
+    }
     assert_true(reply != NULL && reply->type != REDIS_REPLY_ERROR);
     return reply;
 }
@@ -112,6 +117,21 @@ static void everything_comes_once_more(void **state)
     check_again(f, TOPIC_LEARNER_MINUTES, MASKS, 3);
 }
 
+static void every_server_is_walked_through(void **state)
+{
+    struct publisher_fixture *f = *state;
+    publisher_fixture_make_cluster(f, NULL);
+    watch_all(f);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(counters(f)->published_through == MINUTE_START + 60);
+    request(f, 7);
+    WAIT_UNTIL(is_done(f, 7));
+    check_again(f, TOPIC_LEARNER_MINUTES, MASKS, 2);
+    check_again(f, TOPIC_LEARNER_LESSONS, TOTALS, 2);
+    check_again(f, TOPIC_LESSON_MINUTES, SUMS, 2);
+    assert_int_equal(told(f, "records"), MASKS + TOTALS + SUMS);
+}
+
 /* What is watched on the way is published as ever, and its last record is the greatest. */
 static void what_is_watched_on_the_way_counts(void **state)
 {
@@ -205,6 +225,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         PUBLISHER_TEST(everything_comes_once_more),
+        cmocka_unit_test_setup_teardown(
+            every_server_is_walked_through, publisher_fixture_begin_cluster, publisher_fixture_end),
         PUBLISHER_TEST(what_is_watched_on_the_way_counts),
         PUBLISHER_TEST(broken_connections_lose_nothing),
         PUBLISHER_TEST(failed_commits_skip_nothing),
