@@ -166,19 +166,42 @@ static void broken_connections_lose_nothing(void **state)
     assert_true(n >= 2 * TOTALS);
 }
 
-/* What a transaction did not bring is sent again. */
+/* What a transaction did not bring is sent again: here each step's first one. */
 static void failed_commits_skip_nothing(void **state)
 {
-    enum { END_TXN = 26 }; /* a request of Kafka's protocol */
+    enum { END_TXN = 26 /* a request of Kafka's protocol */, STEPS = 8 };
     struct publisher_fixture *f = *state;
-    begin_published(f);
-    rd_kafka_mock_push_request_errors(f->cluster, END_TXN, 9, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE,
-        RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, RD_KAFKA_RESP_ERR_NO_ERROR,
-        RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE,
-        RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE);
+    rd_kafka_resp_err_t errors[2 * STEPS];
+    for (size_t i = 0; i < 2 * STEPS; i++)
+        errors[i] = i % 2 == 0 ? RD_KAFKA_RESP_ERR_INVALID_TXN_STATE : RD_KAFKA_RESP_ERR_NO_ERROR;
+    publisher_fixture_make_cluster(f, NULL);
+    for (int i = 0; i < MINUTES_BACK; i++)
+        watch(f, MINUTE - i, "t-1", "a", 0, 3);
+    publisher_fixture_start(f);
+    WAIT_UNTIL(settled(f) && counters(f)->published_through > 0);
+    rd_kafka_mock_push_request_errors_array(f->cluster, END_TXN, 2 * STEPS, errors);
     request(f, 7);
     WAIT_UNTIL(is_done(f, 7));
-    assert_true(counters(f)->aborts > 2);
+    assert_true(counters(f)->aborts > MINUTES_BACK);
+    assert_int_equal(told(f, "records"), MINUTES_BACK + 1 + MINUTES_BACK);
+    assert_int_equal(told(f, "left_out"), 0);
+}
+
+/* A partition that cannot be taken from for a while, over connections that last. */
+static void a_step_in_vain_is_made_again(void **state)
+{
+    struct publisher_fixture *f = *state;
+    struct key_prefix prefix;
+    begin_published(f);
+    topology_key_prefix(&prefix, 1, 2);
+    redis_process_command(&f->redis->nodes[0], "RENAME %sepoch kept", prefix.text);
+    redis_process_command(&f->redis->nodes[0], "SET %sepoch spoiled", prefix.text);
+    request(f, 7);
+    WAIT_UNTIL(told(f, "keys") > 0);
+    pause_ms(2500); /* some steps, a second apart */
+    assert_false(is_done(f, 7));
+    redis_process_command(&f->redis->nodes[0], "RENAME kept %sepoch", prefix.text);
+    WAIT_UNTIL(is_done(f, 7));
     assert_int_equal(told(f, "records"), MASKS + TOTALS + SUMS);
     assert_int_equal(told(f, "left_out"), 0);
 }
@@ -230,6 +253,7 @@ int main(int argc, char **argv)
         PUBLISHER_TEST(what_is_watched_on_the_way_counts),
         PUBLISHER_TEST(broken_connections_lose_nothing),
         PUBLISHER_TEST(failed_commits_skip_nothing),
+        PUBLISHER_TEST(a_step_in_vain_is_made_again),
         PUBLISHER_TEST(the_next_holder_begins_anew),
         PUBLISHER_TEST(spoiled_values_are_passed_over),
     };
