@@ -125,9 +125,8 @@ static bool tell_others(struct hours *h)
     long long n = database_next_row(h->db, s, &failed) ? sqlite3_column_int64(s, 0) : 0;
     if (n > 0)
         fprintf(stderr,
-            "minuted-ledger: %lld totals belong to other programs than '%s', which catalog %s is of; they "
-            "are "
-            "left out\n",
+            "minuted-ledger: %lld totals belong to other programs than '%s', which catalog %s is of; "
+            "they are left out\n",
             n, h->catalog->program, o->catalog);
     sqlite3_finalize(s);
     return !failed;

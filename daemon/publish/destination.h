@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+struct config;
 struct outbox;
 
 enum { DESTINATION_WHY_MAX = 280 };
@@ -16,8 +17,6 @@ struct destination {
     const char *topic_prefix;
     const char *cluster; /* Kafka's cluster id; "": it has none, or is not to be compared */
 };
-
-struct config;
 
 /* What CONFIG leads to, in a Kafka of the id CLUSTER. An embedded broker is another at each start, and keeps
  * nothing that its successor could lack: its id is not compared. */

@@ -207,7 +207,7 @@ enum producer_status learner_minutes_send(struct learner_minutes *m)
     struct outbox_portion **portions = list_portions(m);
     struct outbox_totals totals;
     outbox_totals(r->outbox, portions, m->n_portions, r->arena, &totals);
-    m->records = 0;
+    m->records = 0; /* What turned out to be unreadable has taken room, and is no record. */
     for (size_t i = 0; i < m->n_portions; i++)
         m->records += count_records(portions[i]);
     for (size_t i = 0; i < m->n_portions && status == PRODUCER_DONE; i++)

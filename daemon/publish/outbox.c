@@ -118,11 +118,7 @@ static void queue(struct outbox *o, const struct outbox_request *request)
     o->requests[o->n_requests++] = *request;
 }
 
-/*
- * False while no server is known. What is queued goes to the servers that were known when its first request
- * was.
- */
-static bool may_queue(struct outbox *o)
+bool outbox_follow(struct outbox *o)
 {
     if (o->n_requests > 0)
         return true;
@@ -150,15 +146,10 @@ void outbox_forget_untold(struct outbox *o)
         o->epochs[p].untold = false;
 }
 
-bool outbox_follow(struct outbox *o)
-{
-    return may_queue(o);
-}
-
 void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, void *ctx, bool *done)
 {
     *done = false;
-    if (!may_queue(o))
+    if (!outbox_follow(o))
         return;
     size_t server = topology_server_of_partition(o->topology, partition);
     queue(o, &(struct outbox_request){server, partition, n, take, ctx, done});
@@ -359,7 +350,7 @@ bool outbox_call_key(
     struct outbox *o, const char *key, const char *what, bool barrier, take_reply *take, void *ctx)
 {
     bool done;
-    if (!may_queue(o))
+    if (!outbox_follow(o))
         return false;
     size_t server = topology_server_of_key(o->topology, key);
     queue(o, &(struct outbox_request){server, NO_PARTITION, 1, take, ctx, &done});
@@ -369,7 +360,7 @@ bool outbox_call_key(
 bool outbox_call_server(struct outbox *o, size_t server, const char *what, take_reply *take, void *ctx)
 {
     bool done;
-    if (!may_queue(o))
+    if (!outbox_follow(o))
         return false;
     if (server >= o->topology->n_servers) { /* The topology has changed just now. */
         buf_clear(&o->command);

@@ -123,7 +123,10 @@ void outbox_note_told(struct outbox *o);
  * more. */
 void outbox_forget_untold(struct outbox *o);
 
-/* Takes over what the monitor has found since the last request. False while no server is known. */
+/*
+ * Takes over what the monitor has found, unless something is queued: that goes to the servers that were known
+ * when its first request was. False while no server is known; o->command is cleared then.
+ */
 bool outbox_follow(struct outbox *o) __attribute__((warn_unused_result));
 
 /* The name of the server that the last request for PARTITION went to. */

@@ -169,7 +169,8 @@ static bool take_floor(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-/* *HIGHEST gets the highest floor of any partition, as it was after the parts were read. */
+/* *HIGHEST, unless it is NULL, gets the highest floor of any partition, as it was after the parts were read.
+ */
 static bool read_parts(struct outbox *o, struct outbox_sums *out, int64_t *highest, struct arena *arena)
 {
     size_t partitions = (size_t)o->config->redis.partitions;
@@ -183,24 +184,24 @@ static bool read_parts(struct outbox *o, struct outbox_sums *out, int64_t *highe
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
         resp_key_number(&o->command, &o->prefixes[p], "l", out->minute);
         outbox_queue(o, (int)p, 1, take_part, &calls[p], &calls[p].done);
+        if (highest == NULL)
+            continue;
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("GET"));
         resp_key(&o->command, &o->prefixes[p], "floor");
         outbox_queue(o, (int)p, 1, take_floor, &floors[p], &done[p]);
     }
-    *highest = 0;
     bool good = outbox_flush(o, "sums", true);
-    for (size_t p = 0; p < partitions; p++)
-        *highest = floors[p] > *highest ? floors[p] : *highest;
+    for (size_t p = 0; p < partitions && highest != NULL; p++)
+        *highest = p == 0 || floors[p] > *highest ? floors[p] : *highest;
     return good;
 }
 
 bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
 {
     bool grown = false;
-    int64_t highest;
     *out = (struct outbox_sums){.minute = minute};
-    if (!read_parts(o, out, &highest, arena) || !find_grown(o, minute, &grown))
+    if (!read_parts(o, out, NULL, arena) || !find_grown(o, minute, &grown))
         return false;
     if (grown)
         join_parts(out, false, (size_t)o->config->redis.partitions, arena);
@@ -209,7 +210,7 @@ bool outbox_sums(struct outbox *o, int64_t minute, struct arena *arena, struct o
 
 bool outbox_all_sums(struct outbox *o, int64_t minute, struct arena *arena, struct outbox_sums *out)
 {
-    int64_t highest;
+    int64_t highest = 0;
     *out = (struct outbox_sums){.minute = minute};
     if (!read_parts(o, out, &highest, arena))
         return false;

@@ -345,7 +345,7 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
     if (status != ROUND_DONE)
         return status;
     /* If a server is away, each round may leave the same again, so the next one need not follow at once. */
-    if ((r.more || r.republishing) && r.complete)
+    if ((r.more && r.complete) || r.republishing)
         return ROUND_MORE;
     if (r.running)
         l->running_due_ms = now_ms(l) + config->publish.running_minutes_ms;

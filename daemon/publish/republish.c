@@ -74,37 +74,37 @@ struct republish {
 
 struct republish *republish_new(const struct clock *clock, struct log *log)
 {
-    struct republish *a = mem_zalloc(sizeof(*a));
-    a->clock = clock;
-    a->log = log;
-    return a;
+    struct republish *walk = mem_zalloc(sizeof(*walk));
+    walk->clock = clock;
+    walk->log = log;
+    return walk;
 }
 
-void republish_free(struct republish *a)
+void republish_free(struct republish *walk)
 {
-    topology_unref(a->topology);
-    arena_free(&a->arena);
-    free(a);
+    topology_unref(walk->topology);
+    arena_free(&walk->arena);
+    free(walk);
 }
 
-static void begin_server(struct republish *a, size_t server)
+static void begin_server(struct republish *walk, size_t server)
 {
-    a->place = (struct walked){.server = server};
-    a->n_found = 0;
-    a->connection = 0;
-    a->keys = 0;
+    walk->place = (struct walked){.server = server};
+    walk->n_found = 0;
+    walk->connection = 0;
+    walk->keys = 0;
 }
 
-static void begin(struct republish *a, int64_t asked)
+static void begin(struct republish *walk, int64_t asked)
 {
-    topology_unref(a->topology);
-    a->topology = NULL;
-    a->asked = asked;
-    a->ended = false;
-    begin_server(a, 0);
-    memset(a->seen, 0, sizeof(a->seen));
-    a->keys_before = a->of_keys = a->records = a->left_out = 0;
-    a->tries = 0;
+    topology_unref(walk->topology);
+    walk->topology = NULL;
+    walk->asked = asked;
+    walk->ended = false;
+    begin_server(walk, 0);
+    memset(walk->seen, 0, sizeof(walk->seen));
+    walk->keys_before = walk->of_keys = walk->records = walk->left_out = 0;
+    walk->tries = 0;
 }
 
 /* ---- what is asked for ---- */
@@ -126,13 +126,13 @@ static bool take_request(void *ctx, size_t index, const redisReply *reply)
     return reply_is_array(reply) && reply->elements == 2;
 }
 
-enum republish_look republish_look(struct republish *a, struct outbox *o)
+enum republish_look republish_look(struct republish *walk, struct outbox *o)
 {
     struct asked_for request;
-    int64_t now_ms = clock_steady_ms(a->clock);
-    if (now_ms < a->look_due_ms)
-        return a->asked != 0 ? REPUBLISH_GOES_ON : REPUBLISH_NOTHING;
-    a->look_due_ms = now_ms + LOOK_EVERY_MS;
+    int64_t now_ms = clock_steady_ms(walk->clock);
+    if (now_ms < walk->look_due_ms)
+        return walk->asked != 0 ? REPUBLISH_GOES_ON : REPUBLISH_NOTHING;
+    walk->look_due_ms = now_ms + LOOK_EVERY_MS;
     resp_begin(&o->command, 4);
     resp_arg(&o->command, SLICE_LITERAL("HMGET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
@@ -141,32 +141,32 @@ enum republish_look republish_look(struct republish *a, struct outbox *o)
     if (!outbox_call_key(o, KEY_REPUBLISH, "republish", false, take_request, &request))
         return REPUBLISH_NOTHING;
     int64_t wanted = request.asked == request.done ? 0 : request.asked;
-    if (wanted == a->asked)
+    if (wanted == walk->asked)
         return wanted != 0 ? REPUBLISH_GOES_ON : REPUBLISH_NOTHING;
-    begin(a, wanted);
+    begin(walk, wanted);
     if (wanted == 0)
-        log_event(a->log, LOG_INFO, "republish_withdrawn", "asked=%" PRId64, request.asked);
+        log_event(walk->log, LOG_INFO, "republish_withdrawn", "asked=%" PRId64, request.asked);
     return wanted != 0 ? REPUBLISH_BEGINS : REPUBLISH_NOTHING;
 }
 
-void republish_leave(struct republish *a)
+void republish_leave(struct republish *walk)
 {
-    begin(a, 0);
+    begin(walk, 0);
 }
 
 /* ---- which keys there are ---- */
 
-/* The partition that KEY is of, when it is one of server A->place.server's; -1. The rest of the key is in
- * *NAME. */
+/* The partition that KEY is of, and the rest of the key in *NAME; -1 if the server that is being walked
+ * through does not hold it. */
 static int partition_of(
-    const struct republish *a, const struct outbox *o, struct slice key, struct slice *name)
+    const struct republish *walk, const struct outbox *o, struct slice key, struct slice *name)
 {
     for (int p = 0; p < outbox_partitions(o); p++) {
         const struct key_prefix *prefix = &o->prefixes[p];
         if (key.len <= prefix->len || memcmp(key.ptr, prefix->text, prefix->len) != 0)
             continue;
         *name = (struct slice){key.ptr + prefix->len, key.len - prefix->len};
-        return o->topology->server_of[p] == (int)a->place.server ? p : -1;
+        return o->topology->server_of[p] == (int)walk->place.server ? p : -1;
     }
     return -1;
 }
@@ -183,25 +183,25 @@ static bool read_number(struct slice text, int64_t *number)
     return *number > 0;
 }
 
-static void leave_out(struct republish *a, const struct outbox *o, int partition, const char *name)
+static void leave_out(struct republish *walk, const struct outbox *o, int partition, const char *name)
 {
-    a->step_left_out++;
-    log_event(a->log, LOG_ERROR, "republish_unreadable", "server=%s partition=%d name=%s",
+    walk->step_left_out++;
+    log_event(walk->log, LOG_ERROR, "republish_unreadable", "server=%s partition=%d name=%s",
         outbox_server(o, partition), partition, LOG_QUOTE(name));
 }
 
-static void note_key(struct republish *a, const struct outbox *o, struct slice key)
+static void note_key(struct republish *walk, const struct outbox *o, struct slice key)
 {
     struct slice name;
-    struct found found = {.partition = partition_of(a, o, key, &name)};
+    struct found found = {.partition = partition_of(walk, o, key, &name)};
     if (found.partition < 0 || name.len < 3 || name.ptr[1] != ':')
         return;
     struct slice rest = {name.ptr + 2, name.len - 2};
     if (name.ptr[0] == 't') {
         found.kind = KIND_TOTALS;
-        rest.ptr = arena_strndup(&a->arena, rest.ptr, rest.len);
+        rest.ptr = arena_strndup(&walk->arena, rest.ptr, rest.len);
         if (!outbox_split_learner(rest, &found.portal, &found.learner)) {
-            leave_out(a, o, found.partition, rest.ptr);
+            leave_out(walk, o, found.partition, rest.ptr);
             return;
         }
     } else if (read_number(rest, &found.number) && (name.ptr[0] == 'w' || name.ptr[0] == 'l')) {
@@ -209,31 +209,31 @@ static void note_key(struct republish *a, const struct outbox *o, struct slice k
     } else {
         return;
     }
-    a->found[a->n_found++] = found;
+    walk->found[walk->n_found++] = found;
 }
 
 struct scan {
-    struct republish *a;
+    struct republish *walk;
     struct outbox *o;
 };
 
 static bool take_keys(void *ctx, size_t index, const redisReply *reply)
 {
     struct scan *scan = ctx;
-    struct republish *a = scan->a;
+    struct republish *walk = scan->walk;
     const redisReply *keys = reply_at(reply, 1);
     struct slice text;
     (void)index;
     if (!reply_string(reply_at(reply, 0), &text) || !reply_is_array(keys))
         return false;
-    a->scan_cursor = strtoull(text.ptr, NULL, 10);
-    arena_reset(&a->arena);
-    a->found = arena_alloc(&a->arena, keys->elements * sizeof(*a->found));
-    a->n_found = 0;
+    walk->scan_cursor = strtoull(text.ptr, NULL, 10);
+    arena_reset(&walk->arena);
+    walk->found = arena_alloc(&walk->arena, keys->elements * sizeof(*walk->found));
+    walk->n_found = 0;
     for (size_t i = 0; i < keys->elements; i++)
         if (reply_string(keys->element[i], &text))
-            note_key(a, scan->o, text);
-    a->keys += (int64_t)keys->elements;
+            note_key(walk, scan->o, text);
+    walk->keys += (int64_t)keys->elements;
     return true;
 }
 
@@ -243,21 +243,21 @@ static uint64_t connection_to(const struct outbox *o, size_t server)
 }
 
 /* Asks the server for its next keys, from the beginning where its walk has not begun. */
-static bool scan(struct republish *a, struct outbox *o)
+static bool scan(struct republish *walk, struct outbox *o)
 {
-    struct scan ctx = {a, o};
+    struct scan ctx = {walk, o};
     char cursor[24];
-    if (a->connection == 0) {
+    if (walk->connection == 0) {
         int64_t size = 0;
         resp_begin(&o->command, 1);
         resp_arg(&o->command, SLICE_LITERAL("DBSIZE"));
-        if (!outbox_call_server(o, a->place.server, "republish", outbox_take_integer, &size))
+        if (!outbox_call_server(o, walk->place.server, "republish", outbox_take_integer, &size))
             return false;
-        a->of_keys = a->keys_before + size;
-        a->scan_cursor = 0;
-        a->connection = connection_to(o, a->place.server);
+        walk->of_keys = walk->keys_before + size;
+        walk->scan_cursor = 0;
+        walk->connection = connection_to(o, walk->place.server);
     }
-    snprintf(cursor, sizeof(cursor), "%" PRIu64, a->scan_cursor);
+    snprintf(cursor, sizeof(cursor), "%" PRIu64, walk->scan_cursor);
     resp_begin(&o->command, 8);
     resp_arg(&o->command, SLICE_LITERAL("SCAN"));
     resp_arg(&o->command, slice_of(cursor));
@@ -267,47 +267,47 @@ static bool scan(struct republish *a, struct outbox *o)
     resp_int(&o->command, KEYS);
     resp_arg(&o->command, SLICE_LITERAL("TYPE"));
     resp_arg(&o->command, SLICE_LITERAL("hash"));
-    if (!outbox_call_server(o, a->place.server, "republish", take_keys, &ctx))
+    if (!outbox_call_server(o, walk->place.server, "republish", take_keys, &ctx))
         return false;
-    a->place.next = 0;
-    a->place.cursor = 0;
-    a->scanned = true;
+    walk->place.next = 0;
+    walk->place.cursor = 0;
+    walk->scanned = true;
     return true;
 }
 
 /* Whether keys may be on other servers than when the walk began. */
-static bool has_moved(const struct republish *a, const struct outbox *o)
+static bool has_moved(const struct republish *walk, const struct outbox *o)
 {
-    return topology_compare(a->topology, o->topology) > TOPOLOGY_USABILITY;
+    return topology_compare(walk->topology, o->topology) > TOPOLOGY_USABILITY;
 }
 
 /*
- * Finds the next key that is to be published. False when there is none for now; a->ended: for good. A cursor
- * is its connection's, and where a partition lies is the topology's: after a change of either, what was
- * walked through in vain is walked through again.
+ * Finds the next key that is to be published. False when there is none for now; walk->ended: for good. A
+ * cursor is its connection's, and where a partition lies is the topology's: after a change of either, what
+ * was walked through in vain is walked through again.
  */
-static bool find_next(struct republish *a, struct outbox *o)
+static bool find_next(struct republish *walk, struct outbox *o)
 {
     if (!outbox_follow(o))
         return false;
-    if (a->topology == NULL || has_moved(a, o)) {
-        begin(a, a->asked);
-        a->topology = topology_ref(o->topology);
+    if (walk->topology == NULL || has_moved(walk, o)) {
+        begin(walk, walk->asked);
+        walk->topology = topology_ref(o->topology);
     }
     for (int i = 0; i < SCANS_MAX; i++) {
-        if (a->connection != 0 && a->connection != connection_to(o, a->place.server))
-            begin_server(a, a->place.server);
-        if (a->place.next < a->n_found)
+        if (walk->connection != 0 && walk->connection != connection_to(o, walk->place.server))
+            begin_server(walk, walk->place.server);
+        if (walk->place.next < walk->n_found)
             return true;
-        if (a->connection != 0 && a->scan_cursor == 0) {
-            a->keys_before += a->keys;
-            begin_server(a, a->place.server + 1);
-            a->ended = a->place.server == o->topology->n_servers;
+        if (walk->connection != 0 && walk->scan_cursor == 0) {
+            walk->keys_before += walk->keys;
+            begin_server(walk, walk->place.server + 1);
+            walk->ended = walk->place.server == o->topology->n_servers;
         }
-        if (a->ended || !scan(a, o))
+        if (walk->ended || !scan(walk, o))
             return false;
     }
-    return a->place.next < a->n_found;
+    return walk->place.next < walk->n_found;
 }
 
 /* ---- steps that are made in vain ---- */
@@ -316,11 +316,12 @@ static bool find_next(struct republish *a, struct outbox *o)
  * Nothing is sent, and the same step is made again: a server may be away, or replicas. What cannot be read
  * however often is left out, since it would keep all that comes after it from being published.
  */
-static bool try_again(struct republish *a)
+static bool try_again(struct republish *walk)
 {
-    if (++a->tries > TRIES_MAX)
+    if (++walk->tries > TRIES_MAX)
         return false;
-    a->after = a->place;
+    walk->after = walk->place;
+    walk->step_left_out = 0;
     return true;
 }
 
@@ -334,7 +335,7 @@ static size_t learners_for(const struct round *r, size_t most)
 /* ---- totals ---- */
 
 struct totals_call {
-    struct republish *a;
+    struct republish *walk;
     struct round *round;
     const struct found *found;
     struct lesson_total *totals;
@@ -357,7 +358,7 @@ static bool take_totals(void *ctx, size_t index, const redisReply *reply)
             return false;
         struct slice value = {arena_strndup(arena, text.ptr, text.len), text.len};
         if (!id_valid(lesson) || !values_decode_total(value, total)) {
-            leave_out(call->a, call->round->outbox, call->found->partition, call->found->learner.ptr);
+            leave_out(call->walk, call->round->outbox, call->found->partition, call->found->learner.ptr);
             continue;
         }
         total->lesson = (struct slice){arena_strndup(arena, lesson.ptr, lesson.len), lesson.len};
@@ -366,39 +367,40 @@ static bool take_totals(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-static enum producer_status send_record(struct republish *a, struct round *r, struct record record)
+static enum producer_status send_record(struct republish *walk, struct round *r, struct record record)
 {
-    a->step_records++;
+    walk->step_records++;
     return producer_send(r->producer, &record);
 }
 
 /* The totals of the next learners, as many as stand together. */
-static enum producer_status send_totals(struct republish *a, struct round *r)
+static enum producer_status send_totals(struct republish *walk, struct round *r)
 {
     struct outbox *o = r->outbox;
     struct totals_call *calls = arena_alloc(r->arena, TOTALS_MAX * sizeof(*calls));
     size_t most = learners_for(r, TOTALS_MAX);
     size_t n = 0;
     enum producer_status status = PRODUCER_DONE;
-    while (a->after.next < a->n_found && a->found[a->after.next].kind == KIND_TOTALS && n < most) {
+    while (
+        walk->after.next < walk->n_found && walk->found[walk->after.next].kind == KIND_TOTALS && n < most) {
         struct totals_call *call = &calls[n++];
-        const struct found *found = &a->found[a->after.next++];
-        *call = (struct totals_call){.a = a, .round = r, .found = found};
+        const struct found *found = &walk->found[walk->after.next++];
+        *call = (struct totals_call){.walk = walk, .round = r, .found = found};
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
         resp_key_totals(&o->command, &o->prefixes[found->partition], found->portal, found->learner);
         outbox_queue(o, found->partition, 1, take_totals, call, &call->done);
     }
-    if (!outbox_flush(o, "republish", true) && try_again(a))
+    if (!outbox_flush(o, "republish", true) && try_again(walk))
         return PRODUCER_DONE;
     for (size_t i = 0; i < n; i++) {
         const struct found *found = calls[i].found;
         if (!calls[i].done)
-            leave_out(a, o, found->partition, found->learner.ptr);
+            leave_out(walk, o, found->partition, found->learner.ptr);
         for (size_t k = 0; calls[i].done && k < calls[i].n && status == PRODUCER_DONE; k++) {
             calls[i].totals[k].epoch = o->epochs[found->partition].id;
             struct learner_total total = {found->portal, found->learner, &calls[i].totals[k]};
-            status = send_record(a, r, record_learner_lesson(r->writer, &total));
+            status = send_record(walk, r, record_learner_lesson(r->writer, &total));
         }
     }
     return status;
@@ -407,7 +409,7 @@ static enum producer_status send_totals(struct republish *a, struct round *r)
 /* ---- masks ---- */
 
 struct masks_call {
-    struct republish *a;
+    struct republish *walk;
     struct round *round;
     const struct found *found;
     struct outbox_portion portions[BUCKET_MINUTES];
@@ -443,7 +445,7 @@ static bool take_masks(void *ctx, size_t index, const redisReply *reply)
     (void)index;
     if (!reply_string(reply_at(reply, 0), &text) || !reply_is_array(pairs) || pairs->elements % 2 != 0)
         return false;
-    call->a->after.cursor = strtoull(text.ptr, NULL, 10);
+    call->walk->after.cursor = strtoull(text.ptr, NULL, 10);
     for (int i = 0; i < BUCKET_MINUTES; i++)
         call->portions[i].learners = arena_alloc(arena, pairs->elements / 2 * sizeof(struct learner_masks));
     for (size_t i = 0; i < pairs->elements; i += 2) {
@@ -453,13 +455,13 @@ static bool take_masks(void *ctx, size_t index, const redisReply *reply)
         name.ptr = arena_strndup(arena, name.ptr, name.len);
         value.ptr = arena_strndup(arena, value.ptr, value.len);
         if (!take_learner(call, name, value))
-            leave_out(call->a, call->round->outbox, call->found->partition, name.ptr);
+            leave_out(call->walk, call->round->outbox, call->found->partition, name.ptr);
     }
     return true;
 }
 
 /* Reads some learners of the bucket, with their totals. False when that was in vain. */
-static bool read_masks(struct republish *a, struct round *r, struct masks_call *call)
+static bool read_masks(struct republish *walk, struct round *r, struct masks_call *call)
 {
     struct outbox *o = r->outbox;
     struct outbox_portion *portions[BUCKET_MINUTES];
@@ -470,7 +472,7 @@ static bool read_masks(struct republish *a, struct round *r, struct masks_call *
         portions[i]->partition = call->found->partition;
         portions[i]->minute = call->found->number * BUCKET_MINUTES + i;
     }
-    snprintf(cursor, sizeof(cursor), "%" PRIu64, a->place.cursor);
+    snprintf(cursor, sizeof(cursor), "%" PRIu64, walk->place.cursor);
     resp_begin(&o->command, 5);
     resp_arg(&o->command, SLICE_LITERAL("HSCAN"));
     resp_key_number(&o->command, &o->prefixes[call->found->partition], "w", call->found->number);
@@ -481,29 +483,28 @@ static bool read_masks(struct republish *a, struct round *r, struct masks_call *
         return false;
     for (int i = 0; i < BUCKET_MINUTES; i++) {
         portions[i]->done = true;
-        portions[i]->connection = a->connection;
+        portions[i]->connection = walk->connection;
     }
     outbox_totals(o, portions, BUCKET_MINUTES, r->arena, &totals);
     bool good = true;
     for (int i = 0; i < BUCKET_MINUTES; i++) {
         good = good && portions[i]->done;
-        a->step_left_out += (int64_t)portions[i]->n_unreadable;
+        walk->step_left_out += (int64_t)portions[i]->n_unreadable;
     }
     return good;
 }
 
 /* The evidence of some learners of a bucket. */
-static enum producer_status send_masks(struct republish *a, struct round *r)
+static enum producer_status send_masks(struct republish *walk, struct round *r)
 {
     struct masks_call *call = arena_alloc(r->arena, sizeof(*call));
     enum producer_status status = PRODUCER_DONE;
-    *call = (struct masks_call){.a = a, .round = r, .found = &a->found[a->place.next]};
-    if (!read_masks(a, r, call)) {
-        a->step_left_out = 0;
-        if (!try_again(a)) { /* All that is left of this key. */
-            leave_out(a, r->outbox, call->found->partition, "masks");
-            a->after.next++;
-            a->after.cursor = 0;
+    *call = (struct masks_call){.walk = walk, .round = r, .found = &walk->found[walk->place.next]};
+    if (!read_masks(walk, r, call)) {
+        if (!try_again(walk)) { /* All that is left of this key. */
+            leave_out(walk, r->outbox, call->found->partition, "masks");
+            walk->after.next++;
+            walk->after.cursor = 0;
         }
         return PRODUCER_DONE;
     }
@@ -511,57 +512,59 @@ static enum producer_status send_masks(struct republish *a, struct round *r)
         const struct outbox_portion *portion = &call->portions[i];
         for (size_t n = 0; n < portion->n_learners; n++)
             for (size_t k = 0; k < portion->learners[n].n_masks && status == PRODUCER_DONE; k++)
-                status = send_record(a, r,
+                status = send_record(walk, r,
                     record_learner_minute(
                         r->writer, portion->minute, &portion->learners[n], &portion->learners[n].masks[k]));
     }
-    a->after.next += a->after.cursor == 0;
+    walk->after.next += walk->after.cursor == 0;
     return status;
 }
 
 /* ---- lesson sums ---- */
 
-static enum producer_status send_sums(struct republish *a, struct round *r)
+static enum producer_status send_sums(struct republish *walk, struct round *r)
 {
     struct outbox_sums sums;
-    int64_t minute = a->found[a->place.next].number;
-    int partition = a->found[a->place.next].partition;
+    int64_t minute = walk->found[walk->place.next].number;
+    int partition = walk->found[walk->place.next].partition;
     enum producer_status status = PRODUCER_DONE;
-    a->after.next++;
-    if (a->seen[minute % MINUTES_SEEN] == minute)
+    walk->after.next++;
+    if (walk->seen[minute % MINUTES_SEEN] == minute)
         return PRODUCER_DONE; /* All partitions' sums were published together. */
     if (!outbox_all_sums(r->outbox, minute, r->arena, &sums)) {
-        if (!try_again(a))
-            leave_out(a, r->outbox, partition, "sums");
+        if (!try_again(walk))
+            leave_out(walk, r->outbox, partition, "sums");
         return PRODUCER_DONE;
     }
     for (int p = 0; p < outbox_partitions(r->outbox); p++)
-        a->step_left_out += sums.parts[p].unreadable;
+        walk->step_left_out += sums.parts[p].unreadable;
     for (size_t i = 0; i < sums.n && status == PRODUCER_DONE; i++)
-        status = send_record(a, r, record_lesson_minute(r->writer, minute, &sums.sums[i]));
-    a->seen_next = minute;
+        status = send_record(walk, r, record_lesson_minute(r->writer, minute, &sums.sums[i]));
+    walk->seen_next = minute;
     return status;
 }
 
 /* ---- steps ---- */
 
-enum producer_status republish_send(struct republish *a, struct round *r)
+enum producer_status republish_send(struct republish *walk, struct round *r)
 {
-    a->step_records = 0;
-    a->step_left_out = 0;
-    a->seen_next = 0;
-    a->scanned = false;
-    bool found = a->asked != 0 && find_next(a, r->outbox);
-    a->after = a->place;
+    walk->step_records = 0;
+    walk->step_left_out = 0;
+    walk->seen_next = 0;
+    walk->scanned = false;
+    bool found = walk->asked != 0 && find_next(walk, r->outbox);
+    walk->left_out += walk->step_left_out; /* Names are read once, and the step may be made again. */
+    walk->step_left_out = 0;
+    walk->after = walk->place;
     if (!found)
         return PRODUCER_DONE;
-    switch (a->found[a->place.next].kind) {
+    switch (walk->found[walk->place.next].kind) {
     case KIND_TOTALS:
-        return send_totals(a, r);
+        return send_totals(walk, r);
     case KIND_MASKS:
-        return send_masks(a, r);
+        return send_masks(walk, r);
     case KIND_SUMS:
-        return send_sums(a, r);
+        return send_sums(walk, r);
     }
     return PRODUCER_DONE;
 }
@@ -573,39 +576,40 @@ static void append_field(struct buf *b, const char *name, int64_t value)
 }
 
 /* Tells Redis, and so whoever has asked, how far the walk has come. */
-static bool tell(struct republish *a, struct outbox *o)
+static bool tell(struct republish *walk, struct outbox *o)
 {
     int64_t made;
-    resp_begin(&o->command, 2 + (a->ended ? 10 : 8));
+    resp_begin(&o->command, 2 + (walk->ended ? 10 : 8));
     resp_arg(&o->command, SLICE_LITERAL("HSET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-    append_field(&o->command, "keys", a->keys_before + a->keys);
-    append_field(&o->command, "of_keys", a->of_keys);
-    append_field(&o->command, "records", a->records);
-    append_field(&o->command, "left_out", a->left_out);
-    if (a->ended)
-        append_field(&o->command, "done", a->asked);
-    return outbox_call_key(o, KEY_REPUBLISH, "republish", a->ended, outbox_take_integer, &made);
+    append_field(&o->command, "keys", walk->keys_before + walk->keys);
+    append_field(&o->command, "of_keys", walk->of_keys);
+    append_field(&o->command, "records", walk->records);
+    append_field(&o->command, "left_out", walk->left_out);
+    if (walk->ended)
+        append_field(&o->command, "done", walk->asked);
+    return outbox_call_key(o, KEY_REPUBLISH, "republish", walk->ended, outbox_take_integer, &made);
 }
 
-bool republish_note(struct republish *a, struct outbox *o)
+bool republish_note(struct republish *walk, struct outbox *o)
 {
-    int64_t now_ms = clock_steady_ms(a->clock);
-    bool moved = a->scanned || a->place.next != a->after.next || a->place.cursor != a->after.cursor;
-    a->place = a->after;
-    a->records += (int64_t)a->step_records;
-    a->left_out += a->step_left_out;
-    a->tries = moved ? 0 : a->tries;
-    if (a->seen_next != 0)
-        a->seen[a->seen_next % MINUTES_SEEN] = a->seen_next;
-    if (!a->ended && now_ms - a->told_ms < TELL_EVERY_MS)
+    int64_t now_ms = clock_steady_ms(walk->clock);
+    bool moved =
+        walk->scanned || walk->place.next != walk->after.next || walk->place.cursor != walk->after.cursor;
+    walk->place = walk->after;
+    walk->records += (int64_t)walk->step_records;
+    walk->left_out += walk->step_left_out;
+    walk->tries = moved ? 0 : walk->tries;
+    if (walk->seen_next != 0)
+        walk->seen[walk->seen_next % MINUTES_SEEN] = walk->seen_next;
+    if (!walk->ended && now_ms - walk->told_ms < TELL_EVERY_MS)
         return moved;
-    a->told_ms = now_ms;
-    if (!tell(a, o) || !a->ended)
+    walk->told_ms = now_ms;
+    if (!tell(walk, o) || !walk->ended)
         return moved;
-    log_event(a->log, a->left_out == 0 ? LOG_INFO : LOG_WARN, "republish_ended",
-        "asked=%" PRId64 " keys=%" PRId64 " records=%" PRId64 " left_out=%" PRId64, a->asked,
-        a->keys_before + a->keys, a->records, a->left_out);
-    begin(a, 0);
+    log_event(walk->log, walk->left_out == 0 ? LOG_INFO : LOG_WARN, "republish_ended",
+        "asked=%" PRId64 " keys=%" PRId64 " records=%" PRId64 " left_out=%" PRId64, walk->asked,
+        walk->keys_before + walk->keys, walk->records, walk->left_out);
+    begin(walk, 0);
     return false;
 }

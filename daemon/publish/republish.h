@@ -25,7 +25,7 @@ struct republish;
 #define KEY_REPUBLISH "minuted:republish"
 
 struct republish *republish_new(const struct clock *clock, struct log *log);
-void republish_free(struct republish *a);
+void republish_free(struct republish *walk);
 
 enum republish_look {
     REPUBLISH_NOTHING, /* nobody asks for it, or Redis does not tell */
@@ -34,13 +34,14 @@ enum republish_look {
 };
 
 /* What there is to do. Asks Redis every few seconds; a walk that nobody asks for any more ends. */
-enum republish_look republish_look(struct republish *a, struct outbox *o);
+enum republish_look republish_look(struct republish *walk, struct outbox *o);
 
 /* Leaves the request to another daemon; if it still stands at the next look, it is new again. */
-void republish_leave(struct republish *a);
+void republish_leave(struct republish *walk);
 
 /* Sends the records of the next step within the round's transaction. */
-enum producer_status republish_send(struct republish *a, struct round *r) __attribute__((warn_unused_result));
+enum producer_status republish_send(struct republish *walk, struct round *r)
+    __attribute__((warn_unused_result));
 
 /* After the commit: the step is done with. Returns whether another one follows at once. */
-bool republish_note(struct republish *a, struct outbox *o);
+bool republish_note(struct republish *walk, struct outbox *o);

@@ -506,7 +506,7 @@ local function masks_of(value, slot)
 end
 
 -- A learner leaves the dirty set only if its masks are still the published ones; a minute leaves `due` only when its set
--- is empty. `committed` says which of the epoch's takes, at least, was published last.
+-- is empty. `committed` is the last of the epoch's takes that is known to be in Kafka.
 -- KEYS due, d, w, epoch   ARGV minute, taken, then learner and published masks in turn
 -- -> how many learners left
 local function settle(keys, args)
