@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "credit/mask.h"
-#include "ledger/record.h"
+#include "stream/stream_record.h"
 
 enum { TOPICS = 2, REACH_MS = 10000, POLL_MS = 100, ENDS_MS = 2000, ERROR_MAX = 128 };
 
@@ -31,7 +31,7 @@ struct source {
 struct kafka_reading {
     const struct config *config;
     const struct evidence *evidence;
-    struct ledger_topics names;
+    struct stream_topics names;
     int64_t deadline_ms;
     struct holding *holding;
     struct verification *v;
@@ -223,18 +223,18 @@ static struct slice content_type_of(const rd_kafka_message_t *m)
 
 static void take_record(struct kafka_reading *r, const rd_kafka_message_t *m, enum topic topic)
 {
-    struct ledger_record record = {.topic = topic, .partition = m->partition, .offset = m->offset};
+    struct stream_record record = {.topic = topic, .partition = m->partition, .offset = m->offset};
     struct slice key = {m->key, m->key_len};
     struct slice value = {m->payload, m->len};
     if (rd_kafka_message_timestamp(m, NULL) < first_time_ms(r))
         return;
     arena_reset(&r->arena);
-    if (!ledger_record_decode(content_type_of(m), value, &r->arena, &record)) {
+    if (!stream_record_decode(content_type_of(m), value, &r->arena, &record)) {
         verification_refuse(r->v, "kafka topic %s partition %d offset %" PRId64 ": %s", r->names.names[topic],
             m->partition, m->offset, record.problem);
         return;
     }
-    if (!ledger_record_has_key(&record, key)) {
+    if (!stream_record_has_key(&record, key)) {
         verification_refuse(r->v,
             "kafka topic %s partition %d offset %" PRId64 ": its key belongs to another record",
             r->names.names[topic], m->partition, m->offset);
@@ -302,7 +302,7 @@ bool verify_read_kafka(const struct config *config, const struct evidence *evide
 {
     struct kafka_reading r = {.config = config,
         .evidence = evidence,
-        .names = ledger_topics_of(config->kafka.topic_prefix),
+        .names = stream_topics_of(config->kafka.topic_prefix),
         .deadline_ms = deadline_ms,
         .holding = holding,
         .v = v};

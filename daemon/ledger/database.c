@@ -26,7 +26,7 @@ struct database {
     char *path;
     char **error; /* while it is being opened: where what is wrong goes */
     sqlite3 *sqlite;
-    struct ledger_topics topics;
+    struct stream_topics topics;
     sqlite3_stmt *upserts[TOPIC_COUNT];
     sqlite3_stmt *compares[TOPIC_COUNT];
     sqlite3_stmt *write_offset;
@@ -125,7 +125,7 @@ static bool name_topics(struct database *db, const char *topic_prefix)
     char *prefix = read_text(db, "SELECT topic_prefix FROM kafka");
     if (prefix == NULL)
         return false;
-    db->topics = ledger_topics_of(prefix);
+    db->topics = stream_topics_of(prefix);
     bool same = topic_prefix == NULL || strcmp(prefix, topic_prefix) == 0;
     if (!same) {
         char text[256];
@@ -243,7 +243,7 @@ static bool write_offset(struct database *db, enum topic topic, int partition, i
 }
 
 /* A statement names only the parameters that its topic has. The others have index 0, which binds nothing. */
-static void bind_record(sqlite3_stmt *s, const struct ledger_record *r, bool fresh)
+static void bind_record(sqlite3_stmt *s, const struct stream_record *r, bool fresh)
 {
     const struct {
         const char *name;
@@ -264,7 +264,7 @@ static void bind_record(sqlite3_stmt *s, const struct ledger_record *r, bool fre
         sqlite3_bind_int64(s, sqlite3_bind_parameter_index(s, numbers[i].name), numbers[i].number);
 }
 
-bool database_store(struct database *db, const struct ledger_record *r)
+bool database_store(struct database *db, const struct stream_record *r)
 {
     struct database_place place;
     if (!database_place(db, r->topic, r->partition, &place))
@@ -316,7 +316,7 @@ bool database_partitions(struct database *db, enum topic topic, int *n)
 }
 
 bool database_compare(
-    struct database *db, const struct ledger_record *r, int64_t before, enum database_match *match)
+    struct database *db, const struct stream_record *r, int64_t before, enum database_match *match)
 {
     sqlite3_stmt *s = db->compares[r->topic];
     bind_record(s, r, false);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ledger/record.h"
+#include "stream/stream_record.h"
 
 struct database;
 
@@ -32,7 +32,7 @@ bool database_begin(struct database *db) __attribute__((warn_unused_result));
 bool database_commit(struct database *db) __attribute__((warn_unused_result));
 
 /* Stores a record, and that it was read. A record that was read before changes nothing. */
-bool database_store(struct database *db, const struct ledger_record *r) __attribute__((warn_unused_result));
+bool database_store(struct database *db, const struct stream_record *r) __attribute__((warn_unused_result));
 
 /* Notes that the record at OFFSET was read and cannot be stored. */
 bool database_pass(struct database *db, enum topic topic, int partition, int64_t offset)
@@ -66,7 +66,7 @@ enum database_match {
 };
 
 /* Compares R, the newest record that Kafka has before the offset BEFORE, with what the ledger read there. */
-bool database_compare(struct database *db, const struct ledger_record *r, int64_t before,
+bool database_compare(struct database *db, const struct stream_record *r, int64_t before,
     enum database_match *match) __attribute__((warn_unused_result));
 
 /* The id of the cluster that was read, to be freed; "" while none is known. NULL after an error. */

@@ -16,15 +16,15 @@
 #include "ledger/commands.h"
 #include "ledger/database.h"
 #include "ledger/places.h"
-#include "ledger/reader.h"
+#include "stream/stream_reader.h"
 
-enum { BATCH_RECORDS = 1000, BATCH_MS = 200, RECORD_MEMORY = 4 << 20 };
+enum { BATCH_RECORDS = 1000, BATCH_MS = 200, RECORD_MEMORY = 4 << 20, ANSWER_MS = 15000 };
 
 struct follow {
     const struct ledger_options *options;
     struct log *log;
     struct database *db;
-    struct reader *reader;
+    struct stream_reader *reader;
     struct places *places;
     struct arena arena; /* of the record being decoded */
     int64_t last_record_ms;
@@ -51,19 +51,20 @@ static bool is_end(const rd_kafka_message_t *message)
  */
 static bool store_message(struct follow *f, const rd_kafka_message_t *message)
 {
-    struct ledger_record r;
-    places_set_end(f->places, reader_topic_of(f->reader, message), message->partition, is_end(message));
+    struct stream_record r;
+    places_set_end(
+        f->places, stream_reader_topic_of(f->reader, message), message->partition, is_end(message));
     if (!is_record(message))
         return database_reach(
-            f->db, reader_topic_of(f->reader, message), message->partition, message->offset);
+            f->db, stream_reader_topic_of(f->reader, message), message->partition, message->offset);
     f->last_record_ms = clock_monotonic_ms();
-    if (reader_decode(f->reader, message, &f->arena, &r)) {
+    if (stream_reader_decode(f->reader, message, &f->arena, &r)) {
         f->stored++;
         return database_store(f->db, &r);
     }
     f->passed++;
     log_event(f->log, LOG_WARN, "record_passed_over", "topic=%s partition=%d offset=%lld reason=%s",
-        reader_topic_name(f->reader, r.topic), r.partition, (long long)r.offset, LOG_QUOTE(r.problem));
+        stream_reader_topic_name(f->reader, r.topic), r.partition, (long long)r.offset, LOG_QUOTE(r.problem));
     return database_pass(f->db, r.topic, r.partition, r.offset);
 }
 
@@ -76,7 +77,7 @@ static bool store_message(struct follow *f, const rd_kafka_message_t *message)
 static bool take_batch(struct follow *f)
 {
     rd_kafka_message_t *messages[BATCH_RECORDS];
-    size_t n = reader_take(f->reader, QUEUE_RECORDS, messages, BATCH_RECORDS, BATCH_MS);
+    size_t n = stream_reader_take(f->reader, QUEUE_RECORDS, messages, BATCH_RECORDS, BATCH_MS);
     size_t stored = 0;
     bool good = true;
     for (size_t i = 0; good && i < n; i++)
@@ -85,15 +86,15 @@ static bool take_batch(struct follow *f)
     good = good && (stored == 0 || database_commit(f->db));
     for (size_t i = 0; i < n; i++) {
         const rd_kafka_message_t *message = messages[i];
-        if (good && reader_offset_gone(message)) {
-            good = places_restart(f->places, reader_topic_of(f->reader, message));
+        if (good && stream_reader_offset_gone(message)) {
+            good = places_restart(f->places, stream_reader_topic_of(f->reader, message));
         } else if (good && !is_record(message) && !is_end(message)) {
             bool fatal = message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                          message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
                          message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
             log_event(f->log, fatal ? LOG_ERROR : LOG_WARN, "topic_error", "topic=%s partition=%d error=%s",
-                reader_topic_name(f->reader, reader_topic_of(f->reader, message)), message->partition,
-                LOG_QUOTE(rd_kafka_message_errstr(message)));
+                stream_reader_topic_name(f->reader, stream_reader_topic_of(f->reader, message)),
+                message->partition, LOG_QUOTE(rd_kafka_message_errstr(message)));
             good = !fatal;
         }
         rd_kafka_message_destroy(messages[i]);
@@ -112,11 +113,19 @@ static bool signal_came(const sigset_t *set)
 static bool follow(struct follow *f, const sigset_t *signals)
 {
     const struct ledger_options *o = f->options;
-    const struct ledger_topics topics = ledger_topics_of(o->topic_prefix);
+    const struct stream_topics topics = stream_topics_of(o->topic_prefix);
+    const struct stream_options stream = {.brokers = o->brokers,
+        .client_id = "minuted-ledger",
+        .topics = &topics,
+        .read = {true, true, true, true},
+        .properties = o->properties,
+        .n_properties = o->n_properties,
+        .answer_ms = ANSWER_MS,
+        .log = f->log};
     bool away;
     /* Without --until-idle, a Kafka that is away is waited for, until a signal ends the waiting. */
     do {
-        f->reader = reader_open(o->brokers, &topics, o->properties, o->n_properties, f->log, &away);
+        f->reader = stream_reader_open(&stream, &away);
         if (f->reader == NULL && (!away || o->until_idle_s >= 0))
             return false;
     } while (f->reader == NULL && !signal_came(signals));
@@ -159,7 +168,7 @@ enum exit_status follow_command(const struct ledger_options *o)
             (unsigned long long)f.stored, (unsigned long long)f.passed, (long long)seconds,
             (long long)learners);
     places_free(f.places);
-    reader_close(f.reader);
+    stream_reader_close(f.reader);
     database_close(f.db);
     arena_free(&f.arena);
     log_free(f.log);

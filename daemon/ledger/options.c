@@ -194,10 +194,11 @@ static bool read_topic_prefix(struct ledger_options *o, const char *value)
 
 static bool read_property(struct ledger_options *o, const char *value)
 {
-    const char *equals = strchr(value, '=');
+    char *equals = strchr(value, '=');
     if (equals == NULL || equals == value || o->n_properties == PROPERTIES_MAX)
         return false;
-    o->properties[o->n_properties++] = value;
+    *equals = '\0'; /* a program may write to its arguments */
+    o->properties[o->n_properties++] = (struct config_property){.name = (char *)value, .value = equals + 1};
     return true;
 }
 

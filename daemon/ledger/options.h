@@ -9,6 +9,7 @@
 
 #include "base/exit_status.h"
 #include "base/log.h"
+#include "config/config.h"
 
 enum command { COMMAND_FOLLOW, COMMAND_HOURS, COMMAND_WHY, COMMAND_TOTALS, COMMAND_COUNT };
 
@@ -21,8 +22,8 @@ struct ledger_options {
     enum command command;
     const char *brokers;
     const char *database;
-    const char *topic_prefix;               /* "minuted" */
-    const char *properties[PROPERTIES_MAX]; /* NAME=VALUE */
+    const char *topic_prefix; /* "minuted" */
+    struct config_property properties[PROPERTIES_MAX];
     size_t n_properties;
     double until_idle_s; /* negative: follow for ever */
     double look_every_s; /* 60 */
@@ -39,8 +40,8 @@ struct ledger_options {
 };
 
 /*
- * Parses ARGV, which *OPTIONS then points into. True when the command is to be run; else *STATUS is what to
- * exit with, and help, version or the problem was printed.
+ * Parses ARGV, which *OPTIONS then points into, and cuts properties in two. True when the command is to be
+ * run; else *STATUS is what to exit with, and help, version or the problem was printed.
  */
 bool ledger_options_parse(int argc, char **argv, struct ledger_options *options, enum exit_status *status)
     __attribute__((warn_unused_result));

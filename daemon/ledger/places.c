@@ -45,7 +45,7 @@ struct topic_places {
 
 struct places {
     struct database *db;
-    struct reader *reader;
+    struct stream_reader *reader;
     struct log *log;
     const struct ledger_options *options;
     struct topic_places topics[TOPIC_COUNT];
@@ -54,7 +54,7 @@ struct places {
 };
 
 struct places *places_new(
-    struct database *db, struct reader *reader, struct log *log, const struct ledger_options *options)
+    struct database *db, struct stream_reader *reader, struct log *log, const struct ledger_options *options)
 {
     struct places *p = mem_zalloc(sizeof(*p));
     *p = (struct places){
@@ -86,7 +86,7 @@ static void find_another(struct topic_places *t, int partition, const char *form
 static bool look_at_topic(struct places *p, enum topic topic)
 {
     struct topic_places *t = &p->topics[topic];
-    int n = reader_partitions(p->reader, topic);
+    int n = stream_reader_partitions(p->reader, topic);
     int read;
     if (!database_partitions(p->db, topic, &read))
         return false;
@@ -97,7 +97,7 @@ static bool look_at_topic(struct places *p, enum topic topic)
     if (n > t->n) {
         if (t->n > 0)
             log_event(p->log, LOG_INFO, "partitions_added", "topic=%s before=%d now=%d",
-                reader_topic_name(p->reader, topic), t->n, n);
+                stream_reader_topic_name(p->reader, topic), t->n, n);
         t->partitions = mem_realloc(t->partitions, (size_t)n * sizeof(*t->partitions));
         for (; t->n < n; t->n++)
             t->partitions[t->n] = (struct partition){0};
@@ -109,7 +109,7 @@ static bool look_at_topic(struct places *p, enum topic topic)
             return false;
         if (q->started)
             continue;
-        if (!reader_bounds(p->reader, topic, i, q->stored.next, &q->low, &end))
+        if (!stream_reader_bounds(p->reader, topic, i, q->stored.next, &q->low, &end))
             return false;
         if (q->stored.next > end)
             find_another(
@@ -135,7 +135,7 @@ static bool start_comparing(struct places *p, enum topic topic, int i, size_t *c
     from = from < q->low ? q->low : from;
     if (from >= q->compare_before)
         return true;
-    if (!reader_start(p->reader, topic, i, from, QUEUE_COMPARED))
+    if (!stream_reader_start(p->reader, topic, i, from, QUEUE_COMPARED))
         return false;
     q->diverted = true;
     q->comparing = true;
@@ -154,13 +154,14 @@ static bool start_comparing(struct places *p, enum topic topic, int i, size_t *c
  */
 static bool compare_message(struct places *p, const rd_kafka_message_t *message, size_t *comparing)
 {
-    enum topic topic = reader_topic_of(p->reader, message);
+    enum topic topic = stream_reader_topic_of(p->reader, message);
     struct partition *q = &p->topics[topic].partitions[message->partition];
     bool record = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
-    struct ledger_record r;
+    struct stream_record r;
     if (!q->comparing)
         return true;
-    if (record && message->offset < q->compare_before && reader_decode(p->reader, message, &p->arena, &r)) {
+    if (record && message->offset < q->compare_before &&
+        stream_reader_decode(p->reader, message, &p->arena, &r)) {
         enum database_match match;
         if (!database_compare(p->db, &r, q->compare_before, &match))
             return false;
@@ -170,7 +171,7 @@ static bool compare_message(struct places *p, const rd_kafka_message_t *message,
         }
     }
     if ((record && message->offset + 1 >= q->compare_before) ||
-        message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || reader_offset_gone(message)) {
+        message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || stream_reader_offset_gone(message)) {
         q->comparing = false;
         --*comparing;
     }
@@ -192,7 +193,7 @@ static bool compare_all(struct places *p)
     int64_t until = clock_monotonic_ms() + COMPARE_MS;
     while (good && comparing > 0 && clock_monotonic_ms() < until) {
         rd_kafka_message_t *messages[TAKE_MAX];
-        size_t n = reader_take(p->reader, QUEUE_COMPARED, messages, TAKE_MAX, TAKE_MS);
+        size_t n = stream_reader_take(p->reader, QUEUE_COMPARED, messages, TAKE_MAX, TAKE_MS);
         for (size_t i = 0; i < n; i++) {
             good = good && compare_message(p, messages[i], &comparing);
             rd_kafka_message_destroy(messages[i]);
@@ -207,7 +208,7 @@ static bool compare_all(struct places *p)
                 q->comparing = false;
                 q->settled = false;
                 log_event(p->log, q->started ? LOG_WARN : LOG_ERROR, "not_compared",
-                    "topic=%s partition=%d error=%s", reader_topic_name(p->reader, topic), i,
+                    "topic=%s partition=%d error=%s", stream_reader_topic_name(p->reader, topic), i,
                     LOG_QUOTE("the records that were read last did not arrive in time"));
                 good = q->started && good;
             } else if (q->settled && q->compared >= 0 && !q->same) {
@@ -240,7 +241,7 @@ static bool decide_partition(struct places *p, enum topic topic, int i)
                    : LOG_INFO,
         "records_missed",
         "topic=%s partition=%d offsets=%" PRId64 "-%" PRId64 " count=%" PRId64 " reason=%s action=%s",
-        reader_topic_name(p->reader, topic), i, q->stored.next, q->low - 1, q->low - q->stored.next,
+        stream_reader_topic_name(p->reader, topic), i, q->stored.next, q->low - 1, q->low - q->stored.next,
         LOG_QUOTE("Kafka deleted them before they were read, so the database is incomplete"),
         accepted ? LOG_QUOTE("it goes on after them")
                  : LOG_QUOTE("go on after them with --accept-missing, or read into a new database"));
@@ -262,7 +263,7 @@ static bool decide_all(struct places *p, bool from_start)
         if (*t->another == '\0')
             continue;
         log_event(p->log, from_start ? LOG_WARN : LOG_ERROR, "another_topic",
-            "topic=%s partition=%d found=%s action=%s", reader_topic_name(p->reader, topic),
+            "topic=%s partition=%d found=%s action=%s", stream_reader_topic_name(p->reader, topic),
             t->another_partition, LOG_QUOTE(t->another),
             LOG_QUOTE(from_start ? from_its_beginning : how_to_go_on));
         for (int i = 0; i < t->n; i++)
@@ -288,7 +289,7 @@ static bool look_and_start(struct places *p, bool from_start)
     char *read = database_cluster(p->db);
     if (read == NULL)
         return false;
-    char *cluster = reader_cluster(p->reader); /* "" if Kafka tells none */
+    char *cluster = stream_reader_cluster(p->reader); /* "" if Kafka tells none */
     bool another_cluster = *read != '\0' && *cluster != '\0' && strcmp(read, cluster) != 0;
     if (another_cluster)
         log_event(p->log, p->options->from_start ? LOG_WARN : LOG_ERROR, "another_cluster",
@@ -307,7 +308,8 @@ static bool look_and_start(struct places *p, bool from_start)
             struct partition *q = &p->topics[topic].partitions[i];
             if (q->started && !q->diverted) /* it is read already, and the comparison left it alone */
                 continue;
-            good = reader_start(p->reader, topic, i, from_start ? q->low : q->stored.next, QUEUE_RECORDS);
+            good =
+                stream_reader_start(p->reader, topic, i, from_start ? q->low : q->stored.next, QUEUE_RECORDS);
             q->started = q->started || good;
         }
     }
@@ -325,7 +327,7 @@ bool places_look_again(struct places *p)
 {
     if ((double)(clock_monotonic_ms() - p->last_look_ms) < p->options->look_every_s * 1000)
         return true;
-    reader_look_again(p->reader);
+    stream_reader_look_again(p->reader);
     return look_and_start(p, false);
 }
 

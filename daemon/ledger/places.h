@@ -20,7 +20,7 @@
 
 #include "ledger/database.h"
 #include "ledger/options.h"
-#include "ledger/reader.h"
+#include "stream/stream_reader.h"
 
 enum { COMPARED_OFFSETS = 1000 };
 
@@ -28,7 +28,7 @@ struct places;
 
 /* Borrows all of its arguments. */
 struct places *places_new(
-    struct database *db, struct reader *reader, struct log *log, const struct ledger_options *options);
+    struct database *db, struct stream_reader *reader, struct log *log, const struct ledger_options *options);
 void places_free(struct places *p);
 
 /*

@@ -356,7 +356,7 @@ def field(number, value):
     return bytes([number << 3]) + varint(value)
 
 
-def ledger_record():
+def stream_record():
     minute, mask, epoch = 1672900800, 0x800000000000005, 1672900801234
     program, names = field(1, b"winter-2023"), [field(2, b"higher"), field(3, "王/老师".encode())]
     lesson = [field(4, b"c-1"), field(5, b"l-1")]
@@ -386,8 +386,8 @@ def ledger_record():
     for kind, (topic, key, protobuf, fields) in zip(kinds, records, strict=True):
         key = key.encode()
         text = json.dumps(fields, ensure_ascii=False).encode()
-        write("ledger_record", f"protobuf-{kind}", bytes([topic, len(key)]) + key + protobuf)
-        write("ledger_record", f"json-{kind}", bytes([topic + 4, len(key)]) + key + text)
+        write("stream_record", f"protobuf-{kind}", bytes([topic, len(key)]) + key + protobuf)
+        write("stream_record", f"json-{kind}", bytes([topic + 4, len(key)]) + key + text)
     total, evidence = records[0][3], records[1][3]
     for name, topic, fields in (
             ("mask-not-hexadecimal", 1, evidence | {"seconds_mask": "80000000000000g", "watched_seconds": 2}),
@@ -396,7 +396,7 @@ def ledger_record():
             ("stretches-without-sum", 0, total | {"covered_seconds": 4}),
             ("both-watermarks", 3, records[3][3] | records[4][3]),
             ("no-watermark", 3, watermark)):
-        write("ledger_record", name, bytes([topic + 4, 0]) + json.dumps(fields, ensure_ascii=False).encode())
+        write("stream_record", name, bytes([topic + 4, 0]) + json.dumps(fields, ensure_ascii=False).encode())
 
 
 def is_kept(path):
@@ -418,7 +418,7 @@ def main():
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     for make in (player_codec, http_request, json_texts, redis_answer, redis_reply, token, jwt, config, catalog,
-                 ledger_record):
+                 stream_record):
         make()
     if options.check:
         problems = check()

@@ -61,9 +61,9 @@ static int remove_directory(void **state)
 
 /* ---- records ---- */
 
-static struct ledger_record lesson_record(int64_t offset, int64_t watched, int64_t covered)
+static struct stream_record lesson_record(int64_t offset, int64_t watched, int64_t covered)
 {
-    return (struct ledger_record){.topic = TOPIC_LEARNER_LESSONS,
+    return (struct stream_record){.topic = TOPIC_LEARNER_LESSONS,
         .partition = 3,
         .offset = offset,
         .program = slice_of("y"),
@@ -77,39 +77,39 @@ static struct ledger_record lesson_record(int64_t offset, int64_t watched, int64
         .epoch = EPOCH};
 }
 
-static struct ledger_record in_epoch(int64_t epoch, struct ledger_record r)
+static struct stream_record in_epoch(int64_t epoch, struct stream_record r)
 {
     r.epoch = epoch;
     return r;
 }
 
-static struct ledger_record in_program(const char *program, struct ledger_record r)
+static struct stream_record in_program(const char *program, struct stream_record r)
 {
     r.program = slice_of(program);
     return r;
 }
 
-static struct ledger_record minute_record(int64_t offset, uint64_t mask)
+static struct stream_record minute_record(int64_t offset, uint64_t mask)
 {
-    struct ledger_record r = lesson_record(offset, __builtin_popcountll(mask), 0);
+    struct stream_record r = lesson_record(offset, __builtin_popcountll(mask), 0);
     r.topic = TOPIC_LEARNER_MINUTES;
     r.minute_start = MINUTE_A;
     r.mask = mask;
     return r;
 }
 
-static struct ledger_record sum_record(int64_t offset, int64_t watched, int64_t learners)
+static struct stream_record sum_record(int64_t offset, int64_t watched, int64_t learners)
 {
-    struct ledger_record r = lesson_record(offset, watched, 0);
+    struct stream_record r = lesson_record(offset, watched, 0);
     r.topic = TOPIC_LESSON_MINUTES;
     r.minute_start = MINUTE_A;
     r.learners = learners;
     return r;
 }
 
-static struct ledger_record watermark_record(int64_t offset, int64_t published, int64_t final)
+static struct stream_record watermark_record(int64_t offset, int64_t published, int64_t final)
 {
-    return (struct ledger_record){.topic = TOPIC_WATERMARKS,
+    return (struct stream_record){.topic = TOPIC_WATERMARKS,
         .offset = offset,
         .program = slice_of("y"),
         .deployment = slice_of("d"),
@@ -118,9 +118,9 @@ static struct ledger_record watermark_record(int64_t offset, int64_t published, 
         .final_through = final};
 }
 
-static struct ledger_record partition_record(int64_t offset, int64_t epoch, int64_t taken)
+static struct stream_record partition_record(int64_t offset, int64_t epoch, int64_t taken)
 {
-    return (struct ledger_record){.topic = TOPIC_WATERMARKS,
+    return (struct stream_record){.topic = TOPIC_WATERMARKS,
         .offset = offset,
         .program = slice_of("y"),
         .deployment = slice_of("d"),
@@ -129,7 +129,7 @@ static struct ledger_record partition_record(int64_t offset, int64_t epoch, int6
         .taken = taken};
 }
 
-static void store(struct fixture *f, const struct ledger_record *records, size_t n)
+static void store(struct fixture *f, const struct stream_record *records, size_t n)
 {
     assert_true(database_begin(f->db));
     for (size_t i = 0; i < n; i++)
@@ -139,7 +139,7 @@ static void store(struct fixture *f, const struct ledger_record *records, size_t
 
 #define STORE(f, ...)                                                                                        \
     do {                                                                                                     \
-        const struct ledger_record records_[] = {__VA_ARGS__};                                               \
+        const struct stream_record records_[] = {__VA_ARGS__};                                               \
         store(f, records_, sizeof(records_) / sizeof(records_[0]));                                          \
     } while (0)
 
@@ -194,7 +194,7 @@ static void test_greatest_and_last(void **state)
 /* A total of a greater epoch replaces the one before, and one of a smaller epoch never counts. */
 static void test_epochs(void **state)
 {
-    struct ledger_record late = in_epoch(LATER_EPOCH, lesson_record(1, 7, 5));
+    struct stream_record late = in_epoch(LATER_EPOCH, lesson_record(1, 7, 5));
     late.minute_start = MINUTE_A - 60;
     STORE(*state, lesson_record(0, 25, 20), late);
     assert_rows(
@@ -261,12 +261,12 @@ static void test_reading_again_changes_nothing(void **state)
 {
     static const char *const tables[] = {
         "learner_lessons", "learner_minutes", "lesson_minutes", "watermarks", "offsets"};
-    const struct ledger_record records[] = {lesson_record(0, 10, 9), minute_record(0, 0x3),
+    const struct stream_record records[] = {lesson_record(0, 10, 9), minute_record(0, 0x3),
         lesson_record(1, 25, 20), minute_record(1, 0x7), sum_record(0, 100, 3), sum_record(1, 90, 4),
         lesson_record(2, 20, 20), in_epoch(LATER_EPOCH, lesson_record(3, 4, 3)), lesson_record(4, 21, 20),
         watermark_record(7, 60, 0), watermark_record(8, 120, 60), partition_record(9, EPOCH, 7),
         partition_record(10, LATER_EPOCH, 1), partition_record(11, EPOCH, 8)};
-    struct ledger_record moved = lesson_record(0, 28, 20);
+    struct stream_record moved = lesson_record(0, 28, 20);
     moved.partition = 4; /* partitions were added: another order among them is no reason to differ */
     enum { RECORDS = sizeof(records) / sizeof(records[0]), TABLES = sizeof(tables) / sizeof(tables[0]) };
     struct buf before[TABLES];
@@ -333,7 +333,7 @@ static void test_places_known(void **state)
 
 /* ---- the same topic? ---- */
 
-static enum database_match compare(struct fixture *f, struct ledger_record r)
+static enum database_match compare(struct fixture *f, struct stream_record r)
 {
     enum database_match match;
     assert_true(database_compare(f->db, &r, 6, &match));
@@ -343,7 +343,7 @@ static enum database_match compare(struct fixture *f, struct ledger_record r)
 static void test_compare(void **state)
 {
     struct fixture *f = *state;
-    struct ledger_record moved = lesson_record(1, 25, 20), renamed = moved,
+    struct stream_record moved = lesson_record(1, 25, 20), renamed = moved,
                          marked = watermark_record(2, 600, 60), other = partition_record(2, EPOCH, 7);
     moved.partition = 4;
     renamed.learner = slice_of("t-2");
@@ -433,7 +433,7 @@ static void test_topic_prefix(void **state)
 static void test_one_transaction(void **state)
 {
     struct fixture *f = *state;
-    struct ledger_record r = lesson_record(5, 10, 9);
+    struct stream_record r = lesson_record(5, 10, 9);
     assert_true(database_begin(f->db));
     assert_true(database_store(f->db, &r));
     database_close(f->db);

@@ -8,24 +8,24 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
-#include "ledger/record.h"
 #include "proto/records.pb-c.h"
 #include "published_records.h"
+#include "stream/stream_record.h"
 
 /* NULL, or what is wrong, as `follow` judges. */
 static const char *decode(enum topic topic, struct slice content_type, struct slice key, struct slice value,
-    struct arena *arena, struct ledger_record *r)
+    struct arena *arena, struct stream_record *r)
 {
-    *r = (struct ledger_record){.topic = topic};
+    *r = (struct stream_record){.topic = topic};
     arena_reset(arena);
-    bool good = ledger_record_decode(content_type, value, arena, r);
+    bool good = stream_record_decode(content_type, value, arena, r);
     assert_int_equal(good, r->problem == NULL);
-    return good && !ledger_record_has_key(r, key) ? "key" : r->problem;
+    return good && !stream_record_has_key(r, key) ? "key" : r->problem;
 }
 
 /* ---- the publisher's own records ---- */
 
-static void assert_numbers(struct ledger_numbers found, const int64_t *expected, size_t n)
+static void assert_numbers(struct stream_numbers found, const int64_t *expected, size_t n)
 {
     assert_int_equal(found.n, n);
     assert_memory_equal(found.items, expected, n * sizeof(*expected));
@@ -36,7 +36,7 @@ static void check_format(bool json, struct slice type)
     static const int64_t covered[] = {500, 6000, 7000, 0xffffffff};
     static const int64_t held_by[] = {1, 3};
     struct published_record published[PUBLISHED_RECORDS];
-    struct ledger_record r[PUBLISHED_RECORDS];
+    struct stream_record r[PUBLISHED_RECORDS];
     struct arena arenas[PUBLISHED_RECORDS] = {{0}};
     published_records_write(json, published);
     for (int i = 0; i < PUBLISHED_RECORDS; i++) {
@@ -48,21 +48,21 @@ static void check_format(bool json, struct slice type)
         assert_true(slice_is(r[t].portal, "higher") && slice_is(r[t].learner, PUBLISHED_LEARNER));
     for (enum topic t = 0; t < TOPIC_WATERMARKS; t++)
         assert_true(slice_is(r[t].lesson, "l-1") && slice_is(r[t].course, "c-1"));
-    const struct ledger_record *total = &r[TOPIC_LEARNER_LESSONS];
+    const struct stream_record *total = &r[TOPIC_LEARNER_LESSONS];
     assert_true(total->watched_seconds == 4321 && total->covered_seconds == 6 + 4294960);
     assert_true(total->minute_start == PUBLISHED_MINUTE + 7 * 60 && total->epoch == PUBLISHED_EPOCH);
     assert_numbers(total->covered, covered, 4);
-    const struct ledger_record *minute = &r[TOPIC_LEARNER_MINUTES];
+    const struct stream_record *minute = &r[TOPIC_LEARNER_MINUTES];
     assert_true(minute->mask == PUBLISHED_MASK && minute->watched_seconds == 3);
     assert_int_equal(minute->minute_start, PUBLISHED_MINUTE);
-    const struct ledger_record *sum = &r[TOPIC_LESSON_MINUTES];
+    const struct stream_record *sum = &r[TOPIC_LESSON_MINUTES];
     assert_true(sum->watched_seconds == 77 && sum->learners == 3 && sum->minute_start == PUBLISHED_MINUTE);
-    const struct ledger_record *mark = &r[TOPIC_WATERMARKS];
+    const struct stream_record *mark = &r[TOPIC_WATERMARKS];
     assert_true(slice_is(mark->deployment, "north") && mark->redis_partition == -1);
     assert_true(
         mark->published_through == PUBLISHED_MINUTE + 60 && mark->final_through == PUBLISHED_MINUTE - 86400);
     assert_numbers(mark->held_by, held_by, 2);
-    const struct ledger_record *partition = &r[PUBLISHED_OF_PARTITION];
+    const struct stream_record *partition = &r[PUBLISHED_OF_PARTITION];
     assert_true(slice_is(partition->deployment, "north") && partition->redis_partition == 9);
     assert_true(partition->epoch == PUBLISHED_EPOCH && partition->taken == 17 && partition->held_by.n == 0);
     for (int i = 0; i < PUBLISHED_RECORDS; i++)
@@ -100,7 +100,7 @@ static void check_rows(const struct json_row *rows, size_t n)
 {
     struct arena arena = {0};
     for (size_t i = 0; i < n; i++) {
-        struct ledger_record r;
+        struct stream_record r;
         const char *problem = decode(rows[i].topic, slice_of("application/json"), slice_of(rows[i].key),
             slice_of(rows[i].value), &arena, &r);
         if ((problem == NULL) != rows[i].good)
@@ -229,15 +229,15 @@ static void test_keys(void **state)
     struct arena arena = {0};
     (void)state;
     for (int i = 0; i < RECORDS; i++) {
-        struct ledger_record r;
+        struct stream_record r;
         struct slice value = slice_of(records[i].value);
         assert_null(decode(
             records[i].topic, slice_of("application/json"), slice_of(records[i].key), value, &arena, &r));
         for (int k = 0; k < OTHERS; k++)
-            if (ledger_record_has_key(&r, slice_of(others[k])))
+            if (stream_record_has_key(&r, slice_of(others[k])))
                 fail_msg("the record of %s was taken under %s", records[i].key, others[k]);
         for (int k = 0; k < RECORDS; k++)
-            assert_int_equal(ledger_record_has_key(&r, slice_of(records[k].key)), k == i);
+            assert_int_equal(stream_record_has_key(&r, slice_of(records[k].key)), k == i);
     }
     arena_free(&arena);
 }
@@ -260,7 +260,7 @@ static void test_other_bytes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
-            struct ledger_record r;
+            struct stream_record r;
             if (decode(topic, slice_of(rows[i].type), slice_of("y/d"), rows[i].value, &arena, &r) == NULL)
                 fail_msg("row %zu was taken for a record of topic %d", i, topic);
         }
@@ -342,9 +342,9 @@ static const char *judge(enum kind kind, const struct said *said)
 {
     static uint8_t value[16384];
     struct arena arena = {0};
-    struct ledger_record r = {.topic = topic_of[kind]};
+    struct stream_record r = {.topic = topic_of[kind]};
     size_t len = pack(kind, said, value);
-    bool good = ledger_record_decode(slice_of(""), (struct slice){(char *)value, len}, &arena, &r);
+    bool good = stream_record_decode(slice_of(""), (struct slice){(char *)value, len}, &arena, &r);
     arena_free(&arena);
     return good ? NULL : r.problem;
 }
@@ -540,7 +540,7 @@ static void test_memory_is_bounded(void **state)
 {
     static char value[1 << 20];
     struct arena arena = {.limit = 1 << 20};
-    struct ledger_record r;
+    struct stream_record r;
     (void)state;
     for (size_t i = 0; i < sizeof(value); i += 2) {
         value[i] = 0x78; /* field 15, a varint */

@@ -20,12 +20,12 @@ enum topic {
 
 enum { TOPIC_NAME_MAX = 96 };
 
-struct ledger_topics {
+struct stream_topics {
     char names[TOPIC_COUNT][TOPIC_NAME_MAX];
 };
 
 /* The topics' full names: "<PREFIX>.learner-lessons" and so on. PREFIX is an id. */
-struct ledger_topics ledger_topics_of(const char *prefix);
+struct stream_topics stream_topics_of(const char *prefix);
 
 /*
  * A record's times are Unix seconds of the years 2000 to 2999, its epochs the same in milliseconds, and its
@@ -42,13 +42,13 @@ enum { RECORD_STRETCHES_MAX = 500 };
 enum { RECORD_PARTITIONS_MAX = 256 };
 #define RECORD_TAKEN_MAX (INT64_C(1) << 53)
 
-struct ledger_numbers {
+struct stream_numbers {
     const int64_t *items;
     size_t n;
 };
 
 /* The fields that a topic has are set; the others are empty. */
-struct ledger_record {
+struct stream_record {
     enum topic topic;
     int partition; /* the topic's */
     int64_t offset;
@@ -60,7 +60,7 @@ struct ledger_record {
     int64_t minute_start; /* or last_minute_start */
     int64_t watched_seconds;
     int64_t covered_seconds;
-    struct ledger_numbers covered; /* stretches of the video in ms: from, to in turn; sorted and disjoint */
+    struct stream_numbers covered; /* stretches of the video in ms: from, to in turn; sorted and disjoint */
     int64_t learners;
     uint64_t mask;
     int64_t epoch; /* of a total, or of a partition of Redis; Unix ms */
@@ -69,7 +69,7 @@ struct ledger_record {
     int64_t redis_partition; /* -1: this is the deployment's, which has the next three */
     int64_t published_through;
     int64_t final_through;
-    struct ledger_numbers held_by; /* partitions of Redis, ascending */
+    struct stream_numbers held_by; /* partitions of Redis, ascending */
     int64_t taken;                 /* from the partition, in its epoch */
     const char *problem;           /* why it could not be decoded, a literal */
 };
@@ -82,11 +82,11 @@ struct ledger_record {
  * A protobuf string counts up to its first NUL. No id has one, and the key that such a record would have to
  * have tells it from another's.
  */
-bool ledger_record_decode(struct slice content_type, struct slice value, struct arena *arena,
-    struct ledger_record *r) __attribute__((warn_unused_result));
+bool stream_record_decode(struct slice content_type, struct slice value, struct arena *arena,
+    struct stream_record *r) __attribute__((warn_unused_result));
 
 /*
  * Whether KEY is the key that the record's values make. Kafka compacts by key, and consumers upsert by key: a
  * record under another record's key would take that record's place.
  */
-bool ledger_record_has_key(const struct ledger_record *r, struct slice key);
+bool stream_record_has_key(const struct stream_record *r, struct slice key);

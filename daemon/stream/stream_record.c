@@ -1,5 +1,5 @@
 /* minuted's records as plain structs. */
-#include "ledger/record.h"
+#include "stream/stream_record.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@ enum {
     OF_PARTITION = GIVEN_PARTITION | GIVEN_EPOCH | GIVEN_TAKEN
 };
 
-struct ledger_topics ledger_topics_of(const char *prefix)
+struct stream_topics stream_topics_of(const char *prefix)
 {
     static const char *const kinds[TOPIC_COUNT] = {
         [TOPIC_LEARNER_LESSONS] = "learner-lessons",
@@ -34,7 +34,7 @@ struct ledger_topics ledger_topics_of(const char *prefix)
         [TOPIC_LESSON_MINUTES] = "lesson-minutes",
         [TOPIC_WATERMARKS] = "watermarks",
     };
-    struct ledger_topics topics;
+    struct stream_topics topics;
     for (int i = 0; i < TOPIC_COUNT; i++)
         snprintf(topics.names[i], TOPIC_NAME_MAX, "%.*s.%s", ID_MAX, prefix, kinds[i]);
     return topics;
@@ -53,7 +53,7 @@ static void keep(void *data, void *ptr)
     (void)ptr;
 }
 
-static unsigned take_learner_lesson(const void *message, struct ledger_record *r)
+static unsigned take_learner_lesson(const void *message, struct stream_record *r)
 {
     const Minuted__V1__LearnerLesson *m = message;
     r->program = slice_of(m->program);
@@ -63,13 +63,13 @@ static unsigned take_learner_lesson(const void *message, struct ledger_record *r
     r->lesson = slice_of(m->lesson_id);
     r->watched_seconds = m->watched_seconds;
     r->covered_seconds = m->covered_seconds;
-    r->covered = (struct ledger_numbers){m->covered, m->n_covered};
+    r->covered = (struct stream_numbers){m->covered, m->n_covered};
     r->minute_start = m->last_minute_start;
     r->epoch = m->epoch;
     return 0;
 }
 
-static unsigned take_learner_minute(const void *message, struct ledger_record *r)
+static unsigned take_learner_minute(const void *message, struct stream_record *r)
 {
     const Minuted__V1__LearnerMinute *m = message;
     r->program = slice_of(m->program);
@@ -83,7 +83,7 @@ static unsigned take_learner_minute(const void *message, struct ledger_record *r
     return 0;
 }
 
-static unsigned take_lesson_minute(const void *message, struct ledger_record *r)
+static unsigned take_lesson_minute(const void *message, struct stream_record *r)
 {
     const Minuted__V1__LessonMinute *m = message;
     r->program = slice_of(m->program);
@@ -95,7 +95,7 @@ static unsigned take_lesson_minute(const void *message, struct ledger_record *r)
     return 0;
 }
 
-static unsigned take_watermark(const void *message, struct ledger_record *r)
+static unsigned take_watermark(const void *message, struct stream_record *r)
 {
     const Minuted__V1__Watermark *m = message;
     r->program = slice_of(m->program);
@@ -103,7 +103,7 @@ static unsigned take_watermark(const void *message, struct ledger_record *r)
     r->redis_partition = m->partition;
     r->published_through = m->published_through;
     r->final_through = m->final_through;
-    r->held_by = (struct ledger_numbers){m->held_by, m->n_held_by};
+    r->held_by = (struct stream_numbers){m->held_by, m->n_held_by};
     r->epoch = m->epoch;
     r->taken = m->taken;
     return (m->has_published_through ? GIVEN_PUBLISHED : 0) | (m->has_final_through ? GIVEN_FINAL : 0) |
@@ -111,11 +111,11 @@ static unsigned take_watermark(const void *message, struct ledger_record *r)
            (m->has_taken ? GIVEN_TAKEN : 0);
 }
 
-static bool decode_protobuf(struct slice value, struct arena *arena, struct ledger_record *r, unsigned *given)
+static bool decode_protobuf(struct slice value, struct arena *arena, struct stream_record *r, unsigned *given)
 {
     static const struct {
         const ProtobufCMessageDescriptor *type;
-        unsigned (*take)(const void *message, struct ledger_record *r); /* what is given of optional fields */
+        unsigned (*take)(const void *message, struct stream_record *r); /* what is given of optional fields */
     } kinds[TOPIC_COUNT] = {
         [TOPIC_LEARNER_LESSONS] = {&minuted__v1__learner_lesson__descriptor, take_learner_lesson},
         [TOPIC_LEARNER_MINUTES] = {&minuted__v1__learner_minute__descriptor, take_learner_minute},
@@ -137,7 +137,7 @@ struct member {
     const char *name;
     struct slice *text;
     int64_t *number;
-    struct ledger_numbers *numbers;
+    struct stream_numbers *numbers;
     uint64_t *mask;
     unsigned given; /* of an optional field: what it is */
 };
@@ -153,7 +153,7 @@ static bool read_number(struct json_reader *j, int64_t *number)
     return true;
 }
 
-static bool read_numbers(struct json_reader *j, struct ledger_numbers *numbers)
+static bool read_numbers(struct json_reader *j, struct stream_numbers *numbers)
 {
     int64_t *items = NULL;
     size_t n = 0;
@@ -173,7 +173,7 @@ static bool read_numbers(struct json_reader *j, struct ledger_numbers *numbers)
         if (!read_number(j, &items[n]))
             return false;
     }
-    *numbers = (struct ledger_numbers){items, n};
+    *numbers = (struct stream_numbers){items, n};
     return true;
 }
 
@@ -200,7 +200,7 @@ static bool read_member(struct json_reader *j, const struct member *m)
                                 : read_mask(j, m->mask);
 }
 
-static bool decode_json(struct slice value, struct arena *arena, struct ledger_record *r, unsigned *given)
+static bool decode_json(struct slice value, struct arena *arena, struct stream_record *r, unsigned *given)
 {
     const struct member program = {"program", .text = &r->program}, portal = {"portal", .text = &r->portal},
                         learner = {"learner_id", .text = &r->learner},
@@ -250,7 +250,7 @@ static bool decode_json(struct slice value, struct arena *arena, struct ledger_r
 
 /* ---- what a record may say ---- */
 
-bool ledger_record_has_key(const struct ledger_record *r, struct slice key)
+bool stream_record_has_key(const struct stream_record *r, struct slice key)
 {
     char text[KEY_MAX];
     int len = 0;
@@ -272,7 +272,7 @@ bool ledger_record_has_key(const struct ledger_record *r, struct slice key)
     return slice_equal(key, (struct slice){text, (size_t)len});
 }
 
-static bool has_good_ids(const struct ledger_record *r)
+static bool has_good_ids(const struct stream_record *r)
 {
     if (!id_valid(r->program))
         return false;
@@ -287,7 +287,7 @@ static bool is_epoch(int64_t epoch)
     return epoch >= RECORD_TIME_MIN * 1000 && epoch < RECORD_TIME_MAX * 1000;
 }
 
-static const char *find_problem_of_partition(const struct ledger_record *r)
+static const char *find_problem_of_partition(const struct stream_record *r)
 {
     if (r->redis_partition < 0 || r->redis_partition >= RECORD_PARTITIONS_MAX)
         return "there is no such partition";
@@ -298,7 +298,7 @@ static const char *find_problem_of_partition(const struct ledger_record *r)
     return r->held_by.n == 0 ? NULL : "only a deployment's watermark is held by partitions";
 }
 
-static const char *find_problem_of_watermark(const struct ledger_record *r, unsigned given)
+static const char *find_problem_of_watermark(const struct stream_record *r, unsigned given)
 {
     int64_t before = -1;
     if (given == OF_PARTITION)
@@ -314,9 +314,9 @@ static const char *find_problem_of_watermark(const struct ledger_record *r, unsi
     return NULL;
 }
 
-static const char *find_problem_of_total(const struct ledger_record *r)
+static const char *find_problem_of_total(const struct stream_record *r)
 {
-    const struct ledger_numbers *covered = &r->covered;
+    const struct stream_numbers *covered = &r->covered;
     int64_t end = -1;
     int64_t seconds = 0;
     if (!is_epoch(r->epoch))
@@ -340,7 +340,7 @@ static const char *find_problem_of_total(const struct ledger_record *r)
  * NULL, or what is wrong with a record that no publisher of minuted has written. GIVEN says which optional
  * fields it has.
  */
-static const char *find_problem(const struct ledger_record *r, unsigned given)
+static const char *find_problem(const struct stream_record *r, unsigned given)
 {
     if (!has_good_ids(r))
         return "one of its ids is missing or malformed";
@@ -362,8 +362,8 @@ static const char *find_problem(const struct ledger_record *r, unsigned given)
                : "it has more seconds than its learners can watch in a minute";
 }
 
-bool ledger_record_decode(
-    struct slice content_type, struct slice value, struct arena *arena, struct ledger_record *r)
+bool stream_record_decode(
+    struct slice content_type, struct slice value, struct arena *arena, struct stream_record *r)
 {
     const char *parameters = content_type.len == 0 ? NULL : memchr(content_type.ptr, ';', content_type.len);
     struct slice type = {

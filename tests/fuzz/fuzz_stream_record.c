@@ -13,18 +13,18 @@
 #include "base/json_write.h"
 #include "budget.h"
 #include "credit/mask.h"
-#include "ledger/record.h"
 #include "proto/records.pb-c.h"
+#include "stream/stream_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Unknown fields of a protobuf message unpack to 32 bytes and more for two of theirs. */
 static const struct budget budget = {64 * 1024, 128, 50000, 20};
 
-static bool decode(bool json, struct slice value, struct arena *arena, struct ledger_record *r)
+static bool decode(bool json, struct slice value, struct arena *arena, struct stream_record *r)
 {
     struct slice type = json ? SLICE_LITERAL("application/json; charset=utf-8") : (struct slice){NULL, 0};
-    bool good = ledger_record_decode(type, value, arena, r);
+    bool good = stream_record_decode(type, value, arena, r);
     assert(good == (r->problem == NULL));
     return good;
 }
@@ -36,7 +36,7 @@ static void check_epoch(int64_t epoch)
     assert(epoch >= RECORD_TIME_MIN * 1000 && epoch < RECORD_TIME_MAX * 1000);
 }
 
-static void check_watermark(const struct ledger_record *r)
+static void check_watermark(const struct stream_record *r)
 {
     assert(id_valid(r->deployment));
     assert(r->published_through >= 0 && r->published_through < RECORD_TIME_MAX);
@@ -53,7 +53,7 @@ static void check_watermark(const struct ledger_record *r)
     }
 }
 
-static void check_covered(const struct ledger_record *r)
+static void check_covered(const struct stream_record *r)
 {
     int64_t seconds = 0;
     assert(r->covered.n <= 2 * RECORD_STRETCHES_MAX);
@@ -66,7 +66,7 @@ static void check_covered(const struct ledger_record *r)
     assert(seconds == r->covered_seconds);
 }
 
-static void check_record(const struct ledger_record *r)
+static void check_record(const struct stream_record *r)
 {
     assert(id_valid(r->program));
     if (r->topic == TOPIC_WATERMARKS) {
@@ -93,7 +93,7 @@ static void check_record(const struct ledger_record *r)
 }
 
 /* A mask has one spelling, escapes aside. */
-static void check_spelling(const struct ledger_record *r, struct slice json)
+static void check_spelling(const struct stream_record *r, struct slice json)
 {
     char digits[20];
     snprintf(digits, sizeof(digits), "%015llx", (unsigned long long)r->mask);
@@ -101,16 +101,16 @@ static void check_spelling(const struct ledger_record *r, struct slice json)
 }
 
 /* A record is found under one key only, so under no prefix or extension of it. */
-static void check_key(const struct ledger_record *r, struct slice key)
+static void check_key(const struct stream_record *r, struct slice key)
 {
     char longer[300];
-    if (!ledger_record_has_key(r, key))
+    if (!stream_record_has_key(r, key))
         return;
     assert(key.len > 0 && key.len < sizeof(longer));
-    assert(!ledger_record_has_key(r, (struct slice){key.ptr, key.len - 1}));
+    assert(!stream_record_has_key(r, (struct slice){key.ptr, key.len - 1}));
     memcpy(longer, key.ptr, key.len);
     longer[key.len] = 'x';
-    assert(!ledger_record_has_key(r, (struct slice){longer, key.len + 1}));
+    assert(!stream_record_has_key(r, (struct slice){longer, key.len + 1}));
 }
 
 /* ---- written again ---- */
@@ -127,7 +127,7 @@ static void pack(struct buf *b, const ProtobufCMessage *message)
     b->len += protobuf_c_message_pack(message, (uint8_t *)buf_reserve(b, len));
 }
 
-static void write_learner_lesson(struct buf *b, const struct ledger_record *r, struct arena *arena)
+static void write_learner_lesson(struct buf *b, const struct stream_record *r, struct arena *arena)
 {
     Minuted__V1__LearnerLesson m = MINUTED__V1__LEARNER_LESSON__INIT;
     m.program = string_of(r->program, arena);
@@ -144,7 +144,7 @@ static void write_learner_lesson(struct buf *b, const struct ledger_record *r, s
     pack(b, &m.base);
 }
 
-static void write_learner_minute(struct buf *b, const struct ledger_record *r, struct arena *arena)
+static void write_learner_minute(struct buf *b, const struct stream_record *r, struct arena *arena)
 {
     Minuted__V1__LearnerMinute m = MINUTED__V1__LEARNER_MINUTE__INIT;
     m.program = string_of(r->program, arena);
@@ -158,7 +158,7 @@ static void write_learner_minute(struct buf *b, const struct ledger_record *r, s
     pack(b, &m.base);
 }
 
-static void write_lesson_minute(struct buf *b, const struct ledger_record *r, struct arena *arena)
+static void write_lesson_minute(struct buf *b, const struct stream_record *r, struct arena *arena)
 {
     Minuted__V1__LessonMinute m = MINUTED__V1__LESSON_MINUTE__INIT;
     m.program = string_of(r->program, arena);
@@ -170,7 +170,7 @@ static void write_lesson_minute(struct buf *b, const struct ledger_record *r, st
     pack(b, &m.base);
 }
 
-static void write_watermark(struct buf *b, const struct ledger_record *r, struct arena *arena)
+static void write_watermark(struct buf *b, const struct stream_record *r, struct arena *arena)
 {
     Minuted__V1__Watermark m = MINUTED__V1__WATERMARK__INIT;
     m.program = string_of(r->program, arena);
@@ -187,9 +187,9 @@ static void write_watermark(struct buf *b, const struct ledger_record *r, struct
     pack(b, &m.base);
 }
 
-static void write_protobuf(struct buf *b, const struct ledger_record *r, struct arena *arena)
+static void write_protobuf(struct buf *b, const struct stream_record *r, struct arena *arena)
 {
-    static void (*const writers[TOPIC_COUNT])(struct buf *, const struct ledger_record *, struct arena *) = {
+    static void (*const writers[TOPIC_COUNT])(struct buf *, const struct stream_record *, struct arena *) = {
         write_learner_lesson, write_learner_minute, write_lesson_minute, write_watermark};
     writers[r->topic](b, r, arena);
 }
@@ -205,7 +205,7 @@ static void member_number(struct buf *b, const char *name, int64_t value)
     buf_printf(b, ",\"%s\":%lld", name, (long long)value);
 }
 
-static void member_numbers(struct buf *b, const char *name, struct ledger_numbers numbers)
+static void member_numbers(struct buf *b, const char *name, struct stream_numbers numbers)
 {
     buf_printf(b, ",\"%s\":[", name);
     for (size_t i = 0; i < numbers.n; i++)
@@ -213,7 +213,7 @@ static void member_numbers(struct buf *b, const char *name, struct ledger_number
     buf_append_char(b, ']');
 }
 
-static void write_json(struct buf *b, const struct ledger_record *r)
+static void write_json(struct buf *b, const struct stream_record *r)
 {
     member_text(b, "{\"program\":", r->program);
     if (r->topic == TOPIC_WATERMARKS) {
@@ -249,12 +249,12 @@ static void write_json(struct buf *b, const struct ledger_record *r)
     buf_append_char(b, '}');
 }
 
-static bool same_numbers(struct ledger_numbers a, struct ledger_numbers b)
+static bool same_numbers(struct stream_numbers a, struct stream_numbers b)
 {
     return a.n == b.n && (a.n == 0 || memcmp(a.items, b.items, a.n * sizeof(*a.items)) == 0);
 }
 
-static bool same_record(const struct ledger_record *a, const struct ledger_record *b)
+static bool same_record(const struct stream_record *a, const struct stream_record *b)
 {
     return slice_equal(a->program, b->program) && slice_equal(a->portal, b->portal) &&
            slice_equal(a->learner, b->learner) && slice_equal(a->course, b->course) &&
@@ -268,9 +268,9 @@ static bool same_record(const struct ledger_record *a, const struct ledger_recor
 }
 
 /* All numbers are within what JSON says without rounding. */
-static void check_written(const struct ledger_record *r, bool json, struct arena *arena)
+static void check_written(const struct stream_record *r, bool json, struct arena *arena)
 {
-    struct ledger_record again = {.topic = r->topic};
+    struct stream_record again = {.topic = r->topic};
     struct buf text = {0};
     if (json)
         write_json(&text, r);
@@ -288,7 +288,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool json = data[0] / TOPIC_COUNT % 2 == 1;
     struct slice key = {(const char *)data + 2, data[1]};
     struct slice value = {key.ptr + key.len, size - 2 - key.len};
-    struct ledger_record r = {.topic = data[0] % TOPIC_COUNT};
+    struct stream_record r = {.topic = data[0] % TOPIC_COUNT};
     struct arena arena = {0};
     budget_begin();
     if (decode(json, value, &arena, &r)) {
