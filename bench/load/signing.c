@@ -63,6 +63,7 @@ void signing_make_sessions(struct crowd *crowd, const struct evidence *evidence,
         uint32_t index = crowd_learner(crowd, i);
         struct slice learner = evidence_learner(evidence, index, name);
         struct session session = {.time = {anchor_ms, anchor_ms + SESSION_MS},
+            .program = slice_of(evidence->program),
             .portal = slice_of(evidence->portal),
             .learner = learner,
             .course = slice_of(courses[index % evidence->n_lessons]),

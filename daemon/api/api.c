@@ -26,6 +26,7 @@
 
 static const struct api_store_calls store_calls = {
     .admits = store_admits,
+    .has_ended = store_has_ended,
     .age_ms = store_age_ms,
     .submit = store_submit,
     .progress = store_progress,

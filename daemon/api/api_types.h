@@ -34,6 +34,7 @@ struct api_dev {
 /* What the api asks of a store, as store.h tells each. Tests hand in functions of their own. */
 struct api_store_calls {
     bool (*admits)(struct store *s);
+    bool (*has_ended)(struct store *s, struct slice program);
     int64_t (*age_ms)(struct store *s);
     void (*submit)(struct store *s, struct store_batch *batch, struct store_run *runs, size_t n);
     void (*progress)(

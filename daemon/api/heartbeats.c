@@ -109,8 +109,9 @@ static void on_credited(struct store_batch *batch, void *ctx)
 struct speaker {
     enum run_reason reason;            /* why none of its runs can be accepted; REASON_NONE: they can */
     struct session session;            /* zeros when the token is not valid */
-    const struct claim_lesson *lesson; /* NULL: not in the catalog any more */
+    const struct claim_lesson *lesson; /* NULL: not in this daemon's catalog */
     struct slice course;               /* that the lesson belongs to now */
+    bool program_ended;                /* the session's, so that no daemon will ever know the lesson */
 };
 
 static struct speaker identify(struct crediting *c, struct slice token)
@@ -133,6 +134,11 @@ static struct speaker identify(struct crediting *c, struct slice token)
     if (verdict != TOKEN_GOOD)
         return speaker;
     speaker.session = session;
+    if (!slice_is(session.program, c->api->policy->catalog->program)) {
+        /* A program that is not known to have ended may be the next one, of which this daemon is not. */
+        speaker.program_ended = c->api->settings.calls->has_ended(c->api->settings.store, session.program);
+        return speaker;
+    }
     const struct lesson *lesson = catalog_find_lesson(c->api->policy->catalog, session.lesson);
     if (lesson != NULL) {
         /* The catalog may be replaced while runs are under way, so the course's id is copied. */
@@ -149,6 +155,8 @@ static void judge(struct crediting *c, const struct speaker *speaker, const stru
     struct claim claim;
     enum run_reason reason =
         claim_judge(&c->rules, &speaker->session.time, speaker->lesson, c->now_ms, run, &claim);
+    if (reason == REASON_LESSON_UNKNOWN && speaker->program_ended)
+        reason = REASON_LESSON_CLOSED;
     if (speaker->reason != REASON_NONE && reason != REASON_MALFORMED)
         reason = speaker->reason;
     if (reason == REASON_NONE && claim.first_second < claim.end_second) {

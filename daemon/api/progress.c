@@ -114,8 +114,17 @@ static bool identify(struct api *api, struct http_exchange *x, struct jwt_claims
     int64_t horizon_ms = api->settings.config->heartbeats.horizon_ms;
     switch (token_judge(api->signer, token, now_ms, horizon_ms, &session, storage)) {
     case TOKEN_GOOD:
-        *claims = (struct jwt_claims){session.portal, session.learner};
-        return true;
+        if (slice_is(session.program, api->policy->catalog->program)) {
+            *claims = (struct jwt_claims){session.portal, session.learner};
+            return true;
+        }
+        if (api->settings.calls->has_ended(api->settings.store, session.program))
+            answer_unauthorized(api, x, true, "the program of the session token has ended");
+        else
+            answer_problem(api, x, 503,
+                "the session token is of a program that this daemon does not count for; ask again later",
+                NULL);
+        return false;
     case TOKEN_UNKNOWN:
         answer_problem(
             api, x, 503, "the session token's key is not known to this daemon yet; ask again later", NULL);

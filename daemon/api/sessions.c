@@ -17,6 +17,7 @@ static void open_session(struct api *api, struct http_exchange *x, const struct 
 {
     struct session session = {
         .time = {.anchor_ms = now_ms, .expiry_ms = now_ms + SESSION_MS},
+        .program = slice_of(api->policy->catalog->program),
         .portal = claims->portal,
         .learner = claims->subject,
         .course = slice_of(lesson->course->id),

@@ -29,8 +29,8 @@ enum run_reason {
     REASON_RATE_TOO_HIGH,
     REASON_MEDIA_MISMATCH,
     REASON_OUTSIDE_LESSON,
-    REASON_LESSON_UNKNOWN, /* a retry: another daemon may have a newer catalog */
-    REASON_LESSON_CLOSED,
+    REASON_LESSON_UNKNOWN, /* a retry: another daemon may have a newer catalog, or that of the next program */
+    REASON_LESSON_CLOSED,  /* the run lies outside the lesson's days, or its session's program has ended */
     REASON_AHEAD_OF_CLOCK, /* a retry: the daemon's clock may be the wrong one */
     REASON_TOO_LATE,       /* the store's to say */
     REASON_UNAVAILABLE,    /* a retry: Redis could not be reached, or did not answer in time */

@@ -126,6 +126,7 @@ static void encode_payload(const struct session *session, struct buf *out)
     buf_append_u64(out, (uint64_t)session->time.anchor_ms);
     buf_append_u64(out, (uint64_t)session->time.expiry_ms);
     buf_append(out, session->id, SESSION_ID_BYTES);
+    buf_append_counted(out, session->program);
     buf_append_counted(out, session->portal);
     buf_append_counted(out, session->learner);
     buf_append_counted(out, session->course);
@@ -144,12 +145,13 @@ static bool decode_payload(struct cursor *c, struct session *session)
     if (!decode_time(c, &session->time) || cursor_left(c) < SESSION_ID_BYTES)
         return false;
     memcpy(session->id, cursor_take(c, SESSION_ID_BYTES).ptr, SESSION_ID_BYTES);
+    session->program = cursor_take_counted(c);
     session->portal = cursor_take_counted(c);
     session->learner = cursor_take_counted(c);
     session->course = cursor_take_counted(c);
     session->lesson = cursor_take_counted(c);
-    return cursor_is_done(c) && id_valid(session->portal) && id_name_valid(session->learner) &&
-           id_valid(session->course) && id_valid(session->lesson);
+    return cursor_is_done(c) && id_valid(session->program) && id_valid(session->portal) &&
+           id_name_valid(session->learner) && id_valid(session->course) && id_valid(session->lesson);
 }
 
 /* ---- tokens ---- */

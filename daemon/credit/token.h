@@ -4,8 +4,9 @@
  *     m1.<key id>.<payload>.<mac>      all but "m1" in base64url
  *
  * The payload is binary: anchor and expiry (Unix ms, 8 bytes each, little-endian), then the session id and
- * the length-prefixed ids. The mac is HMAC-SHA256 over everything before the last dot. The key id is the
- * first 4 bytes of SHA-256(key), so keys need no names: the first key of the ring signs, every key verifies.
+ * the length-prefixed ids of program, portal, learner, course and lesson. The mac is HMAC-SHA256 over
+ * everything before the last dot. The key id is the first 4 bytes of SHA-256(key), so keys need no names: the
+ * first key of the ring signs, every key verifies.
  *
  * While keys are rotated, or daemons replaced, one daemon may meet a token that only another one can verify.
  * So every later version, "m2" to "m9", keeps the four parts, the key id, anchor and expiry at the payload's
@@ -28,6 +29,7 @@ enum {
 struct session {
     struct claim_session time;
     unsigned char id[SESSION_ID_BYTES]; /* random */
+    struct slice program;               /* the catalog's */
     struct slice portal;
     struct slice learner; /* the platform's `sub` */
     struct slice course;

@@ -98,6 +98,8 @@ enum topology_change topology_compare(const struct topology *before, const struc
         change = TOPOLOGY_PARTITIONS;
     else if (memcmp(before->server_of_slot, after->server_of_slot, sizeof(before->server_of_slot)) != 0)
         change = TOPOLOGY_SLOTS;
+    else if (strcmp(before->ended, after->ended) != 0)
+        change = TOPOLOGY_USABILITY;
     for (size_t i = 0; i < before->n_servers; i++) {
         const struct redis_server *was = &before->servers[i];
         const struct redis_server *is = &after->servers[i];
@@ -112,6 +114,17 @@ enum topology_change topology_compare(const struct topology *before, const struc
         change = one > change ? one : change;
     }
     return change;
+}
+
+bool topology_has_ended(const struct topology *t, struct slice program)
+{
+    for (const char *at = t->ended; *at != '\0'; at += *at == ' ') {
+        size_t len = strcspn(at, " ");
+        if (slice_equal((struct slice){at, len}, program))
+            return true;
+        at += len;
+    }
+    return false;
 }
 
 int topology_find_server(const struct topology *t, const char *name)

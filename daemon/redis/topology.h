@@ -19,6 +19,9 @@ struct redis_login;
 
 enum { PARTITIONS_MAX = 256, SERVERS_MAX = 64, CLUSTER_SLOTS = 16384, TOPOLOGY_TAG_MAX = 15 };
 
+/* Bytes of the list of ended programs, with its NUL: those that tokens may still be of are the last few. */
+enum { TOPOLOGY_ENDED_MAX = 256 };
+
 /* ---- from a learner to a partition, and from a key to a slot ---- */
 
 /* XXH64 with seed 0 of `portal/learner`. */
@@ -72,6 +75,8 @@ struct topology {
     uint64_t version; /* the monitor's count of changes */
     size_t n_servers;
     struct redis_server servers[SERVERS_MAX]; /* no two of one name */
+    char ended[TOPOLOGY_ENDED_MAX]; /* programs that the deployment has ended, the last one first, a space
+                                       between two; those that do not fit are left out */
     int server_of[PARTITIONS_MAX];
     int16_t server_of_slot[CLUSTER_SLOTS]; /* all 0 where there is but one server */
 };
@@ -89,15 +94,18 @@ void topology_unref(struct topology *t);
  */
 enum topology_change {
     TOPOLOGY_SAME,
-    TOPOLOGY_USABILITY, /* whether a server may be used, how its writes are waited for, what was retired early
-                         */
-    TOPOLOGY_SLOTS,     /* which server holds a key that is no partition's */
+    TOPOLOGY_USABILITY,  /* whether a server may be used, how its writes are waited for, what was retired
+                            early,  which programs have ended */
+    TOPOLOGY_SLOTS,      /* which server holds a key that is no partition's */
     TOPOLOGY_PARTITIONS, /* which server holds a partition */
     TOPOLOGY_ADDRESSES,  /* where a server is: the one at the new address is another server */
     TOPOLOGY_SERVERS     /* which servers there are, by their names and in their order */
 };
 
 enum topology_change topology_compare(const struct topology *before, const struct topology *after);
+
+/* Whether PROGRAM is one of those that the deployment is known to have ended. */
+bool topology_has_ended(const struct topology *t, struct slice program);
 
 /* The index of the server NAME; -1 where there is none. */
 int topology_find_server(const struct topology *t, const char *name);

@@ -115,6 +115,11 @@ bool store_admits(struct store *s)
     return false;
 }
 
+bool store_has_ended(struct store *s, struct slice program)
+{
+    return s->topology != NULL && topology_has_ended(s->topology, program);
+}
+
 int64_t store_age_ms(struct store *s)
 {
     int64_t now_us = clock_monotonic_us();

@@ -36,6 +36,9 @@ struct store *store_new(struct event_base *base, const struct config *config, st
  */
 bool store_admits(struct store *s);
 
+/* Whether the deployment has ended PROGRAM, as far as is known here: false says nothing. */
+bool store_has_ended(struct store *s, struct slice program);
+
 /* The age in ms of the oldest run that waits or is in flight; 0 when there is none. */
 int64_t store_age_ms(struct store *s);
 

@@ -46,9 +46,9 @@ static struct ring ring_new(bool with_new)
 static bool same_session(const struct session *a, const struct session *b)
 {
     return a->time.anchor_ms == b->time.anchor_ms && a->time.expiry_ms == b->time.expiry_ms &&
-           memcmp(a->id, b->id, SESSION_ID_BYTES) == 0 && slice_equal(a->portal, b->portal) &&
-           slice_equal(a->learner, b->learner) && slice_equal(a->course, b->course) &&
-           slice_equal(a->lesson, b->lesson);
+           memcmp(a->id, b->id, SESSION_ID_BYTES) == 0 && slice_equal(a->program, b->program) &&
+           slice_equal(a->portal, b->portal) && slice_equal(a->learner, b->learner) &&
+           slice_equal(a->course, b->course) && slice_equal(a->lesson, b->lesson);
 }
 
 static struct slice move(struct slice s, const char *from, char *to)
@@ -65,6 +65,7 @@ static bool verifies(struct ring *r, struct slice token, struct session *session
         memcpy(copy, token.ptr, token.len);
     bool good = token_verify(r->signer, (struct slice){copy, token.len}, session, ids) == TOKEN_GOOD;
     if (good) {
+        session->program = move(session->program, ids, storage);
         session->portal = move(session->portal, ids, storage);
         session->learner = move(session->learner, ids, storage);
         session->course = move(session->course, ids, storage);
@@ -101,6 +102,7 @@ static void check_only_untouched(struct ring *r, struct slice token, uint8_t pos
 
 static void check_session(const struct session *s)
 {
+    assert(id_valid(s->program));
     assert(id_valid(s->portal) && id_valid(s->course) && id_valid(s->lesson) && id_name_valid(s->learner));
 }
 
@@ -181,11 +183,13 @@ static bool session_of(struct slice rest, struct session *s)
     memcpy(&s->time.anchor_ms, rest.ptr + SESSION_ID_BYTES, sizeof(int64_t));
     memcpy(&s->time.expiry_ms, rest.ptr + SESSION_ID_BYTES + sizeof(int64_t), sizeof(int64_t));
     rest = (struct slice){rest.ptr + SESSION_ID_BYTES + 16, rest.len - SESSION_ID_BYTES - 16};
+    s->program = take_text(&rest);
     s->portal = take_text(&rest);
     s->course = take_text(&rest);
     s->lesson = take_text(&rest);
     s->learner = take_text(&rest);
-    return id_valid(s->portal) && id_valid(s->course) && id_valid(s->lesson) && id_name_valid(s->learner);
+    return id_valid(s->program) && id_valid(s->portal) && id_valid(s->course) && id_valid(s->lesson) &&
+           id_name_valid(s->learner);
 }
 
 static void check_round_trip(

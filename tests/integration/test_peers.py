@@ -107,9 +107,10 @@ def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def session_token(anchor_ms, learner="teacher-1", lesson="open-1", course="open", portal="higher", key=SESSION_KEY):
+def session_token(anchor_ms, learner="teacher-1", lesson="open-1", course="open", portal="higher", key=SESSION_KEY,
+                  program="integration"):
     """As daemon/credit/token.h describes it."""
-    strings = b"".join(bytes([len(s.encode())]) + s.encode() for s in (portal, learner, course, lesson))
+    strings = b"".join(bytes([len(s.encode())]) + s.encode() for s in (program, portal, learner, course, lesson))
     payload = struct.pack("<qq", anchor_ms, anchor_ms + SESSION_MS) + os.urandom(16) + strings
     signed = f"m1.{base64url(hashlib.sha256(key).digest()[:4])}.{base64url(payload)}"
     return f"{signed}.{base64url(hmac.digest(key, signed.encode(), 'sha256'))}"

@@ -71,6 +71,7 @@ static inline void fixture_respond(struct http_exchange *http, const struct http
 
 struct store {
     bool admits;
+    const char *ended; /* a program; NULL: none */
     int64_t age_ms;
     struct store_batch *batch; /* submitted and not yet done */
     struct store_run *runs;
@@ -88,6 +89,11 @@ struct store {
 static inline bool fixture_store_admits(struct store *s)
 {
     return s->admits;
+}
+
+static inline bool fixture_store_has_ended(struct store *s, struct slice program)
+{
+    return s->ended != NULL && slice_is(program, s->ended);
 }
 
 static inline int64_t fixture_store_age_ms(struct store *s)
@@ -130,6 +136,7 @@ static inline void fixture_store_minutes(struct store *s, struct slice portal, s
 
 static const struct api_store_calls fixture_store_calls = {
     .admits = fixture_store_admits,
+    .has_ended = fixture_store_has_ended,
     .age_ms = fixture_store_age_ms,
     .submit = fixture_store_submit,
     .progress = fixture_store_progress,
@@ -193,17 +200,18 @@ static inline const char *fixture_jwt(struct fixture *f, const char *learner, in
 }
 
 /*
- * A session's token with a lesson, opened AGO_MS before now and signed with KEY, into TOKEN (TOKEN_MAX + 1
- * bytes).
+ * A session's token of PROGRAM with a lesson, opened AGO_MS before now and signed with KEY, into TOKEN
+ * (TOKEN_MAX + 1 bytes).
  */
-static inline char *fixture_session_of(
-    struct fixture *f, struct slice key, const char *lesson, int64_t ago_ms, char *token)
+static inline char *fixture_session_of_program(
+    struct fixture *f, struct slice key, const char *program, const char *lesson, int64_t ago_ms, char *token)
 {
     struct token_keys *keys = token_keys_new(&key, 1);
     struct token_signer *signer = token_signer_new(keys);
     int64_t anchor_ms = clock_now_ms(&f->clock) - ago_ms;
     struct session session = {
         .time = {anchor_ms, anchor_ms + 4 * HOUR_MS},
+        .program = slice_of(program),
         .portal = SLICE_LITERAL("higher"),
         .learner = SLICE_LITERAL("teacher-1"),
         .course = SLICE_LITERAL("of-old"),
@@ -213,6 +221,13 @@ static inline char *fixture_session_of(
     token_signer_free(signer);
     token_keys_free(keys);
     return token;
+}
+
+/* The same of the fixture's own program. */
+static inline char *fixture_session_of(
+    struct fixture *f, struct slice key, const char *lesson, int64_t ago_ms, char *token)
+{
+    return fixture_session_of_program(f, key, "p", lesson, ago_ms, token);
 }
 
 static inline char *fixture_session(struct fixture *f, const char *lesson, int64_t ago_ms, char *token)

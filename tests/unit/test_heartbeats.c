@@ -251,6 +251,44 @@ static void test_a_clock_that_is_not_settled_calls_no_token_too_old(void **state
     assert_answered(f, 410);
 }
 
+/* ---- programs ---- */
+
+/*
+ * A token of another program may be of the next one, which a daemon that is newer counts for. Only where the
+ * deployment has ended the program will no daemon ever take the run.
+ */
+static void test_a_session_of_another_program(void **state)
+{
+    static const struct {
+        const char *program;
+        const char *lesson;
+        const char *runs;
+        const char *results;
+    } rows[] = {
+        {"p", "endless", RUN(14400000, 14401000), NULL},
+        {"next", "endless", RUN(0, 10000), RETRY("lesson_unknown")},
+        {"next", "past-1", RUN(0, 10000), RETRY("lesson_unknown")},
+        {"last", "endless", RUN(0, 10000), REJECTED("lesson_closed")},
+        {"last", "gone-since", RUN(0, 10000), REJECTED("lesson_closed")},
+        {"last", "endless", RUN(501, 1499), REJECTED("lesson_closed")},
+        {"last", "endless", "{}," RUN(0, 600001) "," RUN(0, 1000),
+            REJECTED("malformed") "," REJECTED("too_long") "," REJECTED("lesson_closed")},
+        {"las", "endless", RUN(0, 10000), RETRY("lesson_unknown")},
+    };
+    struct fixture *f = *state;
+    char token[TOKEN_MAX + 1];
+    f->store.ended = "last";
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        fixture_session_of_program(f, SLICE_LITERAL(SECRET), rows[i].program, rows[i].lesson, HOUR_MS, token);
+        send_single(f, token, rows[i].runs);
+        if (rows[i].results == NULL)
+            assert_answered(f, 410);
+        else
+            assert_results(f, rows[i].results);
+    }
+    assert_int_equal(f->store.submitted, 0);
+}
+
 /* ---- batches ---- */
 
 static void test_batches(void **state)
@@ -483,6 +521,7 @@ int main(void)
         API_TEST(test_a_single_session_refused_as_a_whole),
         API_TEST(test_batches),
         API_TEST(test_a_clock_that_is_not_settled_calls_no_token_too_old),
+        API_TEST(test_a_session_of_another_program),
         API_TEST(test_batches_that_need_no_store),
         API_TEST(test_what_a_reload_makes_known),
         API_TEST(test_what_the_store_says),

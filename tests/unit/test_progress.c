@@ -72,6 +72,21 @@ static void test_a_key_of_another_daemon(void **state)
     assert_problem(f, 401, "not issued here");
 }
 
+static void test_a_session_of_another_program(void **state)
+{
+    struct fixture *f = *state;
+    char token[TOKEN_MAX + 16] = "Bearer ";
+    char *at = token + strlen(token);
+    f->store.ended = "last";
+    fixture_session_of_program(f, SLICE_LITERAL(SECRET), "next", "endless", HOUR_MS, at);
+    ask(f, token, NULL);
+    assert_problem(f, 503, "does not count for");
+    assert_true(has_header(f, "Retry-After: "));
+    fixture_session_of_program(f, SLICE_LITERAL(SECRET), "last", "endless", HOUR_MS, at);
+    ask(f, token, NULL);
+    assert_problem(f, 401, "has ended");
+}
+
 static void test_redis_away(void **state)
 {
     struct fixture *f = *state;
@@ -251,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         API_TEST(test_who_asks),
         API_TEST(test_a_key_of_another_daemon),
+        API_TEST(test_a_session_of_another_program),
         API_TEST(test_redis_away),
         API_TEST(test_answers),
         API_TEST(test_protobuf),

@@ -29,6 +29,7 @@ static const struct slice key_b = TEXT("key b, of at least thirty-two bytes");
 static const struct session session = {
     .time = {.anchor_ms = 1673000000123, .expiry_ms = 1673014400123},
     .id = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 254, 255},
+    .program = TEXT("winter-2023"),
     .portal = TEXT("higher"),
     .learner = TEXT("teacher-1"),
     .course = TEXT("live-teaching-safety"),
@@ -84,6 +85,7 @@ static void assert_round_trip(const struct ring *ring, const struct session *s)
     memset(token, 0, sizeof(token)); /* what was verified does not point into it */
     assert_true(got.time.anchor_ms == s->time.anchor_ms && got.time.expiry_ms == s->time.expiry_ms);
     assert_memory_equal(got.id, s->id, SESSION_ID_BYTES);
+    assert_true(slice_equal(got.program, s->program));
     assert_true(slice_equal(got.portal, s->portal) && slice_equal(got.learner, s->learner));
     assert_true(slice_equal(got.course, s->course) && slice_equal(got.lesson, s->lesson));
 }
@@ -97,7 +99,7 @@ static void test_round_trip(void **state)
         struct session s = session;
         size_t id = n <= ID_MAX ? n : ID_MAX;
         s.learner = (struct slice){longest, n};
-        s.portal = s.course = s.lesson = (struct slice){longest, id};
+        s.program = s.portal = s.course = s.lesson = (struct slice){longest, id};
         s.time.anchor_ms = (int64_t)n - 3;
         s.time.expiry_ms = INT64_MAX - (int64_t)n;
         assert_round_trip(&ring, &s);
@@ -303,16 +305,23 @@ static void append_string(struct buf *b, struct slice s)
     buf_append_slice(b, s);
 }
 
-static struct buf payload_of(struct slice portal, struct slice learner, struct slice lesson)
+static struct buf payload_of_program(
+    struct slice program, struct slice portal, struct slice learner, struct slice lesson)
 {
     static const char numbers_and_id[8 + 8 + SESSION_ID_BYTES] = {1, 2, 3};
     struct buf b = {0};
     buf_append(&b, numbers_and_id, sizeof(numbers_and_id));
+    append_string(&b, program);
     append_string(&b, portal);
     append_string(&b, learner);
     append_string(&b, SLICE_LITERAL("course"));
     append_string(&b, lesson);
     return b;
+}
+
+static struct buf payload_of(struct slice portal, struct slice learner, struct slice lesson)
+{
+    return payload_of_program(SLICE_LITERAL("program"), portal, learner, lesson);
 }
 
 static void test_payloads(void **state)
@@ -337,6 +346,26 @@ static void test_payloads(void **state)
     struct ring ring = ring_new(&key_a, 1);
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct buf payload = payload_of(rows[i].portal, rows[i].learner, rows[i].lesson);
+        if (accepts(&ring, buf_slice(&payload)) != rows[i].good)
+            fail_msg("row %zu", i);
+        buf_free(&payload);
+    }
+    ring_free(&ring);
+}
+
+static void test_programs_of_payloads(void **state)
+{
+    (void)state;
+    static const char longest[] = REPEAT_16("0123456789abcdef");
+    const struct {
+        bool good;
+        struct slice program;
+    } rows[] = {{true, TEXT("p")}, {false, TEXT("")}, {false, TEXT("p/q")}, {false, TEXT("\xe7\x8e\x8b")},
+        {true, {longest, 64}}, {false, {longest, 65}}};
+    struct ring ring = ring_new(&key_a, 1);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct buf payload =
+            payload_of_program(rows[i].program, SLICE_LITERAL("p"), SLICE_LITERAL("l"), SLICE_LITERAL("x"));
         if (accepts(&ring, buf_slice(&payload)) != rows[i].good)
             fail_msg("row %zu", i);
         buf_free(&payload);
@@ -400,7 +429,7 @@ static void test_a_payload_has_one_spelling(void **state)
 {
     (void)state;
     struct ring ring = ring_new(&key_a, 1);
-    struct buf payload = payload_of(SLICE_LITERAL("p"), SLICE_LITERAL("learn"), SLICE_LITERAL("x"));
+    struct buf payload = payload_of(SLICE_LITERAL("p"), SLICE_LITERAL("learne"), SLICE_LITERAL("x"));
     char text[256];
     char token[TOKEN_MAX];
     size_t n = base64url_encode(payload.data, payload.len, text);
@@ -459,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_another_daemons_key_is_unknown),
         cmocka_unit_test(test_signers_share_a_ring),
         cmocka_unit_test(test_payloads),
+        cmocka_unit_test(test_programs_of_payloads),
         cmocka_unit_test(test_a_later_version_is_unknown),
         cmocka_unit_test(test_every_byte_of_a_payload_is_accounted_for),
         cmocka_unit_test(test_a_payload_has_one_spelling),

@@ -34,6 +34,11 @@ static void change_usability(struct topology *t)
     t->servers[1].usable = false;
 }
 
+static void change_ended(struct topology *t)
+{
+    snprintf(t->ended, sizeof(t->ended), "spring");
+}
+
 static void change_slots(struct topology *t)
 {
     change_usability(t);
@@ -71,6 +76,7 @@ static void test_the_greatest_difference_is_told(void **state)
     } rows[] = {
         {change_nothing, TOPOLOGY_SAME},
         {change_usability, TOPOLOGY_USABILITY},
+        {change_ended, TOPOLOGY_USABILITY},
         {change_slots, TOPOLOGY_SLOTS},
         {change_partitions, TOPOLOGY_PARTITIONS},
         {change_address, TOPOLOGY_ADDRESSES},
@@ -105,11 +111,38 @@ static void test_servers_are_found(void **state)
     topology_unref(t);
 }
 
+static void test_programs_that_have_ended(void **state)
+{
+    static const struct {
+        const char *list;
+        const char *program;
+        bool ended;
+    } rows[] = {
+        {"", "spring", false},
+        {"", "", false},
+        {"spring", "spring", true},
+        {"spring", "sprin", false},
+        {"spring", "springs", false},
+        {"spring winter", "winter", true},
+        {"spring winter autumn", "winter", true},
+        {"spring winter", "spring winter", false},
+        {"spring winter", "", false},
+    };
+    (void)state;
+    struct topology *t = two_servers();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(t->ended, sizeof(t->ended), "%s", rows[i].list);
+        assert_int_equal(topology_has_ended(t, slice_of(rows[i].program)), rows[i].ended);
+    }
+    topology_unref(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_greatest_difference_is_told),
         cmocka_unit_test(test_servers_are_found),
+        cmocka_unit_test(test_programs_that_have_ended),
     };
     return cmocka_run_group_tests_name("topology change", tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ function readPayload(payload) {
   return {
     anchorMs: Number(payload.readBigInt64LE(0)),
     expiryMs: Number(payload.readBigInt64LE(8)),
+    program: takeString(),
     portal: takeString(),
     learner: takeString(),
     course: takeString(),

@@ -67,6 +67,7 @@ local function read_payload(payload)
   local pointer = ffi.cast(const_bytes, payload)
   local session = {anchor_ms = bytes.get_i64(pointer, 0), expiry_ms = bytes.get_i64(pointer, 8)}
   local at = TIMES_BYTES + SESSION_ID_BYTES + 1
+  session.program, at = take_string(payload, at)
   session.portal, at = take_string(payload, at)
   session.learner, at = take_string(payload, at)
   session.course, at = take_string(payload, at)
