@@ -400,6 +400,15 @@ void catalog_free(struct catalog *catalog)
     free(catalog);
 }
 
+int64_t catalog_closes_ms(const struct catalog *catalog)
+{
+    int64_t closes_ms = INT64_MIN;
+    for (size_t i = 0; i < catalog->n_courses; i++)
+        if (catalog->courses[i].closes_ms > closes_ms)
+            closes_ms = catalog->courses[i].closes_ms;
+    return closes_ms;
+}
+
 const struct lesson *catalog_find_lesson(const struct catalog *catalog, struct slice id)
 {
     return find_entry(&catalog->index->lessons, id);

@@ -64,6 +64,9 @@ struct catalog *catalog_load(const char *path, char **error);
 struct catalog *catalog_parse(const char *name, struct slice text, char **error);
 void catalog_free(struct catalog *catalog);
 
+/* Unix ms at which the last of its courses ends; INT64_MAX where one never does. */
+int64_t catalog_closes_ms(const struct catalog *catalog);
+
 /* NULL when there is none. Borrowed from the catalog. */
 const struct lesson *catalog_find_lesson(const struct catalog *catalog, struct slice id);
 const struct course *catalog_find_course(const struct catalog *catalog, struct slice id);

@@ -111,16 +111,40 @@ static enum check_result check_number(
     return check_setting(redis, &(struct setting){.field = field}, text, seen);
 }
 
-/* The end of what was retired before its horizon, which the holder of the lease writes before it retires it.
- */
-static enum check_result read_early(redisContext *redis, struct redis_condition *seen)
+/* Copies as much of a list of words as fits into OUT, of N bytes. */
+static void copy_words(char *out, size_t n, const char *words)
 {
+    size_t len = strnlen(words, n);
+    if (len == n)
+        while (len > 0 && (len == n || words[len] != ' '))
+            len--;
+    memcpy(out, words, len);
+    out[len] = '\0';
+}
+
+/*
+ * What others have written there: the end of what was retired before its horizon, which the holder of the
+ * lease writes before it retires it; and what `minuted --begin-program` has done and is doing.
+ */
+static enum check_result read_settings(redisContext *redis, struct redis_condition *seen)
+{
+    enum { EARLY, BEGINS, ENDED, CLOSES, FIELDS };
     char error[CLIENT_ERROR_MAX];
-    redisReply *reply = client_words(redis, error, "HGET", KEY_SETTINGS, "early", NULL);
-    bool good = reply != NULL && (reply->type == REDIS_REPLY_NIL || reply_number(reply, &seen->early_minute));
+    redisReply *reply = client_words(
+        redis, error, "HMGET", KEY_SETTINGS, "early", SETTING_BEGINS, SETTING_ENDED, SETTING_CLOSES, NULL);
+    const redisReply *early = reply_at(reply, EARLY);
+    bool whole = reply_at(reply, FIELDS - 1) != NULL;
+    bool good = whole && (early->type == REDIS_REPLY_NIL || reply_number(early, &seen->early_minute));
     if (!good)
-        condition_complain(seen, "does not tell the deployment's setting early: %.180s",
-            reply == NULL ? error : "it is no number");
+        condition_complain(seen, "does not tell the deployment's settings: %.180s",
+            reply == NULL ? error
+            : whole       ? "early is no number"
+                          : "unexpected reply");
+    if (good) {
+        seen->begins = reply_at(reply, BEGINS)->type != REDIS_REPLY_NIL;
+        copy_words(seen->ended, sizeof(seen->ended), reply_text(reply_at(reply, ENDED)));
+        copy_words(seen->closes, sizeof(seen->closes), reply_text(reply_at(reply, CLOSES)));
+    }
     freeReplyObject(reply);
     return good ? CHECK_GOOD : CHECK_PASSING;
 }
@@ -132,6 +156,9 @@ static enum check_result read_early(redisContext *redis, struct redis_condition 
  * The field `dev` is "on" or "off". A daemon with --dev has a clock that can be moved: beside a real one it
  * would raise the floor for everybody, and what honest players send would be too late for good. A Redis that
  * has data but not yet this field becomes what the first daemon to come is.
+ *
+ * While a program is being begun, its daemons wait: what they credited now would be deleted with what is left
+ * of the program before. The daemons of that one see at once that the program is not theirs any more.
  */
 static enum check_result check_settings(
     const struct check_context *context, redisContext *redis, struct redis_condition *seen)
@@ -140,7 +167,7 @@ static enum check_result check_settings(
     static const struct setting deployment = {
         "deployment", "kafka.deployment", "use that name, or another Redis"};
     static const struct setting program = {
-        "program", NULL, "end the old program first, or use another Redis"};
+        "program", NULL, "minuted --begin-program ends the one before; or use another Redis"};
     const struct config *config = context->config;
     enum check_result result = check_setting(redis, &dev, config->dev ? "on" : "off", seen);
     if (result == CHECK_WRONG)
@@ -151,13 +178,18 @@ static enum check_result check_settings(
     if (result == CHECK_GOOD)
         result = check_setting(redis, &deployment, config->kafka.deployment, seen);
     if (result == CHECK_GOOD)
+        result = read_settings(redis, seen);
+    if (result == CHECK_GOOD && context->program != NULL)
         result = check_setting(redis, &program, context->program, seen);
+    if (result == CHECK_GOOD && context->program != NULL && seen->begins) {
+        condition_complain(seen,
+            "is not used before minuted --begin-program has made room for the program %s", context->program);
+        result = CHECK_PASSING;
+    }
     if (result == CHECK_GOOD)
         result = check_number(redis, "redis.partitions", config->redis.partitions, seen);
     if (result == CHECK_GOOD)
         result = check_number(redis, "heartbeats.horizon_ms", config->heartbeats.horizon_ms, seen);
-    if (result == CHECK_GOOD)
-        result = read_early(redis, seen);
     return result;
 }
 
@@ -213,9 +245,9 @@ enum check_result check_server(const struct check_context *context, redisContext
         result = check_functions(redis, context->library, context->log, seen);
     if (result == CHECK_GOOD && holds_settings) {
         result = check_settings(context, redis, seen);
-        seen->settings = result == CHECK_GOOD    ? SETTINGS_OURS
-                         : result == CHECK_WRONG ? SETTINGS_OTHERS
-                                                 : SETTINGS_UNKNOWN;
+        seen->settings = result == CHECK_GOOD                    ? SETTINGS_OURS
+                         : result == CHECK_WRONG || seen->begins ? SETTINGS_OTHERS
+                                                                 : SETTINGS_UNKNOWN;
     }
     if (result == CHECK_GOOD) {
         /* A server that refuses heartbeats for now (it is full, misses its replicas, …) is still used:

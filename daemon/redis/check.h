@@ -18,7 +18,7 @@ struct redis_library;
 /* What is the same for every server. Borrowed. */
 struct check_context {
     const struct config *config;
-    const char *program; /* the catalog's */
+    const char *program; /* the catalog's; NULL: any is right, also one that is only being begun */
     const struct redis_library *library;
     struct clock *clock; /* which the looks keep credible */
     struct log *log;

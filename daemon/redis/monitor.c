@@ -140,7 +140,7 @@ struct monitor *monitor_start(const struct config *config, const char *program,
     struct monitor *m = mem_zalloc(sizeof(*m));
     m->log = log;
     clock_keep(clock, 0, CLOCK_DOUBTED); /* until Redis has told its time */
-    m->program = mem_strdup(program);
+    m->program = program == NULL ? NULL : mem_strdup(program);
     m->survey = survey_new(&(struct check_context){config, m->program, library, clock, log});
     m->state = MONITOR_UNREACHABLE;
     pthread_mutex_init(&m->lock, NULL);
@@ -220,6 +220,11 @@ uint64_t monitor_looks(const struct monitor *m)
 int64_t monitor_history_losses(const struct monitor *m)
 {
     return atomic_load_explicit(&m->history_losses, memory_order_relaxed);
+}
+
+void monitor_set_closes(struct monitor *m, int64_t closes_s)
+{
+    survey_set_closes(m->survey, closes_s);
 }
 
 void monitor_look(struct monitor *m)

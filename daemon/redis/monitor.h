@@ -28,11 +28,18 @@ enum monitor_state {
 
 /*
  * Starts the thread, which also keeps CLOCK credible (base/credible_time.h). PROGRAM, the catalog's, is
- * copied. Borrows the rest until monitor_stop().
+ * copied; NULL: the servers may be used whichever program is theirs, also while one is being begun. Borrows
+ * the rest until monitor_stop().
  */
 struct monitor *monitor_start(const struct config *config, const char *program,
     const struct redis_library *library, struct clock *clock, struct log *log);
 void monitor_stop(struct monitor *m);
+
+/*
+ * When the program closes, in Unix seconds (INT64_MAX: never): it is written into the deployment's settings,
+ * where another daemon may write another time later. To be called for each catalog that was read; any thread.
+ */
+void monitor_set_closes(struct monitor *m, int64_t closes_s);
 
 /*
  * Waits for the first look at the servers, at most TIMEOUT_MS. MESSAGE (at least 512 bytes) gets what is

@@ -16,7 +16,7 @@ static const char *const own_commands[] = {"INFO", "TIME", "CONFIG GET appendfsy
     "FUNCTION LIST LIBRARYNAME x", "FUNCTION LOAD x", "FUNCTION DELETE x", "FCALL x 0", "WAIT 0 1", "PING",
     "GET " PERMISSIONS_KEY, "SET " PERMISSIONS_KEY " x", "HGET " PERMISSIONS_KEY " x",
     "HSET " PERMISSIONS_KEY " x x", "HSETNX " PERMISSIONS_KEY " x x", "HGETALL " PERMISSIONS_KEY,
-    "HDEL " PERMISSIONS_KEY " x", NULL};
+    "HDEL " PERMISSIONS_KEY " x", "HMGET " PERMISSIONS_KEY " x", NULL};
 
 /* What is asked for, and what came of it. */
 struct permissions {

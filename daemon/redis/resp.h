@@ -14,6 +14,11 @@
 /* Hash of what every daemon of a deployment must agree on: partitions, horizon, and whether it runs with
  * --dev. */
 #define KEY_SETTINGS "minuted:settings"
+/* Fields of it that `minuted --begin-program` reads or writes. */
+#define SETTING_PROGRAM "program"
+#define SETTING_CLOSES "program_closes"
+#define SETTING_BEGINS "program_begins"
+#define SETTING_ENDED "programs_ended"
 
 /* The array's header; N_ARGS arguments follow. */
 void resp_begin(struct buf *b, size_t n_args);

@@ -1,6 +1,7 @@
 /* One look at all Redis servers after the other. */
 #include "redis/survey.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,11 @@ struct survey {
     struct libraries libraries;
     struct replicas *replicas;
     struct credible_time time;
-    enum settings_look settings; /* as the settings' holder said last */
-    int64_t early_minute;        /* the same */
+    enum settings_look settings;    /* as the settings' holder said last */
+    int64_t early_minute;           /* the same */
+    char ended[TOPOLOGY_ENDED_MAX]; /* the same, when its settings were this daemon's */
+    _Atomic int64_t closes_s;       /* when the program closes */
+    _Atomic bool tells_closes;      /* that is to be told, whatever others have told */
 };
 
 static void close_connection(struct surveyed *connection)
@@ -205,6 +209,38 @@ static enum check_result judge_settings(
     return CHECK_PASSING;
 }
 
+/*
+ * Writes when the program closes, for whoever ends it with only the next catalog at hand. Once this catalog
+ * was told, others may tell theirs: the one that was read last is the newest, also where it ends earlier.
+ */
+static void tell_closes(struct survey *s, redisContext *holder, const struct redis_condition *seen)
+{
+    char error[CLIENT_ERROR_MAX];
+    char text[24];
+    bool anew = atomic_exchange(&s->tells_closes, false);
+    int64_t closes_s = atomic_load(&s->closes_s);
+    if (closes_s == 0 || (!anew && seen->closes[0] != '\0'))
+        return;
+    snprintf(text, sizeof(text), closes_s == SURVEY_NEVER ? "never" : "%lld", (long long)closes_s);
+    if (strcmp(text, seen->closes) != 0) {
+        redisReply *reply = client_words(holder, error, "HSET", KEY_SETTINGS, SETTING_CLOSES, text, NULL);
+        bool good = reply != NULL;
+        freeReplyObject(reply);
+        if (!good) {
+            atomic_store(&s->tells_closes, true);
+            return;
+        }
+        log_event(s->context.log, LOG_INFO, "program_closes", "program=%s at=%s before=%s",
+            s->context.program, text, seen->closes[0] != '\0' ? seen->closes : "unknown");
+    }
+}
+
+void survey_set_closes(struct survey *s, int64_t closes_s)
+{
+    atomic_store(&s->closes_s, closes_s);
+    atomic_store(&s->tells_closes, true);
+}
+
 /* ---- the look ---- */
 
 static void check_all(struct survey *s, struct survey_findings *out)
@@ -227,6 +263,9 @@ static void check_all(struct survey *s, struct survey_findings *out)
         s->settings = holder->settings;
     if (holder->early_minute > 0)
         s->early_minute = holder->early_minute;
+    if (holder->settings == SETTINGS_OURS)
+        memcpy(s->ended, holder->ended, sizeof(s->ended));
+    memcpy(t->ended, s->ended, sizeof(t->ended));
     for (size_t i = 0; i < t->n_servers; i++) {
         if (results[i] == CHECK_GOOD)
             results[i] = judge_clock(s, holder, &out->servers[i]);
@@ -243,6 +282,9 @@ static void check_all(struct survey *s, struct survey_findings *out)
     redisContext *servers[SERVERS_MAX];
     for (size_t i = 0; i < t->n_servers; i++)
         servers[i] = t->servers[i].usable ? s->connections[i].redis : NULL;
+    redisContext *keeper = servers[topology_server_of_key(t, KEY_SETTINGS)];
+    if (keeper != NULL && s->context.program != NULL)
+        tell_closes(s, keeper, holder);
     libraries_look(&s->libraries, s->context.library, servers, t->n_servers,
         topology_server_of_key(t, KEY_SETTINGS), s->context.log);
     for (size_t i = 0; i < t->n_servers; i++)

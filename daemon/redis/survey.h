@@ -27,5 +27,12 @@ void survey_free(struct survey *s);
 /* Looks once, for as long as the servers take to answer or not to. */
 void survey_look(struct survey *s, struct survey_findings *out);
 
+/*
+ * When the program closes, Unix seconds (SURVEY_NEVER: never), as the catalog says that this daemon read
+ * last. The next looks write it into the deployment's settings. Any thread.
+ */
+#define SURVEY_NEVER INT64_MAX
+void survey_set_closes(struct survey *s, int64_t closes_s);
+
 /* How often a partition was found without what it had held. */
 int64_t survey_history_losses(const struct survey *s);

@@ -62,6 +62,13 @@ static struct slice dev_secret(const struct daemon *d)
     return (struct slice){d->dev_secret, d->options->dev ? DEV_SECRET_BYTES : 0};
 }
 
+/* For whoever ends the program later, with only the next one's catalog at hand. */
+static void tell_closes(struct daemon *d)
+{
+    int64_t closes_ms = catalog_closes_ms(d->policy->catalog);
+    monitor_set_closes(d->monitor, closes_ms == INT64_MAX ? INT64_MAX : closes_ms / 1000);
+}
+
 /* ---- SIGHUP: reloading ---- */
 
 /* The program is a setting of the Redis, which the monitor has compared at the start. */
@@ -73,8 +80,9 @@ static bool is_same_program(const struct daemon *d, const struct policy *policy,
     if (strcmp(now, read) == 0)
         return true;
     buf_printf(&text,
-        "the catalog's program is %s now, this daemon counts for %s: end the old program first, or start "
-        "daemons of the new one on another Redis",
+        "the catalog's program is %s now, this daemon counts for %s: after minuted --begin-program, daemons "
+        "of "
+        "the new one are started in its place",
         read, now);
     buf_append_char(&text, '\0');
     *error = text.data;
@@ -119,6 +127,7 @@ static void on_reload(evutil_socket_t fd, short what, void *ctx)
     workers_set_policy(d->workers, policy);
     policy_unref(d->policy);
     d->policy = policy;
+    tell_closes(d);
     log_event(d->log, LOG_INFO, "reloaded", "program=%s courses=%zu scope=catalog,auth,log.level",
         policy->catalog->program, policy->catalog->n_courses);
 }
@@ -155,6 +164,7 @@ static bool start_monitor(struct daemon *d)
 {
     char message[512];
     d->monitor = monitor_start(d->config, d->policy->catalog->program, &functions_library, &d->clock, d->log);
+    tell_closes(d);
     if (monitor_wait(d->monitor, REDIS_START_MS, message) != MONITOR_WRONG)
         return true;
     log_event(d->log, LOG_ERROR, "start_failed", "error=%s", LOG_QUOTE(message));

@@ -197,10 +197,10 @@ def redis_reply():
             [[b"library_name", b"minuted_0123456789ab", b"engine", b"LUA", b"functions", []]],
             b"on",
             b"default",
+            [None, None, b"spring", b"1677600000"],
             b"training",
             b"2",
             b"86400000",
-            None,
             "OK",
             [b"1673000000", b"5"],
             1,
@@ -241,10 +241,11 @@ def redis_reply():
 
 def token():
     numbers = struct.pack("<2q", 1674187200500, 1674201600500)
-    ids = bytes(range(16)) + numbers + "higher\0c-1\0open-1\0王老师".encode()
-    payload = numbers + bytes(range(16)) + text8("higher") + text8("王老师") + text8("c-1") + text8("open-1")
+    ids = bytes(range(16)) + numbers + "winter\0higher\0c-1\0open-1\0王老师".encode()
+    names = ("winter", "higher", "王老师", "c-1", "open-1")
+    payload = numbers + bytes(range(16)) + b"".join(map(text8, names))
     write("token", "ids", b"\2\x80\1" + ids)
-    write("token", "ids-longest", b"\2\xff\x20" + bytes(32) + b"\0".join([b"p" * 64, b"c" * 64, b"l" * 64, b"x" * 128]))
+    write("token", "ids-longest", b"\2\xff\x20" + bytes(32) + b"\0".join([b"q" * 64, b"p" * 64, b"c" * 64, b"l" * 64, b"x" * 128]))
     write("token", "payload", b"\1\x40\0" + payload)
     write("token", "payload-cut", b"\1\0\0" + payload[:-1])
     write("token", "payload-more", b"\1\0\0" + payload + b"x")

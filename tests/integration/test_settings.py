@@ -59,7 +59,7 @@ def test_another_program_is_refused(new_minuted, redis):
     first = new_minuted(redis).start(NOW_MS)
     other = with_program(new_minuted(redis, name="other"), "autumn")
     assert ("was first used with program = integration, this daemon is configured with autumn: "
-            "end the old program first, or use another Redis") in refusal(other, redis)
+            "minuted --begin-program ends the one before; or use another Redis") in refusal(other, redis)
     assert settings(redis)["program"] == "integration"
     watch(first, "teacher-1")
 
