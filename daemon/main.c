@@ -12,6 +12,7 @@
 #include "identity/policy.h"
 #include "publish/kafka_check.h"
 #include "publish/topics.h"
+#include "run/begin_command.h"
 #include "run/daemon.h"
 #include "run/republish_command.h"
 
@@ -84,6 +85,8 @@ int main(int argc, char **argv)
         status = create_topics(config);
     else if (options.action == ACTION_REPUBLISH)
         status = republish_command(config, &options);
+    else if (options.action == ACTION_BEGIN_PROGRAM)
+        status = begin_command(config, &options);
     else
         status = daemon_run(config, &options);
     config_free(config);

@@ -11,6 +11,7 @@ static const char usage[] =
     "       minuted [--config FILE] [--set KEY=VALUE]... --create-topics\n"
     "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --republish\n"
     "               [--to-new-kafka]\n"
+    "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --begin-program\n"
     "\n"
     "minuted counts the minutes that learners watch. Players send it heartbeats over\n"
     "HTTP, it credits each second once in Redis, and it publishes the sums to Kafka.\n"
@@ -33,6 +34,11 @@ static const char usage[] =
     "      --to-new-kafka     with --republish: the deployment publishes to the Kafka\n"
     "                         cluster and the topics of this configuration from now on;\n"
     "                         daemons that are configured with others stand by\n"
+    "      --begin-program    make room for the program of this catalog: when the one\n"
+    "                         before is over and Kafka has all of it, its totals are\n"
+    "                         deleted from Redis, and daemons of this one begin at 0;\n"
+    "                         otherwise it says why not and changes nothing; if it is\n"
+    "                         interrupted, it must be run again to go on\n"
     "      --dev              run for development, on loopback addresses only: give\n"
     "                         out platform tokens at /dev/token, serve a page at /dev/,\n"
     "                         let /dev/clock move the clock, and allow\n"
@@ -57,7 +63,7 @@ static const char usage[] =
     "  minuted --config /etc/minuted/minuted.yaml --check-config\n"
     "  minuted --config /etc/minuted/minuted.yaml --set log.level=debug\n";
 
-enum { OPT_CHECK = 256, OPT_TOPICS, OPT_REPUBLISH, OPT_NEW_KAFKA, OPT_DEV };
+enum { OPT_CHECK = 256, OPT_TOPICS, OPT_REPUBLISH, OPT_NEW_KAFKA, OPT_BEGIN_PROGRAM, OPT_DEV };
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -66,6 +72,7 @@ static const struct option long_options[] = {
     {"create-topics", no_argument, NULL, OPT_TOPICS},
     {"republish", no_argument, NULL, OPT_REPUBLISH},
     {"to-new-kafka", no_argument, NULL, OPT_NEW_KAFKA},
+    {"begin-program", no_argument, NULL, OPT_BEGIN_PROGRAM},
     {"dev", no_argument, NULL, OPT_DEV},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -117,6 +124,9 @@ void options_parse(int argc, char **argv, struct options *options)
             break;
         case OPT_REPUBLISH:
             options->action = ACTION_REPUBLISH;
+            break;
+        case OPT_BEGIN_PROGRAM:
+            options->action = ACTION_BEGIN_PROGRAM;
             break;
         case OPT_NEW_KAFKA:
             options->to_new_kafka = true;

@@ -15,6 +15,7 @@ enum options_action {
     ACTION_CHECK_CONFIG,
     ACTION_CREATE_TOPICS,
     ACTION_REPUBLISH,
+    ACTION_BEGIN_PROGRAM,
     ACTION_EXIT_GOOD, /* help or version was printed */
     ACTION_EXIT_USAGE /* the problem was printed */
 };

@@ -46,6 +46,7 @@ local SUMS_KEPT = 4096    -- entries of the working memory that outlive a call
 local PORTION = 1000      -- of what Lua can unpack at once
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
 local SETTLED, WAITS = 1, 2 -- flags in the argument of `apply`
+local CLOSED = 4294967295 -- a floor that no minute reaches
 local COUNTS, WHOLE, UNREADABLE = '\0', '\1', '\2' -- how the answer to a run begins
 
 -- Redis 7.0 has no `string`, `struct` and `bit` while a library loads: they are fetched at the first call.
@@ -608,6 +609,58 @@ local function watermark(keys, args)
   return {published, final}
 end
 
+-- Changes what the settings say of programs, if they say what is expected; '' stands for a field that is not there.
+-- KEYS minuted:settings   ARGV program and program_begins as they are, then as they are to be; programs_ended ('': as it is)
+-- -> 1 if they said so
+local function set_program(keys, args)
+  local found = redis.call('HMGET', keys[1], 'program', 'program_begins')
+  if (found[1] or '') ~= args[1] or (found[2] or '') ~= args[2] then return 0 end
+  if args[5] ~= '' then
+    redis.call('HSET', keys[1], 'programs_ended', args[5])
+    redis.call('HDEL', keys[1], 'program_closes') -- the one before's; the new program's daemons say when theirs closes
+  end
+  if args[4] == '' then
+    redis.call('HDEL', keys[1], 'program_begins')
+  else
+    redis.call('HSET', keys[1], 'program_begins', args[4])
+  end
+  redis.call('HSET', keys[1], 'program', args[3])
+  return 1
+end
+
+-- Closes a partition, whose runs `apply` then refuses with FLOOR, until it is opened: also those of a daemon that has not
+-- seen yet that it is no longer asked.
+-- KEYS floor, epoch
+local function close_partition(keys)
+  if not redis.call('HGET', keys[2], 'floor_before') then
+    redis.call('HSET', keys[2], 'floor_before', redis.call('GET', keys[1]) or '')
+    redis.call('SET', keys[1], CLOSED)
+  end
+  return 1
+end
+
+-- Opens a closed partition with the floor that it had.
+-- KEYS floor, epoch   ARGV 1: what the partition holds begins anew, and so does its epoch
+local function open_partition(keys, args)
+  local floor = redis.call('HGET', keys[2], 'floor_before')
+  if not floor then return 0 end
+  if args[1] == '1' then
+    local now = redis.call('TIME')
+    local before = tonumber(redis.call('HGET', keys[2], 'id') or 0)
+    local id = math.max(now[1] * 1000 + math.floor(now[2] / 1000), before + 1)
+    redis.call('DEL', keys[2])
+    redis.call('HSET', keys[2], 'id', string.format('%d', id), 'taken', 0)
+  else
+    redis.call('HDEL', keys[2], 'floor_before')
+  end
+  if floor == '' then
+    redis.call('DEL', keys[1])
+  else
+    redis.call('SET', keys[1], floor)
+  end
+  return 1
+end
+
 local function register(name, callback, flags)
   redis.register_function{function_name = '@LIBRARY@_' .. name, callback = callback, flags = flags}
 end
@@ -620,3 +673,6 @@ register('settle_sums', settle_sums, {'allow-oom'})
 register('retire', retire, {'allow-oom'})
 register('lease', lease, {'allow-oom'})
 register('watermark', watermark, {'allow-oom'})
+register('set_program', set_program, {'allow-oom'})
+register('close_partition', close_partition, {'allow-oom'})
+register('open_partition', open_partition, {'allow-oom'})
