@@ -7,11 +7,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "embedded/compare_sql.h"
+#include "embedded/deletes_sql.h"
 #include "embedded/schema_sql.h"
 #include "embedded/upserts_sql.h"
 
 /* "mntL" in the file's header says that it is a ledger; user_version says which tables it has. */
-enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 3, BUSY_MS = 10000, SQL_MAX = 2048 };
+enum { APPLICATION_ID = 0x6d6e744c, SCHEMA_VERSION = 4, BUSY_MS = 10000, SQL_MAX = 2048 };
 
 static const char write_offset_sql[] =
     "INSERT INTO offsets (topic, kafka_partition, next_offset, missed) VALUES (?1, ?2, ?3, ?4) "
@@ -19,8 +20,10 @@ static const char write_offset_sql[] =
     "next_offset = max(next_offset, excluded.next_offset), missed = missed + excluded.missed";
 static const char write_check_sql[] =
     "UPDATE offsets SET checked = ?3 WHERE topic = ?1 AND kafka_partition = ?2";
+static const char write_tombstone_sql[] =
+    "UPDATE offsets SET tombstone = max(tombstone, ?3) WHERE topic = ?1 AND kafka_partition = ?2";
 static const char read_offset_sql[] =
-    "SELECT next_offset, checked FROM offsets WHERE topic = ?1 AND kafka_partition = ?2";
+    "SELECT next_offset, checked, tombstone FROM offsets WHERE topic = ?1 AND kafka_partition = ?2";
 
 struct database {
     char *path;
@@ -28,9 +31,11 @@ struct database {
     sqlite3 *sqlite;
     struct stream_topics topics;
     sqlite3_stmt *upserts[TOPIC_COUNT];
+    sqlite3_stmt *deletes[TOPIC_COUNT];
     sqlite3_stmt *compares[TOPIC_COUNT];
     sqlite3_stmt *write_offset;
     sqlite3_stmt *write_check;
+    sqlite3_stmt *write_tombstone;
     sqlite3_stmt *read_offset;
 };
 
@@ -172,7 +177,9 @@ struct database *database_open(const char *path, const char *topic_prefix, char 
                  database_begin(db) && check_schema(db, topic_prefix) && name_topics(db, topic_prefix) &&
                  database_commit(db) && execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL") &&
                  prepare_topics(db, upserts_sql, db->upserts) &&
+                 prepare_topics(db, deletes_sql, db->deletes) &&
                  prepare_topics(db, compare_sql, db->compares) &&
+                 prepare(db, write_tombstone_sql, &db->write_tombstone, NULL) &&
                  prepare(db, write_offset_sql, &db->write_offset, NULL) &&
                  prepare(db, write_check_sql, &db->write_check, NULL) &&
                  prepare(db, read_offset_sql, &db->read_offset, NULL);
@@ -189,10 +196,12 @@ void database_close(struct database *db)
         return;
     for (int i = 0; i < TOPIC_COUNT; i++) {
         sqlite3_finalize(db->upserts[i]);
+        sqlite3_finalize(db->deletes[i]);
         sqlite3_finalize(db->compares[i]);
     }
     sqlite3_finalize(db->write_offset);
     sqlite3_finalize(db->write_check);
+    sqlite3_finalize(db->write_tombstone);
     sqlite3_finalize(db->read_offset);
     sqlite3_close(db->sqlite);
     free(db->path);
@@ -264,9 +273,21 @@ static void bind_record(sqlite3_stmt *s, const struct stream_record *r, bool fre
         sqlite3_bind_int64(s, sqlite3_bind_parameter_index(s, numbers[i].name), numbers[i].number);
 }
 
+static bool bury(struct database *db, const struct stream_record *r)
+{
+    bind_record(db->deletes[r->topic], r, true);
+    if (!run(db, db->deletes[r->topic]) || !database_pass(db, r->topic, r->partition, r->offset))
+        return false;
+    bind_place(db, db->write_tombstone, r->topic, r->partition);
+    sqlite3_bind_int64(db->write_tombstone, 3, r->offset);
+    return run(db, db->write_tombstone);
+}
+
 bool database_store(struct database *db, const struct stream_record *r)
 {
     struct database_place place;
+    if (r->tombstone)
+        return bury(db, r);
     if (!database_place(db, r->topic, r->partition, &place))
         return false;
     bind_record(db->upserts[r->topic], r, r->offset >= place.next);
@@ -288,9 +309,10 @@ bool database_place(struct database *db, enum topic topic, int partition, struct
     sqlite3_stmt *s = db->read_offset;
     bind_place(db, s, topic, partition);
     int rc = sqlite3_step(s);
-    *place = (struct database_place){0};
+    *place = (struct database_place){.tombstone = -1};
     if (rc == SQLITE_ROW)
-        *place = (struct database_place){true, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1)};
+        *place = (struct database_place){
+            true, sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1), sqlite3_column_int64(s, 2)};
     bool done = rc == SQLITE_ROW || rc == SQLITE_DONE || complain_sqlite(db);
     sqlite3_reset(s);
     return done;
@@ -318,6 +340,9 @@ bool database_partitions(struct database *db, enum topic topic, int *n)
 bool database_compare(
     struct database *db, const struct stream_record *r, int64_t before, enum database_match *match)
 {
+    struct database_place place;
+    if (!database_place(db, r->topic, r->partition, &place))
+        return false;
     sqlite3_stmt *s = db->compares[r->topic];
     bind_record(s, r, false);
     int rc = sqlite3_step(s);
@@ -328,8 +353,11 @@ bool database_compare(
         bool as_said = sqlite3_column_int(s, 2) != 0;
         if (partition != r->partition || offset < 0 || offset >= before)
             *match = MATCH_UNKNOWN;
-        else if (offset == r->offset && as_said)
+        else if (offset == r->offset && as_said && !r->tombstone)
             *match = MATCH_SAME;
+    } else if (rc == SQLITE_DONE && place.tombstone >= r->offset) {
+        /* A tombstone that was read there or later may have deleted what was read of the key. */
+        *match = r->tombstone ? MATCH_SAME : MATCH_UNKNOWN;
     }
     bool done = rc == SQLITE_ROW || rc == SQLITE_DONE || complain_sqlite(db);
     sqlite3_reset(s);
@@ -366,7 +394,8 @@ bool database_forget_offsets(struct database *db, enum topic topic)
         "learner_lessons", "learner_minutes", "lesson_minutes", "watermarks"};
     char sql[256];
     snprintf(sql, sizeof(sql),
-        "UPDATE offsets SET next_offset = 0, checked = 0 WHERE topic = '%s'; UPDATE %s SET kafka_offset = -1",
+        "UPDATE offsets SET next_offset = 0, checked = 0, tombstone = -1 WHERE topic = '%s'; UPDATE %s SET "
+        "kafka_offset = -1",
         db->topics.names[topic], tables[topic]);
     return execute(db, sql);
 }

@@ -31,7 +31,10 @@ const char *database_topic_name(const struct database *db, enum topic topic);
 bool database_begin(struct database *db) __attribute__((warn_unused_result));
 bool database_commit(struct database *db) __attribute__((warn_unused_result));
 
-/* Stores a record, and that it was read. A record that was read before changes nothing. */
+/*
+ * Stores a record, and that it was read. A record that was read before changes nothing. A tombstone deletes
+ * what there was of its key.
+ */
 bool database_store(struct database *db, const struct stream_record *r) __attribute__((warn_unused_result));
 
 /* Notes that the record at OFFSET was read and cannot be stored. */
@@ -45,8 +48,9 @@ bool database_reach(struct database *db, enum topic topic, int partition, int64_
 /* How far a topic partition was read: all zero for one never read. */
 struct database_place {
     bool known;
-    int64_t next;    /* the offset to go on from */
-    int64_t checked; /* what was read before it is known to be this topic's */
+    int64_t next;      /* the offset to go on from */
+    int64_t checked;   /* what was read before it is known to be this topic's */
+    int64_t tombstone; /* the offset of the last tombstone; -1: none was read */
 };
 
 bool database_place(struct database *db, enum topic topic, int partition, struct database_place *place)
@@ -60,9 +64,9 @@ bool database_check(struct database *db, enum topic topic, int partition, int64_
 bool database_partitions(struct database *db, enum topic topic, int *n) __attribute__((warn_unused_result));
 
 enum database_match {
-    MATCH_SAME,   /* it is the last record that was read of its key */
+    MATCH_SAME,   /* it is the last record that was read of its key, or a tombstone that nothing is left of */
     MATCH_OTHER,  /* no such record was read at its offset */
-    MATCH_UNKNOWN /* the key's last record was in another partition, or not before BEFORE */
+    MATCH_UNKNOWN /* the key's last record was in another partition, or not before BEFORE, or was deleted */
 };
 
 /* Compares R, the newest record that Kafka has before the offset BEFORE, with what the ledger read there. */

@@ -83,6 +83,7 @@ CREATE TABLE offsets (
   next_offset       INTEGER NOT NULL,  -- to go on from
   missed            INTEGER NOT NULL,  -- offsets that Kafka had deleted before they were read
   checked           INTEGER NOT NULL DEFAULT 0,  -- what was read before this offset is known to be this topic's
+  tombstone         INTEGER NOT NULL DEFAULT -1, -- the last offset at which a record without a value was read
   PRIMARY KEY (topic, kafka_partition)
 ) WITHOUT ROWID;
 

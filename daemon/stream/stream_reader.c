@@ -302,6 +302,8 @@ bool stream_reader_decode(const struct stream_reader *r, const rd_kafka_message_
         .partition = message->partition,
         .offset = message->offset};
     arena_reset(arena);
+    if (message->payload == NULL)
+        return stream_record_read_key(key, record);
     if (stream_record_decode(type, value, arena, record) && !stream_record_has_key(record, key))
         record->problem = "its key belongs to another record";
     return record->problem == NULL;

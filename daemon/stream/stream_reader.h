@@ -78,7 +78,8 @@ bool stream_reader_offset_gone(const rd_kafka_message_t *message);
 
 /*
  * A message that is no error as a record, whose strings and lists live in MESSAGE or ARENA, which is emptied
- * first. False with `problem` set as by stream_record_decode(), also when the key is not the record's.
+ * first. One without a value is a tombstone, which says that nothing of its key counts any more. False with
+ * `problem` set as by stream_record_decode(), also when the key is not the record's.
  */
 bool stream_reader_decode(const struct stream_reader *r, const rd_kafka_message_t *message,
     struct arena *arena, struct stream_record *record) __attribute__((warn_unused_result));

@@ -278,8 +278,14 @@ static bool has_good_ids(const struct stream_record *r)
         return false;
     if (r->topic == TOPIC_WATERMARKS)
         return id_valid(r->deployment);
-    return id_valid(r->lesson) && id_valid(r->course) &&
+    return id_valid(r->lesson) && (r->tombstone || id_valid(r->course)) &&
            (r->topic == TOPIC_LESSON_MINUTES || (id_valid(r->portal) && id_name_valid(r->learner)));
+}
+
+static bool has_good_minute(const struct stream_record *r)
+{
+    return r->minute_start >= RECORD_TIME_MIN && r->minute_start < RECORD_TIME_MAX &&
+           r->minute_start % MINUTE_SECONDS == 0;
 }
 
 static bool is_epoch(int64_t epoch)
@@ -346,8 +352,7 @@ static const char *find_problem(const struct stream_record *r, unsigned given)
         return "one of its ids is missing or malformed";
     if (r->topic == TOPIC_WATERMARKS)
         return find_problem_of_watermark(r, given);
-    if (r->minute_start < RECORD_TIME_MIN || r->minute_start >= RECORD_TIME_MAX ||
-        r->minute_start % MINUTE_SECONDS != 0)
+    if (!has_good_minute(r))
         return "it has no valid minute";
     if (r->watched_seconds < 0 || r->learners < 0)
         return "one of its sums is negative";
@@ -379,5 +384,52 @@ bool stream_record_decode(
         r->problem = find_problem(r, given);
     if (given == OF_DEPLOYMENT)
         r->redis_partition = -1;
+    return r->problem == NULL;
+}
+
+/* ---- tombstones ---- */
+
+/* The text before the next '/', which is taken off *REST with it; all of it where there is none. */
+static struct slice take_part(struct slice *rest)
+{
+    const char *slash = rest->len == 0 ? NULL : memchr(rest->ptr, '/', rest->len);
+    struct slice part = {rest->ptr, slash == NULL ? rest->len : (size_t)(slash - rest->ptr)};
+    size_t used = part.len + (slash != NULL);
+    *rest = (struct slice){rest->ptr + used, rest->len - used};
+    return part;
+}
+
+/* -1 for what is no number of at most 11 digits, which every time and partition is. */
+static int64_t read_digits(struct slice text)
+{
+    int64_t number = text.len == 0 || text.len > 11 ? -1 : 0;
+    for (size_t i = 0; i < text.len && number >= 0; i++)
+        number = text.ptr[i] >= '0' && text.ptr[i] <= '9' ? 10 * number + text.ptr[i] - '0' : -1;
+    return number;
+}
+
+bool stream_record_read_key(struct slice key, struct stream_record *r)
+{
+    struct slice rest = key;
+    bool of_minute = r->topic == TOPIC_LEARNER_MINUTES || r->topic == TOPIC_LESSON_MINUTES;
+    r->tombstone = true;
+    r->problem = NULL;
+    if (of_minute)
+        r->minute_start = read_digits(take_part(&rest));
+    r->program = take_part(&rest);
+    if (r->topic == TOPIC_WATERMARKS) {
+        r->deployment = take_part(&rest);
+        r->redis_partition = rest.len > 0 ? read_digits(rest) : -1;
+    } else if (r->topic == TOPIC_LESSON_MINUTES) {
+        r->lesson = rest;
+    } else {
+        r->portal = take_part(&rest);
+        r->lesson = take_part(&rest);
+        r->learner = rest;
+    }
+    /* What a key says is compared with the key, which has one spelling. */
+    if (!has_good_ids(r) || (of_minute && !has_good_minute(r)) ||
+        r->redis_partition >= RECORD_PARTITIONS_MAX || !stream_record_has_key(r, key))
+        r->problem = "it has no value, and its key is not one of this topic";
     return r->problem == NULL;
 }

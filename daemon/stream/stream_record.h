@@ -71,6 +71,7 @@ struct stream_record {
     int64_t final_through;
     struct stream_numbers held_by; /* partitions of Redis, ascending */
     int64_t taken;                 /* from the partition, in its epoch */
+    bool tombstone;                /* what there was of this key is deleted; only what the key says is set */
     const char *problem;           /* why it could not be decoded, a literal */
 };
 
@@ -84,6 +85,12 @@ struct stream_record {
  */
 bool stream_record_decode(struct slice content_type, struct slice value, struct arena *arena,
     struct stream_record *r) __attribute__((warn_unused_result));
+
+/*
+ * Reads the KEY of a record without a value, a tombstone, into *R, whose topic, partition and offset are set
+ * and whose strings live in KEY. False with `problem` set when it is no key of the topic.
+ */
+bool stream_record_read_key(struct slice key, struct stream_record *r) __attribute__((warn_unused_result));
 
 /*
  * Whether KEY is the key that the record's values make. Kafka compacts by key, and consumers upsert by key: a

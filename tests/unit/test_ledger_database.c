@@ -284,6 +284,48 @@ static void test_reading_again_changes_nothing(void **state)
     }
 }
 
+/* ---- tombstones ---- */
+
+static struct stream_record tombstone_of(int64_t offset, struct stream_record r)
+{
+    r.offset = offset;
+    r.tombstone = true;
+    r.course = slice_of("");
+    r.watched_seconds = r.covered_seconds = r.learners = r.published_through = r.final_through = r.epoch =
+        r.taken = 0;
+    r.mask = 0;
+    return r;
+}
+
+/* A tombstone takes what there was of its key, and nothing else. */
+static void test_tombstones(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_record other = lesson_record(1, 11, 9), other_lesson = minute_record(1, 0x1);
+    other.learner = slice_of("t-2");
+    other_lesson.lesson = slice_of("c-2");
+    STORE(f, lesson_record(0, 25, 20), other, minute_record(0, 0x7), other_lesson, sum_record(0, 100, 3),
+        watermark_record(0, 600, 0), partition_record(1, EPOCH, 7));
+    STORE(f, tombstone_of(2, lesson_record(0, 0, 0)), tombstone_of(2, minute_record(0, 0)),
+        tombstone_of(2, sum_record(0, 0, 0)), tombstone_of(2, watermark_record(0, 0, 0)),
+        tombstone_of(3, in_program("z", partition_record(0, 0, 0))));
+    assert_rows(
+        f, "learner_lessons", "y|higher|t-2|c-1|c|" IN_EPOCH "11|9|1672900860|" IN_EPOCH "11|9|0|3|1\n");
+    assert_rows(f, "learner_minutes", "y|higher|t-1|1672900800|c-2|c|1|1|0|3|1\n");
+    assert_rows(f, "lesson_minutes", "");
+    assert_rows(f, "watermarks", "y|d|5|0|0|" IN_EPOCH "7|0|0|" IN_EPOCH "7|0|0|1\n");
+    assert_rows(f, "offsets",
+        "minuted.learner-lessons|3|3|0|0|2\nminuted.learner-minutes|3|3|0|0|2\n"
+        "minuted.lesson-minutes|3|3|0|0|2\nminuted.watermarks|0|4|0|0|3\n");
+    /* What comes after it begins anew, and reading all again ends with the same. */
+    STORE(f, lesson_record(3, 5, 4));
+    struct buf before = dump(f, "learner_lessons");
+    assert_non_null(strstr(before.data, TOTAL IN_EPOCH "5|4|1672900980|" IN_EPOCH "5|4|0|3|3\n"));
+    STORE(f, lesson_record(0, 25, 20), tombstone_of(2, lesson_record(0, 0, 0)), lesson_record(3, 5, 4));
+    assert_rows(f, "learner_lessons", before.data);
+    buf_free(&before);
+}
+
 /* ---- offsets ---- */
 
 static int64_t next_offset(struct fixture *f, enum topic topic, int partition)
@@ -305,12 +347,12 @@ static void test_offsets(void **state)
     assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 43);
     assert_true(database_miss(f->db, TOPIC_LEARNER_LESSONS, 3, 50));
     assert_true(database_miss(f->db, TOPIC_LEARNER_LESSONS, 3, 50));
-    assert_rows(f, "offsets", "minuted.learner-lessons|3|50|7|0\n");
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|50|7|0|-1\n");
     assert_true(database_reach(f->db, TOPIC_LEARNER_LESSONS, 3, 52));
     assert_true(database_reach(f->db, TOPIC_LEARNER_LESSONS, 3, 51)); /* it never falls */
     assert_true(database_check(f->db, TOPIC_LEARNER_LESSONS, 3, 52));
     assert_true(database_check(f->db, TOPIC_LEARNER_MINUTES, 5, 0));
-    assert_rows(f, "offsets", "minuted.learner-lessons|3|52|7|52\nminuted.learner-minutes|5|0|0|0\n");
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|52|7|52|-1\nminuted.learner-minutes|5|0|0|0|-1\n");
 }
 
 static void test_places_known(void **state)
@@ -378,6 +420,23 @@ static void test_compare(void **state)
     assert_int_equal(compare(f, minute_record(4, 0x7)), MATCH_UNKNOWN);
 }
 
+/* What a later tombstone has deleted is no reason to take the topic for another one. */
+static void test_compare_beside_tombstones(void **state)
+{
+    struct fixture *f = *state;
+    struct stream_record total = lesson_record(1, 25, 20), gone = tombstone_of(4, total);
+    STORE(f, total, gone);
+    assert_int_equal(compare(f, total), MATCH_UNKNOWN);
+    assert_int_equal(compare(f, gone), MATCH_SAME);
+    assert_int_equal(compare(f, tombstone_of(5, total)), MATCH_OTHER); /* none was read there */
+    assert_int_equal(compare(f, lesson_record(5, 25, 20)), MATCH_OTHER);
+    STORE(f, lesson_record(5, 7, 6));
+    assert_int_equal(compare(f, lesson_record(5, 7, 6)), MATCH_SAME);
+    assert_int_equal(compare(f, tombstone_of(5, total)), MATCH_OTHER);
+    assert_true(database_forget_offsets(f->db, TOPIC_LEARNER_LESSONS));
+    assert_int_equal(compare(f, in_program("z", total)), MATCH_OTHER);
+}
+
 static void test_cluster(void **state)
 {
     static const char *const ids[] = {"", "first", "second"};
@@ -415,7 +474,7 @@ static void test_topic_prefix(void **state)
         f->db = open_ledger(f->path, prefixes[i]);
         STORE(f, lesson_record(5, 10, 9));
         snprintf(topic, sizeof(topic), "%s.learner-lessons", prefixes[i]);
-        snprintf(text, sizeof(text), "%s|3|6|0|0\n", topic);
+        snprintf(text, sizeof(text), "%s|3|6|0|0|-1\n", topic);
         assert_rows(f, "offsets", text);
         snprintf(text, sizeof(text),
             "was filled from topics with the prefix '%s', not '%s'; read these into a new file", prefixes[i],
@@ -450,7 +509,7 @@ static void test_a_topic_made_anew(void **state)
     assert_true(database_forget_offsets(f->db, TOPIC_LEARNER_LESSONS));
     assert_int_equal(next_offset(f, TOPIC_LEARNER_LESSONS, 3), 0);
     assert_int_equal(next_offset(f, TOPIC_LEARNER_MINUTES, 3), 10);
-    assert_rows(f, "offsets", "minuted.learner-lessons|3|0|2|0\nminuted.learner-minutes|3|10|0|0\n");
+    assert_rows(f, "offsets", "minuted.learner-lessons|3|0|2|0|-1\nminuted.learner-minutes|3|10|0|0|-1\n");
     STORE(f, lesson_record(0, 12, 12)); /* the first of a new topic does not fall */
     assert_rows(f, "learner_lessons", TOTAL IN_EPOCH "25|20|1672901340|" IN_EPOCH "12|12|0|3|0\n");
     STORE(f, lesson_record(1, 11, 12));
@@ -489,8 +548,8 @@ static void test_files_that_are_none(void **state)
         snprintf(text, sizeof(text), "PRAGMA user_version = %d", version);
         run_sql(f->path, text);
         snprintf(text, sizeof(text),
-            "has schema version %d, but this program needs 3; read the topics into a new file", version);
-        for (int writing = 0; version != 3 && writing < 2; writing++)
+            "has schema version %d, but this program needs 4; read the topics into a new file", version);
+        for (int writing = 0; version != 4 && writing < 2; writing++)
             assert_refused(f->path, writing ? "minuted" : NULL, text);
     }
     unlink(f->path);
@@ -533,9 +592,11 @@ int main(void)
         ON_FILE(test_watermarks),
         ON_FILE(test_programs),
         ON_FILE(test_reading_again_changes_nothing),
+        ON_FILE(test_tombstones),
         ON_FILE(test_offsets),
         ON_FILE(test_places_known),
         ON_FILE(test_compare),
+        ON_FILE(test_compare_beside_tombstones),
         ON_FILE(test_cluster),
         ON_FILE(test_topic_prefix),
         ON_FILE(test_one_transaction),

@@ -242,6 +242,56 @@ static void test_keys(void **state)
     arena_free(&arena);
 }
 
+/* A record without a value says by its key what there is no more. */
+static void test_keys_of_tombstones(void **state)
+{
+    enum { ALL = 1 << TOPIC_COUNT };
+    static const struct {
+        const char *key;
+        unsigned topics; /* whose key it is, as bits */
+    } rows[] = {
+        {"y/p/l/t", 1 << TOPIC_LEARNER_LESSONS},
+        {"y/p/l/a/b c/", 1 << TOPIC_LEARNER_LESSONS},
+        {"1672900800/y/p/l/t", 1 << TOPIC_LEARNER_MINUTES | 1 << TOPIC_LEARNER_LESSONS},
+        {"1672900800/y/l", 1 << TOPIC_LESSON_MINUTES},
+        {"1672900801/y/l", 0},
+        {"01672900800/y/l", 0},
+        {"99999999999999999999/y/l", 0},
+        {"y/d", 1 << TOPIC_WATERMARKS},
+        {"y/d/0", 1 << TOPIC_WATERMARKS},
+        {"y/d/255", 1 << TOPIC_WATERMARKS},
+        {"y/d/256", 0},
+        {"y/d/07", 0},
+        {"y/d/", 0},
+        {"y/d/x", 0},
+        {"y", 0},
+        {"", 0},
+        {"/", 0},
+        {"y//l/t", 0},
+        {"y/p/l/", 0},
+        {"y/p/l/\n", 0},
+        {"y z/p/l/t", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (enum topic topic = 0; topic < TOPIC_COUNT; topic++) {
+            struct stream_record r = {.topic = topic};
+            bool good = stream_record_read_key(slice_of(rows[i].key), &r);
+            if (good != ((rows[i].topics & 1U << topic) != 0) || good == (r.problem != NULL))
+                fail_msg("%s of topic %d: %s", rows[i].key, topic, good ? "good" : r.problem);
+            assert_true(r.tombstone);
+        }
+    }
+    struct stream_record r = {.topic = TOPIC_LEARNER_MINUTES};
+    assert_true(stream_record_read_key(slice_of("1672900800/y/p/l/a/b"), &r));
+    assert_true(r.minute_start == 1672900800 && slice_is(r.program, "y") && slice_is(r.portal, "p") &&
+                slice_is(r.lesson, "l") && slice_is(r.learner, "a/b"));
+    r = (struct stream_record){.topic = TOPIC_WATERMARKS};
+    assert_true(stream_record_read_key(slice_of("y/d"), &r));
+    assert_true(slice_is(r.deployment, "d") && r.redis_partition == -1);
+    assert_false(stream_record_read_key((struct slice){NULL, 0}, &r));
+}
+
 static void test_other_bytes(void **state)
 {
     static const struct {
@@ -567,6 +617,7 @@ int main(void)
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_json_of_watermarks),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_keys_of_tombstones),
         cmocka_unit_test(test_other_bytes),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_stretches),
