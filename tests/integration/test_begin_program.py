@@ -99,7 +99,7 @@ def test_one_program_after_another(kafka, redis, winter, spring):
     assert code == 0 and "done: " in output and "daemons of spring begin at 0" in output, output
     assert settings(redis) == {"program": "spring", "programs_ended": "winter"}
     assert Truth(redis.client).totals == {}
-    wait_until(lambda: "program = spring, this daemon is configured with winter" in winter.readyz()[1], "it has seen it")
+    wait_until(lambda: "program = spring, this daemon is configured with winter" in winter.readyz()[1], "it has seen")
     assert Player(winter, "teacher-1").post_once(session.heartbeat(run(95_000, 99_000))).status == 503
     assert progress_once(winter, session.token) == 503
     assert not winter.is_ready()
