@@ -661,6 +661,284 @@ local function open_partition(keys, args)
   return 1
 end
 
+-- What `restore` and `restore_masks` share: the masks of one learner, as the topics have them.
+--   the argument   n_buckets, n_minutes, n_lessons, n_masks; of each minute itself and its bucket; of each lesson three
+--                  numbers; of each mask its minute, its lesson and its two words; numbered from 1
+-- -> where the lessons' numbers begin, where the masks begin, how many, the numbers of lessons and of minutes, the minutes,
+-- and each one's bucket
+local function open_restore(argument)
+  local n_buckets, n_minutes, n_lessons, n_masks, position = unpack_struct('<I4I4I4I4', argument, 1)
+  local minute_of, bucket_of = {}, {}
+  for m = 1, n_minutes do minute_of[m], bucket_of[m], position = unpack_struct('<I4I4', argument, position) end
+  return position, position + 12 * n_lessons, n_masks, n_lessons, n_buckets, minute_of, bucket_of
+end
+
+-- The masks of NAME in N buckets, whose keys stand behind the first FIRST.
+local function read_masks(keys, first, n, name)
+  local values = {}
+  for b = 1, n do
+    values[b] = redis.call('HGET', keys[first + b], name) or FORMAT
+    if not are_masks(values[b]) then refuse_format(byte(values[b], 1), keys[first + b], name) end
+  end
+  return values
+end
+
+-- VALUE with the mask at AT (nil: LESSON has none yet) replaced by the words lo and hi.
+local function put_mask(value, at, lesson, slot, lo, hi)
+  if not at then
+    value = value .. pack('<Bc0', #lesson, lesson) .. ZEROS[10]
+    at = #value - MASKS + 1
+  end
+  local mask = at + slot * 8
+  return sub(value, 1, mask - 1) .. pack('<I4I4', lo, hi) .. sub(value, mask + 8)
+end
+
+-- VALUE without the bits lo and hi of SLOT in the lessons other than LESSON. Calls LOSE with each that has lost some, how
+-- many, and whether it has none of the minute any more.
+local function take_from_others(value, lesson, slot, lo, hi, lose)
+  local pos, size = 2, #value
+  while pos < size do
+    local length = byte(value, pos)
+    local other, at = sub(value, pos + 1, pos + length), pos + 1 + length
+    local own_lo, own_hi = unpack_struct('<I4I4', value, at + slot * 8)
+    local left_lo, left_hi = band(own_lo, bnot(lo)), band(own_hi, bnot(hi))
+    if other ~= lesson and (left_lo ~= own_lo or left_hi ~= own_hi) then
+      value = put_mask(value, at, other, slot, left_lo, left_hi)
+      lose(other, count30(own_lo) + count30(own_hi) - count30(left_lo) - count30(left_hi), left_lo == 0 and left_hi == 0)
+    end
+    pos = at + MASKS
+  end
+  return value
+end
+
+-- Fails unless TOKEN names the process that restores the partition whose epoch hash is KEY. Of two, the younger goes on.
+local function check_rebuilder(key, token)
+  if redis.call('HGET', key, 'rebuilder') ~= token then
+    error(redis.error_reply('REBUILDER ' .. key .. ' is restored by another process'))
+  end
+end
+
+-- Why the partition waits for a way back that the process TOKEN may go; anything else fails.
+local function check_lost(key, token)
+  check_rebuilder(key, token)
+  local lost = redis.call('HGET', key, 'lost')
+  if lost ~= 'empty' and lost ~= 'rolled_back' then
+    error(redis.error_reply('REBUILDER ' .. key .. ' is not to be restored: lost is ' .. tostring(lost)))
+  end
+end
+
+-- Merges what the topics say of one learner into a partition that has lost it.
+-- From the floor on, masks are ORed in, and a second that another lesson has here is taken from it, since of a lost partition
+-- nothing is published; what is new is added to totals and lesson sums. From `kept` to the floor masks are compared only,
+-- since nobody can claim these minutes any more. What was before, and whatever else is to be counted as it is, comes as a
+-- number of seconds. A total never stays below what Kafka has of it. What would count twice in a second call is done only
+-- for a learner who is not in `rebuilt` yet.
+-- KEYS epoch, floor, ld, rebuilt, t, then w of each bucket, then l of each minute
+-- ARGV token, learner, the packed argument (a lesson's numbers: seconds to be added, Kafka's total, last minute), then of
+-- each lesson its id, its course and its covered intervals
+-- -> seconds that are new in masks; taken from other lessons; added to reach Kafka's totals; 1 where the learner is new
+local function restore(keys, args)
+  fetch_libraries()
+  check_lost(keys[1], args[1])
+  local name, argument = args[2], args[3]
+  local first_stored = tonumber(redis.call('GET', keys[2]) or 0)
+  local first_kept = tonumber(redis.call('HGET', keys[1], 'kept') or first_stored)
+  local once = redis.call('SISMEMBER', keys[4], name) == 0
+  local numbers, position, n_masks, n_lessons, n_buckets, minute_of, bucket_of = open_restore(argument)
+  local sums_from = 5 + n_buckets -- keys before those of lesson sums
+  local values = read_masks(keys, 5, n_buckets, name)
+  local lesson_of, course_of, gained, grown, changed = {}, {}, {}, {}, {}
+  for i = 1, n_lessons do
+    lesson_of[i] = args[1 + 3 * i]
+    course_of[lesson_of[i]], gained[lesson_of[i]] = args[2 + 3 * i], 0
+  end
+  local function grow(minute, lesson, seconds, learners)
+    grown[minute] = grown[minute] or {}
+    local sum = grown[minute][lesson] or {0, 0}
+    grown[minute][lesson] = {sum[1] + seconds, sum[2] + learners}
+    gained[lesson] = (gained[lesson] or 0) + seconds
+  end
+  local new, taken, raised = 0, 0, 0
+  for _ = 1, n_masks do
+    local m, i, lo, hi
+    m, i, lo, hi, position = unpack_struct('<I4I4I4I4', argument, position)
+    local minute, lesson, b = minute_of[m], lesson_of[i], bucket_of[m]
+    local slot, stored = minute % 10, minute >= first_stored
+    if stored or once and minute >= first_kept then
+      local at, others_lo, others_hi = find_masks(values[b], lesson, slot)
+      if band(lo, others_lo) ~= 0 or band(hi, others_hi) ~= 0 then
+        changed[b] = true
+        values[b] = take_from_others(values[b], lesson, slot, lo, hi, function(other, seconds, none)
+          taken = taken + seconds
+          grow(m, other, -seconds, none and -1 or 0)
+        end)
+      end
+      local own_lo, own_hi = 0, 0
+      if at then own_lo, own_hi = unpack_struct('<I4I4', values[b], at + slot * 8) end
+      local count = count30(band(lo, bnot(own_lo))) + count30(band(hi, bnot(own_hi)))
+      if count > 0 then
+        new = new + count
+        grow(m, lesson, count, own_lo == 0 and own_hi == 0 and 1 or 0)
+        if stored then
+          changed[b] = true
+          values[b] = put_mask(values[b], at, lesson, slot, bor(own_lo, lo), bor(own_hi, hi))
+        end
+      end
+    end
+  end
+
+  local totals = {} -- fields and values in turn
+  local function read_total(lesson)
+    local value = redis.call('HGET', keys[5], lesson)
+    if value and not is_total(value) then refuse_format(byte(value, 1), keys[5], lesson) end
+    return value
+  end
+  for i = 1, n_lessons do
+    local lesson, intervals = lesson_of[i], args[3 + 3 * i]
+    local whole, kafka, last = unpack_struct('<I4I4I4', argument, numbers + 12 * (i - 1))
+    local value, merged = read_total(lesson), nil
+    local seconds = gained[lesson] + (once and whole or 0)
+    if value then
+      local watched, known_last, length = unpack_struct('<I4I4B', value, 2)
+      seconds, last, merged = watched + seconds, math.max(last, known_last), sub(value, 11 + length)
+      for at = 1, #intervals, 8 do merged = merge_interval(merged, unpack_struct('<I4I4', intervals, at)) end
+    else
+      merged = intervals
+    end
+    raised = raised + math.max(0, kafka - seconds)
+    seconds, gained[lesson] = math.max(seconds, kafka), nil
+    local after = FORMAT .. pack('<I4I4Bc0', seconds, last, #course_of[lesson], course_of[lesson]) .. merged
+    if seconds > 0 and after ~= value then totals[#totals + 1], totals[#totals + 2] = lesson, after end
+  end
+  for lesson, seconds in pairs(gained) do -- what is left are lessons that the topics do not have
+    local value = read_total(lesson)
+    if value then
+      local watched = unpack_struct('<I4', value, 2)
+      totals[#totals + 1] = lesson
+      totals[#totals + 1] = FORMAT .. pack('<I4', math.max(0, watched + seconds)) .. sub(value, 6)
+    end
+  end
+  local sums = {} -- key, field and value in turn
+  for m, lessons_grown in pairs(grown) do
+    for lesson, by in pairs(lessons_grown) do
+      local value = redis.call('HGET', keys[sums_from + m], lesson)
+      local readable = not value or #value >= SUM and byte(value, 1) == FORMAT_BYTE
+      if readable and (value or by[1] > 0) then
+        local sum, learners, published, course = 0, 0, 0, course_of[lesson]
+        if value then
+          sum, learners, published = unpack_struct('<I4I4I4', value, 2)
+          course = course or sub(value, SUM + 1)
+        end
+        sums[#sums + 1], sums[#sums + 2] = keys[sums_from + m], lesson
+        sums[#sums + 1] = FORMAT ..
+          pack('<I4I4I4', math.max(0, sum + by[1]), math.max(0, learners + by[2]), published) .. course
+      end
+    end
+  end
+
+  -- For WAIT; and these are the writes that a key of a wrong type could refuse. All other keys have been read.
+  redis.call('HINCRBY', keys[1], 'waited', 1)
+  for m in pairs(grown) do redis.call('SADD', keys[3], minute_of[m]) end
+  if once then redis.call('SADD', keys[4], name) end
+  for b in pairs(changed) do redis.call('HSET', keys[5 + b], name, values[b]) end
+  for i = 1, #totals, 2 do redis.call('HSET', keys[5], totals[i], totals[i + 1]) end
+  for i = 1, #sums, 3 do redis.call('HSET', sums[i], sums[i + 1], sums[i + 2]) end
+  return {new, taken, raised, once and 1 or 0}
+end
+
+-- A pass over a share of the learners is done: whoever was in it need not be told apart any more.
+-- KEYS epoch, rebuilt   ARGV token, the number of passes, the next one
+-- -> 1
+local function restore_next(keys, args)
+  check_lost(keys[1], args[1])
+  redis.call('UNLINK', keys[2])
+  redis.call('HSET', keys[1], 'slices', args[2], 'slice', args[3])
+  return 1
+end
+
+-- The partition is whole again, and a new epoch begins in the place of the one that Kafka was told of. `rebuilder` stays, so
+-- that whoever has lost the answer may ask again.
+-- KEYS epoch, rebuilt   ARGV token
+-- -> id of the new epoch
+local function restore_end(keys, args)
+  check_rebuilder(keys[1], args[1])
+  local state = redis.call('HMGET', keys[1], 'lost', 'told_id', 'id')
+  if not state[1] then return tonumber(state[3]) end
+  check_lost(keys[1], args[1])
+  local now, before = redis.call('TIME'), math.max(tonumber(state[2] or 0), tonumber(state[3] or 0))
+  local id = math.max(now[1] * 1000 + math.floor(now[2] / 1000), before + 1)
+  redis.call('UNLINK', keys[2])
+  redis.call('HSET', keys[1], 'id', string.format('%d', id), 'taken', 0, 'replaced', state[2] or 0)
+  redis.call('HDEL', keys[1], 'committed', 'lost', 'told_id', 'told_taken', 'slice', 'slices')
+  return id
+end
+
+-- Puts masks back that a wrong floor has freed. Totals still have their seconds. A second that another lesson has stays there.
+-- KEYS epoch, then w of each bucket   ARGV token, learner, the packed argument (a lesson's numbers are not used), then the
+-- id of each lesson
+-- -> seconds that are put back
+local function restore_masks(keys, args)
+  fetch_libraries()
+  check_rebuilder(keys[1], args[1])
+  local name, argument = args[2], args[3]
+  local _, position, n_masks, _, n_buckets, minute_of, bucket_of = open_restore(argument)
+  local values, changed, new = read_masks(keys, 1, n_buckets, name), {}, 0
+  for _ = 1, n_masks do
+    local m, i, lo, hi
+    m, i, lo, hi, position = unpack_struct('<I4I4I4I4', argument, position)
+    local lesson, b, slot = args[3 + i], bucket_of[m], minute_of[m] % 10
+    local at, others_lo, others_hi = find_masks(values[b], lesson, slot)
+    local own_lo, own_hi = 0, 0
+    if at then own_lo, own_hi = unpack_struct('<I4I4', values[b], at + slot * 8) end
+    local new_lo = band(lo, bnot(bor(own_lo, others_lo)))
+    local new_hi = band(hi, bnot(bor(own_hi, others_hi)))
+    if new_lo ~= 0 or new_hi ~= 0 then
+      new = new + count30(new_lo) + count30(new_hi)
+      changed[b], values[b] = true, put_mask(values[b], at, lesson, slot, bor(own_lo, new_lo), bor(own_hi, new_hi))
+    end
+  end
+  redis.call('HINCRBY', keys[1], 'waited', 1)
+  for b in pairs(changed) do redis.call('HSET', keys[1 + b], name, values[b]) end
+  return new
+end
+
+-- Puts lesson sums of a minute back that a wrong floor has freed: all that is published of them here. They may be there still.
+-- KEYS epoch, l   ARGV token, then lesson, seconds, learners and course in turn
+-- -> how many sums were raised
+local function restore_sums(keys, args)
+  fetch_libraries()
+  check_rebuilder(keys[1], args[1])
+  local changed = {}
+  for i = 2, #args, 4 do
+    local sum, learners, published = tonumber(args[i + 1]), tonumber(args[i + 2]), tonumber(args[i + 1])
+    local value = redis.call('HGET', keys[2], args[i])
+    if not value or #value >= SUM and byte(value, 1) == FORMAT_BYTE then
+      local a, b, c = 0, 0, 0
+      if value then a, b, c = unpack_struct('<I4I4I4', value, 2) end
+      local after = FORMAT .. pack('<I4I4I4', math.max(a, sum), math.max(b, learners), math.max(c, published)) .. args[i + 3]
+      if after ~= value then changed[#changed + 1], changed[#changed + 2] = args[i], after end
+    end
+  end
+  redis.call('HINCRBY', keys[1], 'waited', 1)
+  for i = 1, #changed, 2 do redis.call('HSET', keys[2], changed[i], changed[i + 1]) end
+  return #changed / 2
+end
+
+-- Lowers a floor that was a wrong one, unless it is another one by now.
+-- KEYS epoch, floor   ARGV token, the floor as it was, as it is to be
+-- -> the floor
+local function lower_floor(keys, args)
+  check_rebuilder(keys[1], args[1])
+  local lost, floor = redis.call('HGET', keys[1], 'lost'), redis.call('GET', keys[2])
+  if lost then error(redis.error_reply('REBUILDER ' .. keys[1] .. ' is lost: ' .. lost)) end
+  if floor == args[2] then
+    redis.call('SET', keys[2], args[3])
+    floor = args[3]
+  end
+  redis.call('HINCRBY', keys[1], 'waited', 1)
+  return tonumber(floor)
+end
+
 local function register(name, callback, flags)
   redis.register_function{function_name = '@LIBRARY@_' .. name, callback = callback, flags = flags}
 end
@@ -676,3 +954,9 @@ register('watermark', watermark, {'allow-oom'})
 register('set_program', set_program, {'allow-oom'})
 register('close_partition', close_partition, {'allow-oom'})
 register('open_partition', open_partition, {'allow-oom'})
+register('restore', restore, {})
+register('restore_next', restore_next, {'allow-oom'})
+register('restore_end', restore_end, {'allow-oom'})
+register('restore_masks', restore_masks, {})
+register('restore_sums', restore_sums, {})
+register('lower_floor', lower_floor, {'allow-oom'})
