@@ -155,6 +155,15 @@ void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, v
     queue(o, &(struct outbox_request){server, partition, n, take, ctx, done});
 }
 
+void outbox_queue_write(struct outbox *o, int partition, take_reply *take, void *ctx, bool *done)
+{
+    *done = false;
+    if (!outbox_follow(o))
+        return;
+    size_t server = topology_server_of_partition(o->topology, partition);
+    queue(o, &(struct outbox_request){server, NO_PARTITION, 1, take, ctx, done});
+}
+
 /* ---- sending ---- */
 
 /* What is under way on one server. */

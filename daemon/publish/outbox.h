@@ -90,6 +90,12 @@ typedef bool take_reply(void *ctx, size_t index, const redisReply *reply);
 void outbox_queue(struct outbox *o, int partition, size_t n, take_reply *take, void *ctx, bool *done);
 
 /*
+ * The same of one command that writes in any case, so that a barrier behind it needs no other write: the
+ * partition is not taken from.
+ */
+void outbox_queue_write(struct outbox *o, int partition, take_reply *take, void *ctx, bool *done);
+
+/*
  * Sends what is queued, to each server in one go, and waits for the answers. WHAT names the action in the
  * log. BARRIER: what was read is durable at the configured level where *DONE says that all was well, and what
  * was read before over the same connection; each request is a partition's, whose epoch is known then. True

@@ -252,6 +252,27 @@ bool stream_reader_bounds(
     return err == RD_KAFKA_RESP_ERR_NO_ERROR || complain(r, topic, partition, "offsets_unknown", err);
 }
 
+bool stream_reader_offset_at(
+    struct stream_reader *r, enum topic topic, int partition, int64_t time_ms, int64_t *offset)
+{
+    int64_t until_ms = clock_monotonic_ms() + r->answer_ms;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *asked =
+        rd_kafka_topic_partition_list_add(list, r->names.names[topic], partition);
+    rd_kafka_resp_err_t err;
+    for (;;) {
+        asked->offset = time_ms;
+        err = rd_kafka_offsets_for_times(r->kafka, list, remaining_ms(until_ms));
+        err = err == RD_KAFKA_RESP_ERR_NO_ERROR ? asked->err : err;
+        if (!may_pass(err) || clock_monotonic_ms() >= until_ms)
+            break;
+        rd_kafka_poll(r->kafka, LEADER_WAIT_MS);
+    }
+    *offset = asked->offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR || complain(r, topic, partition, "offsets_unknown", err);
+}
+
 bool stream_reader_start(
     struct stream_reader *r, enum topic topic, int partition, int64_t offset, enum stream_queue queue)
 {

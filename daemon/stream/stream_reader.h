@@ -56,6 +56,13 @@ char *stream_reader_cluster(struct stream_reader *r);
 bool stream_reader_bounds(struct stream_reader *r, enum topic topic, int partition, int64_t read,
     int64_t *low, int64_t *end) __attribute__((warn_unused_result));
 
+/*
+ * The offset of the partition's first record whose time is TIME_MS or later, whatever the order of the times;
+ * RD_KAFKA_OFFSET_END where there is none.
+ */
+bool stream_reader_offset_at(struct stream_reader *r, enum topic topic, int partition, int64_t time_ms,
+    int64_t *offset) __attribute__((warn_unused_result));
+
 /* Where a partition's messages go: to be stored, or to be compared with what was stored. */
 enum stream_queue { QUEUE_RECORDS, QUEUE_COMPARED, QUEUE_COUNT };
 

@@ -1,0 +1,487 @@
+/* What the topics say of learners, into Redis. */
+#include "publish/restore.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "credit/mask.h"
+#include "publish/outbox.h"
+#include "redis/reply.h"
+#include "redis/resp.h"
+#include "store/functions.h"
+#include "store/values.h"
+
+enum { BATCH = 128, TRIES = 30, PAUSE_MS = 1000 };
+
+/* ---- where partitions stand ---- */
+
+enum { LOST, KEPT, SLICES, SLICE, STATE_FIELDS };
+static const char *const state_fields[] = {
+    [LOST] = "lost", [KEPT] = "kept", [SLICES] = "slices", [SLICE] = "slice"};
+
+static bool take_state(void *ctx, size_t index, const redisReply *reply)
+{
+    struct restore_state *state = ctx;
+    if (index == 1)
+        return reply->type == REDIS_REPLY_NIL || reply_number(reply, &state->floor);
+    if (!reply_is_array(reply) || reply->elements != STATE_FIELDS)
+        return false;
+    const char *lost = reply_text(reply_at(reply, LOST));
+    bool nothing = reply_at(reply, LOST)->type == REDIS_REPLY_NIL;
+    *state = (struct restore_state){.kept = -1};
+    state->lost = nothing                            ? RESTORE_WHOLE
+                  : strcmp(lost, "empty") == 0       ? RESTORE_EMPTY
+                  : strcmp(lost, "rolled_back") == 0 ? RESTORE_ROLLED_BACK
+                                                     : RESTORE_FOREIGN;
+    (void)!reply_number(reply_at(reply, KEPT), &state->kept);
+    (void)!reply_number(reply_at(reply, SLICES), &state->slices);
+    (void)!reply_number(reply_at(reply, SLICE), &state->slice);
+    return true;
+}
+
+bool restore_read_states(struct outbox *o, struct restore_state states[static PARTITIONS_MAX])
+{
+    bool done[PARTITIONS_MAX];
+    for (int p = 0; p < outbox_partitions(o); p++) {
+        resp_begin(&o->command, 2 + STATE_FIELDS);
+        resp_arg(&o->command, SLICE_LITERAL("HMGET"));
+        resp_key(&o->command, &o->prefixes[p], "epoch");
+        for (int i = 0; i < STATE_FIELDS; i++)
+            resp_arg(&o->command, slice_of(state_fields[i]));
+        resp_begin(&o->command, 2);
+        resp_arg(&o->command, SLICE_LITERAL("GET"));
+        resp_key(&o->command, &o->prefixes[p], "floor");
+        outbox_queue(o, p, 2, take_state, &states[p], &done[p]);
+    }
+    if (!outbox_flush(o, "states", false))
+        return false;
+    for (int p = 0; p < outbox_partitions(o); p++)
+        states[p].kept = states[p].kept < 0 ? states[p].floor : states[p].kept;
+    return true;
+}
+
+static bool take_number(void *ctx, size_t index, const redisReply *reply)
+{
+    (void)index;
+    return reply->type == REDIS_REPLY_NIL || reply_number(reply, ctx);
+}
+
+static bool take_presence(void *ctx, size_t index, const redisReply *reply)
+{
+    bool *present = ctx;
+    (void)index;
+    *present = reply->type == REDIS_REPLY_STRING;
+    return *present || reply->type == REDIS_REPLY_NIL;
+}
+
+static bool read_number(struct outbox *o, const char *key, const char *field, int64_t *number)
+{
+    resp_begin(&o->command, 3);
+    resp_arg(&o->command, SLICE_LITERAL("HGET"));
+    resp_arg(&o->command, slice_of(key));
+    resp_arg(&o->command, slice_of(field));
+    return outbox_call_key(o, key, "deployment", false, take_number, number);
+}
+
+bool restore_read_deployment(struct outbox *o, struct restore_deployment *d)
+{
+    *d = (struct restore_deployment){0};
+    if (!read_number(o, KEY_WATERMARKS, "final_through", &d->final_through) ||
+        !read_number(o, KEY_SETTINGS, "early", &d->early_minute))
+        return false;
+    resp_begin(&o->command, 2);
+    resp_arg(&o->command, SLICE_LITERAL("GET"));
+    resp_arg(&o->command, SLICE_LITERAL(KEY_PUBLISHER));
+    return outbox_call_key(o, KEY_PUBLISHER, "deployment", false, take_presence, &d->published);
+}
+
+/* ---- calls ---- */
+
+void restore_free(struct restore *r)
+{
+    arena_free(&r->arena);
+}
+
+/* One call of a function that answers with integers. */
+struct restore_call {
+    struct restore *restore;
+    int64_t answers[4];
+    size_t n_answers;
+    bool unreadable; /* a value of the learner's cannot be read, which no other try would change */
+    bool done;
+};
+
+/* Errors that another try would not change. False where it might. */
+static bool take_error(struct restore_call *call, const redisReply *reply)
+{
+    struct restore *r = call->restore;
+    if (reply_is_error_code(reply, "FORMAT") || reply_is_error_code(reply, "WRONGTYPE") ||
+        strstr(reply->str, "WRONGTYPE") != NULL)
+        call->unreadable = true;
+    else if (reply_is_error_code(reply, "REBUILDER"))
+        snprintf(
+            r->why, sizeof(r->why), "another process has taken over: %s", reply->str + strlen("REBUILDER "));
+    else if (reply_is_error_code(reply, "OOM"))
+        snprintf(r->why, sizeof(r->why),
+            "Redis is full: give it more memory (maxmemory), and run this again; it goes on where it was");
+    else
+        return false;
+    return true;
+}
+
+static bool take_integers(void *ctx, size_t index, const redisReply *reply)
+{
+    struct restore_call *call = ctx;
+    (void)index;
+    if (reply_is_error(reply))
+        return take_error(call, reply);
+    if (call->n_answers == 1)
+        return reply_integer(reply, &call->answers[0]);
+    for (size_t i = 0; i < call->n_answers; i++)
+        if (!reply_integer(reply_at(reply, i), &call->answers[i]))
+            return false;
+    return true;
+}
+
+static bool go_on_always(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+/*
+ * Makes the calls that QUEUE queues, N of them, until each is done. Those that were done and not told, since
+ * a server was lost on the way, are made again: so each must change nothing the second time.
+ */
+static bool make_calls(struct restore *r, struct restore_call *calls, size_t n,
+    void (*queue)(void *ctx, size_t i), restore_go_on *go_on, void *ctx, void *go_on_ctx)
+{
+    for (int tries = 0; tries < TRIES; tries++) {
+        bool done = true;
+        for (size_t i = 0; i < n; i++)
+            if (!calls[i].done)
+                queue(ctx, i);
+        (void)outbox_flush(r->outbox, "restore", true);
+        for (size_t i = 0; i < n; i++)
+            done = done && calls[i].done;
+        if (r->why[0] != '\0' || done)
+            return r->why[0] == '\0';
+        if (!go_on(go_on_ctx))
+            return false;
+        nanosleep(&(struct timespec){PAUSE_MS / 1000, 0}, NULL);
+    }
+    snprintf(r->why, sizeof(r->why), "Redis does not take it; run this again: it goes on where it was");
+    return false;
+}
+
+/* ---- a partition ---- */
+
+/* A call without anything but a partition's keys and numbers. */
+struct partition_call {
+    struct restore *restore;
+    struct restore_call call;
+    int partition;
+    const char *function; /* NULL: HSET of the fence */
+    const char *second_key;
+    int64_t numbers[2];
+    size_t n_numbers;
+};
+
+static void queue_partition_call(void *ctx, size_t i)
+{
+    struct partition_call *c = ctx;
+    struct outbox *o = c->restore->outbox;
+    struct buf *b = &o->command;
+    (void)i;
+    if (c->function != NULL) {
+        resp_fcall(b, c->function, 2, 3 + c->n_numbers);
+        resp_key(b, &o->prefixes[c->partition], "epoch");
+        resp_key(b, &o->prefixes[c->partition], c->second_key);
+        resp_arg(b, slice_of(c->restore->token));
+        for (size_t k = 0; k < c->n_numbers; k++)
+            resp_int(b, c->numbers[k]);
+    } else {
+        resp_begin(b, 4 + 2 * c->n_numbers);
+        resp_arg(b, SLICE_LITERAL("HSET"));
+        resp_key(b, &o->prefixes[c->partition], "epoch");
+        resp_arg(b, SLICE_LITERAL("rebuilder"));
+        resp_arg(b, slice_of(c->restore->token));
+        for (size_t k = 0; k < c->n_numbers; k++) {
+            resp_arg(b, slice_of(state_fields[SLICES + k]));
+            resp_int(b, c->numbers[k]);
+        }
+    }
+    outbox_queue_write(o, c->partition, take_integers, &c->call, &c->call.done);
+}
+
+static bool call_partition(struct partition_call *c)
+{
+    c->call = (struct restore_call){.restore = c->restore, .n_answers = 1};
+    bool good = make_calls(c->restore, &c->call, 1, queue_partition_call, go_on_always, c, NULL);
+    if (good && c->call.unreadable) {
+        snprintf(
+            c->restore->why, sizeof(c->restore->why), "keys of partition %d cannot be read", c->partition);
+        return false;
+    }
+    return good;
+}
+
+bool restore_claim(struct restore *r, int partition, int64_t slices, int64_t slice)
+{
+    return call_partition(&(struct partition_call){
+        .restore = r, .partition = partition, .numbers = {slices, slice}, .n_numbers = slices > 0 ? 2 : 0});
+}
+
+bool restore_next(struct restore *r, int partition, int64_t slices, int64_t slice)
+{
+    return call_partition(&(struct partition_call){.restore = r,
+        .partition = partition,
+        .function = STORE_FUNCTION("restore_next"),
+        .second_key = "rebuilt",
+        .numbers = {slices, slice},
+        .n_numbers = 2});
+}
+
+bool restore_end(struct restore *r, int partition, int64_t *epoch)
+{
+    struct partition_call c = {.restore = r,
+        .partition = partition,
+        .function = STORE_FUNCTION("restore_end"),
+        .second_key = "rebuilt"};
+    bool good = call_partition(&c);
+    *epoch = c.call.answers[0];
+    return good;
+}
+
+bool restore_lower_floor(struct restore *r, int partition, int64_t from, int64_t to, int64_t *floor)
+{
+    struct partition_call c = {.restore = r,
+        .partition = partition,
+        .function = STORE_FUNCTION("lower_floor"),
+        .second_key = "floor",
+        .numbers = {from, to},
+        .n_numbers = 2};
+    bool good = call_partition(&c);
+    *floor = c.call.answers[0];
+    return good;
+}
+
+/* ---- learners ---- */
+
+enum { NEW, TAKEN, RAISED, FIRST_TIME, ANSWERS };
+
+/* A learner's call. */
+struct learner_call {
+    const struct recall_learner *learner;
+    struct recall_summary summary;
+    int64_t older; /* seconds without evidence */
+};
+
+struct batch {
+    struct restore *restore;
+    const struct recall *evidence;
+    const struct restore_state *states;
+    bool floor;
+    struct learner_call learners[BATCH];
+    struct restore_call calls[BATCH];
+    size_t n;
+};
+
+static int64_t older_seconds(const struct recall_sum *sum)
+{
+    int64_t total = sum->total == NULL ? 0 : sum->total->watched_seconds;
+    return total > (int64_t)sum->seconds ? total - (int64_t)sum->seconds : 0;
+}
+
+/*
+ * The packed argument of `restore` and `restore_masks`. Masks are in the order of their minutes. MINUTES and
+ * BUCKETS get what the masks are of.
+ */
+static void pack_masks(struct buf *packed, const struct learner_call *c, bool empty,
+    struct outbox_minutes *minutes, struct outbox_minutes *buckets)
+{
+    const struct recall_summary *s = &c->summary;
+    struct buf masks = {0};
+    struct buf of_minutes = {0};
+    minutes->n = buckets->n = 0;
+    for (size_t i = 0; i < s->n_masks; i++) {
+        const struct recall_mask *m = &s->masks[i];
+        size_t lesson = 0;
+        while (s->sums[lesson].lesson != m->lesson)
+            lesson++;
+        int64_t bucket = m->minute / BUCKET_MINUTES;
+        if (buckets->n == 0 || buckets->minutes[buckets->n - 1] != bucket)
+            buckets->minutes[buckets->n++] = bucket;
+        if (minutes->n == 0 || minutes->minutes[minutes->n - 1] != m->minute) {
+            minutes->minutes[minutes->n++] = m->minute;
+            buf_append_u32(&of_minutes, m->minute);
+            buf_append_u32(&of_minutes, (uint32_t)buckets->n);
+        }
+        buf_append_u32(&masks, (uint32_t)minutes->n);
+        buf_append_u32(&masks, (uint32_t)(lesson + 1));
+        buf_append_u32(&masks, (uint32_t)(m->mask & VALUE_HALF_MASK));
+        buf_append_u32(&masks, (uint32_t)(m->mask >> VALUE_HALF_BITS));
+    }
+    buf_append_u32(packed, (uint32_t)buckets->n);
+    buf_append_u32(packed, (uint32_t)minutes->n);
+    buf_append_u32(packed, (uint32_t)s->n_sums);
+    buf_append_u32(packed, (uint32_t)s->n_masks);
+    if (of_minutes.len > 0)
+        buf_append_slice(packed, buf_slice(&of_minutes));
+    for (size_t i = 0; i < s->n_sums; i++) {
+        const struct recall_sum *sum = &s->sums[i];
+        uint32_t last = sum->total == NULL ? 0 : sum->total->last_minute;
+        buf_append_u32(packed, empty ? (uint32_t)(sum->before + (uint64_t)older_seconds(sum)) : 0);
+        buf_append_u32(packed, sum->total == NULL ? 0 : sum->total->watched_seconds);
+        buf_append_u32(packed, sum->last_minute > last ? sum->last_minute : last);
+    }
+    if (masks.len > 0)
+        buf_append_slice(packed, buf_slice(&masks));
+    buf_free(&masks);
+    buf_free(&of_minutes);
+}
+
+static void queue_learner(void *ctx, size_t i)
+{
+    struct batch *batch = ctx;
+    const struct learner_call *c = &batch->learners[i];
+    const struct recall_summary *s = &c->summary;
+    struct outbox *o = batch->restore->outbox;
+    const struct key_prefix *prefix = &o->prefixes[c->learner->partition];
+    bool empty = batch->states[c->learner->partition].lost == RESTORE_EMPTY;
+    struct buf packed = {0};
+    struct buf *b = &o->command;
+    struct outbox_minutes minutes = {
+        arena_alloc(&batch->restore->arena, (s->n_masks + 1) * sizeof(*minutes.minutes)), 0};
+    struct outbox_minutes buckets = {
+        arena_alloc(&batch->restore->arena, (s->n_masks + 1) * sizeof(*buckets.minutes)), 0};
+    pack_masks(&packed, c, empty, &minutes, &buckets);
+    if (batch->floor) {
+        resp_fcall(b, STORE_FUNCTION("restore_masks"), 1 + buckets.n, 1 + buckets.n + 3 + s->n_sums);
+        resp_key(b, prefix, "epoch");
+    } else {
+        size_t keys = 5 + buckets.n + minutes.n;
+        resp_fcall(b, STORE_FUNCTION("restore"), keys, keys + 3 + 3 * s->n_sums);
+        resp_key(b, prefix, "epoch");
+        resp_key(b, prefix, "floor");
+        resp_key(b, prefix, "ld");
+        resp_key(b, prefix, "rebuilt");
+        resp_key_totals(b, prefix, c->learner->portal, c->learner->learner);
+    }
+    for (size_t k = 0; k < buckets.n; k++)
+        resp_key_number(b, prefix, "w", buckets.minutes[k]);
+    for (size_t k = 0; !batch->floor && k < minutes.n; k++)
+        resp_key_number(b, prefix, "l", minutes.minutes[k]);
+    resp_arg(b, slice_of(batch->restore->token));
+    resp_learner(b, c->learner->portal, c->learner->learner);
+    resp_arg(b, buf_slice(&packed));
+    for (size_t k = 0; k < s->n_sums; k++) {
+        const struct recall_lesson *lesson = recall_lesson(batch->evidence, s->sums[k].lesson);
+        resp_arg(b, lesson->id);
+        if (batch->floor)
+            continue;
+        resp_arg(b, lesson->course);
+        resp_arg(b, s->sums[k].total == NULL ? SLICE_LITERAL("") : s->sums[k].total->covered);
+    }
+    buf_free(&packed);
+    outbox_queue_write(o, c->learner->partition, take_integers, &batch->calls[i], &batch->calls[i].done);
+}
+
+/* Masks from the floor on are whole where only a floor was wrong. */
+static void leave_masks_from(struct recall_summary *s, int64_t floor)
+{
+    while (s->n_masks > 0 && s->masks[s->n_masks - 1].minute >= floor)
+        s->n_masks--;
+}
+
+static bool add_learner(struct batch *batch, const struct recall_learner *l)
+{
+    const struct restore_state *state = &batch->states[l->partition];
+    struct learner_call *c = &batch->learners[batch->n];
+    *c = (struct learner_call){
+        .learner = l, .summary = recall_sum_up(l, batch->floor ? 0 : state->kept, &batch->restore->arena)};
+    for (size_t i = 0; i < c->summary.n_sums && state->lost == RESTORE_EMPTY; i++)
+        c->older += older_seconds(&c->summary.sums[i]);
+    if (batch->floor)
+        leave_masks_from(&c->summary, state->floor);
+    batch->calls[batch->n] =
+        (struct restore_call){.restore = batch->restore, .n_answers = batch->floor ? 1 : ANSWERS};
+    return batch->floor ? c->summary.n_masks > 0 : c->summary.n_sums > 0;
+}
+
+static void count_learner(struct restore *r, const struct learner_call *c, const struct restore_call *call)
+{
+    r->learners++;
+    if (call->unreadable) {
+        r->left_out++;
+        fprintf(stderr,
+            "minuted: %.*s/%.*s cannot be restored: what Redis has of this learner cannot be read\n",
+            SLICE_ARG(c->learner->portal), SLICE_ARG(c->learner->learner));
+        return;
+    }
+    r->new_seconds += call->answers[NEW];
+    r->taken_seconds += call->answers[TAKEN];
+    r->raised_seconds += call->answers[RAISED];
+    if (call->answers[FIRST_TIME] == 1) {
+        r->older_seconds += c->older;
+        r->older_learners += c->older > 0;
+    }
+}
+
+bool restore_learners(struct restore *r, const struct recall *e, size_t first, size_t n,
+    const struct restore_state *states, bool floor, restore_go_on *go_on, void *ctx)
+{
+    struct batch batch = {.restore = r, .evidence = e, .states = states, .floor = floor};
+    for (size_t i = 0; i < n;) {
+        arena_reset(&r->arena);
+        for (batch.n = 0; i < n && batch.n < BATCH; i++)
+            batch.n += add_learner(&batch, recall_learner(e, first + i));
+        if (batch.n > 0 && !make_calls(r, batch.calls, batch.n, queue_learner, go_on, &batch, ctx))
+            return false;
+        for (size_t k = 0; k < batch.n; k++)
+            count_learner(r, &batch.learners[k], &batch.calls[k]);
+        if (!go_on(ctx))
+            return false;
+    }
+    return true;
+}
+
+/* ---- lesson sums ---- */
+
+struct sums_call {
+    struct restore *restore;
+    struct restore_call call;
+    const struct restore_sum *sums;
+    size_t n;
+};
+
+static void queue_sums(void *ctx, size_t i)
+{
+    struct sums_call *c = ctx;
+    struct outbox *o = c->restore->outbox;
+    struct buf *b = &o->command;
+    (void)i;
+    resp_fcall(b, STORE_FUNCTION("restore_sums"), 2, 3 + 4 * c->n);
+    resp_key(b, &o->prefixes[c->sums->partition], "epoch");
+    resp_key_number(b, &o->prefixes[c->sums->partition], "l", c->sums->minute);
+    resp_arg(b, slice_of(c->restore->token));
+    for (size_t k = 0; k < c->n; k++) {
+        resp_arg(b, c->sums[k].lesson);
+        resp_int(b, c->sums[k].seconds);
+        resp_int(b, c->sums[k].learners);
+        resp_arg(b, c->sums[k].course);
+    }
+    outbox_queue_write(o, c->sums->partition, take_integers, &c->call, &c->call.done);
+}
+
+bool restore_sums(
+    struct restore *r, const struct restore_sum *sums, size_t n, restore_go_on *go_on, void *ctx)
+{
+    struct sums_call c = {.restore = r, .call = {.restore = r, .n_answers = 1}, .sums = sums, .n = n};
+    return make_calls(r, &c.call, 1, queue_sums, go_on, &c, ctx);
+}
