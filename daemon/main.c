@@ -14,6 +14,8 @@
 #include "publish/topics.h"
 #include "run/begin_command.h"
 #include "run/daemon.h"
+#include "run/lower_floor_command.h"
+#include "run/rebuild_command.h"
 #include "run/republish_command.h"
 
 static int fail(char *error)
@@ -87,6 +89,10 @@ int main(int argc, char **argv)
         status = republish_command(config, &options);
     else if (options.action == ACTION_BEGIN_PROGRAM)
         status = begin_command(config, &options);
+    else if (options.action == ACTION_REBUILD)
+        status = rebuild_command(config, &options);
+    else if (options.action == ACTION_LOWER_FLOOR)
+        status = lower_floor_command(config, &options);
     else
         status = daemon_run(config, &options);
     config_free(config);

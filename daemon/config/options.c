@@ -12,6 +12,8 @@ static const char usage[] =
     "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --republish\n"
     "               [--to-new-kafka]\n"
     "       minuted [--config FILE] [--set KEY=VALUE]... [--dev] --begin-program\n"
+    "       minuted [--config FILE] [--set KEY=VALUE]... --rebuild\n"
+    "       minuted [--config FILE] [--set KEY=VALUE]... --lower-floor\n"
     "\n"
     "minuted counts the minutes that learners watch. Players send it heartbeats over\n"
     "HTTP, it credits each second once in Redis, and it publishes the sums to Kafka.\n"
@@ -39,6 +41,13 @@ static const char usage[] =
     "                         deleted from Redis, and daemons of this one begin at 0;\n"
     "                         otherwise it says why not and changes nothing; if it is\n"
     "                         interrupted, it must be run again to go on\n"
+    "      --rebuild          for a Redis that has lost what it held, which the daemon\n"
+    "                         that publishes has noticed: put back what the topics have\n"
+    "                         of it. Heartbeats go on. It shows its progress; if it is\n"
+    "                         interrupted, run it again, and it goes on where it was\n"
+    "      --lower-floor      for minutes that a wrong clock has closed: let them be\n"
+    "                         claimed again, as far back as heartbeats.horizon, after\n"
+    "                         their evidence was put back from the topics\n"
     "      --dev              run for development, on loopback addresses only: give\n"
     "                         out platform tokens at /dev/token, serve a page at /dev/,\n"
     "                         let /dev/clock move the clock, and allow\n"
@@ -63,7 +72,16 @@ static const char usage[] =
     "  minuted --config /etc/minuted/minuted.yaml --check-config\n"
     "  minuted --config /etc/minuted/minuted.yaml --set log.level=debug\n";
 
-enum { OPT_CHECK = 256, OPT_TOPICS, OPT_REPUBLISH, OPT_NEW_KAFKA, OPT_BEGIN_PROGRAM, OPT_DEV };
+enum {
+    OPT_CHECK = 256,
+    OPT_TOPICS,
+    OPT_REPUBLISH,
+    OPT_NEW_KAFKA,
+    OPT_BEGIN_PROGRAM,
+    OPT_REBUILD,
+    OPT_LOWER_FLOOR,
+    OPT_DEV
+};
 
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -73,6 +91,8 @@ static const struct option long_options[] = {
     {"republish", no_argument, NULL, OPT_REPUBLISH},
     {"to-new-kafka", no_argument, NULL, OPT_NEW_KAFKA},
     {"begin-program", no_argument, NULL, OPT_BEGIN_PROGRAM},
+    {"rebuild", no_argument, NULL, OPT_REBUILD},
+    {"lower-floor", no_argument, NULL, OPT_LOWER_FLOOR},
     {"dev", no_argument, NULL, OPT_DEV},
     {"version", no_argument, NULL, 'V'},
     {"help", no_argument, NULL, 'h'},
@@ -130,6 +150,12 @@ void options_parse(int argc, char **argv, struct options *options)
             break;
         case OPT_NEW_KAFKA:
             options->to_new_kafka = true;
+            break;
+        case OPT_REBUILD:
+            options->action = ACTION_REBUILD;
+            break;
+        case OPT_LOWER_FLOOR:
+            options->action = ACTION_LOWER_FLOOR;
             break;
         case OPT_DEV:
             options->dev = true;

@@ -16,6 +16,8 @@ enum options_action {
     ACTION_CREATE_TOPICS,
     ACTION_REPUBLISH,
     ACTION_BEGIN_PROGRAM,
+    ACTION_REBUILD,
+    ACTION_LOWER_FLOOR,
     ACTION_EXIT_GOOD, /* help or version was printed */
     ACTION_EXIT_USAGE /* the problem was printed */
 };

@@ -3,13 +3,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/exit_status.h"
-#include "base/log.h"
 #include "config/config.h"
 #include "config/options.h"
 #include "credit/mask.h"
@@ -18,25 +16,14 @@
 #include "publish/outbox.h"
 #include "publish/producer.h"
 #include "publish/republish.h"
-#include "redis/monitor.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
-#include "store/functions.h"
+#include "run/way_back.h"
 
 enum {
-    REDIS_START_MS = 5000,
     LOOK_EVERY_MS = 500,
     STEP_MS = 1000,
     ALONE_MS = 12000 /* longer than a lease lasts */
-};
-
-/* Borrowed. */
-struct republish_call {
-    const struct config *config;
-    struct clock *clock;
-    struct policy *policy;
-    struct outbox *outbox;
-    struct log *log;
 };
 
 /* The fields of `minuted:republish`; those of the walk come last. */
@@ -177,11 +164,11 @@ static int renew(void *ctx)
 }
 
 /* Makes the Kafka of this configuration the deployment's. False after an error was printed. */
-static bool move_destination(const struct republish_call *c)
+static bool move_destination(struct way_back *w)
 {
-    const struct config *config = c->config;
-    struct producer *producer = producer_new(config, c->policy->catalog->program, c->clock,
-        config->kafka.brokers, (struct producer_caller){renew, NULL}, c->log);
+    const struct config *config = w->config;
+    struct producer *producer = producer_new(config, w->policy->catalog->program, &w->clock,
+        config->kafka.brokers, (struct producer_caller){renew, NULL}, w->log);
     bool good = strcmp(config->kafka.brokers, "embedded") != 0 && producer_reach(producer) == PRODUCER_DONE;
     struct destination to = {config->kafka.topic_prefix, good ? producer_cluster(producer) : ""};
     if (strcmp(config->kafka.brokers, "embedded") == 0) {
@@ -191,7 +178,7 @@ static bool move_destination(const struct republish_call *c)
     } else if (to.cluster[0] == '\0') {
         good = false;
         fprintf(stderr, "minuted: kafka.brokers %s: the cluster tells no id\n", config->kafka.brokers);
-    } else if (!destination_move(c->outbox, &to)) {
+    } else if (!destination_move(w->outbox, &to)) {
         good = false;
         fputs("minuted: Redis did not take the new Kafka\n", stderr);
     } else {
@@ -204,47 +191,27 @@ static bool move_destination(const struct republish_call *c)
 
 /* ---- the command ---- */
 
-static int run(const struct republish_call *c, bool to_new_kafka)
+static int run(struct way_back *w, bool to_new_kafka)
 {
     struct state state = {.published_by_somebody = false};
     /* First the Kafka, then the request: the other way round it might be done for the old one. */
-    if (to_new_kafka && !move_destination(c))
+    if (to_new_kafka && !move_destination(w))
         return EXIT_FAILED;
-    if (!ask(c->outbox, to_new_kafka, &state)) {
+    if (!ask(w->outbox, to_new_kafka, &state)) {
         fputs("minuted: Redis did not take the request\n", stderr);
         return EXIT_FAILED;
     }
-    tell_horizon(c->config);
+    tell_horizon(w->config);
     fflush(stdout);
-    return wait_done(c->outbox, state.numbers[ASKED]);
+    return wait_done(w->outbox, state.numbers[ASKED]);
 }
 
 int republish_command(const struct config *config, const struct options *options)
 {
-    static const char stand_in[32]; /* with --dev; nothing is signed here */
-    char message[512];
-    char *error = NULL;
-    struct clock clock = {0};
-    struct republish_call c = {.config = config, .clock = &clock, .log = log_new(LOG_WARN)};
+    struct way_back w;
     int status = EXIT_FAILED;
-    c.policy = policy_load(config, (struct slice){stand_in, options->dev ? sizeof(stand_in) : 0}, &error);
-    if (c.policy == NULL) {
-        fprintf(stderr, "minuted: %s\n", error);
-        free(error);
-        log_free(c.log);
-        return status;
-    }
-    struct monitor *monitor =
-        monitor_start(config, c.policy->catalog->program, &functions_library, &clock, c.log);
-    if (monitor_wait(monitor, REDIS_START_MS, message) == MONITOR_READY) {
-        c.outbox = outbox_new(config, monitor, c.log);
-        status = run(&c, options->to_new_kafka);
-        outbox_free(c.outbox);
-    } else {
-        fprintf(stderr, "minuted: %s\n", message);
-    }
-    monitor_stop(monitor);
-    policy_unref(c.policy);
-    log_free(c.log);
+    if (way_back_open(&w, config, options))
+        status = run(&w, options->to_new_kafka);
+    way_back_close(&w);
     return status;
 }

@@ -1,0 +1,270 @@
+/*
+ * minuted --lower-floor
+ *
+ *     which floors are wrong -> the fence of each -> [ a pass over the evidence since the horizon -> each
+ *     learner's masks into Redis ] -> lesson sums -> the floors
+ *
+ * Nothing is claimed below a wrong floor, so what was put back stays as it is until the floor is lowered.
+ */
+#include "run/lower_floor_command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/exit_status.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "credit/mask.h"
+#include "identity/policy.h"
+#include "publish/outbox.h"
+#include "publish/recall.h"
+#include "publish/restore.h"
+#include "run/way_back.h"
+#include "store/apply.h"
+
+enum { TELL_EVERY_MS = 1000, LEARNERS_AT_ONCE = 1024 };
+
+#define MEMORY (INT64_C(1) << 30) /* of the evidence of one pass, as a rule */
+
+/* The sums of a partition's minute. */
+struct minute_sums {
+    struct restore_sum *items;
+    uint32_t *lessons; /* of each; their places among the evidence's lessons */
+    size_t n;
+};
+
+struct lowering {
+    struct way_back *way;
+    struct recall *evidence;
+    struct restore restore;
+    struct restore_state states[PARTITIONS_MAX];
+    bool wrong[PARTITIONS_MAX];
+    int64_t target; /* the first minute that can be claimed afterwards */
+    int64_t now_minute;
+    struct minute_sums *sums; /* by partition and minute since the target */
+    int64_t told_ms;
+    int slice;
+    int slices;
+};
+
+static bool may_tell(struct lowering *l)
+{
+    if (clock_monotonic_ms() - l->told_ms < TELL_EVERY_MS)
+        return false;
+    l->told_ms = clock_monotonic_ms();
+    return true;
+}
+
+static bool go_on(void *ctx)
+{
+    (void)ctx;
+    return !way_back_interrupted();
+}
+
+static bool tell_reading(void *ctx, int64_t records, int64_t of_records)
+{
+    struct lowering *l = ctx;
+    if (may_tell(l)) {
+        printf("pass %d of %d: %" PRId64 " of %" PRId64 " records read\n", l->slice + 1, l->slices, records,
+            of_records);
+        fflush(stdout);
+    }
+    return !way_back_interrupted();
+}
+
+static bool fail(const char *why)
+{
+    fprintf(stderr, "minuted: %s\n", why[0] != '\0' ? why : "ended by a signal; run this again");
+    return false;
+}
+
+/* ---- lesson sums ---- */
+
+static int64_t minutes_since_target(const struct lowering *l)
+{
+    return l->now_minute - l->target + 1;
+}
+
+static struct minute_sums *sums_of(const struct lowering *l, int partition, int64_t minute)
+{
+    return &l->sums[partition * minutes_since_target(l) + minute - l->target];
+}
+
+static void add_to_sum(struct lowering *l, int partition, const struct recall_mask *m)
+{
+    struct minute_sums *s = sums_of(l, partition, m->minute);
+    size_t i = 0;
+    while (i < s->n && s->lessons[i] != m->lesson)
+        i++;
+    if (i == s->n) {
+        s->items = mem_realloc(s->items, (s->n + 1) * sizeof(*s->items));
+        s->lessons = mem_realloc(s->lessons, (s->n + 1) * sizeof(*s->lessons));
+        s->items[i] = (struct restore_sum){.partition = partition, .minute = m->minute};
+        s->lessons[s->n++] = m->lesson;
+    }
+    s->items[i].seconds += mask_count(m->mask);
+    s->items[i].learners++;
+}
+
+static void sum_up(struct lowering *l, const struct recall_learner *learner)
+{
+    struct arena arena = {0};
+    struct recall_summary summary = recall_sum_up(learner, 0, &arena);
+    for (size_t i = 0; i < summary.n_masks; i++)
+        if (summary.masks[i].mask != 0 && summary.masks[i].minute < l->states[learner->partition].floor)
+            add_to_sum(l, learner->partition, &summary.masks[i]);
+    arena_free(&arena);
+}
+
+static bool write_sums(struct lowering *l)
+{
+    for (int p = 0; p < outbox_partitions(l->way->outbox); p++)
+        for (int64_t minute = l->target; minute <= l->now_minute; minute++) {
+            struct minute_sums *s = sums_of(l, p, minute);
+            for (size_t i = 0; i < s->n; i++) {
+                const struct recall_lesson *lesson = recall_lesson(l->evidence, s->lessons[i]);
+                s->items[i].lesson = lesson->id;
+                s->items[i].course = lesson->course;
+            }
+            if (s->n > 0 && !restore_sums(&l->restore, s->items, s->n, go_on, l))
+                return fail(l->restore.why);
+        }
+    return true;
+}
+
+/* ---- masks ---- */
+
+static bool restore_slice(struct lowering *l)
+{
+    char why[RECALL_WHY_MAX];
+    struct recall_terms terms = {.program = l->way->policy->catalog->program,
+        .partitions = outbox_partitions(l->way->outbox),
+        .last_minute = l->now_minute,
+        .slice = l->slice,
+        .slices = l->slices};
+    for (int p = 0; p < terms.partitions; p++)
+        terms.first_minute[p] = l->wrong[p] ? l->target : RECALL_NOTHING;
+    if (!recall_read(l->evidence, &terms, tell_reading, l, why))
+        return fail(why);
+    size_t n = recall_learners(l->evidence);
+    for (size_t i = 0; i < n; i += LEARNERS_AT_ONCE) {
+        size_t some = n - i < LEARNERS_AT_ONCE ? n - i : LEARNERS_AT_ONCE;
+        if (!restore_learners(&l->restore, l->evidence, i, some, l->states, true, go_on, l))
+            return fail(l->restore.why);
+        for (size_t k = 0; k < some; k++)
+            sum_up(l, recall_learner(l->evidence, i + k));
+        if (may_tell(l)) {
+            printf("pass %d of %d: %zu of %zu learners restored\n", l->slice + 1, l->slices, i + some, n);
+            fflush(stdout);
+        }
+    }
+    return true;
+}
+
+static bool lower(struct lowering *l)
+{
+    for (int p = 0; p < outbox_partitions(l->way->outbox); p++) {
+        int64_t floor;
+        if (!l->wrong[p])
+            continue;
+        if (!restore_lower_floor(&l->restore, p, l->states[p].floor, l->target, &floor))
+            return fail(l->restore.why);
+        printf("partition %d: minutes from %" PRId64 " on can be claimed\n", p, floor * MINUTE_SECONDS);
+        if (floor != l->target)
+            return fail("the floor has changed meanwhile; run this again");
+    }
+    return true;
+}
+
+/* ---- the command ---- */
+
+static bool restore_all(struct lowering *l)
+{
+    l->evidence = way_back_open_recall(l->way);
+    if (l->evidence == NULL)
+        return false;
+    if (!recall_seek(l->evidence, l->target))
+        return fail("Kafka does not answer");
+    l->slices = recall_slices(l->evidence, MEMORY);
+    way_back_name(l->restore.token);
+    l->restore.outbox = l->way->outbox;
+    for (int p = 0; p < outbox_partitions(l->way->outbox); p++)
+        if (l->wrong[p] && !restore_claim(&l->restore, p, 0, 0))
+            return fail(l->restore.why);
+    for (l->slice = 0; l->slice < l->slices; l->slice++)
+        if (!restore_slice(l))
+            return false;
+    if (!write_sums(l) || !lower(l))
+        return false;
+    printf("done: %" PRId64 " learners, %" PRId64 " seconds put back into masks\n", l->restore.learners,
+        l->restore.new_seconds);
+    if (l->restore.left_out > 0)
+        fprintf(stderr, "minuted: %" PRId64 " learners could not be restored\n", l->restore.left_out);
+    return l->restore.left_out == 0;
+}
+
+/* Which floors are wrong. False after an error was printed. */
+static bool look(struct lowering *l, int *wrong, bool *lost)
+{
+    const struct config *config = l->way->config;
+    struct restore_deployment d;
+    int64_t now_ms = clock_now_ms(&l->way->clock);
+    int64_t horizon_minute = (now_ms - config->heartbeats.horizon_ms) / 1000 / MINUTE_SECONDS;
+    if (clock_belief(&l->way->clock) == CLOCK_DOUBTED)
+        return fail("this machine's clock is in doubt: it and Redis's differ");
+    if (!restore_read_states(l->way->outbox, l->states) || !restore_read_deployment(l->way->outbox, &d))
+        return fail("Redis does not answer");
+    int64_t limit = apply_limit_minute(config->dev, horizon_minute, d.early_minute);
+    l->target = horizon_minute - horizon_minute % BUCKET_MINUTES;
+    l->now_minute = now_ms / 1000 / MINUTE_SECONDS;
+    for (int p = 0; p < outbox_partitions(l->way->outbox); p++) {
+        bool is_wrong = l->states[p].floor > limit;
+        l->wrong[p] = is_wrong && l->states[p].lost == RESTORE_WHOLE;
+        *wrong += l->wrong[p];
+        if (is_wrong && !l->wrong[p]) {
+            *lost = true;
+            fprintf(stderr, "minuted: partition %d has lost what it held: run minuted --rebuild first\n", p);
+        }
+    }
+    if (*wrong > 0 && d.final_through > l->target * MINUTE_SECONDS)
+        printf("Consumers were told that nothing changes before %" PRId64 " any more. From %" PRId64
+               " on minutes will\nchange again: whoever has closed them has to look again.\n",
+            d.final_through, l->target * MINUTE_SECONDS);
+    return true;
+}
+
+static int run(struct way_back *w)
+{
+    struct lowering l = {.way = w};
+    int wrong = 0;
+    bool lost = false;
+    if (!look(&l, &wrong, &lost))
+        return EXIT_FAILED;
+    if (wrong == 0 && !lost)
+        puts("No floor is a wrong one.");
+    if (wrong == 0)
+        return lost ? EXIT_FAILED : EXIT_GOOD;
+    size_t n = (size_t)(outbox_partitions(w->outbox) * minutes_since_target(&l));
+    l.sums = mem_zalloc(n * sizeof(*l.sums));
+    bool good = restore_all(&l);
+    for (size_t i = 0; i < n; i++) {
+        free(l.sums[i].items);
+        free(l.sums[i].lessons);
+    }
+    free(l.sums);
+    restore_free(&l.restore);
+    recall_close(l.evidence);
+    return good && !lost ? EXIT_GOOD : EXIT_FAILED;
+}
+
+int lower_floor_command(const struct config *config, const struct options *options)
+{
+    struct way_back w;
+    int status = EXIT_FAILED;
+    way_back_block_signals();
+    if (way_back_open(&w, config, options))
+        status = run(&w);
+    way_back_close(&w);
+    return status;
+}

@@ -1,0 +1,289 @@
+/*
+ * minuted --rebuild
+ *
+ *     which partitions have lost what they held -> the fence of each -> [ a pass over the topics -> each
+ * learner of this share into Redis -> the pass is noted ] -> a new epoch
+ */
+#include "run/rebuild_command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/exit_status.h"
+#include "config/config.h"
+#include "credit/mask.h"
+#include "identity/policy.h"
+#include "publish/outbox.h"
+#include "publish/recall.h"
+#include "publish/restore.h"
+#include "run/way_back.h"
+
+enum { TELL_EVERY_MS = 1000, LEARNERS_AT_ONCE = 1024 };
+
+#define MEMORY (INT64_C(1) << 30) /* of the evidence of one pass, as a rule */
+
+struct rebuilding {
+    struct way_back *way;
+    struct recall *evidence;
+    struct restore restore;
+    struct restore_state states[PARTITIONS_MAX];
+    int64_t told_ms;
+    int64_t slice;
+    int64_t slices;
+    int64_t malformed;
+    int64_t foreign;
+};
+
+static bool is_lost(const struct restore_state *state)
+{
+    return state->lost == RESTORE_EMPTY || state->lost == RESTORE_ROLLED_BACK;
+}
+
+/* What came before is whole in a partition that was rolled back. */
+static int64_t first_minute_of(const struct restore_state *state)
+{
+    return state->lost == RESTORE_EMPTY ? 0 : state->kept;
+}
+
+/* Whether it is time to tell something. */
+static bool may_tell(struct rebuilding *b)
+{
+    if (clock_monotonic_ms() - b->told_ms < TELL_EVERY_MS)
+        return false;
+    b->told_ms = clock_monotonic_ms();
+    return true;
+}
+
+static bool go_on(void *ctx)
+{
+    (void)ctx;
+    return !way_back_interrupted();
+}
+
+static bool tell_reading(void *ctx, int64_t records, int64_t of_records)
+{
+    struct rebuilding *b = ctx;
+    if (may_tell(b)) {
+        printf("pass %" PRId64 " of %" PRId64 ": %" PRId64 " of %" PRId64 " records read\n", b->slice + 1,
+            b->slices, records, of_records);
+        fflush(stdout);
+    }
+    return !way_back_interrupted();
+}
+
+/* Prints why the rebuilding ends before its end. */
+static bool fail(const char *why)
+{
+    fprintf(stderr, "minuted: %s\n",
+        why[0] != '\0' ? why : "ended by a signal; run this again: it goes on where it was");
+    return false;
+}
+
+/* ---- passes ---- */
+
+/* Whether the partition takes part in the pass under way. */
+static bool takes_part(const struct rebuilding *b, int p)
+{
+    return is_lost(&b->states[p]) && b->states[p].slices == b->slices && b->states[p].slice == b->slice;
+}
+
+static bool read_slice(struct rebuilding *b)
+{
+    char why[RECALL_WHY_MAX];
+    struct recall_terms terms = {.program = b->way->policy->catalog->program,
+        .partitions = outbox_partitions(b->way->outbox),
+        .last_minute = clock_now_ms(&b->way->clock) / 1000 / MINUTE_SECONDS,
+        .slice = (int)b->slice,
+        .slices = (int)b->slices};
+    for (int p = 0; p < terms.partitions; p++) {
+        terms.totals[p] = takes_part(b, p);
+        terms.first_minute[p] = terms.totals[p] ? first_minute_of(&b->states[p]) : RECALL_NOTHING;
+    }
+    if (!recall_read(b->evidence, &terms, tell_reading, b, why))
+        return fail(why);
+    b->malformed = recall_malformed(b->evidence);
+    b->foreign = recall_foreign(b->evidence);
+    return true;
+}
+
+static bool write_slice(struct rebuilding *b)
+{
+    size_t n = recall_learners(b->evidence);
+    for (size_t i = 0; i < n; i += LEARNERS_AT_ONCE) {
+        size_t some = n - i < LEARNERS_AT_ONCE ? n - i : LEARNERS_AT_ONCE;
+        if (!restore_learners(&b->restore, b->evidence, i, some, b->states, false, go_on, b))
+            return fail(b->restore.why);
+        if (may_tell(b)) {
+            printf("pass %" PRId64 " of %" PRId64 ": %zu of %zu learners restored\n", b->slice + 1, b->slices,
+                i + some, n);
+            fflush(stdout);
+        }
+    }
+    return true;
+}
+
+/* The partitions that have come to the end of their passes are whole. */
+static bool end_slice(struct rebuilding *b)
+{
+    for (int p = 0; p < outbox_partitions(b->way->outbox); p++) {
+        struct restore_state *state = &b->states[p];
+        int64_t epoch;
+        if (!takes_part(b, p))
+            continue;
+        if (b->slice < b->slices && !restore_next(&b->restore, p, b->slices, ++state->slice))
+            return fail(b->restore.why);
+        if (state->slice < b->slices)
+            continue;
+        if (!restore_end(&b->restore, p, &epoch))
+            return fail(b->restore.why);
+        state->lost = RESTORE_WHOLE;
+        printf("partition %d is whole; its new epoch is %" PRId64 "\n", p, epoch);
+    }
+    fflush(stdout);
+    return true;
+}
+
+/*
+ * Chooses the next pass: of the partitions that are still lost, the first one's. Those that were begun by
+ * other runs may have another number of passes, and follow after it. False when none is lost any more.
+ */
+static bool choose_slice(struct rebuilding *b)
+{
+    b->slices = 0;
+    for (int p = 0; p < outbox_partitions(b->way->outbox); p++) {
+        const struct restore_state *state = &b->states[p];
+        if (!is_lost(state) || (b->slices != 0 && state->slices != b->slices))
+            continue;
+        b->slice = b->slices == 0 || state->slice < b->slice ? state->slice : b->slice;
+        b->slices = state->slices;
+    }
+    return b->slices != 0;
+}
+
+/* ---- the command ---- */
+
+/* The first minute that matters to any partition that is lost. */
+static int64_t first_minute(const struct rebuilding *b)
+{
+    int64_t first = RECALL_NOTHING;
+    for (int p = 0; p < outbox_partitions(b->way->outbox); p++)
+        if (is_lost(&b->states[p]) && first_minute_of(&b->states[p]) < first)
+            first = first_minute_of(&b->states[p]);
+    return first;
+}
+
+static bool claim_all(struct rebuilding *b)
+{
+    if (!recall_seek(b->evidence, first_minute(b)))
+        return fail("Kafka does not answer");
+    int slices = recall_slices(b->evidence, MEMORY);
+    for (int p = 0; p < outbox_partitions(b->way->outbox); p++) {
+        struct restore_state *state = &b->states[p];
+        if (!is_lost(state))
+            continue;
+        if (state->slices <= 0 || state->slice < 0 || state->slice > state->slices) {
+            state->slices = slices;
+            state->slice = 0;
+        }
+        printf("partition %d %s; pass %" PRId64 " of %" PRId64 " is next\n", p,
+            state->lost == RESTORE_EMPTY ? "came back empty" : "was rolled back", state->slice + 1,
+            state->slices);
+        if (!restore_claim(&b->restore, p, state->slices, state->slice))
+            return fail(b->restore.why);
+    }
+    fflush(stdout);
+    return true;
+}
+
+static void tell_done(const struct rebuilding *b)
+{
+    const struct restore *r = &b->restore;
+    printf(
+        "done: %" PRId64 " learners, %" PRId64 " seconds put back into masks\n", r->learners, r->new_seconds);
+    if (r->taken_seconds > 0)
+        printf("%" PRId64 " seconds were another lesson's in the topics, and are that one's again\n",
+            r->taken_seconds);
+    if (r->older_seconds > 0)
+        printf("%" PRId64 " seconds of %" PRId64
+               " learners have no evidence in the topics any more, and were taken "
+               "from totals\n",
+            r->older_seconds, r->older_learners);
+    if (r->raised_seconds > 0)
+        printf(
+            "%" PRId64 " seconds of the last minutes were in totals alone, and count\n", r->raised_seconds);
+    if (b->malformed > 0 || b->foreign > 0)
+        printf("%" PRId64 " records were passed over as malformed, %" PRId64 " of other programs\n",
+            b->malformed, b->foreign);
+}
+
+static bool rebuild(struct rebuilding *b)
+{
+    b->evidence = way_back_open_recall(b->way);
+    way_back_name(b->restore.token);
+    b->restore.outbox = b->way->outbox;
+    if (b->evidence == NULL || !claim_all(b))
+        return false;
+    while (choose_slice(b)) {
+        bool done = b->slice >= b->slices; /* a run was ended between its last pass and its end */
+        if (!done && (!read_slice(b) || !write_slice(b)))
+            return false;
+        if (!end_slice(b))
+            return false;
+    }
+    tell_done(b);
+    if (b->restore.left_out > 0)
+        fprintf(stderr, "minuted: %" PRId64 " learners could not be restored\n", b->restore.left_out);
+    return b->restore.left_out == 0;
+}
+
+static int tell_nothing_lost(const struct restore_deployment *d)
+{
+    puts("No partition is known to have lost anything.");
+    if (d->published)
+        return EXIT_GOOD;
+    fputs("minuted: no daemon publishes, and it is the publishing one that compares Redis with Kafka: start "
+          "one, "
+          "and look again\n",
+        stderr);
+    return EXIT_FAILED;
+}
+
+static int run(struct way_back *w)
+{
+    struct rebuilding b = {.way = w};
+    struct restore_deployment d;
+    int lost = 0;
+    int foreign = 0;
+    if (!restore_read_states(w->outbox, b.states) || !restore_read_deployment(w->outbox, &d)) {
+        fputs("minuted: Redis does not answer\n", stderr);
+        return EXIT_FAILED;
+    }
+    for (int p = 0; p < outbox_partitions(w->outbox); p++) {
+        lost += is_lost(&b.states[p]);
+        if (b.states[p].lost != RESTORE_FOREIGN)
+            continue;
+        foreign++;
+        fprintf(stderr,
+            "minuted: partition %d holds what this deployment has not written: restore the right Redis, or "
+            "empty "
+            "the server of this partition, and run this again\n",
+            p);
+    }
+    if (lost == 0 && foreign == 0)
+        return tell_nothing_lost(&d);
+    bool good = lost == 0 || rebuild(&b);
+    restore_free(&b.restore);
+    recall_close(b.evidence);
+    return good && foreign == 0 ? EXIT_GOOD : EXIT_FAILED;
+}
+
+int rebuild_command(const struct config *config, const struct options *options)
+{
+    struct way_back w;
+    int status = EXIT_FAILED;
+    way_back_block_signals();
+    if (way_back_open(&w, config, options))
+        status = run(&w);
+    way_back_close(&w);
+    return status;
+}

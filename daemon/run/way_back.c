@@ -1,0 +1,110 @@
+/* What the ways back have in common. */
+#include "run/way_back.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/config.h"
+#include "config/options.h"
+#include "identity/policy.h"
+#include "publish/destination.h"
+#include "publish/outbox.h"
+#include "publish/recall.h"
+#include "redis/monitor.h"
+#include "store/functions.h"
+
+_Static_assert((int)RECALL_WHY_MAX >= (int)DESTINATION_WHY_MAX, "one array holds either");
+
+enum { REDIS_START_MS = 5000 };
+
+bool way_back_open(struct way_back *w, const struct config *config, const struct options *options)
+{
+    static const char stand_in[32]; /* with --dev; nothing is signed here */
+    char message[512];
+    char *error = NULL;
+    *w = (struct way_back){.config = config, .log = log_new(LOG_WARN)};
+    w->policy = policy_load(config, (struct slice){stand_in, options->dev ? sizeof(stand_in) : 0}, &error);
+    if (w->policy == NULL) {
+        fprintf(stderr, "minuted: %s\n", error);
+        free(error);
+        return false;
+    }
+    w->monitor = monitor_start(config, w->policy->catalog->program, &functions_library, &w->clock, w->log);
+    if (monitor_wait(w->monitor, REDIS_START_MS, message) != MONITOR_READY) {
+        fprintf(stderr, "minuted: %s\n", message);
+        return false;
+    }
+    w->outbox = outbox_new(config, w->monitor, w->log);
+    return true;
+}
+
+void way_back_close(struct way_back *w)
+{
+    outbox_free(w->outbox);
+    if (w->monitor != NULL)
+        monitor_stop(w->monitor);
+    if (w->policy != NULL)
+        policy_unref(w->policy);
+    log_free(w->log);
+}
+
+static sigset_t ending_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    return signals;
+}
+
+void way_back_block_signals(void)
+{
+    sigset_t signals = ending_signals();
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+bool way_back_interrupted(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM));
+}
+
+struct recall *way_back_open_recall(struct way_back *w)
+{
+    char why[RECALL_WHY_MAX];
+    char *cluster = NULL;
+    if (w->config->kafka.brokers == NULL || strcmp(w->config->kafka.brokers, "embedded") == 0) {
+        fputs("minuted: kafka.brokers leads to no Kafka that keeps anything\n", stderr);
+        return NULL;
+    }
+    struct recall *evidence = recall_open(w->config, w->log, &cluster, why);
+    if (evidence == NULL) {
+        fprintf(stderr, "minuted: %s\n", why);
+        return NULL;
+    }
+    struct destination to = destination_of(w->config, cluster);
+    enum destination_look look = destination_compare(w->outbox, &to, false, why);
+    if (look != DESTINATION_OURS) {
+        fprintf(stderr, "minuted: %s\n",
+            look == DESTINATION_ANOTHER ? why
+                                        : "Redis does not tell which Kafka the deployment publishes to");
+        recall_close(evidence);
+        evidence = NULL;
+    }
+    free(cluster);
+    return evidence;
+}
+
+void way_back_name(char token[static 64])
+{
+    char host[32] = "";
+    gethostname(host, sizeof(host) - 1);
+    snprintf(token, 64, "%.24s:%d:%" PRId64, host, (int)getpid(), clock_system_ms());
+}
