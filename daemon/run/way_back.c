@@ -36,7 +36,9 @@ bool way_back_open(struct way_back *w, const struct config *config, const struct
         free(error);
         return false;
     }
-    w->monitor = monitor_start(config, w->policy->catalog->program, &functions_library, &w->clock, w->log);
+    /* A program that is only to begin is not the servers' yet. */
+    const char *program = options->action == ACTION_BEGIN_PROGRAM ? NULL : w->policy->catalog->program;
+    w->monitor = monitor_start(config, program, &functions_library, &w->clock, w->log);
     if (monitor_wait(w->monitor, REDIS_START_MS, message) != MONITOR_READY) {
         fprintf(stderr, "minuted: %s\n", message);
         return false;

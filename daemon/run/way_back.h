@@ -1,6 +1,7 @@
 /*
- * What the commands have in common that bring a deployment back after a loss: they read the configuration and
- * the catalog as a daemon does, and speak to Redis while daemons run and players send.
+ * What the commands have in common that bring a deployment back after a loss, or on to the next program: they
+ * read the configuration and the catalog as a daemon does, and speak to Redis while daemons run and players
+ * send.
  */
 #pragma once
 

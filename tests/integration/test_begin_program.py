@@ -1,5 +1,6 @@
 """`minuted --begin-program`: one program after another on the same Redis, while daemons of both run."""
 
+import signal
 import subprocess
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from harness.player import Player, accepted, bearer, rejected, retry, run
 from harness.records import LEARNER_LESSONS, WATERMARKS, read_topics
 from harness.redis_server import RedisServer
 from harness.redis_truth import Truth
-from harness.service import environment, wait_until
+from harness.service import PATIENCE_S, environment, wait_until
 
 CATALOG = """\
 program: {program}
@@ -157,21 +158,39 @@ def plant_totals(redis, n):
     pipeline.execute()
 
 
-def kill_when(minuted, condition, what):
-    """The command, killed in the middle."""
+def end_when(minuted, condition, what, number=signal.SIGKILL):
+    """The command, ended in the middle: its exit code, and what it said."""
     command = [MINUTED, "--config", minuted.write_config(), "--dev", "--begin-program"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment()) as beginning:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=environment()) as beginning:
         try:
             wait_until(condition, what, every=0.001)
+            beginning.send_signal(number)
+            output, _ = beginning.communicate(timeout=PATIENCE_S)
         finally:
             beginning.kill()
+    return beginning.returncode, output
+
+
+def test_interrupted_while_it_waits(redis, winter, spring):
+    watch(winter, "winter-1")
+    end_program(winter, redis)
+    winter.stop()
+    redis.client.set("minuted:publisher", "somebody")
+    code, output = end_when(spring, lambda: "program_begins" in settings(redis), "it is marked", signal.SIGTERM)
+    assert code == 1 and "run minuted --begin-program again" in output, output
+    assert redis.client.get("minuted:publisher") == b"somebody" and keys_of_old(redis) == 1
+    redis.client.delete("minuted:publisher")
+    code, output = begin(spring)
+    assert code == 0 and keys_of_old(redis) == 0, output
+    assert redis.client.get("minuted:publisher") is None, "the next daemon need not wait for it"
 
 
 def test_killed_in_the_middle(redis, winter, spring):
     watch(winter, "winter-1")
     end_program(winter, redis)
     plant_totals(redis, 50_000)
-    kill_when(spring, lambda: settings(redis).get("program_begins") == "closing:winter", "it is marked")
+    end_when(spring, lambda: settings(redis).get("program_begins") == "closing:winter", "it is marked")
     wait_until(lambda: not winter.is_ready(), "the old daemon has seen it")
 
     spring.launch()
@@ -180,7 +199,7 @@ def test_killed_in_the_middle(redis, winter, spring):
     for daemon in (winter, spring):
         assert progress_once(daemon, Player(daemon, "teacher-1").token) == 503
 
-    kill_when(spring, lambda: 0 < keys_of_old(redis) < 50_000, "some are deleted")
+    end_when(spring, lambda: 0 < keys_of_old(redis) < 50_000, "some are deleted")
     assert settings(redis)["program_begins"] == "freeing:winter"
     assert not spring.is_ready()
     code, output = begin(spring)

@@ -97,7 +97,7 @@ def test_a_key_added_last_everywhere_and_then_put_first_is_known_at_once(pair):
 
 def token_of(key, anchor_ms, expiry_ms=None, version=1, learner="teacher-1"):
     """A session token as daemon/credit/token.h describes it; of a later version only what all of them have."""
-    strings = b"".join(bytes([len(s)]) + s for s in (b"higher", learner.encode(), b"open", b"open-1"))
+    strings = b"".join(bytes([len(s)]) + s for s in (b"integration", b"higher", learner.encode(), b"open", b"open-1"))
     payload = struct.pack("<qq", anchor_ms, expiry_ms or anchor_ms + SESSION_MS) + os.urandom(16)
     payload += strings if version == 1 else os.urandom(9)
     signed = f"m{version}.{jwt.b64(hashlib.sha256(key).digest()[:4])}.{jwt.b64(payload)}"
