@@ -427,7 +427,7 @@ static enum begin_status refuse(struct begin *b)
 static enum begin_status read_floors(struct begin *b)
 {
     struct outbox *o = b->outbox;
-    struct begin_floor calls[PARTITIONS_MAX];
+    struct begin_floor calls[PARTITIONS_MAX] = {{.partition = 0}};
     for (int p = 0; p < outbox_partitions(o); p++) {
         calls[p] = (struct begin_floor){.b = b, .partition = p};
         resp_begin(&o->command, 2);
