@@ -3,7 +3,7 @@
 import pytest
 
 from harness.agreement import wait_settled
-from harness.catalog import CATALOG, MINUTE_MS, NOW_MS
+from harness.catalog import CATALOG, MINUTE_MS, NOW_MS, local_ms
 from harness.daemon import run_minuted
 from harness.player import Player, accepted, run
 from harness.records import LEARNER_LESSONS, read_topics
@@ -93,6 +93,32 @@ def test_a_reload_keeps_the_program(new_minuted, redis):
     with_program(minuted, "integration", NEW_COURSE)
     minuted.reload()
     assert player.try_open("new-1").status == 201
+
+
+def closing(minuted, day):
+    """The catalog of a program whose only course ends with DAY."""
+    courses = f"courses: [{{id: only, closes: {day}, hours: 1, lessons: [{{id: only-1}}]}}]\n"
+    path = minuted.file("closing.yaml", CATALOG[:CATALOG.index("courses:")] + courses)
+    return minuted.change({"catalog": str(path)})
+
+
+def test_the_program_closes_as_the_catalog_that_was_read_last_says(new_minuted, redis):
+    """Also where that one was corrected to end earlier, and where Redis has forgotten it."""
+    def says(*day):
+        wanted = str(local_ms(*day) // 1000)
+        wait_until(lambda: settings(redis).get("program_closes") == wanted, f"it closes at {wanted}")
+    first = closing(new_minuted(redis, name="first"), "2033-02-28").start(NOW_MS)
+    says(2033, 3, 1)
+    second = closing(new_minuted(redis, name="second"), "2023-02-28").start(NOW_MS)
+    says(2023, 3, 1)
+    closing(first, "2023-03-31")
+    first.write_config()
+    first.reload()
+    says(2023, 4, 1)
+    second.reload()
+    says(2023, 3, 1)
+    redis.client.hdel("minuted:settings", "program_closes")
+    wait_until(lambda: "program_closes" in settings(redis), "somebody writes it again")
 
 
 # --- what keeps it from publishing ----------------------------------------------------------------
