@@ -12,6 +12,7 @@
 #include "identity/policy.h"
 #include "publish/kafka_check.h"
 #include "publish/topics.h"
+#include "redis/tls.h"
 #include "run/begin_command.h"
 #include "run/daemon.h"
 #include "run/lower_floor_command.h"
@@ -65,6 +66,15 @@ static bool check_kafka(const struct config *config, bool tell_notes, char **err
     return good;
 }
 
+/* The same for TLS to Redis, which what this makes is for. */
+static bool open_tls(struct config *config, char **error)
+{
+    struct problems problems = {0};
+    bool good = tls_new(config, &problems, &config->redis.login.tls);
+    *error = problems_take(&problems);
+    return good;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -79,7 +89,7 @@ int main(int argc, char **argv)
     if (config == NULL)
         return fail(error);
     int status;
-    if (!check_kafka(config, options.action == ACTION_CHECK_CONFIG, &error))
+    if (!open_tls(config, &error) || !check_kafka(config, options.action == ACTION_CHECK_CONFIG, &error))
         status = fail(error);
     else if (options.action == ACTION_CHECK_CONFIG)
         status = check_config(config, options.dev);
@@ -95,6 +105,7 @@ int main(int argc, char **argv)
         status = lower_floor_command(config, &options);
     else
         status = daemon_run(config, &options);
+    tls_free(config->redis.login.tls);
     config_free(config);
     return status;
 }

@@ -13,7 +13,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config/config_load.h"
+#include "config/problems.h"
 #include "load/signing.h"
+#include "redis/tls.h"
 
 static bool fail(char problem[static PROBLEM_MAX], const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -41,6 +43,9 @@ static bool load_files(struct setup *s, char problem[static PROBLEM_MAX])
     s->config = config_load(o->config_file, environ, o->overrides, o->n_overrides, o->dev, &error);
     if (s->config == NULL)
         return take_error(problem, error);
+    struct problems problems = {0};
+    if (!tls_new(s->config, &problems, &s->config->redis.login.tls))
+        return take_error(problem, problems_take(&problems));
     if (s->config->catalog == NULL)
         return fail(problem, "the configuration names no catalog");
     s->catalog = catalog_load(s->config->catalog, &error);
@@ -233,6 +238,8 @@ void setup_free(struct setup *s)
     free(s->lesson_lengths_ms);
     if (s->catalog != NULL)
         catalog_free(s->catalog);
-    if (s->config != NULL)
+    if (s->config != NULL) {
+        tls_free(s->config->redis.login.tls);
         config_free(s->config);
+    }
 }

@@ -56,10 +56,24 @@ struct config_issuer {
     int line;              /* in the file, for later messages; 0: from elsewhere */
 };
 
-/* What every connection to a Redis server, a sentinel or a cluster's node sends first. */
+/* How every connection to a Redis server, a sentinel or a cluster's node begins. */
 struct redis_login {
     char *username;         /* of an ACL user; NULL: the default user */
     struct secret password; /* `password` or `password_file`; no bytes: nothing is sent */
+    struct tls *tls; /* made of redis.tls by tls_new() (redis/tls.h) before anything connects, and freed by
+                        who made it after the last connection; NULL: without TLS */
+};
+
+/* A value that is judged only after all are read, and where it was given. */
+struct config_located {
+    char *text;   /* a path is as seen from the working directory; NULL: not given */
+    char *source; /* "minuted.yaml", "--set redis.tls.ca" */
+    int line;     /* 0: from elsewhere than the file */
+};
+
+struct config_redis_tls {
+    struct config_located ca, cert, key; /* files */
+    struct config_located server_name;
 };
 
 /* A property of librdkafka, and where it was given: for messages of who understands it. */
@@ -109,6 +123,7 @@ struct config {
     struct {
         struct endpoint_list servers;
         struct redis_login login;
+        struct config_redis_tls tls;
         enum redis_mode mode;
         struct redis_durability durability;
         int partitions;

@@ -122,6 +122,28 @@ static bool is_section(const char *name)
     return false;
 }
 
+/* SECTION's items, which may be sections in turn: as deep as the schema's names go.
+ * NOLINTNEXTLINE(misc-no-recursion) */
+static void read_section(
+    struct loading *l, const struct config_source *source, const char *section, const struct yaml_pair *pair)
+{
+    const struct yaml_node *map = pair->value;
+    if (map->type != YAML_MAP && !yaml_is_null(map))
+        problems_add(&l->problems, source->name, pair->line, "'%s' is a section: expected a map", section);
+    for (size_t i = 0; map->type == YAML_MAP && i < map->n; i++) {
+        const struct yaml_pair *item = &map->pairs[i];
+        char name[128];
+        snprintf(name, sizeof(name), "%s.%s", section, item->key);
+        const struct config_key *key = config_find_key(name);
+        if (key != NULL)
+            read_key(l, LAYER_FILE, source, key, item->value);
+        else if (is_section(name))
+            read_section(l, source, name, item);
+        else
+            unknown_key(l, source->name, item->line, name);
+    }
+}
+
 static void read_top(struct loading *l, const struct config_source *source, const struct yaml_pair *pair)
 {
     const struct config_key *key = config_find_key(pair->key);
@@ -133,19 +155,8 @@ static void read_top(struct loading *l, const struct config_source *source, cons
         char hint[NEAREST_HINT_MAX];
         problems_add(&l->problems, source->name, pair->line, "unknown section '%s'%s", pair->key,
             nearest_hint(hint, pair->key, tops, sizeof(tops) / sizeof(tops[0])));
-    } else if (pair->value->type == YAML_MAP) {
-        for (size_t i = 0; i < pair->value->n; i++) {
-            const struct yaml_pair *item = &pair->value->pairs[i];
-            char name[128];
-            snprintf(name, sizeof(name), "%s.%s", pair->key, item->key);
-            key = config_find_key(name);
-            if (key != NULL)
-                read_key(l, LAYER_FILE, source, key, item->value);
-            else
-                unknown_key(l, source->name, item->line, name);
-        }
-    } else if (!yaml_is_null(pair->value)) {
-        problems_add(&l->problems, source->name, pair->line, "'%s' is a section: expected a map", pair->key);
+    } else {
+        read_section(l, source, pair->key, pair);
     }
 }
 

@@ -27,6 +27,40 @@ void config_read_path(struct config_reading *r, const struct config_key *key, co
     *field = config_resolve_path(r->source, node->text);
 }
 
+void config_free_located(struct config_located *value)
+{
+    free(value->text);
+    free(value->source);
+    *value = (struct config_located){0};
+}
+
+static void read_located(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node, bool is_path)
+{
+    struct config_located *field = CONFIG_FIELD(r->config, key, struct config_located);
+    if (!config_want_scalar(r, key, node))
+        return;
+    if (node->text[0] == '\0') {
+        config_problem(r, node, "%s is empty", key->name);
+        return;
+    }
+    config_free_located(field);
+    field->text = is_path ? config_resolve_path(r->source, node->text) : mem_strdup(node->text);
+    field->source = mem_strdup(r->source->name);
+    field->line = r->source->has_lines ? node->line : 0;
+}
+
+void config_read_located(struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    read_located(r, key, node, false);
+}
+
+void config_read_located_path(
+    struct config_reading *r, const struct config_key *key, const struct yaml_node *node)
+{
+    read_located(r, key, node, true);
+}
+
 #define DIGITS "0123456789"
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -8,6 +8,10 @@
 
 config_reader config_read_string;
 config_reader config_read_path; /* resolved */
+/* Not empty, into a struct config_located; the path is resolved. */
+config_reader config_read_located;
+config_reader config_read_located_path;
+void config_free_located(struct config_located *value);
 /* "" or like /x */
 config_reader config_read_base_path;
 /* 1 to 64 letters, digits, '.', '_' or '-', since a topic's key and a transactional id are made of it. */

@@ -47,6 +47,10 @@ const struct config_key config_keys[] = {
     {"redis.username", config_read_string, AT(redis.login.username), NULL, 0, 0, NULL, RESTART},
     {"redis.password", config_read_password, AT(redis.login.password), NULL, 0, 0, NULL, RESTART},
     {"redis.password_file", config_read_password_file, AT(redis.login.password), NULL, 0, 0, NULL, RESTART},
+    {"redis.tls.ca", config_read_located_path, AT(redis.tls.ca), NULL, 0, 0, NULL, RESTART},
+    {"redis.tls.cert", config_read_located_path, AT(redis.tls.cert), NULL, 0, 0, NULL, RESTART},
+    {"redis.tls.key", config_read_located_path, AT(redis.tls.key), NULL, 0, 0, NULL, RESTART},
+    {"redis.tls.server_name", config_read_located, AT(redis.tls.server_name), NULL, 0, 0, NULL, RESTART},
     {"redis.mode", config_read_choice, AT(redis.mode), "auto", 0, 0, "auto single sentinel cluster", RESTART},
     {"redis.durability", config_read_durability, AT(redis.durability), "fsync", 0, 0,
         "fsync replicas fsync+replicas memory", RESTART},
@@ -103,6 +107,10 @@ void config_free_values(struct config *config)
     config_free_auth(config);
     free(config->http.base_path);
     free(config->redis.login.username);
+    config_free_located(&config->redis.tls.ca);
+    config_free_located(&config->redis.tls.cert);
+    config_free_located(&config->redis.tls.key);
+    config_free_located(&config->redis.tls.server_name);
     free(config->kafka.brokers);
     free(config->kafka.deployment);
     free(config->kafka.topic_prefix);

@@ -2,6 +2,7 @@
 #include "redis/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,14 +14,57 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "redis/login.h"
 #include "redis/reply.h"
 #include "redis/resolver.h"
 #include "redis/resp.h"
+#include "redis/tls.h"
 
 static void copy_error(char error[static CLIENT_ERROR_MAX], const char *text)
 {
     snprintf(error, CLIENT_ERROR_MAX, "%s", text[0] != '\0' ? text : "an error without a text");
+}
+
+static bool fail(redisContext *redis, const char *why, char error[static CLIENT_ERROR_MAX])
+{
+    if (redis->err == 0) {
+        redis->err = REDIS_ERR_OTHER;
+        snprintf(redis->errstr, sizeof(redis->errstr), "%s", why);
+    }
+    copy_error(error, redis->errstr);
+    return false;
+}
+
+/* Waits until UNTIL_MS, monotonic, for EVENTS of poll(); a signal may end the wait earlier. */
+static bool wait_for(redisContext *redis, short events, int64_t until_ms, char error[static CLIENT_ERROR_MAX])
+{
+    struct pollfd fd = {.fd = redis->fd, .events = events};
+    int64_t left_ms = until_ms - clock_monotonic_ms();
+    int rc = left_ms > 0 ? poll(&fd, 1, (int)left_ms) : 0;
+    if (rc == 0)
+        return fail(redis, "no answer in time", error);
+    return rc > 0 || errno == EINTR || fail(redis, strerror(errno), error);
+}
+
+/* From here on the socket does not block: TLS may need to read more than there is before it has anything to
+ * give. */
+static bool secure(
+    redisContext *redis, const struct redis_server *server, char error[static CLIENT_ERROR_MAX])
+{
+    struct tls_handshake handshake;
+    int64_t until_ms = clock_monotonic_ms() + CLIENT_ANSWER_MS;
+    enum tls_step step = TLS_FAILED;
+    if (fcntl(redis->fd, F_SETFL, O_NONBLOCK) != 0)
+        return fail(redis, strerror(errno), error);
+    redis->flags &= ~REDIS_BLOCK;
+    tls_begin(server->login->tls, redis, server->endpoint.host, &handshake);
+    while ((step = tls_go_on(&handshake)) < TLS_DONE)
+        if (!wait_for(redis, step == TLS_WANTS_READ ? POLLIN : POLLOUT, until_ms, error))
+            return false;
+    if (step == TLS_FAILED)
+        copy_error(error, handshake.error);
+    return step == TLS_DONE;
 }
 
 /* Connects, and sends nothing yet. That the connection was accepted does not prove that a server answers
@@ -45,6 +89,10 @@ static redisContext *open_to(const struct redis_server *server, char error[stati
         return NULL;
     }
     redisSetTimeout(redis, (struct timeval){CLIENT_ANSWER_MS / 1000, 0});
+    if (server->login != NULL && server->login->tls != NULL && !secure(redis, server, error)) {
+        redisFree(redis);
+        redis = NULL;
+    }
     return redis;
 }
 
@@ -70,6 +118,11 @@ static bool answers(redisContext *redis, char error[static CLIENT_ERROR_MAX])
     bool good = reply != NULL && !reply_is_error_code(reply, "ERR ");
     if (reply != NULL && !good)
         copy_error(error, reply->str);
+    /* That byte begins TLS's alerts, which the end of the connection may overtake. */
+    else if (reply == NULL && !tls_is_on(redis) && strstr(error, "got \"\\x15\"") != NULL)
+        copy_error(error, "it answers as a server that speaks TLS alone");
+    else if (reply == NULL && !tls_is_on(redis) && strcmp(error, strerror(ECONNRESET)) == 0)
+        copy_error(error, "it ended the connection, as a server does that speaks TLS alone");
     freeReplyObject(reply);
     return good;
 }
@@ -109,23 +162,25 @@ bool client_login(redisContext *redis, const struct redis_server *server, char e
     return good;
 }
 
-static bool fail(redisContext *redis, const char *why, char error[static CLIENT_ERROR_MAX])
+/* Whether bytes are there, or under TLS an end, before anything was sent. What TLS sends for itself is none.
+ */
+static bool is_unasked(redisContext *redis)
 {
-    if (redis->err == 0) {
-        redis->err = REDIS_ERR_OTHER;
-        snprintf(redis->errstr, sizeof(redis->errstr), "%s", why);
-    }
-    copy_error(error, redis->errstr);
-    return false;
+    char byte;
+    if (reply_unread(redis))
+        return true;
+    if (tls_is_on(redis))
+        return tls_read(redis) != REDIS_OK || reply_unread(redis);
+    return recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 bool client_send(redisContext *redis, const struct buf *commands, char error[static CLIENT_ERROR_MAX])
 {
     int all_sent = 0;
-    char byte;
+    int64_t until_ms = clock_monotonic_ms() + CLIENT_ANSWER_MS;
     /* Bytes that nothing was asked for could not be told from the replies to come. A server sends them before
      * it closes a connection, for example to say that it has too many clients. */
-    if (reply_unread(redis) || recv(redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+    if (is_unasked(redis)) {
         redisReply *reply = client_receive(redis, error);
         if (reply != NULL)
             (void)fail(redis, reply_is_error(reply) ? reply->str : REPLY_UNASKED, error);
@@ -133,22 +188,12 @@ bool client_send(redisContext *redis, const struct buf *commands, char error[sta
         return false;
     }
     int rc = redisAppendFormattedCommand(redis, commands->data, commands->len);
-    while (rc == REDIS_OK && !all_sent)
-        rc = redisBufferWrite(redis, &all_sent);
+    while (rc == REDIS_OK && !all_sent) {
+        rc = tls_write(redis, &all_sent);
+        if (rc == REDIS_OK && !all_sent && !wait_for(redis, POLLOUT, until_ms, error))
+            return false;
+    }
     return rc == REDIS_OK || fail(redis, "out of memory", error);
-}
-
-/* Waits for bytes until UNTIL_MS, monotonic, and takes in what is there. */
-static bool read_more(redisContext *redis, int64_t until_ms, char error[static CLIENT_ERROR_MAX])
-{
-    struct pollfd fd = {.fd = redis->fd, .events = POLLIN};
-    int64_t left_ms = until_ms - clock_monotonic_ms();
-    int rc = left_ms > 0 ? poll(&fd, 1, (int)left_ms) : 0;
-    if (rc == 0)
-        return fail(redis, "no answer in time", error);
-    if (rc < 0)
-        return errno == EINTR || fail(redis, strerror(errno), error);
-    return redisBufferRead(redis) == REDIS_OK || fail(redis, "out of memory", error);
 }
 
 /* The limit is one for the whole reply: a server that sends a byte now and then is not waited for. */
@@ -165,8 +210,12 @@ redisReply *client_receive(redisContext *redis, char error[static CLIENT_ERROR_M
             (void)fail(redis, "", error);
             return NULL;
         }
-        if (!read_more(redis, until_ms, error))
+        if (!wait_for(redis, POLLIN, until_ms, error))
             return NULL;
+        if (tls_read(redis) != REDIS_OK) {
+            (void)fail(redis, "out of memory", error);
+            return NULL;
+        }
     }
 }
 

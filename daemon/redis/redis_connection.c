@@ -12,19 +12,21 @@
 
 #include "base/endpoint.h"
 #include "base/mem.h"
+#include "config/config.h"
 #include "redis/login.h"
 #include "redis/monitor.h"
 #include "redis/reply.h"
+#include "redis/tls.h"
 
 enum {
     BACKOFF_FIRST_MS = 20,
     BACKOFF_MAX_MS = 1000,
-    CONNECT_MAX_MS = 2000, /* logging in included */
+    CONNECT_MAX_MS = 2000, /* the TLS handshake and logging in included */
     PROVE_MS = 10,
     DEAD_PEER_MS = 3000
 };
 
-enum redis_connection_state { DOWN, CONNECTING, LOGGING_IN, PROVING, READY };
+enum redis_connection_state { DOWN, CONNECTING, SECURING, LOGGING_IN, PROVING, READY };
 
 /* Whom the reply to a command goes to. */
 struct asked {
@@ -39,7 +41,8 @@ struct redis_connection {
     struct event *readable;
     struct event *writable;
     enum redis_connection_state state;
-    struct event *timer; /* DOWN: retry; CONNECTING, LOGGING_IN: give up; PROVING: ask the monitor again */
+    struct tls_handshake handshake; /* SECURING */
+    struct event *timer; /* DOWN: retry; CONNECTING to LOGGING_IN: give up; PROVING: ask the monitor again */
     int backoff_ms;
     uint64_t looks; /* the monitor's count that vouches for this connection */
     /* commands without a reply yet, in a ring: the oldest at FIRST */
@@ -144,7 +147,7 @@ static void prove(struct redis_connection *c)
 
 static void start_proving(struct redis_connection *c)
 {
-    assert(c->state == CONNECTING || c->state == LOGGING_IN);
+    assert(c->state == CONNECTING || c->state == SECURING || c->state == LOGGING_IN);
     c->state = PROVING;
     c->looks = monitor_looks(c->settings.monitor) + 2;
     prove(c);
@@ -162,15 +165,8 @@ static void on_login(void *data, const redisReply *reply)
         fail(c, "redis_login_refused", error);
 }
 
-static void on_connected(struct redis_connection *c)
+static void start_login(struct redis_connection *c)
 {
-    assert(c->state == CONNECTING && c->n_asked == 0);
-    unsigned dead_ms = DEAD_PEER_MS;
-    int on = 1;
-    /* The first call fails on a unix socket, which needs neither option. */
-    if (setsockopt(c->redis->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)) == 0)
-        setsockopt(c->redis->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    event_add(c->readable, NULL);
     if (!login_wanted(c->server.login)) {
         start_proving(c);
         return;
@@ -180,6 +176,41 @@ static void on_connected(struct redis_connection *c)
     c->state = LOGGING_IN;
     queue_command(c, &command, on_login, c);
     buf_free(&command);
+}
+
+static void go_on_securing(struct redis_connection *c)
+{
+    assert(c->state == SECURING);
+    switch (tls_go_on(&c->handshake)) {
+    case TLS_WANTS_READ:
+        break; /* that event stays */
+    case TLS_WANTS_WRITE:
+        event_add(c->writable, NULL);
+        break;
+    case TLS_DONE:
+        start_login(c);
+        break;
+    case TLS_FAILED:
+        fail(c, "redis_tls_failed", c->handshake.error);
+    }
+}
+
+static void on_connected(struct redis_connection *c)
+{
+    assert(c->state == CONNECTING && c->n_asked == 0);
+    unsigned dead_ms = DEAD_PEER_MS;
+    int on = 1;
+    /* The first call fails on a unix socket, which needs neither option. */
+    if (setsockopt(c->redis->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms)) == 0)
+        setsockopt(c->redis->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    event_add(c->readable, NULL);
+    if (c->server.login == NULL || c->server.login->tls == NULL) {
+        start_login(c);
+        return;
+    }
+    c->state = SECURING;
+    tls_begin(c->server.login->tls, c->redis, c->server.endpoint.host, &c->handshake);
+    go_on_securing(c);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
@@ -196,8 +227,12 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
             fail(c, "redis_connect_failed", strerror(problem));
         return;
     }
+    if (c->state == SECURING) {
+        go_on_securing(c);
+        return;
+    }
     c->n_unsent = 0;
-    if (redisBufferWrite(c->redis, &all_sent) != REDIS_OK)
+    if (tls_write(c->redis, &all_sent) != REDIS_OK)
         fail(c, "redis_disconnected", c->redis->errstr);
     else if (!all_sent)
         event_add(c->writable, NULL);
@@ -215,11 +250,15 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
     struct redis_connection *c = ctx;
     (void)fd;
     (void)what;
+    if (c->state == SECURING) {
+        go_on_securing(c);
+        return;
+    }
     c->reading = true;
     const redisContext *redis = c->redis;
     redisReply *reply;
     enum reply_read read = REPLY_BROKEN;
-    if (redisBufferRead(c->redis) == REDIS_OK)
+    if (tls_read(c->redis) == REDIS_OK)
         read = reply_next(c->redis, &c->progress, &reply);
     while (read == REPLY_READ) {
         if (c->n_asked == c->n_unsent) /* a callback may just have asked for more */
@@ -274,7 +313,7 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
         try_connect(c);
     else if (c->state == PROVING)
         prove(c);
-    else if (c->state == CONNECTING || c->state == LOGGING_IN)
+    else if (c->state == CONNECTING || c->state == SECURING || c->state == LOGGING_IN)
         redis_connection_break(c, "no connection in time");
 }
 

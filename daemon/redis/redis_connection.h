@@ -1,8 +1,9 @@
 /*
- * One asynchronous connection to one Redis server, kept up for as long as it lives: connects, logs in, waits
- * until the monitor has vouched for the server, and connects anew with backoff when it breaks.
+ * One asynchronous connection to one Redis server, kept up for as long as it lives: connects, secures itself
+ * by TLS and logs in where that is configured, waits until the monitor has vouched for the server, and
+ * connects anew with backoff when it breaks.
  *
- *     DOWN --retry timer--> CONNECTING --connected--> LOGGING_IN --let in--> PROVING --two looks--> READY
+ *     DOWN --retry timer--> CONNECTING --> SECURING --> LOGGING_IN --let in--> PROVING --two looks--> READY
  *       ^------------------------- any failure ---------------------------------------------------------'
  *
  * Every command's callback fires exactly once: with its reply, or with NULL when the connection breaks. A

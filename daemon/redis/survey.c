@@ -18,6 +18,7 @@
 #include "redis/replicas.h"
 #include "redis/resolver.h"
 #include "redis/resp.h"
+#include "redis/tls.h"
 
 enum { LEAVE_MS = 3000 /* so long a name must lead elsewhere before a connection is given up for it */ };
 
@@ -295,6 +296,7 @@ static void check_all(struct survey *s, struct survey_findings *out)
 void survey_look(struct survey *s, struct survey_findings *out)
 {
     *out = (struct survey_findings){.topology = topology_new(), .result = CHECK_GOOD};
+    tls_refresh(s->context.config->redis.login.tls, s->context.log);
     switch (discovery_find(s->context.config, s->resolver, out->topology, out->message)) {
     case DISCOVERY_FOUND:
         check_all(s, out);

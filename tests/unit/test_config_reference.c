@@ -72,7 +72,7 @@ static void test_every_key(void **state)
     text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     fclose(file);
     for (size_t i = 0; i < config_n_keys; i++) {
-        const char *dot = strchr(config_keys[i].name, '.');
+        const char *dot = strrchr(config_keys[i].name, '.');
         char word[64];
         snprintf(word, sizeof(word), "%s:", dot == NULL ? config_keys[i].name : dot + 1);
         if (strstr(text, word) == NULL)

@@ -54,6 +54,8 @@ static const struct {
 } examples[] = {
     {config_read_string, "someone", "[a]"},
     {config_read_path, "catalog.yaml", "[a]"},
+    {config_read_located, "redis.example", "''"},
+    {config_read_located_path, "redis.pem", "[a]"},
     {config_read_base_path, "/x", "x"},
     {config_read_name, "a.b-c_D9", "a b"},
     {config_read_endpoints, "['127.0.0.1:1', '[::1]:2']", "nowhere"},
@@ -129,10 +131,14 @@ static void values_of(const struct config_key *key, struct values *v)
 static void write_file(const char *key, const char *value)
 {
     const char *dot = strchr(key, '.');
+    const char *last = strrchr(key, '.');
     FILE *file = fopen(file_name, "w");
     assert_non_null(file);
     fputs("# one key\n\n", file);
-    if (dot != NULL)
+    if (dot != last) /* a section in a section */
+        fprintf(file, "%.*s:\n  %.*s: {%s: %s}\n", (int)(dot - key), key, (int)(last - dot - 1), dot + 1,
+            last + 1, value);
+    else if (dot != NULL)
         fprintf(file, "%.*s:\n  %s: %s\n", (int)(dot - key), key, dot + 1, value);
     else
         fprintf(file, "%s: %s\n", key, value);
@@ -319,7 +325,7 @@ static void test_reference(void **state)
     buf_append_char(&text, '\0');
     for (size_t i = 0; i < config_n_keys; i++) {
         const char *key = config_keys[i].name;
-        const char *dot = strchr(key, '.');
+        const char *dot = strrchr(key, '.');
         char section_name[40], word[64];
         snprintf(section_name, sizeof(section_name), "%.*s", (int)strcspn(key, "."), key);
         snprintf(word, sizeof(word), "%s:", dot == NULL ? key : dot + 1);
