@@ -18,6 +18,7 @@ from harness.service import PATIENCE_S, environment, wait_until
 
 HOUR_MS = 60 * MINUTE_MS
 GRACE_PASSED_MS = 5 * MINUTE_MS
+CROWD = 400
 LESSONS = ("open-1", "open-2", "open-3")
 CHANGES = {"heartbeats": {"horizon": "2h"}, "redis": {"partitions": 2}}
 
@@ -53,13 +54,16 @@ class Epochs:
         self.floor = int(self.client.hget("minuted:watermarks", "final_through")) // 60
         assert len(self.prefixes) == 2 and self.floor > 0
 
-    def lose(self, lost, prefixes=None):
+    def lose(self, lost, prefixes=None, slices=None):
+        """SLICES: a run has found so many learners that it takes so many passes."""
         for prefix in prefixes or self.prefixes:
             kept = int(self.client.get(f"{prefix}floor") or self.floor)
             told_id, told_taken = self.told[prefix]
             self.client.hset(f"{prefix}epoch", mapping={"lost": lost, "told_id": told_id, "told_taken": told_taken,
                                                         "kept": kept})
             self.client.set(f"{prefix}floor", self.floor)
+            if slices is not None:
+                self.client.hset(f"{prefix}epoch", mapping={"slices": slices, "slice": 0})
 
     def check_ended(self):
         for prefix in self.prefixes:
@@ -68,6 +72,10 @@ class Epochs:
             assert int(epoch["id"]) > int(self.told[prefix][0])
             assert epoch["replaced"] == self.told[prefix][0]
             assert not self.client.exists(f"{prefix}rebuilt")
+
+
+def command(minuted):
+    return [MINUTED, "--config", minuted.config_path, "--dev", "--rebuild"]
 
 
 def rebuild(minuted):
@@ -87,13 +95,14 @@ def from_minute(minutes, floor):
 def check(model, redis, brokers, epochs):
     """Redis and Kafka hold what was accepted, to the second; Redis its masks and sums only from the floor on."""
     wait_settled(redis.client)
+    floor = max(int(redis.client.get(f"{prefix}floor")) for prefix in epochs.prefixes)
     truth = Truth(redis.client)
     assert truth.totals == model.totals()
     assert truth.covered == model.covered()
-    assert from_minute(truth.minutes, epochs.floor) == from_minute(model.minutes(), epochs.floor)
+    assert from_minute(truth.minutes, floor) == from_minute(model.minutes(), floor)
     check_no_second_twice(truth.minutes)
-    sums = {key: value for key, value in model.lesson_minutes().items() if key[1] >= epochs.floor * 60}
-    assert {key: value for key, value in truth.lesson_minutes.items() if key[1] >= epochs.floor * 60} == sums
+    sums = {key: value for key, value in model.lesson_minutes().items() if key[1] >= floor * 60}
+    assert {key: value for key, value in truth.lesson_minutes.items() if key[1] >= floor * 60} == sums
     merged = Merged(read_topics(brokers))
     check_kafka(model, merged)
     check_last_records(model, merged)
@@ -162,27 +171,81 @@ def test_a_redis_that_was_rolled_back_gets_what_came_since(world, redis, kafka, 
     check(model, redis, kafka.brokers, epochs)
 
 
-def test_many_passes_broken_off_again_and_again(world, redis, kafka):
-    """Killed wherever it is, it goes on there: nothing counts twice, and nothing is left out."""
+def watch_crowd(minuted, model):
+    """More learners than are written at once watch at the same time."""
+    players = [Player(minuted, f"crowd-{i}") for i in range(CROWD)]
+    sessions = [(player, player.open("open-1")) for player in players]
+    minuted.advance(MINUTE_MS)
+    for player, session in sessions:
+        credited = model.claim(session.name, "open-1", session.anchor_ms, run(0, 5000))
+        assert player.send(session, run(0, 5000)) == [accepted(*credited)]
+
+
+def test_passes_broken_off_again_and_again(world, redis, kafka):
+    """Killed in the middle of a pass, it goes on there: nothing counts twice, and nothing is left out."""
+    minuted, model = world
+    watch_crowd(minuted, model)
+    publish(minuted, redis)
+    minuted.advance(3 * HOUR_MS)  # the crowd's seconds are from before what Redis keeps
+    watch_all(minuted, model)
+    publish(minuted, redis)
+    wait_until(lambda: Epochs(redis).floor * 60_000 > minuted.now_ms() - 2 * HOUR_MS - 15 * MINUTE_MS, "minutes are retired")
+    epochs, now_ms = Epochs(redis), minuted.now_ms()
+    minuted.stop()
+    redis.client.flushall()
+    epochs.lose("empty", slices=3)
+    minuted.start(now_ms)
+
+    def in_a_pass():
+        return any(redis.client.scard(f"{prefix}rebuilt") > 20 for prefix in epochs.prefixes)
+    broken_off = 0
+    while broken_off < 3:
+        with subprocess.Popen(command(minuted), stdout=subprocess.DEVNULL, env=environment()) as process:
+            try:
+                wait_until(lambda: in_a_pass() or process.poll() is not None, "it is in a pass", every=0)
+            finally:
+                process.kill()
+        broken_off += in_a_pass()
+        assert process.returncode != 0, "it came to its end before it could be killed"
+        watch_all(minuted, model, range(2))
+    rebuilt(minuted)
+    epochs.check_ended()
+    publish(minuted, redis)
+    check(model, redis, kafka.brokers, epochs)
+
+
+def test_players_go_on_meanwhile(world, redis, kafka):
     minuted, model = world
     epochs, now_ms = Epochs(redis), minuted.now_ms()
     minuted.stop()
     redis.client.flushall()
-    epochs.lose("empty")
-    for prefix in epochs.prefixes:
-        redis.client.hset(f"{prefix}epoch", mapping={"slices": 7, "slice": 0})
+    epochs.lose("empty", slices=60)
     minuted.start(now_ms)
-    command = [MINUTED, "--config", minuted.config_path, "--dev", "--rebuild"]
-    for passes in (0, 2, 5):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment()) as process:
-            try:
-                wait_until(lambda n=passes: all(int(redis.client.hget(f"{p}epoch", "slice") or 99) >= n
-                                                for p in epochs.prefixes), "a pass is done", every=0)
-            finally:
-                process.kill()
-        watch_all(minuted, model, range(5))
-    rebuilt(minuted)
+    with subprocess.Popen(command(minuted), stdout=subprocess.DEVNULL, env=environment()) as process:
+        while process.poll() is None:
+            watch_all(minuted, model, range(6))
+    assert process.returncode == 0
     epochs.check_ended()
+    publish(minuted, redis)
+    check(model, redis, kafka.brokers, epochs)
+
+
+def test_a_signal_ends_it_and_it_goes_on(world, redis, kafka):
+    minuted, model = world
+    epochs, now_ms = Epochs(redis), minuted.now_ms()
+    minuted.stop()
+    redis.client.flushall()
+    epochs.lose("empty", slices=60)
+    minuted.start(now_ms)
+    with subprocess.Popen(command(minuted), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=environment()) as process:
+        wait_until(lambda: int(redis.client.hget(f"{epochs.prefixes[0]}epoch", "slice")) > 3, "some passes are done", every=0)
+        process.terminate()
+        output = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode == 1 and "goes on where it was" in output, output
+    assert int(redis.client.hget(f"{epochs.prefixes[0]}epoch", "slice")) > 3
+    output = rebuilt(minuted)
+    assert "pass 1 of 60 is next" not in output, output
     publish(minuted, redis)
     check(model, redis, kafka.brokers, epochs)
 
@@ -192,9 +255,7 @@ def test_of_two_the_younger_goes_on(world, redis, kafka):
     epochs, now_ms = Epochs(redis), minuted.now_ms()
     minuted.stop()
     redis.client.flushall()
-    epochs.lose("empty")
-    for prefix in epochs.prefixes:
-        redis.client.hset(f"{prefix}epoch", mapping={"slices": 40, "slice": 0})
+    epochs.lose("empty", slices=40)
     minuted.start(now_ms)
     results = []
     threads = [threading.Thread(target=lambda: results.append(rebuild(minuted))) for _ in range(2)]
