@@ -206,15 +206,11 @@ static void queue_partition_call(void *ctx, size_t i)
         for (size_t k = 0; k < c->n_numbers; k++)
             resp_int(b, c->numbers[k]);
     } else {
-        resp_begin(b, 4 + 2 * c->n_numbers);
+        resp_begin(b, 4);
         resp_arg(b, SLICE_LITERAL("HSET"));
         resp_key(b, &o->prefixes[c->partition], "epoch");
         resp_arg(b, SLICE_LITERAL("rebuilder"));
         resp_arg(b, slice_of(c->restore->token));
-        for (size_t k = 0; k < c->n_numbers; k++) {
-            resp_arg(b, slice_of(state_fields[SLICES + k]));
-            resp_int(b, c->numbers[k]);
-        }
     }
     outbox_queue_write(o, c->partition, take_integers, &c->call, &c->call.done);
 }
@@ -231,10 +227,9 @@ static bool call_partition(struct partition_call *c)
     return good;
 }
 
-bool restore_claim(struct restore *r, int partition, int64_t slices, int64_t slice)
+bool restore_claim(struct restore *r, int partition)
 {
-    return call_partition(&(struct partition_call){
-        .restore = r, .partition = partition, .numbers = {slices, slice}, .n_numbers = slices > 0 ? 2 : 0});
+    return call_partition(&(struct partition_call){.restore = r, .partition = partition});
 }
 
 bool restore_next(struct restore *r, int partition, int64_t slices, int64_t slice)

@@ -67,9 +67,8 @@ void restore_free(struct restore *r);
  */
 typedef bool restore_go_on(void *ctx);
 
-/* Takes the fence of PARTITION. SLICES > 0: of so many passes, SLICE is the next one. */
-bool restore_claim(struct restore *r, int partition, int64_t slices, int64_t slice)
-    __attribute__((warn_unused_result));
+/* Takes the fence of PARTITION. What its state says from then on is changed by nobody else. */
+bool restore_claim(struct restore *r, int partition) __attribute__((warn_unused_result));
 
 /*
  * Merges what E says of its learners [FIRST, FIRST + N) into their partitions, STATES. FLOOR: only masks of
@@ -79,7 +78,7 @@ bool restore_learners(struct restore *r, const struct recall *e, size_t first, s
     const struct restore_state *states, bool floor, restore_go_on *go_on, void *ctx)
     __attribute__((warn_unused_result));
 
-/* The pass SLICE is the next one of SLICES. */
+/* The pass SLICE is the next one of SLICES; what came before is done. */
 bool restore_next(struct restore *r, int partition, int64_t slices, int64_t slice)
     __attribute__((warn_unused_result));
 

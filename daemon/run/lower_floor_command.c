@@ -36,7 +36,7 @@ struct minute_sums {
 
 struct lowering {
     struct way_back *way;
-    struct recall *evidence;
+    struct recall *recall;
     struct restore restore;
     struct restore_state states[PARTITIONS_MAX];
     bool wrong[PARTITIONS_MAX];
@@ -123,7 +123,7 @@ static bool write_sums(struct lowering *l)
         for (int64_t minute = l->target; minute <= l->now_minute; minute++) {
             struct minute_sums *s = sums_of(l, p, minute);
             for (size_t i = 0; i < s->n; i++) {
-                const struct recall_lesson *lesson = recall_lesson(l->evidence, s->lessons[i]);
+                const struct recall_lesson *lesson = recall_lesson(l->recall, s->lessons[i]);
                 s->items[i].lesson = lesson->id;
                 s->items[i].course = lesson->course;
             }
@@ -145,15 +145,15 @@ static bool restore_slice(struct lowering *l)
         .slices = l->slices};
     for (int p = 0; p < terms.partitions; p++)
         terms.first_minute[p] = l->wrong[p] ? l->target : RECALL_NOTHING;
-    if (!recall_read(l->evidence, &terms, tell_reading, l, why))
+    if (!recall_read(l->recall, &terms, tell_reading, l, why))
         return fail(why);
-    size_t n = recall_learners(l->evidence);
+    size_t n = recall_learners(l->recall);
     for (size_t i = 0; i < n; i += LEARNERS_AT_ONCE) {
         size_t some = n - i < LEARNERS_AT_ONCE ? n - i : LEARNERS_AT_ONCE;
-        if (!restore_learners(&l->restore, l->evidence, i, some, l->states, true, go_on, l))
+        if (!restore_learners(&l->restore, l->recall, i, some, l->states, true, go_on, l))
             return fail(l->restore.why);
         for (size_t k = 0; k < some; k++)
-            sum_up(l, recall_learner(l->evidence, i + k));
+            sum_up(l, recall_learner(l->recall, i + k));
         if (may_tell(l)) {
             printf("pass %d of %d: %zu of %zu learners restored\n", l->slice + 1, l->slices, i + some, n);
             fflush(stdout);
@@ -181,16 +181,16 @@ static bool lower(struct lowering *l)
 
 static bool restore_all(struct lowering *l)
 {
-    l->evidence = way_back_open_recall(l->way);
-    if (l->evidence == NULL)
+    l->recall = way_back_open_recall(l->way);
+    if (l->recall == NULL)
         return false;
-    if (!recall_seek(l->evidence, l->target))
+    if (!recall_seek(l->recall, l->target))
         return fail("Kafka does not answer");
-    l->slices = recall_slices(l->evidence, MEMORY);
+    l->slices = recall_slices(l->recall, MEMORY);
     way_back_name(l->restore.token);
     l->restore.outbox = l->way->outbox;
     for (int p = 0; p < outbox_partitions(l->way->outbox); p++)
-        if (l->wrong[p] && !restore_claim(&l->restore, p, 0, 0))
+        if (l->wrong[p] && !restore_claim(&l->restore, p))
             return fail(l->restore.why);
     for (l->slice = 0; l->slice < l->slices; l->slice++)
         if (!restore_slice(l))
@@ -254,7 +254,7 @@ static int run(struct way_back *w)
     }
     free(l.sums);
     restore_free(&l.restore);
-    recall_close(l.evidence);
+    recall_close(l.recall);
     return good && !lost ? EXIT_GOOD : EXIT_FAILED;
 }
 

@@ -24,7 +24,7 @@ enum { TELL_EVERY_MS = 1000, LEARNERS_AT_ONCE = 1024 };
 
 struct rebuilding {
     struct way_back *way;
-    struct recall *evidence;
+    struct recall *recall;
     struct restore restore;
     struct restore_state states[PARTITIONS_MAX];
     int64_t told_ms;
@@ -99,19 +99,19 @@ static bool read_slice(struct rebuilding *b)
         terms.totals[p] = takes_part(b, p);
         terms.first_minute[p] = terms.totals[p] ? first_minute_of(&b->states[p]) : RECALL_NOTHING;
     }
-    if (!recall_read(b->evidence, &terms, tell_reading, b, why))
+    if (!recall_read(b->recall, &terms, tell_reading, b, why))
         return fail(why);
-    b->malformed = recall_malformed(b->evidence);
-    b->foreign = recall_foreign(b->evidence);
+    b->malformed = recall_malformed(b->recall);
+    b->foreign = recall_foreign(b->recall);
     return true;
 }
 
 static bool write_slice(struct rebuilding *b)
 {
-    size_t n = recall_learners(b->evidence);
+    size_t n = recall_learners(b->recall);
     for (size_t i = 0; i < n; i += LEARNERS_AT_ONCE) {
         size_t some = n - i < LEARNERS_AT_ONCE ? n - i : LEARNERS_AT_ONCE;
-        if (!restore_learners(&b->restore, b->evidence, i, some, b->states, false, go_on, b))
+        if (!restore_learners(&b->restore, b->recall, i, some, b->states, false, go_on, b))
             return fail(b->restore.why);
         if (may_tell(b)) {
             printf("pass %" PRId64 " of %" PRId64 ": %zu of %zu learners restored\n", b->slice + 1, b->slices,
@@ -172,11 +172,30 @@ static int64_t first_minute(const struct rebuilding *b)
     return first;
 }
 
+/*
+ * Takes the fences before looking how far each partition is: until then, an older process may still have gone
+ * on. It may even have come to its end.
+ */
 static bool claim_all(struct rebuilding *b)
 {
-    if (!recall_seek(b->evidence, first_minute(b)))
+    struct outbox *o = b->way->outbox;
+    for (int p = 0; p < outbox_partitions(o); p++)
+        if (is_lost(&b->states[p]) && !restore_claim(&b->restore, p))
+            return fail(b->restore.why);
+    if (!restore_read_states(o, b->states))
+        return fail("Redis does not answer");
+    return true;
+}
+
+/* How the passes go on, or into how many of them the learners are divided. */
+static bool begin_passes(struct rebuilding *b)
+{
+    int64_t first = first_minute(b);
+    if (first == RECALL_NOTHING)
+        return true;
+    if (!recall_seek(b->recall, first))
         return fail("Kafka does not answer");
-    int slices = recall_slices(b->evidence, MEMORY);
+    int slices = recall_slices(b->recall, MEMORY);
     for (int p = 0; p < outbox_partitions(b->way->outbox); p++) {
         struct restore_state *state = &b->states[p];
         if (!is_lost(state))
@@ -184,12 +203,12 @@ static bool claim_all(struct rebuilding *b)
         if (state->slices <= 0 || state->slice < 0 || state->slice > state->slices) {
             state->slices = slices;
             state->slice = 0;
+            if (!restore_next(&b->restore, p, state->slices, state->slice))
+                return fail(b->restore.why);
         }
         printf("partition %d %s; pass %" PRId64 " of %" PRId64 " is next\n", p,
             state->lost == RESTORE_EMPTY ? "came back empty" : "was rolled back", state->slice + 1,
             state->slices);
-        if (!restore_claim(&b->restore, p, state->slices, state->slice))
-            return fail(b->restore.why);
     }
     fflush(stdout);
     return true;
@@ -218,10 +237,10 @@ static void tell_done(const struct rebuilding *b)
 
 static bool rebuild(struct rebuilding *b)
 {
-    b->evidence = way_back_open_recall(b->way);
+    b->recall = way_back_open_recall(b->way);
     way_back_name(b->restore.token);
     b->restore.outbox = b->way->outbox;
-    if (b->evidence == NULL || !claim_all(b))
+    if (b->recall == NULL || !claim_all(b) || !begin_passes(b))
         return false;
     while (choose_slice(b)) {
         bool done = b->slice >= b->slices; /* a run was ended between its last pass and its end */
@@ -273,7 +292,7 @@ static int run(struct way_back *w)
         return tell_nothing_lost(&d);
     bool good = lost == 0 || rebuild(&b);
     restore_free(&b.restore);
-    recall_close(b.evidence);
+    recall_close(b.recall);
     return good && foreign == 0 ? EXIT_GOOD : EXIT_FAILED;
 }
 

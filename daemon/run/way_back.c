@@ -86,8 +86,8 @@ struct recall *way_back_open_recall(struct way_back *w)
         fputs("minuted: kafka.brokers leads to no Kafka that keeps anything\n", stderr);
         return NULL;
     }
-    struct recall *evidence = recall_open(w->config, w->log, &cluster, why);
-    if (evidence == NULL) {
+    struct recall *recall = recall_open(w->config, w->log, &cluster, why);
+    if (recall == NULL) {
         fprintf(stderr, "minuted: %s\n", why);
         return NULL;
     }
@@ -97,11 +97,11 @@ struct recall *way_back_open_recall(struct way_back *w)
         fprintf(stderr, "minuted: %s\n",
             look == DESTINATION_ANOTHER ? why
                                         : "Redis does not tell which Kafka the deployment publishes to");
-        recall_close(evidence);
-        evidence = NULL;
+        recall_close(recall);
+        recall = NULL;
     }
     free(cluster);
-    return evidence;
+    return recall;
 }
 
 void way_back_name(char token[static 64])
