@@ -16,7 +16,7 @@
 #include "store/functions.h"
 #include "store/values.h"
 
-enum { BATCH = 128, TRIES = 30, PAUSE_MS = 1000 };
+enum { BATCH = 512, TRIES = 30, PAUSE_MS = 1000 };
 
 /* ---- where partitions stand ---- */
 
