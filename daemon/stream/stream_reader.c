@@ -2,12 +2,13 @@
 #include "stream/stream_reader.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "config/config.h"
 
-enum { LOOK_AGAIN_MS = 1000, LEADER_WAIT_MS = 200, END_TRIES = 10 };
+enum { LOOK_AGAIN_MS = 1000, LEADER_WAIT_MS = 200, END_TRIES = 10, PAUSE_MS = 5 };
 
 struct read_topic {
     rd_kafka_topic_t *handle; /* NULL: the topic is not read */
@@ -283,12 +284,21 @@ bool stream_reader_start(
     return t->started[partition] || complain(r, topic, partition, "read_failed", rd_kafka_last_error());
 }
 
+/* librdkafka waits until a time of the system's clock: if that is put back meanwhile, it waits for so much
+ * longer. So the waiting is done here. */
 size_t stream_reader_take(
     struct stream_reader *r, enum stream_queue queue, rd_kafka_message_t **messages, size_t max, int wait_ms)
 {
+    int64_t until_ms = clock_monotonic_ms() + wait_ms;
+    size_t n = 0;
     rd_kafka_poll(r->kafka, 0); /* write_error() is called here */
-    ssize_t n = rd_kafka_consume_batch_queue(r->queues[queue], wait_ms, messages, max);
-    return n > 0 ? (size_t)n : 0;
+    for (;;) {
+        ssize_t more = rd_kafka_consume_batch_queue(r->queues[queue], 0, messages + n, max - n);
+        n += more > 0 ? (size_t)more : 0;
+        if (n == max || (n > 0 && more <= 0) || clock_monotonic_ms() >= until_ms)
+            return n;
+        nanosleep(&(struct timespec){0, PAUSE_MS * INT64_C(1000000)}, NULL);
+    }
 }
 
 enum topic stream_reader_topic_of(const struct stream_reader *r, const rd_kafka_message_t *message)

@@ -72,8 +72,8 @@ bool stream_reader_start(struct stream_reader *r, enum topic topic, int partitio
     enum stream_queue queue) __attribute__((warn_unused_result));
 
 /*
- * Takes up to MAX messages of QUEUE, waiting at most WAIT_MS for them all; the caller destroys each. Some are
- * errors, and the end of a partition is one (RD_KAFKA_RESP_ERR__PARTITION_EOF).
+ * Takes up to MAX messages of QUEUE, waiting at most WAIT_MS for the first; the caller destroys each. Some
+ * are errors, and the end of a partition is one (RD_KAFKA_RESP_ERR__PARTITION_EOF).
  */
 size_t stream_reader_take(
     struct stream_reader *r, enum stream_queue queue, rd_kafka_message_t **messages, size_t max, int wait_ms);
