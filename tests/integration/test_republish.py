@@ -68,9 +68,14 @@ def test_it_waits_for_a_daemon_and_goes_on_without_the_command(kafka, new_minute
             wait_until(lambda: redis.client.hget("minuted:republish", "asked"), "it is asked for")
         finally:
             asking.kill()
-    minuted.start(NOW_MS + 60 * MINUTE_MS)
-    output = republish(minuted)
-    assert "under way" in output
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as waiting:
+        try:
+            assert "under way" in waiting.stdout.readline()
+            minuted.start(NOW_MS + 60 * MINUTE_MS)
+            output = waiting.communicate(timeout=PATIENCE_S)[0]
+        finally:
+            waiting.kill()
+    assert waiting.returncode == 0 and "done: " in output, output
     assert len(read_topics(kafka.brokers, (LEARNER_MINUTES,))) == 2 * records
     check_published(model, redis.client, kafka.brokers)
 
