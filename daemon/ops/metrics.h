@@ -88,6 +88,10 @@
         "Minutes that were closed to claims before the horizon, since Redis was short of memory.")           \
     X(publish, kafka_is_another, gauge, none, "minuted_kafka_is_another",                                    \
         "1 while this daemon does not publish, since it would to another Kafka or to other topics.")         \
+    X(publish, lost_partitions, gauge, none, "minuted_lost_partitions",                                      \
+        "Partitions of Redis that lost what they held, as the publishing daemon sees it: see --rebuild.")    \
+    X(publish, kafka_lost, gauge, none, "minuted_kafka_lost",                                                \
+        "1 while Kafka lacks what was published to it, as the publishing daemon sees it: see --republish.")  \
     X(publish, holds_lease, gauge, none, "minuted_publish_holds_lease", "1 while this daemon publishes.")    \
     X(publish, backlog, gauge, none, "minuted_publish_backlog",                                              \
         "Minutes due and not yet published, at the last look.")                                              \

@@ -57,10 +57,14 @@ static bool claim_part(struct outbox *o, const struct part *part)
     return outbox_call_key(o, KEY_SETTINGS, "destination", true, outbox_take_integer, &made);
 }
 
+bool destination_embedded(const struct config *config)
+{
+    return config->kafka.brokers != NULL && strcmp(config->kafka.brokers, "embedded") == 0;
+}
+
 struct destination destination_of(const struct config *config, const char *cluster)
 {
-    bool embedded = config->kafka.brokers != NULL && strcmp(config->kafka.brokers, "embedded") == 0;
-    return (struct destination){config->kafka.topic_prefix, embedded ? "" : cluster};
+    return (struct destination){config->kafka.topic_prefix, destination_embedded(config) ? "" : cluster};
 }
 
 static enum destination_look compare(struct outbox *o, struct part *part, bool claim)

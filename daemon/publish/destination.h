@@ -18,8 +18,11 @@ struct destination {
     const char *cluster; /* Kafka's cluster id; "": it has none, or is not to be compared */
 };
 
-/* What CONFIG leads to, in a Kafka of the id CLUSTER. An embedded broker is another at each start, and keeps
- * nothing that its successor could lack: its id is not compared. */
+/* Whether it is the broker within this process: another at each start, which keeps nothing that its successor
+ * could lack. */
+bool destination_embedded(const struct config *config);
+
+/* What CONFIG leads to, in a Kafka of the id CLUSTER, which of an embedded one is not compared. */
 struct destination destination_of(const struct config *config, const char *cluster);
 
 enum destination_look {

@@ -22,6 +22,10 @@ static void list_minutes(struct learner_minutes *m)
         struct outbox_minutes *out = &found[p];
         int64_t oldest;
         size_t n = 0;
+        if (r->outbox->epochs[p].state != PARTITION_WHOLE) {
+            round_miss(r, p);
+            continue;
+        }
         if (!outbox_minutes(r->outbox, p, r->arena, out, &oldest)) {
             /* A server that is away does not hold up the others' partitions. */
             round_miss(r, p);

@@ -135,9 +135,16 @@ void outbox_note_told(struct outbox *o)
 {
     for (int p = 0; p < PARTITIONS_MAX; p++)
         if (o->epochs[p].untold) {
-            o->epochs[p].told = o->epochs[p].taken;
+            o->epochs[p].told_id = o->epochs[p].id;
+            o->epochs[p].told_taken = o->epochs[p].taken;
             o->epochs[p].untold = false;
         }
+}
+
+int64_t outbox_told(const struct outbox *o, int partition)
+{
+    const struct outbox_epoch *epoch = &o->epochs[partition];
+    return epoch->told_id == epoch->id ? epoch->told_taken : 0;
 }
 
 void outbox_forget_untold(struct outbox *o)
@@ -273,19 +280,23 @@ static void receive(struct exchange *e)
 }
 
 /* What became of the writes that a barrier needs, by partition. */
+struct raise {
+    int64_t id;
+    int64_t taken;
+};
+
 struct raises {
-    struct outbox_epoch epochs[PARTITIONS_MAX];
+    struct raise raised[PARTITIONS_MAX];
     bool queued[PARTITIONS_MAX];
     bool done[PARTITIONS_MAX];
 };
 
-static bool take_epoch(void *ctx, size_t index, const redisReply *reply)
+static bool take_raise(void *ctx, size_t index, const redisReply *reply)
 {
-    struct outbox_epoch *epoch = ctx;
+    struct raise *raise = ctx;
     (void)index;
-    epoch->untold = true;
-    return reply_integer(reply_at(reply, 0), &epoch->id) && epoch->id > 0 &&
-           reply_integer(reply_at(reply, 1), &epoch->taken);
+    return reply_integer(reply_at(reply, 0), &raise->id) && raise->id > 0 &&
+           reply_integer(reply_at(reply, 1), &raise->taken);
 }
 
 /*
@@ -304,9 +315,12 @@ static void queue_raises(struct outbox *o, struct raises *raises)
         if (p == NO_PARTITION || raises->queued[p])
             continue;
         raises->queued[p] = true;
-        resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 1);
+        resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 3);
         resp_key(&o->command, &o->prefixes[p], "epoch");
-        outbox_queue(o, p, 1, take_epoch, &raises->epochs[p], &raises->done[p]);
+        bool compared = o->epochs[p].state == PARTITION_WHOLE;
+        resp_int(&o->command, compared ? o->epochs[p].id : 0);
+        resp_int(&o->command, compared ? outbox_told(o, p) : 0);
+        outbox_queue(o, p, 1, take_raise, &raises->raised[p], &raises->done[p]);
     }
 }
 
@@ -333,8 +347,9 @@ bool outbox_flush(struct outbox *o, const char *what, bool barrier)
         receive(&exchanges[i]);
     for (int p = 0; barrier && p < PARTITIONS_MAX; p++)
         if (raises.done[p]) {
-            raises.epochs[p].told = raises.epochs[p].id == o->epochs[p].id ? o->epochs[p].told : 0;
-            o->epochs[p] = raises.epochs[p];
+            o->epochs[p].id = raises.raised[p].id;
+            o->epochs[p].taken = raises.raised[p].taken;
+            o->epochs[p].untold = true;
         }
     for (size_t i = 0; i < o->n_requests; i++) {
         const struct outbox_request *request = &o->requests[i];

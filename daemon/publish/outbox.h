@@ -36,12 +36,23 @@ struct outbox_link {
     struct buf commands;
 };
 
-/* The state of a partition, as the last barrier made it. */
+/* Whether a partition holds what Kafka was told of (publish/epochs.h). The last three wait for a way back. */
+enum outbox_state {
+    PARTITION_UNKNOWN, /* it was not compared yet */
+    PARTITION_WHOLE,
+    PARTITION_EMPTY,
+    PARTITION_ROLLED_BACK,
+    PARTITION_FOREIGN
+};
+
+/* The epoch of a partition, as the last barrier made it, and what Kafka was told of the partition. */
 struct outbox_epoch {
-    int64_t id;    /* Unix ms of the making of what the partition holds; 0: not known yet */
-    int64_t taken; /* how often it was taken from, this time included */
-    int64_t told;  /* the last of these that a transaction has told */
-    bool untold;   /* the last one was taken in this transaction, which is to tell it */
+    int64_t id;         /* Unix ms of the making of what the partition holds; 0: not known yet */
+    int64_t taken;      /* how often it was taken from, this time included */
+    int64_t told_id;    /* the epoch that Kafka was told of; 0: of none */
+    int64_t told_taken; /* the last take of it that Kafka was told of */
+    bool untold;        /* the last one was taken in this transaction, which is to tell it */
+    enum outbox_state state;
 };
 
 struct outbox {
@@ -124,6 +135,9 @@ uint64_t outbox_connection(const struct outbox *o, int partition);
 
 /* After a commit: what was to be told of partitions' epochs was told. */
 void outbox_note_told(struct outbox *o);
+
+/* The last take of PARTITION's epoch that Kafka was told of; 0: of none. */
+int64_t outbox_told(const struct outbox *o, int partition);
 
 /* After a transaction that failed, or with a lease that is lost: by the next one others may have published
  * more. */

@@ -475,7 +475,7 @@ static void queue_settle(struct outbox *o, const struct outbox_portion *taken, s
     resp_key_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
     resp_key(b, prefix, "epoch");
     resp_int(b, taken->minute);
-    resp_int(b, o->epochs[taken->partition].told);
+    resp_int(b, outbox_told(o, taken->partition));
     for (size_t i = 0; i < taken->n_learners; i++) {
         const struct learner_masks *learner = &taken->learners[i];
         buf_clear(&packed);

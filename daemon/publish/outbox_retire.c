@@ -21,7 +21,7 @@ enum {
     HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
     WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
     WORTH_LOOKS = 144,       /* buckets that are asked for their memory, a call: those of a day */
-    BUCKET_KEYS = 3 + 2 * BUCKET_MINUTES
+    BUCKET_KEYS = 4 + 2 * BUCKET_MINUTES
 };
 
 enum { NO_FLOOR = -1 };
@@ -34,12 +34,14 @@ static int64_t minute_of(int64_t ms)
 /* How far a sweep has come, read from every partition before each bucket. */
 struct floors {
     int64_t floor[PARTITIONS_MAX]; /* NO_FLOOR: nothing was ever written there */
-    int64_t lowest;                /* of those that have one; NO_FLOOR when none has */
+    int64_t first[PARTITIONS_MAX]; /* what is retired next; the floor, unless that was raised past it */
+    int64_t lowest;                /* of these, where there is one; NO_FLOOR when there is none */
     int64_t oldest_grown;          /* the oldest minute whose sums are not published; INT64_MAX */
 };
 
 struct floor_call {
     int64_t *floor;
+    int64_t *first;
     int64_t *oldest_grown;
 };
 
@@ -48,8 +50,12 @@ static bool take_floor(void *ctx, size_t index, const redisReply *reply)
     struct floor_call *call = ctx;
     if (index == 0) {
         *call->floor = NO_FLOOR;
-        return reply->type == REDIS_REPLY_NIL || reply_number(reply, call->floor);
+        bool good = reply->type == REDIS_REPLY_NIL || reply_number(reply, call->floor);
+        *call->first = *call->floor;
+        return good;
     }
+    if (index == 1)
+        return reply->type == REDIS_REPLY_NIL || reply_number(reply, call->first);
     if (!reply_is_array(reply))
         return false;
     for (size_t i = 0; i < reply->elements; i++) {
@@ -66,22 +72,26 @@ static bool read_floors(struct outbox *o, struct floors *f, bool barrier)
     bool done[PARTITIONS_MAX] = {false};
     *f = (struct floors){.lowest = NO_FLOOR, .oldest_grown = INT64_MAX};
     for (int p = 0; p < o->config->redis.partitions; p++) {
-        calls[p] = (struct floor_call){&f->floor[p], &f->oldest_grown};
+        calls[p] = (struct floor_call){&f->floor[p], &f->first[p], &f->oldest_grown};
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("GET"));
         resp_key(&o->command, &o->prefixes[p], "floor");
+        resp_begin(&o->command, 3);
+        resp_arg(&o->command, SLICE_LITERAL("HGET"));
+        resp_key(&o->command, &o->prefixes[p], "epoch");
+        resp_arg(&o->command, SLICE_LITERAL("kept"));
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("SMEMBERS"));
         resp_key(&o->command, &o->prefixes[p], "ld");
-        outbox_queue(o, p, 2, take_floor, &calls[p], &done[p]);
+        outbox_queue(o, p, 3, take_floor, &calls[p], &done[p]);
     }
     if (!outbox_flush(o, "floor", barrier))
         return false;
     for (int p = 0; p < o->config->redis.partitions; p++) {
         if (!done[p])
             return false;
-        if (f->floor[p] != NO_FLOOR && (f->lowest == NO_FLOOR || f->floor[p] < f->lowest))
-            f->lowest = f->floor[p];
+        if (f->first[p] != NO_FLOOR && (f->lowest == NO_FLOOR || f->first[p] < f->lowest))
+            f->lowest = f->first[p];
     }
     return true;
 }
@@ -102,6 +112,7 @@ static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_
     resp_key(b, prefix, "floor");
     resp_key(b, prefix, "due");
     resp_key_number(b, prefix, "w", bucket);
+    resp_key(b, prefix, "epoch");
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
         resp_key_number(b, prefix, "d", bucket * BUCKET_MINUTES + i);
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
@@ -118,7 +129,7 @@ static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t buck
     bool done[PARTITIONS_MAX] = {false};
     int n = 0;
     for (int p = 0; p < o->config->redis.partitions; p++)
-        if (f->floor[p] <= bucket * BUCKET_MINUTES) {
+        if (f->first[p] <= bucket * BUCKET_MINUTES) {
             queue_retire(o, p, bucket, &floor[n], &done[n]);
             n++;
         }
@@ -131,10 +142,13 @@ static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t buck
 
 static int64_t final_floor(const struct outbox *o, const struct floors *f)
 {
-    for (int p = 0; p < o->config->redis.partitions; p++)
+    int64_t lowest = INT64_MAX;
+    for (int p = 0; p < o->config->redis.partitions; p++) {
         if (f->floor[p] == NO_FLOOR)
             return 0;
-    return f->lowest;
+        lowest = f->floor[p] < lowest ? f->floor[p] : lowest;
+    }
+    return lowest;
 }
 
 /* Retires what lies before the minute KEEP, the oldest first, at most MAX buckets. */

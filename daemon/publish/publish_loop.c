@@ -2,6 +2,7 @@
 #include "publish/publish_loop.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "credit/mask.h"
 #include "publish/counters.h"
 #include "publish/destination.h"
+#include "publish/epochs.h"
 #include "publish/learner_minutes.h"
 #include "publish/lease.h"
 #include "publish/outbox_retire.h"
@@ -19,6 +21,7 @@
 #include "publish/record.h"
 #include "publish/republish.h"
 #include "publish/round.h"
+#include "publish/told.h"
 
 enum {
     RECORDS_MAX = 30000, /* in a transaction */
@@ -34,6 +37,7 @@ enum {
 
 struct publish_loop {
     struct publish_loop_parts with;
+    struct epochs epochs;
     struct learner_rest rest; /* of the last round */
     struct republish *republish;
     bool republishing;
@@ -60,6 +64,8 @@ struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts)
     struct publish_loop *l = mem_zalloc(sizeof(*l));
     int64_t rate = parts->config->publish.max_rate;
     l->with = *parts;
+    l->epochs = (struct epochs){
+        parts->config, parts->outbox, parts->lease, parts->counters, parts->log, .kafka_lost = false};
     l->writer.format = parts->config->kafka.format;
     l->writer.program = parts->program;
     l->writer.deployment = parts->config->kafka.deployment;
@@ -83,6 +89,27 @@ static int64_t now_ms(const struct publish_loop *l)
     return clock_steady_ms(l->with.clock);
 }
 
+void publish_loop_begin(struct publish_loop *l, const struct told *told)
+{
+    epochs_begin(&l->epochs, told);
+    l->watermark = told->watermark;
+}
+
+void publish_loop_end(struct publish_loop *l)
+{
+    epochs_end(&l->epochs);
+}
+
+void publish_loop_describe(const struct publish_loop *l, char text[static 128])
+{
+    text[0] = '\0';
+    if (l->epochs.waiting > 0)
+        snprintf(text, 128, "%d partitions of Redis lost what they held, see minuted --rebuild",
+            l->epochs.waiting);
+    else if (l->epochs.kafka_lost)
+        snprintf(text, 128, "Kafka lost what was published, see minuted --republish");
+}
+
 /* ---- committing ---- */
 
 /* Adds to the open transaction the state of each partition that was taken from since the last commit. */
@@ -92,7 +119,8 @@ static enum producer_status send_epochs(struct publish_loop *l)
     enum producer_status status = PRODUCER_DONE;
     for (int p = 0; p < outbox_partitions(o) && status == PRODUCER_DONE; p++)
         if (o->epochs[p].untold) {
-            struct record record = record_epoch(&l->writer, p, o->epochs[p].id, o->epochs[p].taken);
+            struct record record =
+                record_epoch(&l->writer, p, o->epochs[p].id, o->epochs[p].taken, clock_now_ms(l->with.clock));
             status = producer_send(l->with.producer, &record);
         }
     return status;
@@ -220,20 +248,48 @@ static struct watermark watermark_after(const struct publish_loop *l, const stru
     return w;
 }
 
-static enum round_status publish_watermark(struct publish_loop *l, const struct round *r)
+/*
+ * Compares every partition with what Kafka was told. A watermark says that all before it was published: so a
+ * partition that has lost what it held, and with it what it still owed, holds the watermark; and a Kafka that
+ * has lost what it had holds it for all of them. False when the round ends here, with *STATUS.
+ */
+static bool compare(struct publish_loop *l, struct round *r, enum round_status *status)
+{
+    bool kafka_was_lost = l->epochs.kafka_lost;
+    enum epochs_look look = epochs_compare(&l->epochs);
+    *status = look == EPOCHS_LEASE_LOST ? ROUND_LEASE_LOST : ROUND_DONE;
+    if (look != EPOCHS_DONE)
+        return false;
+    if (l->epochs.kafka_lost && !kafka_was_lost)
+        republish_leave(l->republish); /* What a walk has published so far may be lost, too. */
+    r->complete = r->complete && l->epochs.compared;
+    for (int p = 0; p < outbox_partitions(l->with.outbox); p++)
+        if (l->epochs.kafka_lost || !epochs_whole(&l->epochs, p))
+            round_miss(r, p);
+    return true;
+}
+
+static enum round_status publish_watermark(struct publish_loop *l, struct round *r)
 {
     struct watermark w = watermark_after(l, r);
     bool is_news = l->watermark_sent_ms == 0 || w.published_through > l->watermark.published_through ||
                    w.final_through > l->watermark.final_through ||
                    memcmp(l->held_by, r->held_by, sizeof(l->held_by)) != 0 ||
                    now_ms(l) - l->watermark_sent_ms >= WATERMARK_EVERY_MS;
-    /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. */
-    if (!is_news || !publish_raise_watermark(l->with.outbox, &w))
+    if (!is_news)
+        return ROUND_DONE;
+    enum round_status status;
+    if (!compare(l, r, &status))
+        return status;
+    w = watermark_after(l, r);
+    /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. What
+     * Redis knows of a Kafka that was lost holds again when everything is published anew. */
+    if (!l->epochs.kafka_lost && !publish_raise_watermark(l->with.outbox, &w))
         return ROUND_DONE;
     if (w.published_through == 0)
         return ROUND_DONE; /* Nothing is known yet, here or elsewhere. */
     struct record record = record_watermark(&l->writer, &w, r->held_by, outbox_partitions(l->with.outbox));
-    enum round_status status = commit(l, producer_send(l->with.producer, &record));
+    status = commit(l, producer_send(l->with.producer, &record));
     if (status == ROUND_DONE) {
         assert(w.published_through >= l->watermark.published_through);
         l->watermark = w;
@@ -263,6 +319,8 @@ static enum round_status republish(struct publish_loop *l, struct round *r)
 {
     if (!l->republishing && now_ms(l) < l->republish_due_ms)
         return ROUND_DONE;
+    if (!epochs_all_whole(&l->epochs))
+        return ROUND_DONE; /* What a partition has left is not what is to be published. */
     l->republish_due_ms = now_ms(l) + REPUBLISH_LOOK_EVERY_MS;
     enum republish_look look = republish_look(l->republish, l->with.outbox);
     l->republishing = look != REPUBLISH_NOTHING;
@@ -295,7 +353,9 @@ static enum round_status publish(struct publish_loop *l, struct round *r, bool l
     if (status == ROUND_DONE)
         learner_minutes_settle(&m);
     l->rest = status == ROUND_DONE ? m.left : (struct learner_rest){.n = 0};
-    if (status == ROUND_DONE)
+    /* A lesson's sum is that of all partitions: without a part of it, a lower one would follow a greater one.
+     */
+    if (status == ROUND_DONE && epochs_all_whole(&l->epochs))
         status = publish_lesson_minutes(l, r);
     if (status == ROUND_DONE)
         status = publish_watermark(l, r);
@@ -333,7 +393,9 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
         memcpy(r.held_by, l->held_by, sizeof(r.held_by));
         return publish_watermark(l, &r);
     }
-    enum round_status status = publish(l, &r, last);
+    enum round_status status;
+    if (compare(l, &r, &status))
+        status = publish(l, &r, last);
     /* What Kafka does not take in time, for a quota or a slow line, it may take in smaller transactions. */
     size_t sent = producer_pending(l->with.producer);
     if (status == ROUND_DONE)
@@ -390,6 +452,12 @@ void publish_loop_retire(struct publish_loop *l)
 {
     int64_t floor;
     if (now_ms(l) < l->retire_due_ms || clock_belief(l->with.clock) == CLOCK_DOUBTED)
+        return;
+    struct round unused = {.complete = true};
+    enum round_status status;
+    if (!l->epochs.compared && !compare(l, &unused, &status))
+        return;
+    if (!l->epochs.compared || l->epochs.kafka_lost || !epochs_all_whole(&l->epochs))
         return;
     struct retire_terms terms = current_terms(l);
     if (outbox_retire(l->with.outbox, &terms, &floor))

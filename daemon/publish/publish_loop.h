@@ -2,6 +2,7 @@
  * The publish loop, run by the holder of the lease with a connected producer, round by round. A round is at
  * most four transactions, and nothing is settled before its transaction has committed:
  *
+ *     (each partition is compared with what Kafka was told of it)
  *     learners' minutes and totals:  due -> take -> send -> commit -> settle; what has no room is left
  *     lesson minutes:                grown -> sum up -> send -> commit -> settle
  *     watermark:                     how far everything is published now
@@ -21,6 +22,7 @@ struct outbox;
 struct producer;
 struct publish_counters;
 struct publish_loop;
+struct told;
 
 enum round_status {
     ROUND_DONE,   /* all that was due is published, the pace asks for a pause, or the clock is in doubt */
@@ -46,6 +48,15 @@ struct publish_loop_parts {
 struct publish_loop *publish_loop_new(const struct publish_loop_parts *parts);
 void publish_loop_free(struct publish_loop *l);
 
+/* After connecting, with what Kafka was told before. */
+void publish_loop_begin(struct publish_loop *l, const struct told *told);
+
+/* With the lease lost. */
+void publish_loop_end(struct publish_loop *l);
+
+/* What waits for an operator, for /readyz?verbose; "" when nothing does. */
+void publish_loop_describe(const struct publish_loop *l, char text[static 128]);
+
 /* One round. LAST: before the daemon ends. Minutes still running are published too, if they ever are; no pace
  * is kept. */
 enum round_status publish_loop_round(struct publish_loop *l, bool last) __attribute__((warn_unused_result));
@@ -59,5 +70,8 @@ int64_t publish_loop_wait_ms(const struct publish_loop *l);
  */
 int64_t publish_loop_yield_ms(const struct publish_loop *l);
 
-/* Gives memory back in Redis, every few seconds. Needs the lease but no Kafka. */
+/*
+ * Gives memory back in Redis, every few seconds, once all was compared and found whole: what one of Redis and
+ * Kafka has lost is restored from what the other still has.
+ */
 void publish_loop_retire(struct publish_loop *l);

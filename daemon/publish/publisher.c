@@ -23,6 +23,7 @@
 #include "publish/outbox.h"
 #include "publish/producer.h"
 #include "publish/publish_loop.h"
+#include "publish/told.h"
 
 enum {
     STEP_MAX_MS = 1000, /* the longest that a blocking call goes without a turn of renew() */
@@ -42,12 +43,14 @@ struct publisher {
     struct log *log;
     char *program;
     char *holder;
+    const char *brokers;
     struct outbox *outbox;
     struct producer *producer;
     struct publish_loop *loop;
     struct lease lease;
     struct publish_counters counters;
     bool connecting;
+    struct told told;
     char another[DESTINATION_WHY_MAX]; /* why Kafka is not the deployment's; "": it is, or is not known */
     int64_t backoff_ms;
     int64_t connect_from_ms; /* steady; no producer is made before */
@@ -120,6 +123,7 @@ static void close_producer(struct publisher *p)
 static void give_up_lease(struct publisher *p)
 {
     lease_release(&p->lease);
+    publish_loop_end(p->loop);
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
         log_event(p->log, LOG_INFO, "lease_given_up", "holder=%s", p->holder);
 }
@@ -133,6 +137,7 @@ static void leave_lease_to_others(struct publisher *p, int64_t ms)
 static void lose_lease(struct publisher *p)
 {
     close_producer(p);
+    publish_loop_end(p->loop);
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
         log_event(p->log, LOG_WARN, "lease_lost", "owner=%s", LOG_QUOTE(p->lease.owner));
     if (now_ms(p) < p->lease_from_ms)
@@ -215,6 +220,13 @@ static void note_good(struct publisher *p)
     p->good_ms = now_ms(p);
 }
 
+static void tell_state(struct publisher *p)
+{
+    char waits[128];
+    publish_loop_describe(p->loop, waits);
+    set_state(p, "publishing%s%s", waits[0] == '\0' ? "" : "; ", waits);
+}
+
 /* Runs a round; returns how long to wait before the next one. */
 static int64_t publish(struct publisher *p, bool last)
 {
@@ -226,6 +238,7 @@ static int64_t publish(struct publisher *p, bool last)
         return last ? 0 : publish_loop_yield_ms(p->loop);
     case ROUND_DONE:
         note_good(p);
+        tell_state(p);
         return publish_loop_wait_ms(p->loop);
     case ROUND_LEASE_LOST:
         lose_lease(p);
@@ -261,6 +274,9 @@ static bool connect_producer(struct publisher *p)
         status = producer_connect(p->producer);
     if (status == PRODUCER_DONE && look == DESTINATION_OURS)
         look = compare_destination(p, true, why);
+    bool ready = status == PRODUCER_DONE && look == DESTINATION_OURS;
+    bool read = ready && told_read(p->config, p->program, p->brokers, (struct producer_caller){renew, p},
+                             p->log, &p->told);
     p->connecting = false;
     if (look == DESTINATION_ANOTHER)
         stand_back(p, why);
@@ -268,8 +284,11 @@ static bool connect_producer(struct publisher *p)
         judge_failure(p, false, "Redis does not tell to which Kafka the deployment publishes");
     else if (status != PRODUCER_DONE && !stopping(p))
         judge_failure(p, status == PRODUCER_FENCED, producer_error(p->producer));
-    if (status != PRODUCER_DONE || look != DESTINATION_OURS)
+    else if (ready && !read && !stopping(p))
+        judge_failure(p, false, "Kafka does not tell what it was told before");
+    if (!read)
         return false;
+    publish_loop_begin(p->loop, &p->told);
     p->another[0] = '\0';
     atomic_store(&p->counters.kafka_is_another, 0);
     log_event(p->log, LOG_INFO, "publishing", "holder=%s", p->holder);
@@ -329,6 +348,7 @@ struct publisher *publisher_start(const struct config *config, const char *progr
     p->config = config;
     p->clock = clock;
     p->log = log;
+    p->brokers = brokers;
     p->program = mem_strdup(program);
     p->holder = mem_strdup(holder);
     p->backoff_ms = BACKOFF_FIRST_MS;

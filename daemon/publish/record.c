@@ -221,7 +221,8 @@ struct record record_watermark(
     return finish(w, RECORD_WATERMARK, &m.base, m.published_through * 1000);
 }
 
-struct record record_epoch(struct record_writer *w, int partition, int64_t epoch, int64_t taken)
+struct record record_epoch(
+    struct record_writer *w, int partition, int64_t epoch, int64_t taken, int64_t now_ms)
 {
     Minuted__V1__Watermark m = begin_watermark(w);
     m.has_partition = m.has_epoch = m.has_taken = true;
@@ -230,5 +231,5 @@ struct record record_epoch(struct record_writer *w, int partition, int64_t epoch
     m.taken = taken;
     buf_append_char(&w->key, '/');
     buf_append_int(&w->key, partition);
-    return finish(w, RECORD_WATERMARK, &m.base, epoch + taken);
+    return finish(w, RECORD_WATERMARK, &m.base, epoch + taken < now_ms ? epoch + taken : now_ms);
 }

@@ -71,5 +71,9 @@ struct record record_lesson_minute(struct record_writer *w, int64_t minute, cons
 struct record record_watermark(
     struct record_writer *w, const struct watermark *watermark, const bool *held_by, int partitions);
 
-/* The state of a partition. Its time is EPOCH + TAKEN ms, so that it rises with both. */
-struct record record_epoch(struct record_writer *w, int partition, int64_t epoch, int64_t taken);
+/*
+ * The state of a partition. Its time is EPOCH + TAKEN ms, so that it rises with both; or NOW_MS, if that is
+ * earlier: an epoch that was made while clocks were ahead is no time that Kafka would take.
+ */
+struct record record_epoch(
+    struct record_writer *w, int partition, int64_t epoch, int64_t taken, int64_t now_ms);

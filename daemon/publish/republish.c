@@ -579,6 +579,15 @@ static void append_field(struct buf *b, const char *name, int64_t value)
 static bool tell(struct republish *walk, struct outbox *o)
 {
     int64_t made;
+    /* What Kafka had lost it has again; if this is as far as it comes, all is published once more. */
+    if (walk->ended) {
+        resp_begin(&o->command, 3);
+        resp_arg(&o->command, SLICE_LITERAL("HDEL"));
+        resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
+        resp_arg(&o->command, SLICE_LITERAL("kafka_lost"));
+        if (!outbox_call_key(o, KEY_REPUBLISH, "republish", false, outbox_take_integer, &made))
+            return false;
+    }
     resp_begin(&o->command, 2 + (walk->ended ? 10 : 8));
     resp_arg(&o->command, SLICE_LITERAL("HSET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));

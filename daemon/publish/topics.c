@@ -11,7 +11,9 @@
 
 enum { PARTITIONS = 12, COPIES_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
 
-#define DAYS_400 "34560000000" /* ms */
+/* ms */
+#define DAYS_400 "34560000000"
+#define HOUR "3600000"
 
 struct topic_policy {
     int partitions;
@@ -25,7 +27,8 @@ static const struct topic_policy policies[RECORD_KINDS] = {
     [RECORD_LEARNER_LESSON] = {PARTITIONS, {{"cleanup.policy", "compact"}}},
     [RECORD_LEARNER_MINUTE] = {PARTITIONS, {{"cleanup.policy", "delete"}, {"retention.ms", DAYS_400}}},
     [RECORD_LESSON_MINUTE] = {PARTITIONS, {{"cleanup.policy", "compact,delete"}, {"retention.ms", DAYS_400}}},
-    [RECORD_WATERMARK] = {1, {{"cleanup.policy", "compact"}}},
+    /* Read to its end whenever a publisher connects, so it is compacted soon. */
+    [RECORD_WATERMARK] = {1, {{"cleanup.policy", "compact"}, {"segment.ms", HOUR}}},
 };
 
 static bool read_results(rd_kafka_event_t *event, const char *brokers, char **error)

@@ -3,8 +3,9 @@
  * daemon that looks, and a mark that is missing or another one means that the partition's masks and totals
  * are gone with it (a server that came back empty, a flush). The monitor's; its thread alone.
  *
- * A daemon remembers the marks that it has seen, so it can only tell of a loss that happens while it runs.
- * Heartbeats go on: what is accepted from then on is kept as ever, and Kafka still has what was published.
+ * A daemon remembers the marks that it has seen, so it can only tell of a loss that happens while it runs;
+ * whoever publishes sees others by what Kafka was told (publish/epochs.h). Heartbeats go on: what is accepted
+ * from then on is kept as ever, and Kafka still has what was published.
  */
 #pragma once
 

@@ -25,7 +25,7 @@
 --     the minute stays due; the next take finds the set without the learners who left it, whose masks were published, and
 --     settles once more.
 --   `retire` makes one dirty minute after the other due, each of which is right without the others, and then does nothing
---     else. Where nothing is dirty, its only writes are an UNLINK and a SET, which no type of a key can refuse.
+--     else. Where nothing is dirty, it writes only what no type of a key can refuse, or what it has read before.
 --
 -- The barrier: before the daemon answers players, or produces to Kafka what it has taken, it waits (WAIT) until enough
 -- replicas have what the answer rests on, which other connections may have written. From Redis 7.2 on, and in Valkey,
@@ -480,18 +480,60 @@ local function probe()
   return redis.status_reply('OK')
 end
 
+-- Begins an epoch of the partition whose epoch hash is KEY: what it holds from now on is compared with what Kafka was told
+-- of this epoch alone. It is younger than the one before, and than REPLACED, the epoch that Kafka was told of last (0: none).
+-- -> id: when the epoch was made, in Unix ms
+local function begin_epoch(key, replaced)
+  local now = redis.call('TIME')
+  local before = math.max(tonumber(redis.call('HGET', key, 'id') or 0), tonumber(replaced))
+  local id = math.max(now[1] * 1000 + math.floor(now[2] / 1000), before + 1)
+  redis.call('HSET', key, 'id', string.format('%d', id), 'taken', 0, 'replaced', replaced)
+  redis.call('HDEL', key, 'committed')
+  return id
+end
+
 -- The write of the publisher's barrier, behind what it has read of a partition: everything that was read was written
--- before this write, so a replica that has this write has all of it. The first one gives the partition its epoch.
--- KEYS epoch
--- -> id: when the epoch was made, in Unix ms; taken: how often the partition was taken from in it
-local function take(keys)
-  local id = redis.call('HGET', keys[1], 'id')
-  if not id then
-    local now = redis.call('TIME')
-    id = now[1] * 1000 + math.floor(now[2] / 1000)
-    redis.call('HSET', keys[1], 'id', string.format('%d', id))
+-- before this write, so a replica that has this write has all of it. If the partition's epoch is another one than ID, or
+-- Kafka was told of a later take than its last one, the partition has lost what it held: the call fails, with an error that
+-- begins with EPOCH, and writes nothing.
+-- KEYS epoch   ARGV id: the epoch that was compared with what Kafka was told, 0: none was, so any is good, and one is made
+-- where there is none; told: the last of its takes that Kafka was told of
+-- -> id, taken: how often the partition was taken from in its epoch
+local function take(keys, args)
+  local stored = redis.call('HMGET', keys[1], 'id', 'taken')
+  local id, taken = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+  if args[1] ~= '0' and id ~= tonumber(args[1]) or taken < tonumber(args[2]) then
+    error(redis.error_reply(string.format('EPOCH %s is at take %d of epoch %d, and not at take %s of epoch %s',
+      keys[1], taken, id, args[2], args[1])))
   end
-  return {tonumber(id), redis.call('HINCRBY', keys[1], 'taken', 1)}
+  if id == 0 then id = begin_epoch(keys[1], 0) end
+  return {id, redis.call('HINCRBY', keys[1], 'taken', 1)}
+end
+
+-- The partition has lost what it held, or is another one: a way back has to be gone before anything of it is published or
+-- retired. Its floor becomes FLOOR at once (0: Kafka was told of none), since by what Kafka was told no run for the time
+-- before is accepted any more. `kept` remembers the first minute that it may still hold: its floor until now, or where it has
+-- none, the first minute that it could take runs for. A foreign partition takes no runs at all. If this stops half-way, it
+-- is done again.
+-- KEYS epoch, floor   ARGV lost: empty, rolled_back or foreign; the id and the take that Kafka was told of; floor
+-- -> 1
+local function lose(keys, args)
+  local key, raised = keys[1], args[1] == 'foreign' and CLOSED or tonumber(args[4])
+  local before = tonumber(redis.call('GET', keys[2]))
+  local first = tonumber(redis.call('HGET', key, 'first')) or raised
+  local kept = before or (raised > 0 and math.min(first, raised) or first)
+  if kept > 0 then redis.call('HSETNX', key, 'kept', kept - kept % 10) end
+  redis.call('HSET', key, 'lost', args[1], 'told_id', args[2], 'told_taken', args[3])
+  if raised > (before or 0) then redis.call('SET', keys[2], raised) end
+  return 1
+end
+
+-- A partition that lost what it held goes on with what it holds now, in an epoch of its own: with redis.durability memory,
+-- that is what was asked for.
+-- KEYS epoch   ARGV the id that Kafka was told of
+-- -> id
+local function renew(keys, args)
+  return begin_epoch(keys[1], args[1])
 end
 
 -- The masks of SLOT in VALUE that are not empty: length, id, lo, hi of each, as the daemon packs what it has published.
@@ -564,7 +606,7 @@ end
 local function make_dirty_due(keys, first_minute, grace)
   local any = false
   for i = 0, 9 do
-    if redis.call('EXISTS', keys[4 + i]) == 1 then
+    if redis.call('EXISTS', keys[5 + i]) == 1 then
       any = true
       redis.call('ZADD', keys[2], 'NX', (first_minute + i + 1) * 60 + grace, first_minute + i)
     end
@@ -574,16 +616,22 @@ end
 
 -- Raises the floor past one bucket and unlinks it, if it is the oldest and nothing in it is dirty. The lesson sums of the
 -- bucket before it go too: by then every partition refuses claims on them, so that a sum, once published, never falls.
--- KEYS floor, due, w, then ten d, then ten l of the bucket before   ARGV bucket, grace
--- -> the floor
+-- If the floor was raised past buckets that are still there, `kept` is the first of them, and is raised in its place.
+-- KEYS floor, due, w, epoch, then ten d, then ten l of the bucket before   ARGV bucket, grace
+-- -> the first minute that the partition still holds
 local function retire(keys, args)
-  local bucket = tonumber(args[1])
-  local stored = redis.call('GET', keys[1])
-  if stored and tonumber(stored) ~= bucket * 10 then return tonumber(stored) end
-  if make_dirty_due(keys, bucket * 10, tonumber(args[2])) then return bucket * 10 end
-  redis.call('UNLINK', keys[3], unpack(keys, 14))
-  redis.call('SET', keys[1], (bucket + 1) * 10)
-  return (bucket + 1) * 10
+  local first, after = tonumber(args[1]) * 10, tonumber(args[1]) * 10 + 10
+  local floor, kept = tonumber(redis.call('GET', keys[1])), tonumber(redis.call('HGET', keys[4], 'kept'))
+  if (kept or floor or first) ~= first then return kept or floor end
+  if make_dirty_due(keys, first, tonumber(args[2])) then return first end
+  redis.call('UNLINK', keys[3], unpack(keys, 15))
+  if kept and floor and after <= floor then
+    redis.call('HSET', keys[4], 'kept', after)
+  else
+    redis.call('HDEL', keys[4], 'kept')
+    redis.call('SET', keys[1], after)
+  end
+  return after
 end
 
 -- KEYS minuted:publisher   ARGV holder, milliseconds (0 gives it up)
@@ -645,14 +693,10 @@ local function open_partition(keys, args)
   local floor = redis.call('HGET', keys[2], 'floor_before')
   if not floor then return 0 end
   if args[1] == '1' then
-    local now = redis.call('TIME')
-    local before = tonumber(redis.call('HGET', keys[2], 'id') or 0)
-    local id = math.max(now[1] * 1000 + math.floor(now[2] / 1000), before + 1)
-    redis.call('DEL', keys[2])
-    redis.call('HSET', keys[2], 'id', string.format('%d', id), 'taken', 0)
-  else
-    redis.call('HDEL', keys[2], 'floor_before')
+    begin_epoch(keys[2], 0)
+    redis.call('HDEL', keys[2], 'first', 'waited', 'kept')
   end
+  redis.call('HDEL', keys[2], 'floor_before')
   if floor == '' then
     redis.call('DEL', keys[1])
   else
@@ -865,11 +909,9 @@ local function restore_end(keys, args)
   local state = redis.call('HMGET', keys[1], 'lost', 'told_id', 'id')
   if not state[1] then return tonumber(state[3]) end
   check_lost(keys[1], args[1])
-  local now, before = redis.call('TIME'), math.max(tonumber(state[2] or 0), tonumber(state[3] or 0))
-  local id = math.max(now[1] * 1000 + math.floor(now[2] / 1000), before + 1)
   redis.call('UNLINK', keys[2])
-  redis.call('HSET', keys[1], 'id', string.format('%d', id), 'taken', 0, 'replaced', state[2] or 0)
-  redis.call('HDEL', keys[1], 'committed', 'lost', 'told_id', 'told_taken', 'slice', 'slices')
+  local id = begin_epoch(keys[1], state[2] or 0)
+  redis.call('HDEL', keys[1], 'lost', 'told_id', 'told_taken', 'slice', 'slices')
   return id
 end
 
@@ -946,6 +988,8 @@ end
 register('apply', apply, {})
 register('probe', probe, {})
 register('take', take, {'allow-oom'})
+register('lose', lose, {'allow-oom'})
+register('renew', renew, {'allow-oom'})
 register('settle', settle, {'allow-oom'})
 register('settle_sums', settle_sums, {'allow-oom'})
 register('retire', retire, {'allow-oom'})

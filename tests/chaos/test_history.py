@@ -77,28 +77,27 @@ def emptied(kafka, new_minuted, redis):
 
 
 def test_an_empty_redis_is_told_and_heartbeats_go_on(emptied, kafka, redis, tmp_path, catalog):
-    """What comes after is credited, what Kafka had stays, and the evidence of both makes the hours."""
+    """What comes after is credited, and what Kafka had stays as it was: chaos/test_epochs.py has the rest."""
     minuted, player, session = emptied
     assert losses(minuted) == 16
     assert send_until_accepted(player, session, run(40_000, 55_000)) == [accepted(15)]
     assert send_until_accepted(player, session, run(0, 10_000)) == [accepted(10)]
     assert player.progress()["total"]["watched_seconds"] == 25
     minuted.advance(10 * MINUTE_MS)
-    wait_settled(redis.client)
+    wait_until(lambda: minuted.metric("minuted_lost_partitions") > 0, "it is seen that Kafka has more")
     merged = Merged(read_topics(kafka.brokers))
-    assert sum(merged.totals_from_masks().values()) == 45
-    assert [r.value["watched_seconds"] for r in merged.of_last(LEARNER_LESSONS)] == [25]
+    assert [r.value["watched_seconds"] for r in merged.of_last(LEARNER_LESSONS)] == [30]
     hours = Ledger(tmp_path / "ledger.db", kafka.brokers, catalog).follow().hours()
-    assert hours["basic/teacher-1"]["courses"][0]["watched_seconds"] == 45
+    assert hours["basic/teacher-1"]["courses"][0]["watched_seconds"] == 30
 
 
 def test_watermarks_do_not_fall_with_history(kafka, new_minuted, redis):
-    """The floor of a day ago and the stored watermarks are gone; what was said of them stands. Its clock begins three
+    """The floor of a day ago and the stored watermarks are gone; what was said of them stands. The clock begins three
     days ago, since Kafka takes no record from the future."""
     minuted = new_minuted(redis, kafka.brokers).start(int(time.time() * 1000) - 3 * DAY_MS)
 
     def marks(name):
-        return [value[name] for value in watermarks(read_topics(kafka.brokers, (WATERMARKS,)))]
+        return [value.get(name) for value in watermarks(read_topics(kafka.brokers, (WATERMARKS,)))]
 
     def send_everywhere():
         """A run in every partition, so that each has a floor."""
@@ -112,9 +111,7 @@ def test_watermarks_do_not_fall_with_history(kafka, new_minuted, redis):
     wait_until(lambda: marks("final_through")[-1] > 0, "the floor is known", every=0.5)
     restart_empty(redis)
     minuted.wait_log(GONE)
-    redis.wait_asked(":floor", times=3)  # once in the round of a moment ago, twice more in the next one
-    before = marks("published_through")[-1]
     minuted.set_clock(int(time.time() * 1000) + 10 * MINUTE_MS)
-    wait_until(lambda: marks("published_through")[-1] > before, "watermarks have moved", every=0.5)
+    wait_until(lambda: marks("held_by")[-1], "it is said that partitions hold them", every=0.5)
     for name in ("published_through", "final_through"):
         assert marks(name) == sorted(marks(name))

@@ -48,6 +48,6 @@ void published_records_write(bool json, struct published_record out[PUBLISHED_RE
     keep(&out[1], record_learner_minute(&w, minute, &learner, &mask));
     keep(&out[2], record_lesson_minute(&w, minute, &sum));
     keep(&out[3], record_watermark(&w, &watermark, held_by, sizeof(held_by) / sizeof(held_by[0])));
-    keep(&out[PUBLISHED_OF_PARTITION], record_epoch(&w, 9, PUBLISHED_EPOCH, 17));
+    keep(&out[PUBLISHED_OF_PARTITION], record_epoch(&w, 9, PUBLISHED_EPOCH, 17, INT64_MAX));
     record_writer_free(&w);
 }

@@ -44,7 +44,7 @@ static void what_is_refused_early_is_named_all_the_same(void **state)
         cluster, ADD_PARTITIONS, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
 
     struct record_writer writer = {.format = FORMAT_JSON, .program = "training", .deployment = "winter"};
-    struct record record = record_epoch(&writer, 0, 1, 1);
+    struct record record = record_epoch(&writer, 0, 1, 1, 2);
     enum producer_status status = PRODUCER_DONE;
     int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
     while (status == PRODUCER_DONE && clock_monotonic_ms() < until_ms) {

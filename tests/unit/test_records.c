@@ -76,7 +76,7 @@ static struct record write_held_watermark(struct record_writer *w)
 
 static struct record write_epoch(struct record_writer *w)
 {
-    return record_epoch(w, 3, EPOCH, 4711);
+    return record_epoch(w, 3, EPOCH, 4711, EPOCH + 4711);
 }
 
 static struct record (*const written[])(struct record_writer *w) = {write_total, write_total_of_any_name,
