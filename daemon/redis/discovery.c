@@ -53,9 +53,22 @@ static int add_server(const struct asking *a, const struct endpoint *endpoint)
 
 /* ---- a cluster ---- */
 
+/* The address that a node is told by where its name is not known: behind its id, among other names and
+ * addresses of it, as fields and values. */
+static bool read_ip(const redisReply *node, struct slice *ip)
+{
+    const redisReply *more = reply_at(node, 3);
+    struct slice field;
+    for (size_t i = 0; reply_at(more, i + 1) != NULL; i += 2)
+        if (reply_string(reply_at(more, i), &field) && slice_equal(field, SLICE_LITERAL("ip")))
+            return reply_string(reply_at(more, i + 1), ip) && ip->len > 0;
+    return false;
+}
+
 /*
  * Host and port of a node. A node that does not know what it is called by gives a null or empty host: it is
- * the one that was asked. "?" stands for a node that has not been told its own name: it cannot be found.
+ * the one that was asked. "?" stands for a node whose host name has not been told to it, or not yet to the
+ * node that was asked: its address has to do.
  */
 static bool read_node(const struct asking *a, const redisReply *node, struct endpoint *out)
 {
@@ -66,8 +79,14 @@ static bool read_node(const struct asking *a, const redisReply *node, struct end
         return false;
     if (name != NULL && name->type == REDIS_REPLY_NIL)
         host = (struct slice){"", 0};
-    else if (!reply_string(name, &host) || host.len > ENDPOINT_HOST_MAX ||
-             memchr(host.ptr, '\0', host.len) != NULL || slice_equal(host, SLICE_LITERAL("?")))
+    else if (!reply_string(name, &host))
+        return false;
+    if (slice_equal(host, SLICE_LITERAL("?")) && !read_ip(node, &host)) {
+        complain(
+            a, "names no host of a node in CLUSTER SLOTS: cluster-announce-hostname of that node is missing");
+        return false;
+    }
+    if (host.len > ENDPOINT_HOST_MAX || memchr(host.ptr, '\0', host.len) != NULL)
         return false;
     *out = a->asked->endpoint;
     if (out->is_unix && host.len == 0)
@@ -96,7 +115,8 @@ static enum discovery discover_cluster(const struct asking *a)
         good = reply_integer(reply_at(row, 0), &first) && reply_integer(reply_at(row, 1), &last) &&
                first >= 0 && last < CLUSTER_SLOTS && read_node(a, reply_at(row, 2), &endpoint);
         if (!good) {
-            complain(a, "gives a malformed answer to CLUSTER SLOTS");
+            if (a->error[0] == '\0')
+                complain(a, "gives a malformed answer to CLUSTER SLOTS");
             break;
         }
         int index = add_server(a, &endpoint);
@@ -190,6 +210,7 @@ static enum discovery ask(const struct config *config, struct resolver *resolver
     struct redis_server asked;
     struct asking a = {config, NULL, &asked, t, error};
     char why[CLIENT_ERROR_MAX];
+    error[0] = '\0';
     init_server(config, endpoint, &asked);
     a.redis = client_find(resolver, &asked, why);
     if (a.redis == NULL) {

@@ -363,18 +363,28 @@ static void test_the_nodes_of_a_cluster_are_found_by_name(void **state)
     wait_until_written_to(f, node);
 }
 
-/* A node that does not know its own name is the one that was asked. */
-static void test_a_node_without_a_name_is_the_one_that_was_asked(void **state)
+/* A node that does not know its own name is the one that was asked. So is one that has met no other, which
+ * knows no address of its own. */
+static void check_asked_is_found(struct fixture *f, const char *endpoint_type)
 {
-    struct fixture *f = *state;
     const char *const extra[] = {
-        "--cluster-enabled", "yes", "--cluster-preferred-endpoint-type", "unknown-endpoint", NULL};
+        "--cluster-enabled", "yes", "--cluster-preferred-endpoint-type", endpoint_type, NULL};
     add_server_at(f, "127.0.0.1", extra);
     redis_process_join_cluster(f->nodes, 1);
     set_name(0, "redis.example", "127.0.0.1", false);
     struct redis_process asked = named(f, "redis.example");
     fixture_start_ready(f, &asked);
     assert_true(write_run(f, "t"));
+}
+
+static void test_a_node_without_a_name_is_the_one_that_was_asked(void **state)
+{
+    check_asked_is_found(*state, "unknown-endpoint");
+}
+
+static void test_a_node_that_has_met_no_other_is_the_one_that_was_asked(void **state)
+{
+    check_asked_is_found(*state, "ip");
 }
 
 int main(int argc, char **argv)
@@ -395,6 +405,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_the_nodes_of_a_cluster_are_found_by_name, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_node_without_a_name_is_the_one_that_was_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_node_that_has_met_no_other_is_the_one_that_was_asked, setup, teardown),
     };
     return CASES_RUN(argc, argv, tests);
 }
