@@ -125,6 +125,7 @@ struct config {
         struct redis_login login;
         struct config_redis_tls tls;
         enum redis_mode mode;
+        char *primary; /* as sentinels call it; NULL: they watch one only */
         struct redis_durability durability;
         int partitions;
         int64_t linger_us;

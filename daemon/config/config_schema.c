@@ -52,6 +52,7 @@ const struct config_key config_keys[] = {
     {"redis.tls.key", config_read_located_path, AT(redis.tls.key), NULL, 0, 0, NULL, RESTART},
     {"redis.tls.server_name", config_read_located, AT(redis.tls.server_name), NULL, 0, 0, NULL, RESTART},
     {"redis.mode", config_read_choice, AT(redis.mode), "auto", 0, 0, "auto single sentinel cluster", RESTART},
+    {"redis.primary", config_read_name, AT(redis.primary), NULL, 0, 0, NULL, RESTART},
     {"redis.durability", config_read_durability, AT(redis.durability), "fsync", 0, 0,
         "fsync replicas fsync+replicas memory", RESTART},
     {"redis.partitions", config_read_int, AT(redis.partitions), "16", 1, 256, NULL, RESTART},
@@ -107,6 +108,7 @@ void config_free_values(struct config *config)
     config_free_auth(config);
     free(config->http.base_path);
     free(config->redis.login.username);
+    free(config->redis.primary);
     config_free_located(&config->redis.tls.ca);
     config_free_located(&config->redis.tls.cert);
     config_free_located(&config->redis.tls.key);

@@ -9,6 +9,8 @@
 #include "config/config.h"
 #include "redis/reply.h"
 
+enum { NAMES_MAX = 200 };
+
 /* What the functions below work on. */
 struct asking {
     const struct config *config;
@@ -149,31 +151,74 @@ static const char *flat_field(const redisReply *row, const char *field)
     return "";
 }
 
+/* The row of the primary group NAME; NULL if the sentinel watches none of that name. */
+static const redisReply *find_primary(const redisReply *rows, const char *name)
+{
+    for (size_t i = 0; reply_at(rows, i) != NULL; i++)
+        if (strcmp(flat_field(reply_at(rows, i), "name"), name) == 0)
+            return reply_at(rows, i);
+    return NULL;
+}
+
+/* "one, two and 3 more" */
+static void list_primaries(const redisReply *rows, char text[static NAMES_MAX])
+{
+    size_t len = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < rows->elements; i++) {
+        const char *name = flat_field(rows->element[i], "name");
+        size_t left = rows->elements - i;
+        if (len + strlen(name) + sizeof(", and 9999999 more") > NAMES_MAX) {
+            snprintf(text + len, NAMES_MAX - len, " and %zu more", left);
+            return;
+        }
+        len += (size_t)snprintf(text + len, NAMES_MAX - len, "%s%s", i > 0 ? ", " : "", name);
+    }
+}
+
+/* The address in ROW of SENTINEL MASTERS. */
+static enum discovery take_primary(const struct asking *a, const redisReply *row)
+{
+    const char *ip = flat_field(row, "ip");
+    const char *port = flat_field(row, "port");
+    char *end;
+    unsigned long number = strtoul(port, &end, 10);
+    struct endpoint endpoint = {.port = (uint16_t)number};
+    snprintf(endpoint.host, sizeof(endpoint.host), "%s", ip);
+    if (ip[0] == '\0' || strlen(ip) > ENDPOINT_HOST_MAX || port[0] < '0' || port[0] > '9' || *end != '\0' ||
+        number < 1 || number > UINT16_MAX) {
+        complain(a, "gives a malformed answer to SENTINEL MASTERS");
+        return DISCOVERY_UNREACHABLE;
+    }
+    return add_server(a, &endpoint) >= 0 ? DISCOVERY_FOUND : DISCOVERY_UNREACHABLE;
+}
+
 static enum discovery discover_sentinel(const struct asking *a)
 {
     char why[CLIENT_ERROR_MAX];
-    redisReply *masters = client_words(a->redis, why, "SENTINEL", "MASTERS", NULL);
+    char names[NAMES_MAX];
+    const char *wanted = a->config->redis.primary;
+    redisReply *rows = client_words(a->redis, why, "SENTINEL", "MASTERS", NULL);
     enum discovery result = DISCOVERY_UNREACHABLE;
-    if (!reply_is_array(masters)) {
-        complain(a, "does not answer SENTINEL MASTERS: %.200s", masters == NULL ? why : "unexpected reply");
-    } else if (masters->elements != 1) {
-        complain(a, "is a sentinel of %zu primaries: minuted needs sentinels that watch exactly one",
-            masters->elements);
+    const redisReply *row = wanted != NULL ? find_primary(rows, wanted) : reply_at(rows, 0);
+    if (!reply_is_array(rows)) {
+        complain(a, "does not answer SENTINEL MASTERS: %.200s", rows == NULL ? why : "unexpected reply");
+    } else if (rows->elements == 0) {
+        complain(a, "is a sentinel that watches no primary");
+    } else if (wanted != NULL && row == NULL) {
+        /* Another sentinel may be told of it already, and this one soon. */
+        list_primaries(rows, names);
+        complain(a, "is a sentinel of no primary %.64s (redis.primary), but of %s", wanted, names);
+        result = DISCOVERY_ELSEWHERE;
+    } else if (wanted == NULL && rows->elements > 1) {
+        list_primaries(rows, names);
+        complain(
+            a, "is a sentinel of %zu primaries: redis.primary must name one of %s", rows->elements, names);
         result = DISCOVERY_WRONG;
     } else {
-        const char *ip = flat_field(masters->element[0], "ip");
-        const char *port = flat_field(masters->element[0], "port");
-        char *end;
-        unsigned long number = strtoul(port, &end, 10);
-        struct endpoint endpoint = {.port = (uint16_t)number};
-        snprintf(endpoint.host, sizeof(endpoint.host), "%s", ip);
-        if (ip[0] == '\0' || strlen(ip) > ENDPOINT_HOST_MAX || port[0] < '0' || port[0] > '9' ||
-            *end != '\0' || number < 1 || number > UINT16_MAX)
-            complain(a, "gives a malformed answer to SENTINEL MASTERS");
-        else if (add_server(a, &endpoint) >= 0)
-            result = DISCOVERY_FOUND;
+        result = take_primary(a, row);
     }
-    freeReplyObject(masters);
+    freeReplyObject(rows);
     return result;
 }
 
@@ -223,6 +268,9 @@ static enum discovery ask(const struct config *config, struct resolver *resolver
     enum discovery result = DISCOVERY_UNREACHABLE;
     if (mode == REDIS_SENTINEL) {
         result = discover_sentinel(&a);
+    } else if (mode != REDIS_AUTO && let_in && config->redis.primary != NULL) {
+        complain(&a, "is no sentinel, but redis.primary is given, which only sentinels are asked for");
+        result = DISCOVERY_WRONG;
     } else if (mode == REDIS_CLUSTER && let_in) {
         result = discover_cluster(&a);
     } else if (mode == REDIS_SINGLE && let_in && config->redis.servers.n > 1) {
@@ -244,12 +292,20 @@ static enum discovery ask(const struct config *config, struct resolver *resolver
 enum discovery discovery_find(
     const struct config *config, struct resolver *resolver, struct topology *t, char error[static 512])
 {
-    enum discovery result = DISCOVERY_UNREACHABLE;
-    for (size_t i = 0; i < config->redis.servers.n && result == DISCOVERY_UNREACHABLE; i++) {
+    char elsewhere[512] = "";
+    for (size_t i = 0; i < config->redis.servers.n; i++) {
         t->n_servers = 0; /* nothing of what the server before it said is kept */
         memset(t->server_of, 0, sizeof(t->server_of));
         memset(t->server_of_slot, 0, sizeof(t->server_of_slot));
-        result = ask(config, resolver, &config->redis.servers.items[i], t, error);
+        enum discovery result = ask(config, resolver, &config->redis.servers.items[i], t, error);
+        if (result == DISCOVERY_ELSEWHERE)
+            memcpy(elsewhere, error, sizeof(elsewhere));
+        else if (result != DISCOVERY_UNREACHABLE)
+            return result;
     }
-    return result;
+    /* If a sentinel could be asked, what it says tells more than that others are away. */
+    if (elsewhere[0] == '\0')
+        return DISCOVERY_UNREACHABLE;
+    memcpy(error, elsewhere, sizeof(elsewhere));
+    return DISCOVERY_ELSEWHERE;
 }

@@ -10,7 +10,12 @@
 struct config;
 struct resolver;
 
-enum discovery { DISCOVERY_FOUND, DISCOVERY_UNREACHABLE, DISCOVERY_WRONG };
+enum discovery {
+    DISCOVERY_FOUND,
+    DISCOVERY_UNREACHABLE,
+    DISCOVERY_ELSEWHERE, /* sentinels do not watch redis.primary, or not yet */
+    DISCOVERY_WRONG
+};
 
 /*
  * Fills T's servers and who holds what, as the first configured server says that can tell. Where the servers

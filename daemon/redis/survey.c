@@ -301,6 +301,7 @@ void survey_look(struct survey *s, struct survey_findings *out)
     case DISCOVERY_FOUND:
         check_all(s, out);
         return;
+    case DISCOVERY_ELSEWHERE:
     case DISCOVERY_WRONG:
         out->result = CHECK_WRONG;
         break;

@@ -210,6 +210,35 @@ static void test_sentinels_name_the_primary(void **state)
     assert_int_equal(count_owed(f), LEARNERS);
 }
 
+/* Which one holds the learners cannot be guessed, and a name that none has is told with those that there are.
+ */
+static void test_sentinels_of_several_primaries_are_asked_for_one(void **state)
+{
+    struct fixture *f = *state;
+    char message[512];
+    char more[96];
+    char primary_name[] = "minuted";
+    struct redis_process *primary = fixture_add_node(f, NULL);
+    struct redis_process *shop = fixture_add_node(f, NULL);
+    struct redis_process *sentinel = &f->nodes[f->n_nodes++];
+    snprintf(more, sizeof(more), "sentinel monitor shop 127.0.0.1 %d 1", shop->endpoint.port);
+    redis_process_start_sentinel_with(sentinel, primary, more);
+    assert_int_equal(fixture_start(f, sentinel, message), MONITOR_WRONG);
+    assert_non_null(strstr(message, "redis.primary must name one of "));
+    assert_non_null(strstr(message, "minuted"));
+    assert_non_null(strstr(message, "shop"));
+    store_free(f->store);
+    outbox_free(f->outbox);
+    monitor_stop(f->monitor);
+    f->config.redis.primary = primary_name;
+    fixture_start_ready(f, sentinel);
+    submit_until(f, all);
+    assert_int_equal(count_owed(f), LEARNERS);
+    redisReply *keys = redisCommand(shop->client, "DBSIZE");
+    assert_int_equal(keys->integer, 0);
+    freeReplyObject(keys);
+}
+
 static void test_replicas_are_a_barrier(void **state)
 {
     struct fixture *f = *state;
@@ -323,6 +352,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(
             test_a_silent_node_does_not_turn_the_cluster_into_a_server, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sentinels_name_the_primary, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_sentinels_of_several_primaries_are_asked_for_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replicas_are_a_barrier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_replica_is_not_written_to, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_daemon_whose_clock_is_wrong_stands_by, setup, teardown),
