@@ -483,13 +483,24 @@ bool pipeline_admits(const struct pipeline *p, int64_t now_us)
            pipeline_age_ms(p, now_us) <= ADMIT_MAX_MS;
 }
 
-void pipeline_queue(struct pipeline *p, int partition, struct store_run *run, int64_t now_us)
+void pipeline_queue(struct pipeline *p, int partition, struct store_run *run)
 {
     assert(partition >= 0 && partition < partitions(p));
     STAILQ_INSERT_TAIL(&p->lanes[partition].queue, run, link);
     p->lanes[partition].queued++;
-    if (p->queued++ == 0)
-        p->queued_since_us = now_us;
+    if (p->queued++ == 0 || run->submitted_us < p->queued_since_us)
+        p->queued_since_us = run->submitted_us;
+}
+
+void pipeline_give_up(struct pipeline *p, int partition, struct store_run_queue *runs)
+{
+    assert(partition >= 0 && partition < partitions(p));
+    struct lane *lane = &p->lanes[partition];
+    STAILQ_CONCAT(runs, &lane->queue);
+    p->queued -= lane->queued;
+    lane->queued = 0;
+    if (p->queued > 0)
+        p->queued_since_us = oldest_queued_us(p);
 }
 
 void pipeline_tick(struct pipeline *p, int64_t now_us)

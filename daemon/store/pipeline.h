@@ -55,8 +55,11 @@ int64_t pipeline_age_ms(const struct pipeline *p, int64_t now_us);
 bool pipeline_admits(const struct pipeline *p, int64_t now_us);
 
 /* Queues a run; pipeline_launch_when_due() after the last one. */
-void pipeline_queue(struct pipeline *p, int partition, struct store_run *run, int64_t now_us);
+void pipeline_queue(struct pipeline *p, int partition, struct store_run *run);
 void pipeline_launch_when_due(struct pipeline *p);
+
+/* Appends PARTITION's runs that are not in flight to RUNS: another server has the partition now. */
+void pipeline_give_up(struct pipeline *p, int partition, struct store_run_queue *runs);
 
 /* Breaks a connection that does not answer in time; called a few times a second. */
 void pipeline_tick(struct pipeline *p, int64_t now_us);

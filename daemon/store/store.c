@@ -40,23 +40,67 @@ static void free_pipelines(struct store *s)
         pipeline_free(s->pipelines[i]);
 }
 
-/* A run that waits for the server of its partition is refused where another server has that partition now. */
+/* To the server of its partition, or, if that takes no more, to those that are refused. */
+static void route(struct store *s, struct store_run *run, int64_t now_us)
+{
+    int partition = topology_partition_of(run->hash, s->context.config->redis.partitions);
+    struct pipeline *p =
+        s->n_pipelines == 0 ? NULL : s->pipelines[topology_server_of_partition(s->topology, partition)];
+    if (p != NULL && pipeline_admits(p, now_us)) {
+        pipeline_queue(p, partition, run);
+        return;
+    }
+    run->status = STORE_UNAVAILABLE;
+    STAILQ_INSERT_TAIL(&s->refused, run, link);
+    event_active(s->refuse, EV_TIMEOUT, 0);
+}
+
+static void launch_when_due(struct store *s)
+{
+    for (size_t i = 0; i < s->n_pipelines; i++)
+        pipeline_launch_when_due(s->pipelines[i]);
+}
+
+/*
+ * Partitions have moved from server to server, and the servers are those of BEFORE: their connections stay,
+ * so that the runs of other partitions notice nothing. Runs that wait follow their partition; those in flight
+ * are answered by the server that they were sent to.
+ */
+static void follow_partitions(struct store *s, const struct topology *before)
+{
+    struct store_run_queue moved = STAILQ_HEAD_INITIALIZER(moved);
+    int64_t now_us = clock_monotonic_us();
+    for (int p = 0; p < s->context.config->redis.partitions; p++)
+        if (before->server_of[p] != s->topology->server_of[p])
+            pipeline_give_up(s->pipelines[before->server_of[p]], p, &moved);
+    while (!STAILQ_EMPTY(&moved)) {
+        struct store_run *run = STAILQ_FIRST(&moved);
+        STAILQ_REMOVE_HEAD(&moved, link);
+        route(s, run, now_us);
+    }
+    launch_when_due(s);
+}
+
 static void follow_topology(struct store *s)
 {
+    struct topology *before = s->topology == NULL ? NULL : topology_ref(s->topology);
     enum topology_change change = monitor_follow(s->context.monitor, &s->topology);
     struct topology *t = s->topology;
-    if (change == TOPOLOGY_SAME)
-        return;
-    if (change >= TOPOLOGY_PARTITIONS) {
+    if (change >= TOPOLOGY_ADDRESSES) {
         free_pipelines(s);
         for (size_t i = 0; i < t->n_servers; i++)
             s->pipelines[i] = pipeline_new(&s->context, &t->servers[i], t->version);
         s->n_pipelines = t->n_servers;
     }
-    assert(s->n_pipelines == t->n_servers);
-    for (size_t i = 0; i < t->n_servers; i++)
-        pipeline_follow(s->pipelines[i], &t->servers[i], t->version);
-    progress_follow(s->progress, t, change);
+    if (change > TOPOLOGY_SAME) {
+        assert(s->n_pipelines == t->n_servers);
+        for (size_t i = 0; i < t->n_servers; i++)
+            pipeline_follow(s->pipelines[i], &t->servers[i], t->version);
+        progress_follow(s->progress, t, change);
+    }
+    if (change == TOPOLOGY_PARTITIONS)
+        follow_partitions(s, before);
+    topology_unref(before);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -144,19 +188,9 @@ void store_submit(struct store *s, struct store_batch *batch, struct store_run *
         run->batch = batch;
         run->hash = topology_hash_learner(run->portal, run->learner);
         run->submitted_us = now_us;
-        int partition = topology_partition_of(run->hash, s->context.config->redis.partitions);
-        struct pipeline *p =
-            s->n_pipelines == 0 ? NULL : s->pipelines[topology_server_of_partition(s->topology, partition)];
-        if (p != NULL && pipeline_admits(p, now_us)) {
-            pipeline_queue(p, partition, run, now_us);
-            continue;
-        }
-        run->status = STORE_UNAVAILABLE;
-        STAILQ_INSERT_TAIL(&s->refused, run, link);
-        event_active(s->refuse, EV_TIMEOUT, 0);
+        route(s, run, now_us);
     }
-    for (size_t i = 0; i < s->n_pipelines; i++)
-        pipeline_launch_when_due(s->pipelines[i]);
+    launch_when_due(s);
 }
 
 static struct progress_subject subject_of(const struct store *s, struct slice portal, struct slice learner)

@@ -127,6 +127,68 @@ static void test_a_cluster_holds_partitions_by_slot(void **state)
     }
 }
 
+/* The slot of PARTITION goes from one node to another with its keys, as a resharding does it. */
+static void move_partition(
+    struct fixture *f, int partition, struct redis_process *from, struct redis_process *to)
+{
+    char tag[TOPOLOGY_TAG_MAX + 1];
+    char ids[2][64];
+    struct redis_process *ends[] = {from, to};
+    topology_tag(partition, f->config.redis.partitions, tag);
+    int slot = (int)topology_slot_of(slice_of(tag));
+    for (int i = 0; i < 2; i++) {
+        redisReply *id = redisCommand(ends[i]->client, "CLUSTER MYID");
+        snprintf(ids[i], sizeof(ids[i]), "%s", id->str);
+        freeReplyObject(id);
+    }
+    redis_process_command(to, "CLUSTER SETSLOT %d IMPORTING %s", slot, ids[0]);
+    redis_process_command(from, "CLUSTER SETSLOT %d MIGRATING %s", slot, ids[1]);
+    for (bool any = true; any;) {
+        redisReply *keys = redisCommand(from->client, "CLUSTER GETKEYSINSLOT %d 1", slot);
+        any = keys->elements > 0;
+        if (any)
+            redis_process_command(
+                from, "MIGRATE 127.0.0.1 %d %s 0 5000", to->endpoint.port, keys->element[0]->str);
+        freeReplyObject(keys);
+    }
+    redis_process_command(to, "CLUSTER SETSLOT %d NODE %s", slot, ids[1]);
+    redis_process_command(from, "CLUSTER SETSLOT %d NODE %s", slot, ids[1]);
+}
+
+/* The runs of the other partitions are not refused for it, not even of the two servers that it concerns. */
+static void test_a_partition_that_moves_is_followed_and_holds_up_no_other(void **state)
+{
+    struct fixture *f = *state;
+    const char *const extra[] = {"--cluster-enabled", "yes", NULL};
+    for (int i = 0; i < SHARDS; i++)
+        fixture_add_node(f, extra);
+    redis_process_join_cluster(f->nodes, SHARDS);
+    fixture_start_ready(f, &f->nodes[0]);
+    submit_until(f, all);
+    uint64_t connects = atomic_load(&store_counters(f->store)->connects);
+    struct topology *t = NULL;
+    (void)monitor_follow(f->monitor, &t);
+    struct redis_process *ends[2] = {NULL, NULL};
+    for (int i = 0; i < SHARDS; i++) {
+        size_t server = topology_server_of_partition(t, 0);
+        if (f->nodes[i].endpoint.port == t->servers[server].endpoint.port) {
+            ends[0] = &f->nodes[i];
+            ends[1] = &f->nodes[(i + 1) % SHARDS];
+        }
+    }
+    int there = t->server_of[0];
+    topology_unref(t);
+    assert_true(ends[0] != NULL && ends[1] != NULL);
+    move_partition(f, 0, ends[0], ends[1]);
+    submit_until(f, all);
+    t = NULL;
+    (void)monitor_follow(f->monitor, &t);
+    assert_int_not_equal(t->server_of[0], there);
+    topology_unref(t);
+    assert_int_equal(atomic_load(&store_counters(f->store)->connects), connects);
+    assert_int_equal(count_owed(f), LEARNERS);
+}
+
 /* Also when it is the one that holds the settings, which were compared before. */
 static void test_a_lost_shard_refuses_only_its_own(void **state)
 {
@@ -351,6 +413,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_another_program_may_use_no_shard, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_silent_node_does_not_turn_the_cluster_into_a_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_partition_that_moves_is_followed_and_holds_up_no_other, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sentinels_name_the_primary, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_sentinels_of_several_primaries_are_asked_for_one, setup, teardown),
