@@ -424,6 +424,14 @@ bool recall_read(struct recall *e, const struct recall_terms *terms, recall_prog
     }
 }
 
+bool recall_is_cut(const struct recall *e)
+{
+    for (size_t i = 0; i < e->n_parts; i++)
+        if (e->parts[i].topic == TOPIC_LEARNER_MINUTES && e->parts[i].low > 0)
+            return true;
+    return false;
+}
+
 int64_t recall_malformed(const struct recall *e)
 {
     return e->malformed;

@@ -94,6 +94,9 @@ typedef bool recall_progress(void *ctx, int64_t records, int64_t of_records);
 bool recall_read(struct recall *e, const struct recall_terms *terms, recall_progress *progress, void *ctx,
     char why[static RECALL_WHY_MAX]) __attribute__((warn_unused_result));
 
+/* Whether the topic of minutes begins later than it once did: its oldest evidence was deleted. */
+bool recall_is_cut(const struct recall *e);
+
 /* Records of the last reading that are not minuted's, or contradict themselves. */
 int64_t recall_malformed(const struct recall *e);
 /* And those of other programs. */

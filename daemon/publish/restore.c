@@ -268,7 +268,7 @@ bool restore_lower_floor(struct restore *r, int partition, int64_t from, int64_t
 
 /* ---- learners ---- */
 
-enum { NEW, TAKEN, RAISED, FIRST_TIME, ANSWERS };
+enum { NEW, TAKEN, AHEAD, FIRST_TIME, ANSWERS };
 
 /* A learner's call. */
 struct learner_call {
@@ -287,17 +287,22 @@ struct batch {
     size_t n;
 };
 
-static int64_t older_seconds(const struct recall_sum *sum)
+/*
+ * What a total has more than its evidence, if some evidence is no longer in the topic. If all still is, the
+ * total was ahead of minutes that were not yet published.
+ */
+static int64_t older_seconds(const struct recall *e, const struct recall_sum *sum)
 {
     int64_t total = sum->total == NULL ? 0 : sum->total->watched_seconds;
-    return total > (int64_t)sum->seconds ? total - (int64_t)sum->seconds : 0;
+    bool is_gone = sum->seconds == 0 || recall_is_cut(e);
+    return is_gone && total > (int64_t)sum->seconds ? total - (int64_t)sum->seconds : 0;
 }
 
 /*
  * The packed argument of `restore` and `restore_masks`. Masks are in the order of their minutes. MINUTES and
  * BUCKETS get what the masks are of.
  */
-static void pack_masks(struct buf *packed, const struct learner_call *c, bool empty,
+static void pack_masks(struct buf *packed, const struct recall *e, const struct learner_call *c, bool empty,
     struct outbox_minutes *minutes, struct outbox_minutes *buckets)
 {
     const struct recall_summary *s = &c->summary;
@@ -331,7 +336,7 @@ static void pack_masks(struct buf *packed, const struct learner_call *c, bool em
     for (size_t i = 0; i < s->n_sums; i++) {
         const struct recall_sum *sum = &s->sums[i];
         uint32_t last = sum->total == NULL ? 0 : sum->total->last_minute;
-        buf_append_u32(packed, empty ? (uint32_t)(sum->before + (uint64_t)older_seconds(sum)) : 0);
+        buf_append_u32(packed, empty ? (uint32_t)(sum->before + (uint64_t)older_seconds(e, sum)) : 0);
         buf_append_u32(packed, sum->total == NULL ? 0 : sum->total->watched_seconds);
         buf_append_u32(packed, sum->last_minute > last ? sum->last_minute : last);
     }
@@ -355,23 +360,26 @@ static void queue_learner(void *ctx, size_t i)
         arena_alloc(&batch->restore->arena, (s->n_masks + 1) * sizeof(*minutes.minutes)), 0};
     struct outbox_minutes buckets = {
         arena_alloc(&batch->restore->arena, (s->n_masks + 1) * sizeof(*buckets.minutes)), 0};
-    pack_masks(&packed, c, empty, &minutes, &buckets);
+    pack_masks(&packed, batch->evidence, c, empty, &minutes, &buckets);
     if (batch->floor) {
         resp_fcall(b, STORE_FUNCTION("restore_masks"), 1 + buckets.n, 1 + buckets.n + 3 + s->n_sums);
         resp_key(b, prefix, "epoch");
     } else {
-        size_t keys = 5 + buckets.n + minutes.n;
+        size_t keys = 6 + buckets.n + 2 * minutes.n;
         resp_fcall(b, STORE_FUNCTION("restore"), keys, keys + 3 + 3 * s->n_sums);
         resp_key(b, prefix, "epoch");
         resp_key(b, prefix, "floor");
         resp_key(b, prefix, "ld");
         resp_key(b, prefix, "rebuilt");
         resp_key_totals(b, prefix, c->learner->portal, c->learner->learner);
+        resp_key(b, prefix, "due");
     }
     for (size_t k = 0; k < buckets.n; k++)
         resp_key_number(b, prefix, "w", buckets.minutes[k]);
     for (size_t k = 0; !batch->floor && k < minutes.n; k++)
         resp_key_number(b, prefix, "l", minutes.minutes[k]);
+    for (size_t k = 0; !batch->floor && k < minutes.n; k++)
+        resp_key_number(b, prefix, "d", minutes.minutes[k]);
     resp_arg(b, slice_of(batch->restore->token));
     resp_learner(b, c->learner->portal, c->learner->learner);
     resp_arg(b, buf_slice(&packed));
@@ -401,7 +409,7 @@ static bool add_learner(struct batch *batch, const struct recall_learner *l)
     *c = (struct learner_call){
         .learner = l, .summary = recall_sum_up(l, batch->floor ? 0 : state->kept, &batch->restore->arena)};
     for (size_t i = 0; i < c->summary.n_sums && state->lost == RESTORE_EMPTY; i++)
-        c->older += older_seconds(&c->summary.sums[i]);
+        c->older += older_seconds(batch->evidence, &c->summary.sums[i]);
     if (batch->floor)
         leave_masks_from(&c->summary, state->floor);
     batch->calls[batch->n] =
@@ -421,7 +429,7 @@ static void count_learner(struct restore *r, const struct learner_call *c, const
     }
     r->new_seconds += call->answers[NEW];
     r->taken_seconds += call->answers[TAKEN];
-    r->raised_seconds += call->answers[RAISED];
+    r->ahead_seconds += call->answers[AHEAD];
     if (call->answers[FIRST_TIME] == 1) {
         r->older_seconds += c->older;
         r->older_learners += c->older > 0;

@@ -52,7 +52,7 @@ struct restore {
     struct arena arena;
     int64_t new_seconds;    /* that masks had not */
     int64_t taken_seconds;  /* that other lessons had */
-    int64_t raised_seconds; /* that only Kafka's totals had, of learners with newer evidence */
+    int64_t ahead_seconds;  /* that only Kafka's totals had, of minutes that were not yet published */
     int64_t older_seconds;  /* of which there is no evidence in the topic any more */
     int64_t older_learners; /* that have such */
     int64_t learners;

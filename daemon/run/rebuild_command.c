@@ -227,9 +227,10 @@ static void tell_done(const struct rebuilding *b)
                " learners have no evidence in the topics any more, and were taken "
                "from totals\n",
             r->older_seconds, r->older_learners);
-    if (r->raised_seconds > 0)
-        printf(
-            "%" PRId64 " seconds of the last minutes were in totals alone, and count\n", r->raised_seconds);
+    if (r->ahead_seconds > 0)
+        printf("%" PRId64
+               " seconds were in totals alone, since their minutes were not yet published: they are lost\n",
+            r->ahead_seconds);
     if (b->malformed > 0 || b->foreign > 0)
         printf("%" PRId64 " records were passed over as malformed, %" PRId64 " of other programs\n",
             b->malformed, b->foreign);

@@ -775,12 +775,14 @@ end
 -- From the floor on, masks are ORed in, and a second that another lesson has here is taken from it, since of a lost partition
 -- nothing is published; what is new is added to totals and lesson sums. From `kept` to the floor masks are compared only,
 -- since nobody can claim these minutes any more. What was before, and whatever else is to be counted as it is, comes as a
--- number of seconds. A total never stays below what Kafka has of it. What would count twice in a second call is done only
--- for a learner who is not in `rebuilt` yet.
--- KEYS epoch, floor, ld, rebuilt, t, then w of each bucket, then l of each minute
+-- number of seconds. A total that Kafka has may be ahead of the masks that Kafka has: of minutes that were not yet due. Which
+-- seconds these were nobody knows any more, so they do not count: whoever sends them again is credited for them. The lesson's
+-- newest minute becomes dirty then, so that Kafka gets the total as it is now. What would count twice in a second call is done
+-- only for a learner who is not in `rebuilt` yet.
+-- KEYS epoch, floor, ld, rebuilt, t, due, then w of each bucket, then l of each minute, then d of each minute
 -- ARGV token, learner, the packed argument (a lesson's numbers: seconds to be added, Kafka's total, last minute), then of
 -- each lesson its id, its course and its covered intervals
--- -> seconds that are new in masks; taken from other lessons; added to reach Kafka's totals; 1 where the learner is new
+-- -> seconds that are new in masks; taken from other lessons; that Kafka's totals are ahead; 1 where the learner is new
 local function restore(keys, args)
   fetch_libraries()
   check_lost(keys[1], args[1])
@@ -789,9 +791,10 @@ local function restore(keys, args)
   local first_kept = tonumber(redis.call('HGET', keys[1], 'kept') or first_stored)
   local once = redis.call('SISMEMBER', keys[4], name) == 0
   local numbers, position, n_masks, n_lessons, n_buckets, minute_of, bucket_of = open_restore(argument)
-  local sums_from = 5 + n_buckets -- keys before those of lesson sums
-  local values = read_masks(keys, 5, n_buckets, name)
-  local lesson_of, course_of, gained, grown, changed = {}, {}, {}, {}, {}
+  local sums_from = 6 + n_buckets -- keys before those of lesson sums
+  local dirty_from = sums_from + #minute_of
+  local values = read_masks(keys, 6, n_buckets, name)
+  local lesson_of, course_of, gained, grown, changed, newest, dirty_minutes = {}, {}, {}, {}, {}, {}, {}
   for i = 1, n_lessons do
     lesson_of[i] = args[1 + 3 * i]
     course_of[lesson_of[i]], gained[lesson_of[i]] = args[2 + 3 * i], 0
@@ -802,12 +805,13 @@ local function restore(keys, args)
     grown[minute][lesson] = {sum[1] + seconds, sum[2] + learners}
     gained[lesson] = (gained[lesson] or 0) + seconds
   end
-  local new, taken, raised = 0, 0, 0
+  local new, taken, ahead = 0, 0, 0
   for _ = 1, n_masks do
     local m, i, lo, hi
     m, i, lo, hi, position = unpack_struct('<I4I4I4I4', argument, position)
     local minute, lesson, b = minute_of[m], lesson_of[i], bucket_of[m]
     local slot, stored = minute % 10, minute >= first_stored
+    if stored then newest[lesson] = m end
     if stored or once and minute >= first_kept then
       local at, others_lo, others_hi = find_masks(values[b], lesson, slot)
       if band(lo, others_lo) ~= 0 or band(hi, others_hi) ~= 0 then
@@ -849,8 +853,11 @@ local function restore(keys, args)
     else
       merged = intervals
     end
-    raised = raised + math.max(0, kafka - seconds)
-    seconds, gained[lesson] = math.max(seconds, kafka), nil
+    if kafka > seconds then
+      ahead = ahead + kafka - seconds
+      if newest[lesson] then dirty_minutes[newest[lesson]] = true end
+    end
+    gained[lesson] = nil
     local after = FORMAT .. pack('<I4I4Bc0', seconds, last, #course_of[lesson], course_of[lesson]) .. merged
     if seconds > 0 and after ~= value then totals[#totals + 1], totals[#totals + 2] = lesson, after end
   end
@@ -884,10 +891,14 @@ local function restore(keys, args)
   redis.call('HINCRBY', keys[1], 'waited', 1)
   for m in pairs(grown) do redis.call('SADD', keys[3], minute_of[m]) end
   if once then redis.call('SADD', keys[4], name) end
-  for b in pairs(changed) do redis.call('HSET', keys[5 + b], name, values[b]) end
+  for m in pairs(dirty_minutes) do
+    redis.call('ZADD', keys[6], 'NX', (minute_of[m] + 1) * 60, minute_of[m])
+    redis.call('SADD', keys[dirty_from + m], name)
+  end
+  for b in pairs(changed) do redis.call('HSET', keys[6 + b], name, values[b]) end
   for i = 1, #totals, 2 do redis.call('HSET', keys[5], totals[i], totals[i + 1]) end
   for i = 1, #sums, 3 do redis.call('HSET', sums[i], sums[i + 1], sums[i + 2]) end
-  return {new, taken, raised, once and 1 or 0}
+  return {new, taken, ahead, once and 1 or 0}
 end
 
 -- A pass over a share of the learners is done: whoever was in it need not be told apart any more.

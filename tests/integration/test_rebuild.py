@@ -95,8 +95,8 @@ def from_minute(minutes, floor):
 def check(model, redis, brokers, epochs):
     """Redis and Kafka hold what was accepted, to the second; Redis its masks and sums only from the floor on."""
     wait_settled(redis.client)
-    floor = max(int(redis.client.get(f"{prefix}floor")) for prefix in epochs.prefixes)
     truth = Truth(redis.client)
+    floor = max(int(redis.client.get(f"{prefix}floor")) for prefix in epochs.prefixes)  # as high as while that was read
     assert truth.totals == model.totals()
     assert truth.covered == model.covered()
     assert from_minute(truth.minutes, floor) == from_minute(model.minutes(), floor)
