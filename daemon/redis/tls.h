@@ -35,7 +35,7 @@ void tls_free(struct tls *tls);
  */
 void tls_refresh(struct tls *tls, struct log *log);
 
-enum { TLS_ERROR_MAX = 200 };
+enum { TLS_ERROR_MAX = 240 };
 
 /* What a handshake waits for, or how it has ended. */
 enum tls_step { TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_DONE, TLS_FAILED };
