@@ -526,11 +526,10 @@ bool tls_new(const struct config *config, struct problems *problems, struct tls 
     *out = NULL;
     if (first != NULL)
         problems_add(problems, first->source, first->line,
-            "redis.tls is given, but this minuted was built with hiredis %d.%d, which has no TLS: leave "
-            "redis.tls "
-            "out and connect to a TLS proxy on this machine, such as stunnel, or build with hiredis 1.0 or "
-            "newer "
-            "and its hiredis_ssl (Debian 13 has them)",
+            "redis.tls is given, but this minuted has no TLS, since it was built with hiredis %d.%d without "
+            "hiredis_ssl, which comes with hiredis 1.0 (Debian 13): build it with that, or leave redis.tls "
+            "out and "
+            "connect to a TLS proxy on this machine, such as stunnel",
             HIREDIS_MAJOR, HIREDIS_MINOR);
     return first == NULL;
 }
