@@ -98,7 +98,7 @@ static void follow_topology(struct store *s)
             pipeline_follow(s->pipelines[i], &t->servers[i], t->version);
         progress_follow(s->progress, t, change);
     }
-    if (change == TOPOLOGY_PARTITIONS)
+    if (change == TOPOLOGY_PARTITIONS && before != NULL)
         follow_partitions(s, before);
     topology_unref(before);
 }

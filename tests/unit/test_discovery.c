@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "config/config.h"
 #include "redis/discovery.h"
 
@@ -224,13 +225,16 @@ static void test_other_sentinels_are_asked_for_it(void **state)
 
 static void test_long_lists_are_cut(void **state)
 {
-    char masters[8192] = "*60\r\n";
+    struct buf masters = {0};
     (void)state;
+    buf_append_string(&masters, "*60\r\n");
     for (int i = 0; i < 60; i++)
-        strcat(masters, PRIMARY(8, "training", 7001));
-    set_answers(0, INFO_SENTINEL, masters);
+        buf_append_string(&masters, PRIMARY(8, "training", 7001));
+    buf_append_char(&masters, '\0');
+    set_answers(0, INFO_SENTINEL, masters.data);
     struct found found = find(1, "other");
     assert_told(&found, DISCOVERY_ELSEWHERE, "training, training and 4");
+    buf_free(&masters);
 }
 
 static void test_only_sentinels_are_asked_for_a_primary(void **state)
