@@ -1,6 +1,7 @@
 /* Comparing what Redis holds with what Kafka was told. */
 #include "publish/epochs.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -248,6 +249,7 @@ enum epochs_look epochs_compare(struct epochs *e)
 {
     struct outbox *o = e->outbox;
     struct look look = {.done = {false}};
+    assert(e->begun);
     bool kafka_lost = false;
     bool news = false;
     bool known = (!e->kafka_lost && e->compared) || read_kafka_lost(e);
@@ -282,6 +284,7 @@ enum epochs_look epochs_compare(struct epochs *e)
 void epochs_begin(struct epochs *e, const struct told *told)
 {
     e->told = told->watermark;
+    e->begun = true;
     e->compared = false;
     for (int p = 0; p < PARTITIONS_MAX; p++) {
         struct outbox_epoch *epoch = &e->outbox->epochs[p];
@@ -293,6 +296,7 @@ void epochs_begin(struct epochs *e, const struct told *told)
 void epochs_end(struct epochs *e)
 {
     epochs_begin(e, &(struct told){.watermark = {0}});
+    e->begun = false;
     e->kafka_lost = false;
     e->waiting = 0;
     atomic_store(&e->counters->lost_partitions, 0);

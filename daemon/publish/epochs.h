@@ -49,6 +49,7 @@ struct epochs {
     struct log *log;
 
     struct watermark told; /* the last one in Kafka when the producer connected */
+    bool begun;            /* what Kafka was told is known; before, nothing can be compared */
     bool kafka_lost;       /* until everything is published anew */
     bool compared;         /* since then every server has answered once; before, the watermark stands */
     int waiting;           /* partitions that wait for a way back, at the last look */

@@ -41,6 +41,13 @@ static bool ask(struct lease *l)
 {
     /* The clock is read before the question, so that the lease ends here no later than in Redis. */
     int64_t now_ms = clock_steady_ms(l->clock);
+    /* A lease that has run out may have been another daemon's since, which has published: so even if it is
+     * free again, what this daemon knows of Kafka is too old. It is lost first, and may be taken anew. */
+    if (l->held && now_ms - l->asked_ms >= LEASE_TTL_MS) {
+        l->held = false;
+        l->owner[0] = '\0';
+        return false;
+    }
     if (!call(l, LEASE_TTL_MS, l->owner)) {
         l->held = l->held && now_ms - l->asked_ms < LEASE_TTL_MS;
         return false;

@@ -453,6 +453,8 @@ void publish_loop_retire(struct publish_loop *l)
     int64_t floor;
     if (now_ms(l) < l->retire_due_ms || clock_belief(l->with.clock) == CLOCK_DOUBTED)
         return;
+    if (!l->epochs.begun)
+        return; /* Kafka was not reached yet. What it was not asked for is not what it has lost. */
     struct round unused = {.complete = true};
     enum round_status status;
     if (!l->epochs.compared && !compare(l, &unused, &status))

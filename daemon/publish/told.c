@@ -1,10 +1,12 @@
 /* Reading what Kafka was told. */
 #include "publish/told.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "config/config.h"
 #include "stream/stream_reader.h"
 
@@ -15,6 +17,12 @@ enum {
     READ_MAX_MS = 20000
 };
 
+/* How far the reading of a partition of the topic is. */
+struct told_part {
+    int64_t end; /* where it ended when that was reached first; 0: it was not yet */
+    bool done;
+};
+
 /* One reading. */
 struct reading {
     const struct config *config;
@@ -22,7 +30,8 @@ struct reading {
     struct stream_reader *reader;
     struct arena arena;
     struct told *out;
-    int ended; /* partitions of the topic */
+    struct told_part *parts;
+    int ended; /* of the parts */
     bool failed;
 };
 
@@ -40,6 +49,21 @@ static void take_record(struct reading *r, const rd_kafka_message_t *message)
         r->out->partitions[record.redis_partition] = (struct told_take){record.epoch, record.taken};
 }
 
+/*
+ * The topic may be shared by deployments, and a transaction of another one that is still open holds back what
+ * this one has committed behind it. So a partition is read up to where it ended, whatever was held back then.
+ */
+static void take_end(struct reading *r, const rd_kafka_message_t *message)
+{
+    struct told_part *part = &r->parts[message->partition];
+    if (part->end == 0)
+        part->end = stream_reader_high(r->reader, message);
+    if (part->done || message->offset < part->end)
+        return;
+    part->done = true;
+    r->ended++;
+}
+
 static void take_batch(struct reading *r)
 {
     rd_kafka_message_t *messages[BATCH];
@@ -48,7 +72,7 @@ static void take_batch(struct reading *r)
         if (messages[i]->err == RD_KAFKA_RESP_ERR_NO_ERROR)
             take_record(r, messages[i]);
         else if (messages[i]->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            r->ended++;
+            take_end(r, messages[i]);
         else
             r->failed = r->failed || stream_reader_offset_gone(messages[i]);
         rd_kafka_message_destroy(messages[i]);
@@ -60,6 +84,7 @@ static bool read_all(struct reading *r, struct producer_caller caller)
 {
     int64_t until_ms = clock_monotonic_ms() + READ_MAX_MS;
     int partitions = stream_reader_partitions(r->reader, TOPIC_WATERMARKS);
+    r->parts = mem_zalloc((size_t)partitions * sizeof(*r->parts));
     for (int p = 0; p < partitions; p++)
         if (!stream_reader_start(r->reader, TOPIC_WATERMARKS, p, RD_KAFKA_OFFSET_BEGINNING, QUEUE_RECORDS))
             return false;
@@ -90,5 +115,6 @@ bool told_read(const struct config *config, const char *program, const char *bro
     bool good = r.reader != NULL && read_all(&r, caller);
     stream_reader_close(r.reader);
     arena_free(&r.arena);
+    free(r.parts);
     return good;
 }

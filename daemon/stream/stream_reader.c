@@ -310,6 +310,15 @@ enum topic stream_reader_topic_of(const struct stream_reader *r, const rd_kafka_
     return topic;
 }
 
+int64_t stream_reader_high(const struct stream_reader *r, const rd_kafka_message_t *message)
+{
+    int64_t low;
+    int64_t high;
+    rd_kafka_resp_err_t err = rd_kafka_get_watermark_offsets(
+        r->kafka, rd_kafka_topic_name(message->rkt), message->partition, &low, &high);
+    return err == RD_KAFKA_RESP_ERR_NO_ERROR ? high : RD_KAFKA_OFFSET_INVALID;
+}
+
 bool stream_reader_offset_gone(const rd_kafka_message_t *message)
 {
     return message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||

@@ -80,6 +80,12 @@ size_t stream_reader_take(
 
 enum topic stream_reader_topic_of(const struct stream_reader *r, const rd_kafka_message_t *message);
 
+/*
+ * The end of the partition that MESSAGE is of, as the last answer of Kafka's said, with what a transaction
+ * that is still open holds back: RD_KAFKA_RESP_ERR__PARTITION_EOF comes before that, too.
+ */
+int64_t stream_reader_high(const struct stream_reader *r, const rd_kafka_message_t *message);
+
 /* Whether MESSAGE says that Kafka does not have the offset that was to be read. */
 bool stream_reader_offset_gone(const rd_kafka_message_t *message);
 

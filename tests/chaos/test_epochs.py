@@ -5,13 +5,14 @@ import re
 import shutil
 
 import pytest
+from confluent_kafka import Producer
 from harness.agreement import check_published, wait_settled
 from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import run_minuted
 from harness.model import Model
 from harness.player import Player, accepted, run
-from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, WATERMARKS, Merged, rank, read_topics, watermarks
-from harness.service import wait_until
+from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, WATERMARKS, Merged, end_offsets, rank, read_topics, watermarks
+from harness.service import PATIENCE_S, wait_until
 
 GRACE_PASSED_MS = 5 * MINUTE_MS
 PARTITIONS = 16
@@ -179,6 +180,63 @@ def test_topics_that_were_made_again_are_noticed(published, kafka, new_minuted, 
     merged = Merged(read_topics(kafka.brokers))
     assert merged.totals_from_masks() == model.totals() == merged.totals
     wait_until(lambda: watermarks(read_topics(kafka.brokers, (WATERMARKS,))), "the watermark goes on", every=0.5)
+
+
+def test_a_kafka_that_is_away_has_not_lost_anything(published, new_minuted, redis):
+    """The daemon does not know yet what Kafka was told."""
+    minuted, _ = published
+    minuted.stop()
+    following = new_minuted(redis, "127.0.0.1:1", "next").start(NOW_MS + 20 * MINUTE_MS)
+    wait_until(lambda: following.log_text().count("event=publish_failed") == 2, "it has tried again")
+    assert following.metric("minuted_kafka_lost") == lost(following) == 0
+    assert "event=kafka_lost" not in following.log_text()
+
+
+def times_connected(minuted):
+    return minuted.log_text().count("event=publishing ")
+
+
+def test_a_daemon_that_stood_still_reads_again_what_kafka_was_told(published, kafka, new_minuted, redis):
+    """Meanwhile another one has published, and ended, so that the lease is free again."""
+    minuted, model = published
+    connected = times_connected(minuted)
+    with minuted.paused():
+        other = new_minuted(redis, kafka.brokers, "other").start(NOW_MS + 20 * MINUTE_MS)
+        wait_until(lambda: times_connected(other) == 1, "the lease has run out, and the other one publishes")
+        watch(other, model, CROWD, "open-2", 9)
+        other.advance(GRACE_PASSED_MS)
+        check_published(model, redis.client, kafka.brokers)
+        other.stop()
+    minuted.set_clock(NOW_MS + 60 * MINUTE_MS)
+    wait_until(lambda: times_connected(minuted) > connected, "it publishes again")
+    watch(minuted, model, CROWD[:3], "open-3", 7)
+    minuted.advance(GRACE_PASSED_MS)
+    check_published(model, redis.client, kafka.brokers)
+    assert "event=kafka_lost" not in minuted.log_text() and minuted.metric("minuted_kafka_lost") == 0
+
+
+def test_another_deployments_transaction_hides_nothing(published, kafka, new_minuted, redis):
+    """It began before the last commit, and is open while the next daemon reads what Kafka was told."""
+    minuted, model = published
+    other = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": "another deployment"})
+    other.init_transactions(PATIENCE_S)
+    other.begin_transaction()
+    for _, partition in end_offsets(kafka.brokers, (WATERMARKS,)):
+        other.produce(WATERMARKS, "another deployment's", "key", partition=partition)
+    other.flush(PATIENCE_S)
+    watch(minuted, model, CROWD, "open-2", 9)
+    minuted.advance(GRACE_PASSED_MS)
+    wait_settled(redis.client)
+    now_ms = minuted.now_ms()
+    minuted.stop()
+    following = new_minuted(redis, kafka.brokers, "next").start(now_ms)
+    wait_until(lambda: "Kafka does not tell what it was told" in following.log_text() or times_connected(following), "it has read")
+    other.abort_transaction(PATIENCE_S)
+    wait_until(lambda: times_connected(following), "it publishes")
+    watch(following, model, CROWD[:3], "open-3", 7)
+    following.advance(GRACE_PASSED_MS)
+    check_published(model, redis.client, kafka.brokers)
+    assert "event=kafka_lost" not in following.log_text()
 
 
 def test_a_redis_that_promises_nothing_goes_on_in_a_new_epoch(kafka, new_minuted, redis):

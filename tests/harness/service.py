@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import guard
@@ -113,6 +114,15 @@ class Service:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    @contextmanager
+    def paused(self):
+        """It stands still, as on a machine that is suspended."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def wait_exit(self, seconds=PATIENCE_S):
         try:
