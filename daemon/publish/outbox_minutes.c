@@ -469,12 +469,13 @@ static void queue_settle(struct outbox *o, const struct outbox_portion *taken, s
     const struct key_prefix *prefix = &o->prefixes[taken->partition];
     struct buf *b = &o->command;
     struct buf packed = {0};
-    resp_fcall(b, STORE_FUNCTION("settle"), 4, 4 + 2 + 2 * taken->n_learners);
+    resp_fcall(b, STORE_FUNCTION("settle"), 4, 4 + 3 + 2 * taken->n_learners);
     resp_key(b, prefix, "due");
     resp_key_number(b, prefix, "d", taken->minute);
     resp_key_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
     resp_key(b, prefix, "epoch");
     resp_int(b, taken->minute);
+    resp_int(b, o->epochs[taken->partition].id);
     resp_int(b, outbox_told(o, taken->partition));
     for (size_t i = 0; i < taken->n_learners; i++) {
         const struct learner_masks *learner = &taken->learners[i];

@@ -549,26 +549,28 @@ local function masks_of(value, slot)
 end
 
 -- A learner leaves the dirty set only if its masks are still the published ones; a minute leaves `due` only when its set
--- is empty. `committed` is the last of the epoch's takes that is known to be in Kafka.
--- KEYS due, d, w, epoch   ARGV minute, taken, then learner and published masks in turn
+-- is empty. `committed` is the last of the epoch's takes that is known to be in Kafka; a take of another epoch says nothing
+-- of it: a holder of the lease that stood still after its commit may come when a way back has begun a new one.
+-- KEYS due, d, w, epoch   ARGV minute, id, taken, then learner and published masks in turn
 -- -> how many learners left
 local function settle(keys, args)
   fetch_libraries()
   local slot = tonumber(args[1]) % 10
   local names, settled = {}, {}
-  for i = 3, #args, 2 do names[#names + 1] = args[i] end
+  for i = 4, #args, 2 do names[#names + 1] = args[i] end
   if #names > 0 then
     local values = redis.call('HMGET', keys[3], unpack(names))
     for i, name in ipairs(names) do
       local value = values[i] or FORMAT
       if byte(value, 1) ~= FORMAT_BYTE then refuse_format(byte(value, 1), keys[3], name) end
-      if masks_of(value, slot) == args[2 * i + 2] then settled[#settled + 1] = name end
+      if masks_of(value, slot) == args[2 * i + 3] then settled[#settled + 1] = name end
     end
   end
   local left = #settled > 0 and redis.call('SREM', keys[2], unpack(settled)) or 0
   if redis.call('EXISTS', keys[2]) == 0 then redis.call('ZREM', keys[1], args[1]) end
-  if tonumber(args[2]) > (tonumber(redis.call('HGET', keys[4], 'committed')) or 0) then
-    redis.call('HSET', keys[4], 'committed', args[2])
+  local epoch = redis.call('HMGET', keys[4], 'id', 'committed')
+  if epoch[1] == args[2] and tonumber(args[3]) > tonumber(epoch[2] or 0) then
+    redis.call('HSET', keys[4], 'committed', args[3])
   end
   return left
 end

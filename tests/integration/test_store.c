@@ -356,6 +356,38 @@ static void test_settle_compares(void **state)
     arena_free(&arena);
 }
 
+static long long committed(struct fixture *f, const char *prefix)
+{
+    redisReply *reply = redisCommand(f->nodes[0].client, "HGET %sepoch committed", prefix);
+    assert_non_null(reply);
+    long long n = reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10) : 0;
+    freeReplyObject(reply);
+    return n;
+}
+
+/* Whoever has committed may stand still, and settle when a way back has begun another epoch. */
+static void test_a_take_of_an_epoch_that_is_over_is_not_committed(void **state)
+{
+    struct fixture *f = *state;
+    struct arena arena = {0};
+    struct outbox_portion taken;
+    struct key_prefix prefix;
+    struct store_run run = make_run(2, 0, base_s * 1000, 15000, 0, 15000);
+    int p = fixture_partition_of(f, learner_names[2]);
+    topology_key_prefix(&prefix, p, f->config.redis.partitions);
+    fixture_write(f, &run, 1);
+    fixture_take(f, p, base_s / 60, &arena, &taken);
+    outbox_note_told(f->outbox);
+    freeReplyObject(redisCommand(f->nodes[0].client, "HINCRBY %sepoch id 1", prefix.text));
+    assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
+    assert_int_equal(committed(f, prefix.text), 0);
+    assert_int_equal(count_dirty(f), 0); /* Kafka has what was published of it all the same. */
+    freeReplyObject(redisCommand(f->nodes[0].client, "HINCRBY %sepoch id -1", prefix.text));
+    assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
+    assert_int_equal(committed(f, prefix.text), 1);
+    arena_free(&arena);
+}
+
 /* A learner of the same partition as learner 0. */
 static const char *mate_of_first(struct fixture *f, char name[static 16])
 {
@@ -909,6 +941,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_key_of_a_wrong_type_credits_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_redis_refuses_is_not_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settle_compares, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_take_of_an_epoch_that_is_over_is_not_committed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_unreadable_learner_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sums_settle_compares, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_lessons_that_grew_are_told, setup, teardown),
