@@ -59,10 +59,14 @@ bool epochs_all_whole(const struct epochs *e)
 
 /* ---- reading ---- */
 
-enum { ID, TAKEN, COMMITTED, REPLACED, LOST, FIELDS };
+enum { ID, TAKEN, COMMITTED, REPLACED, LOST, TOLD_ID, FIELDS };
 
-static const char *const fields[FIELDS] = {
-    [ID] = "id", [TAKEN] = "taken", [COMMITTED] = "committed", [REPLACED] = "replaced", [LOST] = "lost"};
+static const char *const fields[FIELDS] = {[ID] = "id",
+    [TAKEN] = "taken",
+    [COMMITTED] = "committed",
+    [REPLACED] = "replaced",
+    [LOST] = "lost",
+    [TOLD_ID] = "told_id"};
 
 static bool read_field(const redisReply *reply, int64_t *number)
 {
@@ -83,7 +87,8 @@ static bool take_stored(void *ctx, size_t index, const redisReply *reply)
            read_field(reply_at(reply, ID), &stored->id) &&
            read_field(reply_at(reply, TAKEN), &stored->taken) &&
            read_field(reply_at(reply, COMMITTED), &stored->committed) &&
-           read_field(reply_at(reply, REPLACED), &stored->replaced);
+           read_field(reply_at(reply, REPLACED), &stored->replaced) &&
+           read_field(reply_at(reply, TOLD_ID), &stored->told_id);
 }
 
 static void read_stored(
@@ -131,18 +136,20 @@ static bool write_kafka_lost(struct outbox *o)
     return outbox_call_key(o, KEY_REPUBLISH, "epoch", true, outbox_take_integer, &made);
 }
 
-static bool write_lost(const struct epochs *e, int partition, enum outbox_state state)
+static bool write_lost(const struct epochs *e, int partition, enum outbox_state state, int64_t id)
 {
     struct outbox *o = e->outbox;
-    int64_t one;
-    resp_fcall(&o->command, STORE_FUNCTION("lose"), 2, 2 + 4);
+    int64_t is_lost;
+    resp_fcall(&o->command, STORE_FUNCTION("lose"), 3, 3 + 5);
     resp_key(&o->command, &o->prefixes[partition], "epoch");
     resp_key(&o->command, &o->prefixes[partition], "floor");
+    resp_key(&o->command, &o->prefixes[partition], "ld");
     resp_arg(&o->command, slice_of(state_names[state]));
     resp_int(&o->command, o->epochs[partition].told_id);
     resp_int(&o->command, o->epochs[partition].told_taken);
     resp_int(&o->command, e->told.final_through / MINUTE_SECONDS);
-    return outbox_call(o, partition, 1, "lose", outbox_take_integer, &one);
+    resp_int(&o->command, id);
+    return outbox_call(o, partition, 1, "lose", outbox_take_integer, &is_lost) && is_lost == 1;
 }
 
 static bool renew(const struct epochs *e, int partition, int64_t *id)
@@ -170,9 +177,17 @@ struct look {
     bool done[PARTITIONS_MAX];
 };
 
-static bool is_news(const struct look *look, int p)
+/*
+ * Whether what was found of partition P has to be written. A loss that was noted earlier may have come back,
+ * with a backup, when a way back was gone long ago, and Kafka has been told of the epoch after it: the next
+ * way back has to begin one in the place of that.
+ */
+static bool is_news(const struct epochs *e, const struct look *look, int p)
 {
-    return look->states[p] > PARTITION_WHOLE && look->stored[p].lost == PARTITION_UNKNOWN;
+    const struct epoch_stored *stored = &look->stored[p];
+    int64_t told_id = e->outbox->epochs[p].told_id;
+    return look->states[p] > PARTITION_WHOLE &&
+           (stored->lost == PARTITION_UNKNOWN || (told_id != 0 && told_id != stored->told_id));
 }
 
 /* One line for all partitions that were found in STATE, with the numbers of the first of them. */
@@ -181,7 +196,7 @@ static void tell_lost(const struct epochs *e, const struct look *look, enum outb
     struct buf partitions = {0};
     int first = -1;
     for (int p = 0; p < outbox_partitions(e->outbox); p++)
-        if (is_news(look, p) && look->states[p] == state) {
+        if (is_news(e, look, p) && look->states[p] == state) {
             first = first < 0 ? p : first;
             if (partitions.len > 0)
                 buf_append_char(&partitions, ',');
@@ -210,7 +225,7 @@ static bool note_lost(struct epochs *e, int p, enum outbox_state state, struct e
         epoch->state = PARTITION_WHOLE;
         return true;
     }
-    if (!write_lost(e, p, state))
+    if (!write_lost(e, p, state, stored->id))
         return false;
     epoch->state = state;
     return true;
@@ -259,7 +274,7 @@ enum epochs_look epochs_compare(struct epochs *e)
         if (look.done[p])
             look.states[p] =
                 epochs_judge(&look.stored[p], o->epochs[p].told_id, o->epochs[p].told_taken, &kafka_lost);
-        news = news || is_news(&look, p);
+        news = news || is_news(e, &look, p);
     }
     kafka_lost = kafka_lost && !e->kafka_lost && !destination_embedded(e->config);
     /* Another daemon may have taken over, and published what this one knows nothing of. */
@@ -270,7 +285,7 @@ enum epochs_look epochs_compare(struct epochs *e)
     for (int state = PARTITION_EMPTY; !keeps_nothing(e->config) && state <= PARTITION_FOREIGN; state++)
         tell_lost(e, &look, (enum outbox_state)state);
     for (int p = 0; p < outbox_partitions(o); p++) {
-        if (is_news(&look, p))
+        if (is_news(e, &look, p))
             good = note_lost(e, p, look.states[p], &look.stored[p]) && good;
         else
             note_found(e, p, look.states[p], &look.stored[p]);

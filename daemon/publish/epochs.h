@@ -33,6 +33,7 @@ struct epoch_stored {
     int64_t committed;
     int64_t replaced;       /* the epoch in whose place a way back has put this one */
     enum outbox_state lost; /* what was found earlier, and stands; else PARTITION_UNKNOWN */
+    int64_t told_id;        /* the epoch that Kafka was told of, when that was found */
 };
 
 /* What REDIS holds against the last that Kafka was told. *KAFKA_LOST turns true when that is too little.

@@ -20,9 +20,9 @@ enum { BATCH = 512, TRIES = 30, PAUSE_MS = 1000 };
 
 /* ---- where partitions stand ---- */
 
-enum { LOST, KEPT, SLICES, SLICE, STATE_FIELDS };
+enum { LOST, KEPT, RESTORED, SLICES, SLICE, STATE_FIELDS };
 static const char *const state_fields[] = {
-    [LOST] = "lost", [KEPT] = "kept", [SLICES] = "slices", [SLICE] = "slice"};
+    [LOST] = "lost", [KEPT] = "kept", [RESTORED] = "restored", [SLICES] = "slices", [SLICE] = "slice"};
 
 static bool take_state(void *ctx, size_t index, const redisReply *reply)
 {
@@ -39,6 +39,7 @@ static bool take_state(void *ctx, size_t index, const redisReply *reply)
                   : strcmp(lost, "rolled_back") == 0 ? RESTORE_ROLLED_BACK
                                                      : RESTORE_FOREIGN;
     (void)!reply_number(reply_at(reply, KEPT), &state->kept);
+    (void)!reply_number(reply_at(reply, RESTORED), &state->restored);
     (void)!reply_number(reply_at(reply, SLICES), &state->slices);
     (void)!reply_number(reply_at(reply, SLICE), &state->slice);
     return true;
@@ -60,8 +61,11 @@ bool restore_read_states(struct outbox *o, struct restore_state states[static PA
     }
     if (!outbox_flush(o, "states", false))
         return false;
-    for (int p = 0; p < outbox_partitions(o); p++)
-        states[p].kept = states[p].kept < 0 ? states[p].floor : states[p].kept;
+    for (int p = 0; p < outbox_partitions(o); p++) {
+        struct restore_state *state = &states[p];
+        state->kept = state->kept < 0 ? state->floor : state->kept;
+        state->kept = state->kept < state->restored ? state->restored : state->kept;
+    }
     return true;
 }
 
@@ -188,6 +192,7 @@ struct partition_call {
     int partition;
     const char *function; /* NULL: HSET of the fence */
     const char *second_key;
+    const char *third_key; /* NULL: none */
     int64_t numbers[2];
     size_t n_numbers;
 };
@@ -199,9 +204,12 @@ static void queue_partition_call(void *ctx, size_t i)
     struct buf *b = &o->command;
     (void)i;
     if (c->function != NULL) {
-        resp_fcall(b, c->function, 2, 3 + c->n_numbers);
+        size_t keys = c->third_key == NULL ? 2 : 3;
+        resp_fcall(b, c->function, keys, keys + 1 + c->n_numbers);
         resp_key(b, &o->prefixes[c->partition], "epoch");
         resp_key(b, &o->prefixes[c->partition], c->second_key);
+        if (c->third_key != NULL)
+            resp_key(b, &o->prefixes[c->partition], c->third_key);
         resp_arg(b, slice_of(c->restore->token));
         for (size_t k = 0; k < c->n_numbers; k++)
             resp_int(b, c->numbers[k]);
@@ -247,7 +255,8 @@ bool restore_end(struct restore *r, int partition, int64_t *epoch)
     struct partition_call c = {.restore = r,
         .partition = partition,
         .function = STORE_FUNCTION("restore_end"),
-        .second_key = "rebuilt"};
+        .second_key = "rebuilt",
+        .third_key = "floor"};
     bool good = call_partition(&c);
     *epoch = c.call.answers[0];
     return good;

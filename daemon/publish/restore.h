@@ -24,10 +24,12 @@ enum restore_lost { RESTORE_WHOLE, RESTORE_EMPTY, RESTORE_ROLLED_BACK, RESTORE_F
 
 struct restore_state {
     enum restore_lost lost;
-    int64_t kept;   /* the first minute that the partition may still hold; the floor, if it says nothing */
-    int64_t floor;  /* 0: none */
-    int64_t slices; /* of a rebuilding that has begun; 0: none has */
-    int64_t slice;  /* the next one */
+    int64_t kept;     /* the first minute that the partition may still hold, and that no rebuilding before has
+                         compared; the floor, if it says nothing */
+    int64_t restored; /* up to where one has; 0: there was none */
+    int64_t floor;    /* 0: none */
+    int64_t slices;   /* of a rebuilding that has begun; 0: none has */
+    int64_t slice;    /* the next one */
 };
 
 /* What the deployment says. */

@@ -513,18 +513,27 @@ end
 -- The partition has lost what it held, or is another one: a way back has to be gone before anything of it is published or
 -- retired. Its floor becomes FLOOR at once (0: Kafka was told of none), since by what Kafka was told no run for the time
 -- before is accepted any more. `kept` remembers the first minute that it may still hold: its floor until now, or where it has
--- none, the first minute that it could take runs for. A foreign partition takes no runs at all. If this stops half-way, it
+-- none, the first minute that it could take runs for. A foreign partition takes no runs at all. The lesson sums of the time
+-- before the floor are in Kafka, and other partitions have freed their parts of them, so they are not owed any more. Nothing
+-- is done if the epoch is not the one that was compared: a way back may have begun another since. If this stops half-way, it
 -- is done again.
--- KEYS epoch, floor   ARGV lost: empty, rolled_back or foreign; the id and the take that Kafka was told of; floor
--- -> 1
+-- KEYS epoch, floor, ld   ARGV lost: empty, rolled_back or foreign; the id and the take that Kafka was told of; floor; the id
+-- that was compared, 0: there was none
+-- -> 1 where the partition is lost now
 local function lose(keys, args)
   local key, raised = keys[1], args[1] == 'foreign' and CLOSED or tonumber(args[4])
+  if (redis.call('HGET', key, 'id') or '0') ~= args[5] then return 0 end
   local before = tonumber(redis.call('GET', keys[2]))
   local first = tonumber(redis.call('HGET', key, 'first')) or raised
   local kept = before or (raised > 0 and math.min(first, raised) or first)
   if kept > 0 then redis.call('HSETNX', key, 'kept', kept - kept % 10) end
   redis.call('HSET', key, 'lost', args[1], 'told_id', args[2], 'told_taken', args[3])
   if raised > (before or 0) then redis.call('SET', keys[2], raised) end
+  if args[1] ~= 'foreign' then
+    for _, minute in ipairs(redis.call('SMEMBERS', keys[3])) do
+      if (tonumber(minute) or raised) < raised then redis.call('SREM', keys[3], minute) end
+    end
+  end
   return 1
 end
 
@@ -630,7 +639,7 @@ local function retire(keys, args)
   if kept and floor and after <= floor then
     redis.call('HSET', keys[4], 'kept', after)
   else
-    redis.call('HDEL', keys[4], 'kept')
+    redis.call('HDEL', keys[4], 'kept', 'restored')
     redis.call('SET', keys[1], after)
   end
   return after
@@ -696,7 +705,7 @@ local function open_partition(keys, args)
   if not floor then return 0 end
   if args[1] == '1' then
     begin_epoch(keys[2], 0)
-    redis.call('HDEL', keys[2], 'first', 'waited', 'kept')
+    redis.call('HDEL', keys[2], 'first', 'waited', 'kept', 'restored')
   end
   redis.call('HDEL', keys[2], 'floor_before')
   if floor == '' then
@@ -775,12 +784,14 @@ end
 
 -- Merges what the topics say of one learner into a partition that has lost it.
 -- From the floor on, masks are ORed in, and a second that another lesson has here is taken from it, since of a lost partition
--- nothing is published; what is new is added to totals and lesson sums. From `kept` to the floor masks are compared only,
--- since nobody can claim these minutes any more. What was before, and whatever else is to be counted as it is, comes as a
--- number of seconds. A total that Kafka has may be ahead of the masks that Kafka has: of minutes that were not yet due. Which
--- seconds these were nobody knows any more, so they do not count: whoever sends them again is credited for them. The lesson's
--- newest minute becomes dirty then, so that Kafka gets the total as it is now. What would count twice in a second call is done
--- only for a learner who is not in `rebuilt` yet.
+-- nothing is published; what is new is added to totals and lesson sums. From `kept` to the floor masks are compared, and what
+-- is new is added to totals alone, since nobody can claim these minutes any more, and Kafka has their sums. If the lesson has
+-- masks of the bucket here, they may be dirty, and are merged: what is published of them must not be less than Kafka has.
+-- What another rebuilding has compared (`restored`) is in totals already. What was before, and whatever else is to be counted
+-- as it is, comes as a number of seconds. A total that Kafka has may be ahead of the masks that Kafka has: of minutes that were
+-- not yet due. Which seconds these were nobody knows any more, so they do not count: whoever sends them again is credited for
+-- them. The lesson's newest minute becomes dirty then, so that Kafka gets the total as it is now. What would count twice in a
+-- second call is done only for a learner who is not in `rebuilt` yet.
 -- KEYS epoch, floor, ld, rebuilt, t, due, then w of each bucket, then l of each minute, then d of each minute
 -- ARGV token, learner, the packed argument (a lesson's numbers: seconds to be added, Kafka's total, last minute), then of
 -- each lesson its id, its course and its covered intervals
@@ -790,7 +801,8 @@ local function restore(keys, args)
   check_lost(keys[1], args[1])
   local name, argument = args[2], args[3]
   local first_stored = tonumber(redis.call('GET', keys[2]) or 0)
-  local first_kept = tonumber(redis.call('HGET', keys[1], 'kept') or first_stored)
+  local bounds = redis.call('HMGET', keys[1], 'kept', 'restored')
+  local first_compared = math.max(tonumber(bounds[1] or first_stored), tonumber(bounds[2] or 0))
   local once = redis.call('SISMEMBER', keys[4], name) == 0
   local numbers, position, n_masks, n_lessons, n_buckets, minute_of, bucket_of = open_restore(argument)
   local sums_from = 6 + n_buckets -- keys before those of lesson sums
@@ -802,10 +814,11 @@ local function restore(keys, args)
     course_of[lesson_of[i]], gained[lesson_of[i]] = args[2 + 3 * i], 0
   end
   local function grow(minute, lesson, seconds, learners)
+    gained[lesson] = (gained[lesson] or 0) + seconds
+    if minute_of[minute] < first_stored then return end
     grown[minute] = grown[minute] or {}
     local sum = grown[minute][lesson] or {0, 0}
     grown[minute][lesson] = {sum[1] + seconds, sum[2] + learners}
-    gained[lesson] = (gained[lesson] or 0) + seconds
   end
   local new, taken, ahead = 0, 0, 0
   for _ = 1, n_masks do
@@ -814,7 +827,7 @@ local function restore(keys, args)
     local minute, lesson, b = minute_of[m], lesson_of[i], bucket_of[m]
     local slot, stored = minute % 10, minute >= first_stored
     if stored then newest[lesson] = m end
-    if stored or once and minute >= first_kept then
+    if stored or once and minute >= first_compared then
       local at, others_lo, others_hi = find_masks(values[b], lesson, slot)
       if band(lo, others_lo) ~= 0 or band(hi, others_hi) ~= 0 then
         changed[b] = true
@@ -829,7 +842,7 @@ local function restore(keys, args)
       if count > 0 then
         new = new + count
         grow(m, lesson, count, own_lo == 0 and own_hi == 0 and 1 or 0)
-        if stored then
+        if stored or at then
           changed[b] = true
           values[b] = put_mask(values[b], at, lesson, slot, bor(own_lo, lo), bor(own_hi, hi))
         end
@@ -914,8 +927,9 @@ local function restore_next(keys, args)
 end
 
 -- The partition is whole again, and a new epoch begins in the place of the one that Kafka was told of. `rebuilder` stays, so
--- that whoever has lost the answer may ask again.
--- KEYS epoch, rebuilt   ARGV token
+-- that whoever has lost the answer may ask again. `restored` says up to where totals have all that the topics have, though
+-- masks may have less: if the partition is lost once more before those are retired, that is not to be added again.
+-- KEYS epoch, rebuilt, floor   ARGV token
 -- -> id of the new epoch
 local function restore_end(keys, args)
   check_rebuilder(keys[1], args[1])
@@ -923,6 +937,8 @@ local function restore_end(keys, args)
   if not state[1] then return tonumber(state[3]) end
   check_lost(keys[1], args[1])
   redis.call('UNLINK', keys[2])
+  local floor = redis.call('GET', keys[3])
+  if floor then redis.call('HSET', keys[1], 'restored', floor) end
   local id = begin_epoch(keys[1], state[2] or 0)
   redis.call('HDEL', keys[1], 'lost', 'told_id', 'told_taken', 'slice', 'slices')
   return id
