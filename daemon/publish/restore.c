@@ -297,14 +297,19 @@ struct batch {
 };
 
 /*
- * What a total has more than its evidence, if some evidence is no longer in the topic. If all still is, the
- * total was ahead of minutes that were not yet published.
+ * What a total has more than its evidence, if some evidence is not in the topic any more. If all still is,
+ * the total was ahead of minutes that were not yet published: of no more seconds than there are from the
+ * newest minute in the evidence to that of the total. A topic that was made anew and published to from Redis
+ * has all its records, and yet none of what Redis had retired by then.
  */
 static int64_t older_seconds(const struct recall *e, const struct recall_sum *sum)
 {
-    int64_t total = sum->total == NULL ? 0 : sum->total->watched_seconds;
-    bool is_gone = sum->seconds == 0 || recall_is_cut(e);
-    return is_gone && total > (int64_t)sum->seconds ? total - (int64_t)sum->seconds : 0;
+    if (sum->total == NULL || sum->total->watched_seconds <= (int64_t)sum->seconds)
+        return 0;
+    int64_t more = sum->total->watched_seconds - (int64_t)sum->seconds;
+    int64_t minutes = (int64_t)sum->total->last_minute - sum->last_minute + 1;
+    bool is_gone = sum->seconds == 0 || recall_is_cut(e) || more > minutes * MINUTE_SECONDS;
+    return is_gone ? more : 0;
 }
 
 /*
