@@ -247,14 +247,14 @@ static void keep_record(struct recall *e, const struct recall_terms *terms, cons
 
 /* ---- opening ---- */
 
-static bool look_up_ends(struct recall *e, enum topic topic)
+static bool look_up_ends(struct recall *e, struct stream_reader *reader, enum topic topic)
 {
-    int n = stream_reader_partitions(e->reader, topic);
+    int n = stream_reader_partitions(reader, topic);
     e->parts = mem_realloc(e->parts, (e->n_parts + (size_t)n) * sizeof(*e->parts));
     for (int p = 0; p < n; p++) {
         struct recall_part *part = &e->parts[e->n_parts++];
         *part = (struct recall_part){.topic = topic, .partition = p};
-        if (!stream_reader_bounds(e->reader, topic, p, 0, &part->low, &part->end))
+        if (!stream_reader_bounds(reader, topic, p, 0, &part->low, &part->end))
             return false;
     }
     return true;
@@ -278,11 +278,18 @@ struct recall *recall_open(
     *cluster = NULL;
     for (size_t i = 0; i < READ_TOPICS; i++)
         options.read[read_topics[i]] = true;
-    e->reader = stream_reader_open(&options, &away);
-    bool good = e->reader != NULL;
+    /* A transaction that is open, such as another deployment's, holds back what was committed behind it. A
+     * reading that ended there would miss it; so it goes on to where the topics end, and waits where it has
+     * to. */
+    options.uncommitted = true;
+    struct stream_reader *ends = stream_reader_open(&options, &away);
+    bool good = ends != NULL;
     for (size_t i = 0; good && i < READ_TOPICS; i++)
-        good = look_up_ends(e, read_topics[i]);
-    if (good) {
+        good = look_up_ends(e, ends, read_topics[i]);
+    stream_reader_close(ends);
+    options.uncommitted = false;
+    e->reader = good ? stream_reader_open(&options, &away) : NULL;
+    if (e->reader != NULL) {
         *cluster = stream_reader_cluster(e->reader);
         return e;
     }
@@ -418,7 +425,8 @@ bool recall_read(struct recall *e, const struct recall_terms *terms, recall_prog
             return false;
         heard_ms = any ? clock_monotonic_ms() : heard_ms;
         if (clock_monotonic_ms() - heard_ms > SILENT_MS) {
-            snprintf(why, RECALL_WHY_MAX, "Kafka gives no further records");
+            snprintf(why, RECALL_WHY_MAX,
+                "Kafka gives no further records; a transaction may be open: run this again");
             return false;
         }
     }

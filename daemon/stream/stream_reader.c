@@ -55,12 +55,13 @@ static bool set_property(struct log *log, rd_kafka_conf_t *conf, const char *nam
 
 static rd_kafka_t *connect_kafka(const struct stream_options *o)
 {
-    static const struct {
+    const struct {
         const char *name;
         const char *value;
     } ours[] = {
-        {"isolation.level", "read_committed"}, {"enable.auto.commit", "false"},
-        {"enable.auto.offset.store", "false"}, {"enable.partition.eof", "true"},
+        {"isolation.level", o->uncommitted ? "read_uncommitted" : "read_committed"},
+        {"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"},
+        {"enable.partition.eof", "true"},
         {"auto.offset.reset", "error"}, /* a topic made anew must be noticed, not read from wherever */
     };
     char error[256] = "";

@@ -1,6 +1,7 @@
 /*
- * Reading the topics: every partition of those that are asked for, committed records only. No consumer group:
- * the caller alone knows how far it has come. One thread; a call waits no longer than it was told to.
+ * Reading the topics: every partition of those that are asked for, committed records only, unless asked for
+ * others. No consumer group: the caller alone knows how far it has come. One thread; a call waits no longer
+ * than it was told to.
  *
  * Functions that return false have logged what failed, naming topic or brokers.
  */
@@ -23,6 +24,7 @@ struct stream_options {
     const char *client_id;
     const struct stream_topics *topics;
     bool read[TOPIC_COUNT]; /* these of the topics must exist; the others are not looked at */
+    bool uncommitted;       /* ends are those of all that was written, also in transactions that are open */
     /* librdkafka's. Those of a producer are passed over, and those that reading rests on are ours. */
     const struct config_property *properties;
     size_t n_properties;

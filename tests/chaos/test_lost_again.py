@@ -1,16 +1,19 @@
 """A Redis that loses what it held, as a shard, as a backup of an awkward moment, or once more after a rebuild: the daemon that
 publishes sees it, `minuted --rebuild` restores it, and Redis and Kafka have every second, once."""
 
+import subprocess
+
 import pytest
+from confluent_kafka import Producer
 
 from harness.agreement import check_last_in_time, wait_settled
 from harness.catalog import MINUTE_MS, NOW_MS
-from harness.daemon import run_minuted
+from harness.daemon import MINUTED, run_minuted
 from harness.model import Model
 from harness.player import Player, accepted, run
-from harness.records import LEARNER_MINUTES, LESSON_MINUTES, Merged, read_topics
+from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, Merged, end_offsets, read_topics
 from harness.redis_truth import Truth
-from harness.service import PATIENCE_S, wait_until
+from harness.service import PATIENCE_S, environment, wait_until
 
 HOUR_MS = 60 * MINUTE_MS
 GRACE_PASSED_MS = 5 * MINUTE_MS
@@ -228,3 +231,32 @@ def test_evidence_that_only_the_old_topic_had(minuted, model, kafka, redis):
     publish(minuted, redis)
     assert Truth(redis.client).totals == model.totals()
     assert Merged(read_topics(kafka.brokers)).totals == model.totals()
+
+
+def test_a_transaction_that_is_open_hides_nothing(minuted, model, kafka, redis):
+    """Another deployment's, which began before the last commit."""
+    watch_together(minuted, model)
+    publish(minuted, redis)
+    other = Producer({"bootstrap.servers": kafka.brokers, "transactional.id": "another deployment"})
+    other.init_transactions(PATIENCE_S)
+    other.begin_transaction()
+    for topic, partition in end_offsets(kafka.brokers, (LEARNER_MINUTES, LEARNER_LESSONS)):
+        other.produce(topic, "another deployment's", "key", partition=partition)
+    other.flush(PATIENCE_S)
+    watch_together(minuted, model)
+    publish(minuted, redis)
+    now_ms = minuted.now_ms()
+    minuted.stop()
+    redis.client.flushall()
+    minuted.start(now_ms)
+    wait_until(lambda: lost(minuted) == PARTITIONS, "the loss is seen")
+    command = [MINUTED, "--config", minuted.config_path, "--dev", "--rebuild"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
+        while "records read" not in process.stdout.readline():
+            assert process.poll() is None
+        other.abort_transaction(PATIENCE_S)
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    wait_whole(minuted)
+    publish(minuted, redis)
+    assert Truth(redis.client).totals == model.totals()
