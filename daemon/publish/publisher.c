@@ -286,8 +286,12 @@ static bool connect_producer(struct publisher *p)
         judge_failure(p, status == PRODUCER_FENCED, producer_error(p->producer));
     else if (ready && !read && !stopping(p))
         judge_failure(p, false, "Kafka does not tell what it was told before");
-    if (!read)
+    if (!read) {
+        /* If it is to stop, nothing is published any more: what Kafka was told is not known. */
+        if (stopping(p))
+            close_producer(p);
         return false;
+    }
     publish_loop_begin(p->loop, &p->told);
     p->another[0] = '\0';
     atomic_store(&p->counters.kafka_is_another, 0);
