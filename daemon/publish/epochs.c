@@ -155,9 +155,10 @@ static bool write_lost(const struct epochs *e, int partition, enum outbox_state 
 static bool renew(const struct epochs *e, int partition, int64_t *id)
 {
     struct outbox *o = e->outbox;
-    resp_fcall(&o->command, STORE_FUNCTION("renew"), 1, 2);
+    resp_fcall(&o->command, STORE_FUNCTION("renew"), 1, 3);
     resp_key(&o->command, &o->prefixes[partition], "epoch");
     resp_int(&o->command, o->epochs[partition].told_id);
+    resp_int(&o->command, clock_now_ms(o->clock));
     return outbox_call(o, partition, 1, "renew", outbox_take_integer, id);
 }
 
@@ -282,7 +283,8 @@ enum epochs_look epochs_compare(struct epochs *e)
         return EPOCHS_LEASE_LOST;
     if (kafka_lost)
         good = note_kafka_lost(e) && good;
-    for (int state = PARTITION_EMPTY; !keeps_nothing(e->config) && state <= PARTITION_FOREIGN; state++)
+    for (int state = PARTITION_EMPTY; news && !keeps_nothing(e->config) && state <= PARTITION_FOREIGN;
+         state++)
         tell_lost(e, &look, (enum outbox_state)state);
     for (int p = 0; p < outbox_partitions(o); p++) {
         if (is_news(e, &look, p))

@@ -29,17 +29,19 @@ static size_t get_servers(void *ctx, struct redis_condition out[static SERVERS_M
     return monitor_servers(ctx, out);
 }
 
-struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log)
+struct outbox *outbox_new(
+    const struct config *config, struct monitor *monitor, const struct clock *clock, struct log *log)
 {
-    return outbox_new_with(config, &(struct outbox_monitor){monitor, follow, look, get_servers}, log);
+    return outbox_new_with(config, &(struct outbox_monitor){monitor, follow, look, get_servers}, clock, log);
 }
 
-struct outbox *outbox_new_with(
-    const struct config *config, const struct outbox_monitor *monitor, struct log *log)
+struct outbox *outbox_new_with(const struct config *config, const struct outbox_monitor *monitor,
+    const struct clock *clock, struct log *log)
 {
     struct outbox *o = mem_zalloc(sizeof(*o));
     o->config = config;
     o->monitor = *monitor;
+    o->clock = clock;
     o->log = log;
     for (int p = 0; p < config->redis.partitions; p++)
         topology_key_prefix(&o->prefixes[p], p, config->redis.partitions);
@@ -315,11 +317,12 @@ static void queue_raises(struct outbox *o, struct raises *raises)
         if (p == NO_PARTITION || raises->queued[p])
             continue;
         raises->queued[p] = true;
-        resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 3);
+        resp_fcall(&o->command, STORE_FUNCTION("take"), 1, 4);
         resp_key(&o->command, &o->prefixes[p], "epoch");
         bool compared = o->epochs[p].state == PARTITION_WHOLE;
         resp_int(&o->command, compared ? o->epochs[p].id : 0);
         resp_int(&o->command, compared ? outbox_told(o, p) : 0);
+        resp_int(&o->command, clock_now_ms(o->clock));
         outbox_queue(o, p, 1, take_raise, &raises->raised[p], &raises->done[p]);
     }
 }

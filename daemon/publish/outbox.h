@@ -17,6 +17,7 @@
 #include "redis/condition.h"
 #include "redis/resp.h"
 
+struct clock;
 struct config;
 struct log;
 struct monitor;
@@ -58,6 +59,7 @@ struct outbox_epoch {
 struct outbox {
     const struct config *config;
     struct outbox_monitor monitor;
+    const struct clock *clock; /* dates epochs */
     struct log *log;
     struct topology *topology;
     struct outbox_link links[SERVERS_MAX];
@@ -78,10 +80,11 @@ struct outbox {
 };
 
 /* Borrows everything until outbox_free(). Connects lazily. */
-struct outbox *outbox_new(const struct config *config, struct monitor *monitor, struct log *log);
+struct outbox *outbox_new(
+    const struct config *config, struct monitor *monitor, const struct clock *clock, struct log *log);
 /* The same with another monitor, of which a copy is kept. For tests: theirs changes when they want it to. */
-struct outbox *outbox_new_with(
-    const struct config *config, const struct outbox_monitor *monitor, struct log *log);
+struct outbox *outbox_new_with(const struct config *config, const struct outbox_monitor *monitor,
+    const struct clock *clock, struct log *log);
 
 void outbox_free(struct outbox *o);
 

@@ -360,7 +360,7 @@ struct publisher *publisher_start(const struct config *config, const char *progr
     pthread_mutex_init(&p->lock, NULL);
     clock_init_condition(&p->wake);
     set_state(p, "starting");
-    p->outbox = outbox_new(config, monitor, log);
+    p->outbox = outbox_new(config, monitor, clock, log);
     p->lease = (struct lease){.outbox = p->outbox, .clock = clock, .holder = p->holder};
     p->producer = producer_new(config, p->program, clock, brokers, (struct producer_caller){renew, p}, log);
     struct publish_loop_parts parts = {

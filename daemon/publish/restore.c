@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "credit/mask.h"
 #include "publish/outbox.h"
 #include "redis/reply.h"
@@ -256,7 +257,9 @@ bool restore_end(struct restore *r, int partition, int64_t *epoch)
         .partition = partition,
         .function = STORE_FUNCTION("restore_end"),
         .second_key = "rebuilt",
-        .third_key = "floor"};
+        .third_key = "floor",
+        .numbers = {clock_now_ms(r->outbox->clock)},
+        .n_numbers = 1};
     bool good = call_partition(&c);
     *epoch = c.call.answers[0];
     return good;

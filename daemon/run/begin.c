@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "credit/mask.h"
@@ -561,7 +562,7 @@ static enum begin_status unmark(struct begin *b)
 /* ---- partitions ---- */
 
 /* Calls FUNCTION for every partition, and waits until that is durable. */
-static bool change_partitions(struct begin *b, const char *function, bool with_argument, int argument)
+static bool change_partitions(struct begin *b, const char *function, bool with_argument, int64_t argument)
 {
     struct outbox *o = b->outbox;
     int64_t did[PARTITIONS_MAX];
@@ -591,8 +592,9 @@ static enum begin_status reopen(struct begin *b)
 
 static enum begin_status open_anew(struct begin *b)
 {
-    return change_partitions(b, STORE_FUNCTION("open_partition"), true, 1) ? go_on(b, PHASE_FINISH)
-                                                                           : BEGIN_WAITS;
+    int64_t now_ms = clock_now_ms(b->outbox->clock);
+    return change_partitions(b, STORE_FUNCTION("open_partition"), true, now_ms) ? go_on(b, PHASE_FINISH)
+                                                                                : BEGIN_WAITS;
 }
 
 /* ---- deleting ---- */

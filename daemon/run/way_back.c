@@ -43,7 +43,7 @@ bool way_back_open(struct way_back *w, const struct config *config, const struct
         fprintf(stderr, "minuted: %s\n", message);
         return false;
     }
-    w->outbox = outbox_new(config, w->monitor, w->log);
+    w->outbox = outbox_new(config, w->monitor, &w->clock, w->log);
     return true;
 }
 

@@ -482,11 +482,10 @@ end
 
 -- Begins an epoch of the partition whose epoch hash is KEY: what it holds from now on is compared with what Kafka was told
 -- of this epoch alone. It is younger than the one before, and than REPLACED, the epoch that Kafka was told of last (0: none).
--- -> id: when the epoch was made, in Unix ms
-local function begin_epoch(key, replaced)
-  local now = redis.call('TIME')
+-- -> id: when the epoch was made, in Unix ms: NOW, as the caller's clock says it
+local function begin_epoch(key, replaced, now)
   local before = math.max(tonumber(redis.call('HGET', key, 'id') or 0), tonumber(replaced))
-  local id = math.max(now[1] * 1000 + math.floor(now[2] / 1000), before + 1)
+  local id = math.max(tonumber(now), before + 1)
   redis.call('HSET', key, 'id', string.format('%d', id), 'taken', 0, 'replaced', replaced)
   redis.call('HDEL', key, 'committed')
   return id
@@ -497,7 +496,7 @@ end
 -- Kafka was told of a later take than its last one, the partition has lost what it held: the call fails, with an error that
 -- begins with EPOCH, and writes nothing.
 -- KEYS epoch   ARGV id: the epoch that was compared with what Kafka was told, 0: none was, so any is good, and one is made
--- where there is none; told: the last of its takes that Kafka was told of
+-- where there is none; told: the last of its takes that Kafka was told of; now, in Unix ms
 -- -> id, taken: how often the partition was taken from in its epoch
 local function take(keys, args)
   local stored = redis.call('HMGET', keys[1], 'id', 'taken')
@@ -506,7 +505,7 @@ local function take(keys, args)
     error(redis.error_reply(string.format('EPOCH %s is at take %d of epoch %d, and not at take %s of epoch %s',
       keys[1], taken, id, args[2], args[1])))
   end
-  if id == 0 then id = begin_epoch(keys[1], 0) end
+  if id == 0 then id = begin_epoch(keys[1], 0, args[3]) end
   return {id, redis.call('HINCRBY', keys[1], 'taken', 1)}
 end
 
@@ -539,10 +538,10 @@ end
 
 -- A partition that lost what it held goes on with what it holds now, in an epoch of its own: with redis.durability memory,
 -- that is what was asked for.
--- KEYS epoch   ARGV the id that Kafka was told of
+-- KEYS epoch   ARGV the id that Kafka was told of; now, in Unix ms
 -- -> id
 local function renew(keys, args)
-  return begin_epoch(keys[1], args[1])
+  return begin_epoch(keys[1], args[1], args[2])
 end
 
 -- The masks of SLOT in VALUE that are not empty: length, id, lo, hi of each, as the daemon packs what it has published.
@@ -699,12 +698,12 @@ local function close_partition(keys)
 end
 
 -- Opens a closed partition with the floor that it had.
--- KEYS floor, epoch   ARGV 1: what the partition holds begins anew, and so does its epoch
+-- KEYS floor, epoch   ARGV now, in Unix ms: what the partition holds begins anew, and so does its epoch; 0: it does not
 local function open_partition(keys, args)
   local floor = redis.call('HGET', keys[2], 'floor_before')
   if not floor then return 0 end
-  if args[1] == '1' then
-    begin_epoch(keys[2], 0)
+  if args[1] ~= '0' then
+    begin_epoch(keys[2], 0, args[1])
     redis.call('HDEL', keys[2], 'first', 'waited', 'kept', 'restored')
   end
   redis.call('HDEL', keys[2], 'floor_before')
@@ -929,7 +928,7 @@ end
 -- The partition is whole again, and a new epoch begins in the place of the one that Kafka was told of. `rebuilder` stays, so
 -- that whoever has lost the answer may ask again. `restored` says up to where totals have all that the topics have, though
 -- masks may have less: if the partition is lost once more before those are retired, that is not to be added again.
--- KEYS epoch, rebuilt, floor   ARGV token
+-- KEYS epoch, rebuilt, floor   ARGV token; now, in Unix ms
 -- -> id of the new epoch
 local function restore_end(keys, args)
   check_rebuilder(keys[1], args[1])
@@ -939,7 +938,7 @@ local function restore_end(keys, args)
   redis.call('UNLINK', keys[2])
   local floor = redis.call('GET', keys[3])
   if floor then redis.call('HSET', keys[1], 'restored', floor) end
-  local id = begin_epoch(keys[1], state[2] or 0)
+  local id = begin_epoch(keys[1], state[2] or 0, args[2])
   redis.call('HDEL', keys[1], 'lost', 'told_id', 'told_taken', 'slice', 'slices')
   return id
 end

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "budget.h"
 #include "config/config.h"
@@ -65,6 +66,7 @@ static size_t get_servers(void *ctx, struct redis_condition out[static SERVERS_M
     return 1;
 }
 
+static const struct clock no_clock;
 static const struct outbox_monitor monitor = {NULL, follow, look, get_servers};
 
 int64_t __wrap_clock_system_ms(void)
@@ -213,8 +215,7 @@ static void call_grown(struct scene *s, struct arena *arena)
 
 static void call_lease(struct scene *s, struct arena *arena)
 {
-    static const struct clock clock;
-    struct lease lease = {.outbox = s->outbox, .clock = &clock, .holder = "me"};
+    struct lease lease = {.outbox = s->outbox, .clock = &no_clock, .holder = "me"};
     (void)arena;
     bool held = lease_confirm(&lease);
     assert(memchr(lease.owner, '\0', sizeof(lease.owner)) != NULL);
@@ -318,7 +319,7 @@ static void call_history(struct scene *s, struct arena *arena)
 static void run(struct scene *s, call *function, struct slice bytes)
 {
     struct arena arena = {0};
-    s->outbox = outbox_new_with(s->config, &monitor, s->log);
+    s->outbox = outbox_new_with(s->config, &monitor, &no_clock, s->log);
     s->outbox->topology = one_server();
     s->outbox->topology->servers[0].barrier = barrier_of(s->config, false);
     s->outbox->links[0].redis = connect_to(&s->server, bytes);

@@ -26,7 +26,7 @@ def write_ledger(path, totals=(), minutes=(), program="winter-2023"):
         if not made:
             db.executescript((ROOT / "daemon" / "ledger" / "schema.sql").read_text())
             db.execute(f"PRAGMA application_id = {int.from_bytes(b'mntL', 'big')}")
-            db.execute("PRAGMA user_version = 3")
+            db.execute("PRAGMA user_version = 4")
             db.execute("INSERT INTO kafka VALUES ('minuted', '')")
         db.executemany("INSERT INTO learner_lessons VALUES (?6, ?1, ?2, ?3, ?4, 1, ?5, ?5, 1674187200, 1, ?5, ?5, 0, 0, 0)",
                        [(*row, program) for row in totals])

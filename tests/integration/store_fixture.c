@@ -76,7 +76,7 @@ enum monitor_state fixture_start(
     f->monitor = monitor_start(&f->config, f->program, &functions_library, &f->clock, f->log);
     enum monitor_state found = monitor_wait(f->monitor, PATIENCE_MS, message);
     f->store = store_new(f->base, &f->config, f->monitor, &f->clock, f->log);
-    f->outbox = outbox_new(&f->config, f->monitor, f->log);
+    f->outbox = outbox_new(&f->config, f->monitor, &f->clock, f->log);
     return found;
 }
 

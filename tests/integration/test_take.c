@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "embedded/functions_lua.h"
@@ -37,6 +38,7 @@ struct scene {
     int change_at; /* the question from which on it is the second */
     int cut_at;    /* the question at which the connections are cut */
     struct config config;
+    struct clock clock;
     struct log *log;
     struct outbox *outbox;
     struct arena arena;
@@ -160,7 +162,8 @@ static void begin(struct scene *s, int change_at, int cut_at)
 {
     outbox_free(s->outbox);
     arena_reset(&s->arena);
-    s->outbox = outbox_new_with(&s->config, &(struct outbox_monitor){s, follow, look, get_servers}, s->log);
+    s->outbox = outbox_new_with(
+        &s->config, &(struct outbox_monitor){s, follow, look, get_servers}, &s->clock, s->log);
     s->now = 0;
     s->questions = 0;
     s->change_at = change_at;
