@@ -14,26 +14,38 @@ static_assert(LEASE_RENEW_MS * 3 < LEASE_TTL_MS, "a renewal that fails is tried 
 
 /* ---- the lease ---- */
 
-static bool take_owner(void *ctx, size_t index, const redisReply *reply)
+/* As the function of Redis has them. */
+static const char *const wish_names[] = {[LEASE_KEEP] = "keep", [LEASE_ASK] = "ask", [LEASE_GIVE] = "give"};
+
+static bool take_answer(void *ctx, size_t index, const redisReply *reply)
 {
+    struct lease *l = ctx;
     struct slice owner;
+    int64_t given;
     (void)index;
-    if (!reply_string(reply, &owner))
+    if (!reply_string(reply_at(reply, 0), &owner) || !reply_integer(reply_at(reply, 1), &l->wanted) ||
+        !reply_integer(reply_at(reply, 2), &given))
         return false;
-    snprintf(ctx, LEASE_OWNER_MAX, "%s", owner.ptr);
+    l->given = given != 0;
+    snprintf(l->owner, sizeof(l->owner), "%s", owner.ptr);
     return true;
 }
 
-/* Takes the lease for TTL_MS when it is free or ours; 0 gives it up. OWNER gets who has it then. */
-static bool call(struct lease *l, int64_t ttl_ms, char owner[static LEASE_OWNER_MAX])
+/* Takes the lease for TTL_MS when it is free or ours; 0 gives it up. Notes who has it then. */
+static bool call(struct lease *l, int64_t ttl_ms)
 {
     struct buf *b = &l->outbox->command;
-    owner[0] = '\0';
-    resp_fcall(b, STORE_FUNCTION("lease"), 1, 3);
+    l->owner[0] = '\0';
+    l->wanted = -1;
+    l->given = false;
+    resp_fcall(b, STORE_FUNCTION("lease"), 2, 2 + 4);
     resp_arg(b, SLICE_LITERAL(KEY_PUBLISHER));
+    resp_arg(b, SLICE_LITERAL(KEY_OFFERS));
     resp_arg(b, slice_of(l->holder));
     resp_int(b, ttl_ms);
-    return outbox_call_key(l->outbox, KEY_PUBLISHER, "lease", false, take_owner, owner);
+    resp_int(b, l->could);
+    resp_arg(b, slice_of(wish_names[l->held ? l->wish : LEASE_KEEP]));
+    return outbox_call_key(l->outbox, KEY_PUBLISHER, "lease", false, take_answer, l);
 }
 
 /* If Redis does not answer, a lease that was ours stays ours until its time has passed. */
@@ -45,10 +57,11 @@ static bool ask(struct lease *l)
      * free again, what this daemon knows of Kafka is too old. It is lost first, and may be taken anew. */
     if (l->held && now_ms - l->asked_ms >= LEASE_TTL_MS) {
         l->held = false;
+        l->given = false;
         l->owner[0] = '\0';
         return false;
     }
-    if (!call(l, LEASE_TTL_MS, l->owner)) {
+    if (!call(l, LEASE_TTL_MS)) {
         l->held = l->held && now_ms - l->asked_ms < LEASE_TTL_MS;
         return false;
     }
@@ -59,7 +72,8 @@ static bool ask(struct lease *l)
 
 bool lease_keep(struct lease *l)
 {
-    if (!l->held || clock_steady_ms(l->clock) - l->asked_ms >= LEASE_RENEW_MS)
+    int64_t every_ms = l->wish == LEASE_KEEP ? LEASE_RENEW_MS : LEASE_ASK_MS;
+    if (!l->held || clock_steady_ms(l->clock) - l->asked_ms >= every_ms)
         (void)ask(l);
     return l->held;
 }
@@ -72,7 +86,7 @@ bool lease_confirm(struct lease *l)
 void lease_release(struct lease *l)
 {
     if (l->held)
-        (void)call(l, 0, l->owner);
+        (void)call(l, 0);
     l->held = false;
     l->owner[0] = '\0';
 }

@@ -133,6 +133,14 @@ bool outbox_follow(struct outbox *o)
     return false;
 }
 
+int outbox_usable(struct outbox *o)
+{
+    int n = 0;
+    for (int p = 0; outbox_follow(o) && p < outbox_partitions(o); p++)
+        n += o->topology->servers[topology_server_of_partition(o->topology, p)].usable;
+    return n;
+}
+
 void outbox_note_told(struct outbox *o)
 {
     for (int p = 0; p < PARTITIONS_MAX; p++)

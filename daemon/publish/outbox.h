@@ -91,6 +91,9 @@ void outbox_free(struct outbox *o);
 /* Number of partitions, from the configuration. */
 int outbox_partitions(const struct outbox *o);
 
+/* How many partitions lie on servers that may be used, as the monitor's last look says. */
+int outbox_usable(struct outbox *o);
+
 /* How long, in microseconds since outbox_new(), answers were waited for: the servers' share of the time. */
 int64_t outbox_waited_us(const struct outbox *o);
 

@@ -37,6 +37,7 @@ struct producer {
     size_t sent;      /* in it */
     size_t delivered; /* of those, as reported */
     bool fenced;      /* the broker has said so, since connecting */
+    int64_t asked_ms; /* steady; since then brokers are asked without an answer; 0: they answer */
     int batch_max;    /* bytes; 0: as configured */
     char error[512];
 };
@@ -86,6 +87,24 @@ void producer_poll(struct producer *p)
 {
     if (p->kafka != NULL)
         rd_kafka_poll(p->kafka, 0);
+}
+
+/* ---- whether brokers answer ---- */
+
+static void note_asked(struct producer *p)
+{
+    if (p->asked_ms == 0)
+        p->asked_ms = clock_steady_ms(p->clock);
+}
+
+static void note_answered(struct producer *p)
+{
+    p->asked_ms = 0;
+}
+
+int64_t producer_unanswered_ms(const struct producer *p)
+{
+    return p->asked_ms == 0 ? 0 : clock_steady_ms(p->clock) - p->asked_ms;
 }
 
 /* ---- errors ---- */
@@ -146,6 +165,7 @@ static bool try_again(
 static int begin_step(struct producer *p, int64_t start_ms)
 {
     int64_t left_ms = start_ms + CALL_MAX_MS - clock_steady_ms(p->clock);
+    note_asked(p);
     int step_ms = p->caller.renew(p->caller.ctx);
     if (left_ms <= 0 || step_ms <= 0)
         return 0;
@@ -185,13 +205,17 @@ static enum producer_status persist(
         int ms = begin_step(p, start_ms);
         if (ms == 0)
             return PRODUCER_FAILED;
-        if (!try_again(p, action, call(p->kafka, ms), &status))
+        if (!try_again(p, action, call(p->kafka, ms), &status)) {
+            if (status == PRODUCER_DONE)
+                note_answered(p);
             return status;
+        }
         /* If a topic was deleted, librdkafka waits for it without reporting an error. */
         const struct rd_kafka_metadata *found;
         ms = begin_step(p, start_ms);
         if (ms == 0 || kafka_client_topics(p->kafka, ms, &found) != RD_KAFKA_RESP_ERR_NO_ERROR)
-            continue;          /* not known */
+            continue; /* not known */
+        note_answered(p);
         int now[RECORD_KINDS]; /* a learner's records keep to their partition while this producer lives */
         bool gone = !has_topics(p, found, now);
         rd_kafka_metadata_destroy(found);
@@ -207,8 +231,10 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
     struct producer *p = message->_private;
     (void)kafka;
     (void)opaque;
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         p->delivered++;
+        note_answered(p);
+    }
 }
 
 static enum producer_status ask_for_topics(struct producer *p, const struct rd_kafka_metadata **found)
@@ -225,6 +251,7 @@ static enum producer_status ask_for_topics(struct producer *p, const struct rd_k
     } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "metadata", code, rd_kafka_err2str(code));
+    note_answered(p);
     return PRODUCER_DONE;
 }
 
@@ -316,7 +343,7 @@ static enum producer_status make_client(struct producer *p)
 enum producer_status producer_reach(struct producer *p)
 {
     const struct rd_kafka_metadata *found;
-    enum producer_status status = make_client(p);
+    enum producer_status status = p->kafka == NULL ? make_client(p) : PRODUCER_DONE;
     if (status != PRODUCER_DONE)
         return status;
     status = ask_for_topics(p, &found);
@@ -327,6 +354,20 @@ enum producer_status producer_reach(struct producer *p)
     if (status != PRODUCER_DONE)
         close_client(p);
     return status;
+}
+
+bool producer_look(struct producer *p)
+{
+    const struct rd_kafka_metadata *found;
+    int partitions[RECORD_KINDS];
+    if (producer_reach(p) != PRODUCER_DONE)
+        return false;
+    bool good = ask_for_topics(p, &found) == PRODUCER_DONE;
+    if (good) {
+        good = has_topics(p, found, partitions);
+        rd_kafka_metadata_destroy(found);
+    }
+    return good;
 }
 
 enum producer_status producer_connect(struct producer *p)

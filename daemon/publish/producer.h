@@ -38,7 +38,7 @@ struct producer *producer_new(const struct config *config, const char *program, 
     const char *brokers, struct producer_caller caller, struct log *log);
 void producer_free(struct producer *p);
 
-/* Reaches the brokers, and leaves no trace there. */
+/* Reaches the brokers, if that was not done, and leaves no trace there. */
 enum producer_status producer_reach(struct producer *p) __attribute__((warn_unused_result));
 
 /* The id of the cluster that was reached; "": it tells none. */
@@ -47,6 +47,13 @@ const char *producer_cluster(const struct producer *p);
 /* Reaches the brokers unless that was done, finds the four topics, fences. */
 enum producer_status producer_connect(struct producer *p) __attribute__((warn_unused_result));
 bool producer_connected(const struct producer *p);
+
+/* Whether brokers answer that have the four topics. Leaves no trace there; to be followed by disconnecting.
+ */
+bool producer_look(struct producer *p);
+
+/* For how long brokers have been asked without any answer, in ms; 0: they answer, or were not asked. */
+int64_t producer_unanswered_ms(const struct producer *p);
 
 /* Sends a record, whose bytes are copied, within a transaction, which it begins where none is open. */
 enum producer_status producer_send(struct producer *p, const struct record *record)

@@ -3,7 +3,10 @@
  *
  *     standing by --lease--> connecting --fenced the others--> publishing --lease lost--> standing by
  *          ^                    ^  any failure: wait, 1 to 10 s    |
- *          '--- give up the lease: fenced, another Kafka, or long without one --'
+ *          '--- give up the lease: fenced, another Kafka, or to whoever could publish more ---'
+ *
+ * How much a daemon could publish is the number of partitions whose servers it may use, and 0 if it does not
+ * reach Kafka. A daemon that stands by looks for Kafka only while the holder asks who could publish more.
  */
 #include "publish/publisher.h"
 
@@ -30,8 +33,12 @@ enum {
     STANDBY_MS = 1000,
     BACKOFF_FIRST_MS = 1000,
     BACKOFF_MAX_MS = 10000,
-    FAILING_MAX_MS = 30000, /* two long calls; then a daemon that may reach Kafka gets its chance */
-    LEAVE_MS = 3000,        /* to take the lease: it looks every STANDBY_MS */
+    ASK_AFTER_MS = 5000,    /* without all of Redis and Kafka it is asked who could publish more */
+    GIVE_AFTER_MS = 10000,  /* and that daemon gets the lease */
+    FAILING_MAX_MS = 30000, /* two long calls; then any daemon that reaches Kafka gets its chance */
+    LOOK_MAX_MS = 2000,     /* the longest that one who stands by looks for Kafka, */
+    LOOKED_MS = 3000,       /* and how long what it has found counts, */
+    LOOKED_AWAY_MS = 10000, /* also if it has not found it */
     DESTINATION_EVERY_MS = 5000,
     ANOTHER_MS = 10000, /* until it is looked again whether Kafka is still another */
     RELEASE_MS = 500    /* of the deadline, kept for giving up the lease */
@@ -51,6 +58,12 @@ struct publisher {
     struct publish_counters counters;
     bool connecting;
     struct told told;
+    int64_t taken_ms;      /* steady; when the lease was */
+    int64_t whole_ms;      /* steady; the same, or later when every server could be used */
+    bool failing;          /* for so long that another daemon is to try, although this one reaches Kafka */
+    bool reaches;          /* as one who stands by: Kafka, at the last look */
+    int64_t looked_ms;     /* steady; until then that counts */
+    int64_t look_until_ms; /* steady; 0: no such look is under way */
     char another[DESTINATION_WHY_MAX]; /* why Kafka is not the deployment's; "": it is, or is not known */
     int64_t backoff_ms;
     int64_t connect_from_ms; /* steady; no producer is made before */
@@ -86,12 +99,44 @@ static int64_t now_ms(const struct publisher *p)
     return clock_steady_ms(p->clock);
 }
 
+static int64_t lesser(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* How much this daemon could publish, and whether as the holder it wishes for one that could publish more. */
+static void weigh(struct publisher *p)
+{
+    struct lease *l = &p->lease;
+    int usable = outbox_usable(p->outbox);
+    if (!l->held) {
+        l->could = p->reaches ? usable : 0;
+        return;
+    }
+    if (usable == outbox_partitions(p->outbox))
+        p->whole_ms = now_ms(p);
+    int64_t unanswered_ms = lesser(producer_unanswered_ms(p->producer), now_ms(p) - p->taken_ms);
+    int64_t lacks_ms = greater(unanswered_ms, now_ms(p) - p->whole_ms);
+    l->could = p->failing || unanswered_ms >= ASK_AFTER_MS ? 0 : usable;
+    l->wish = p->failing || lacks_ms >= GIVE_AFTER_MS ? LEASE_GIVE
+              : lacks_ms >= ASK_AFTER_MS              ? LEASE_ASK
+                                                      : LEASE_KEEP;
+}
+
 /* Renews the lease where that is due, unless it is left to others; returns whether it is ours. */
 static bool keep_lease(struct publisher *p)
 {
+    weigh(p);
     bool held = now_ms(p) >= p->lease_from_ms && lease_keep(&p->lease);
     if (held && atomic_exchange(&p->counters.holds_lease, 1) == 0) {
-        p->good_ms = now_ms(p);
+        p->good_ms = p->taken_ms = p->whole_ms = now_ms(p);
+        p->failing = false;
+        p->lease.wish = LEASE_KEEP;
         log_event(p->log, LOG_INFO, "lease_taken", "holder=%s", p->holder);
     }
     return held;
@@ -101,6 +146,8 @@ static bool keep_lease(struct publisher *p)
 static int renew(void *ctx)
 {
     struct publisher *p = ctx;
+    if (p->look_until_ms != 0)
+        return stopping(p) || now_ms(p) >= p->look_until_ms ? 0 : STEP_MAX_MS;
     int64_t left_ms = atomic_load(&p->deadline_ms) - now_ms(p) - RELEASE_MS;
     if ((p->connecting && stopping(p)) || left_ms <= 0 || !keep_lease(p))
         return 0;
@@ -138,8 +185,10 @@ static void lose_lease(struct publisher *p)
 {
     close_producer(p);
     publish_loop_end(p->loop);
+    p->lease.wish = LEASE_KEEP;
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
-        log_event(p->log, LOG_WARN, "lease_lost", "owner=%s", LOG_QUOTE(p->lease.owner));
+        log_event(p->log, LOG_WARN, p->lease.given ? "lease_given_away" : "lease_lost",
+            "owner=%s partitions=%d", LOG_QUOTE(p->lease.owner), p->lease.could);
     if (now_ms(p) < p->lease_from_ms)
         return; /* the state says why */
     if (p->another[0] != '\0')
@@ -172,8 +221,7 @@ static void judge_failure(struct publisher *p, bool fenced, const char *error)
     assert(pause_ms >= BACKOFF_FIRST_MS && pause_ms <= BACKOFF_MAX_MS);
     p->connect_from_ms = now_ms(p) + pause_ms;
     p->backoff_ms = pause_ms * 2 < BACKOFF_MAX_MS ? pause_ms * 2 : BACKOFF_MAX_MS;
-    if (now_ms(p) - p->good_ms >= FAILING_MAX_MS)
-        leave_lease_to_others(p, LEAVE_MS);
+    p->failing = now_ms(p) - p->good_ms >= FAILING_MAX_MS;
     log_event(
         p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld", LOG_QUOTE(error), (long long)pause_ms);
     set_state(p, "cannot publish: %.200s", error);
@@ -218,6 +266,7 @@ static void note_good(struct publisher *p)
 {
     p->backoff_ms = BACKOFF_FIRST_MS;
     p->good_ms = now_ms(p);
+    p->failing = false;
 }
 
 static void tell_state(struct publisher *p)
@@ -300,6 +349,31 @@ static bool connect_producer(struct publisher *p)
     return true;
 }
 
+/* ---- standing by ---- */
+
+static bool reaches_kafka(struct publisher *p)
+{
+    char why[DESTINATION_WHY_MAX];
+    p->look_until_ms = now_ms(p) + LOOK_MAX_MS;
+    bool reaches = producer_look(p->producer) && compare_destination(p, false, why) == DESTINATION_OURS;
+    p->look_until_ms = 0;
+    close_producer(p);
+    return reaches;
+}
+
+/* Looks for Kafka if the holder asks who could publish more, and this daemon could if it reaches Kafka. */
+static void stand_by(struct publisher *p)
+{
+    if (p->lease.wanted < 0 || outbox_usable(p->outbox) <= p->lease.wanted ||
+        clock_belief(p->clock) == CLOCK_DOUBTED) {
+        p->reaches = false;
+        p->looked_ms = 0;
+    } else if (now_ms(p) >= p->looked_ms) {
+        p->reaches = reaches_kafka(p);
+        p->looked_ms = now_ms(p) + (p->reaches ? LOOKED_MS : LOOKED_AWAY_MS);
+    }
+}
+
 /* ---- the thread ---- */
 
 /*
@@ -310,6 +384,7 @@ static int64_t run_once(struct publisher *p)
 {
     if (!keep_lease(p)) {
         lose_lease(p);
+        stand_by(p);
         return STANDBY_MS;
     }
     if (producer_connected(p->producer))

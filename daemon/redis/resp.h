@@ -10,6 +10,8 @@
 #include "redis/topology.h"
 
 #define KEY_PUBLISHER "minuted:publisher"
+/* Its hash tag puts it where the lease is: one call covers both. */
+#define KEY_OFFERS "minuted:{" KEY_PUBLISHER "}:offers"
 #define KEY_WATERMARKS "minuted:watermarks"
 /* Hash of what every daemon of a deployment must agree on: partitions, horizon, and whether it runs with
  * --dev. */

@@ -18,7 +18,8 @@
 --
 -- An error half-way (a key of a wrong type) does not undo what a function has written. So `apply` reads and computes first
 -- and writes last, dirty marks before masks: whatever it stops at, nothing is credited that nobody will publish. `watermark`
--- and `lease` make one write, as the last thing they do, and `take` writes into one hash only. `settle_sums` takes a minute
+-- makes one write, as the last thing it does; `lease` writes the lease last, and an offer before is right by itself; `take`
+-- writes into one hash only. `settle_sums` takes a minute
 -- from a list as the last thing it does; until then all that it has written is right by itself. Two functions read again
 -- after a write:
 --   `settle` asks whether the dirty set is empty once its learners have left it, and what is committed. If it stops there,
@@ -46,6 +47,7 @@ local SUMS_KEPT = 4096    -- entries of the working memory that outlive a call
 local PORTION = 1000      -- of what Lua can unpack at once
 local JOIN = 5            -- ms between two intervals that players' rounding accounts for
 local SETTLED, WAITS = 1, 2 -- flags in the argument of `apply`
+local OFFER_MS = 5000     -- how long what a daemon says of itself counts, to whoever holds the lease
 local CLOSED = 4294967295 -- a floor that no minute reaches
 local COUNTS, WHOLE, UNREADABLE = '\0', '\1', '\2' -- how the answer to a run begins
 
@@ -644,17 +646,48 @@ local function retire(keys, args)
   return after
 end
 
--- KEYS minuted:publisher   ARGV holder, milliseconds (0 gives it up)
--- -> who holds the lease afterwards, '' for nobody
+-- What was said within OFFER_MS: NUMBER of 'NUMBER ms'; nil for anything else.
+local function fresh(said, now)
+  local number, at = (said or ''):match('^(%d+) (%d+)$')
+  return number and tonumber(at) + OFFER_MS >= now and tonumber(number) or nil
+end
+
+-- Who could publish the most, if that is more than COULD.
+local function best_offer(offers, could, now)
+  local heir, fields = nil, redis.call('HGETALL', offers)
+  for i = 1, #fields, 2 do
+    local offered = fresh(fields[i + 1], now)
+    if fields[i] ~= '' and offered and offered > could then heir, could = fields[i], offered end
+  end
+  return heir
+end
+
+-- A holder that cannot publish everything asks who could publish more: the field '' of a hash has how many partitions it
+-- could publish itself, and when it said so in Unix ms. Until OFFER_MS after that, each daemon that stands by writes the
+-- same of itself into a field of its name.
+-- KEYS minuted:publisher, the offers   ARGV holder, milliseconds (0 gives it up), how many partitions it could publish,
+--   what a holder wishes: 'keep', 'ask', or 'give' the lease to whoever could publish more
+-- -> who holds the lease afterwards ('' for nobody); what a holder that asks could publish, -1 if none asks; 1 if the lease
+--   was given away just now, else 0
 local function lease(keys, args)
-  local holder = redis.call('GET', keys[1])
-  if holder and holder ~= args[1] then return holder end
+  local holder, time = redis.call('GET', keys[1]), redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local said = ('%s %.0f'):format(args[3], now)
+  if holder and holder ~= args[1] then
+    local asked = fresh(redis.call('HGET', keys[2], '') or nil, now)
+    if asked then redis.call('HSET', keys[2], args[1], said) end
+    return {holder, asked or -1, 0}
+  end
   if tonumber(args[2]) == 0 then
     redis.call('DEL', keys[1])
-    return ''
+    return {'', -1, 0}
   end
-  redis.call('SET', keys[1], args[1], 'PX', args[2])
-  return args[1]
+  local heir = holder and args[4] == 'give' and best_offer(keys[2], tonumber(args[3]), now)
+  local anew = args[4] ~= 'keep' and not fresh(redis.call('HGET', keys[2], '') or nil, now)
+  if heir or anew then redis.call('DEL', keys[2]) end
+  if not heir and args[4] ~= 'keep' then redis.call('HSET', keys[2], '', said) end
+  redis.call('SET', keys[1], heir or args[1], 'PX', args[2])
+  return {heir or args[1], -1, heir and 1 or 0}
 end
 
 -- KEYS minuted:watermarks   ARGV published_through, final_through

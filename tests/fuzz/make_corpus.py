@@ -185,7 +185,7 @@ def redis_reply():
         "take": [[b"0", [b"higher/a", b"basic/b/c"]], [masks, None], watched, epoch, 1],
         "sums": [[b"l-1", total, b"l-2", total], [b"l-1", total], epoch, epoch, 1, 0, 1, 0],
         "grown": [[b"2", b"1", b"3"]],
-        "lease": [b"me"],
+        "lease": [[b"me", -1, 0]],
         "watermark": [[5, 6]],
         "retire": [b"27880000", [b"27883333"], None, [], 1, 1, 1],
         "check": [
