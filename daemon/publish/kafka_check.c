@@ -13,6 +13,8 @@
 #include "config/problems.h"
 #include "publish/kafka_client.h"
 
+enum { SCRAM_SINCE = 0x02060100 }; /* of rd_kafka_version() */
+
 enum { WHY_MAX = 512, VALUE_MAX = 256, MESSAGE_TIMEOUT_MIN_MS = 1000 };
 
 /* The opaque of the clients made here. */
@@ -131,6 +133,16 @@ static void check_sense(struct check *c, rd_kafka_conf_t *conf)
         strcmp(method, "oidc") != 0 && strcmp(unsecured, "true") != 0)
         add_about_all(c->config, c->problems,
             "Unsupported SASL mechanism: OAUTHBEARER without sasl.oauthbearer.method oidc gets no token");
+    if (strncmp(protocol, "sasl_", 5) == 0 && strncmp(mechanism, "SCRAM-", 6) == 0 &&
+        rd_kafka_version() < SCRAM_SINCE) {
+        char text[WHY_MAX];
+        snprintf(text, sizeof(text),
+            "SASL mechanism %s needs librdkafka 2.6.1, and this is %s: before, it repeats a nonce in the "
+            "login, "
+            "which Kafka 4 refuses; use PLAIN with TLS, or a client certificate",
+            mechanism, rd_kafka_version_str());
+        add_about_all(c->config, c->problems, text);
+    }
     long timeout_ms = strtol(timeout, NULL, 10);
     if (timeout_ms > 0 && timeout_ms < MESSAGE_TIMEOUT_MIN_MS)
         add_about_all(c->config, c->problems,

@@ -1,4 +1,5 @@
 /* kafka.properties: what librdkafka says of them, and where each was given, before any broker is asked. */
+#include <librdkafka/rdkafka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -236,6 +237,22 @@ static void test_what_is_heeded_by_nobody_is_noted(void **state)
     }
 }
 
+static void test_scram_is_refused_where_the_library_repeats_a_nonce(void **state)
+{
+    static const char text[] = KAFKA "security.protocol: sasl_ssl\n    sasl.mechanism: SCRAM-SHA-512\n    "
+                                     "sasl.username: a\n    sasl.password: b";
+    char problem[SAID_MAX], note[SAID_MAX];
+    (void)state;
+    bool good = check(text, "127.0.0.1:1", NULL, 0, problem, note);
+    assert_int_equal(good, rd_kafka_version() >= 0x02060100);
+    if (!good) {
+        assert_non_null(
+            strstr(problem, ":4: kafka.properties.sasl.mechanism: SASL mechanism SCRAM-SHA-512 needs "
+                            "librdkafka 2.6.1, and this is "));
+        assert_null(strchr(problem, '\n'));
+    }
+}
+
 static void test_the_embedded_broker_speaks_plainly(void **state)
 {
     char problem[SAID_MAX], note[SAID_MAX];
@@ -255,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_the_layer_that_counts_is_named),
         cmocka_unit_test(test_no_secret_is_told),
         cmocka_unit_test(test_what_is_heeded_by_nobody_is_noted),
+        cmocka_unit_test(test_scram_is_refused_where_the_library_repeats_a_nonce),
         cmocka_unit_test(test_the_embedded_broker_speaks_plainly),
     };
     return cmocka_run_group_tests_name("kafka_check", tests, make_folder, remove_folder);
