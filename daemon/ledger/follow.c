@@ -72,7 +72,7 @@ static bool store_message(struct follow *f, const rd_kafka_message_t *message)
  * Stores the records of a batch and the ends of partitions in one transaction. The errors that librdkafka
  * reports in place of records are taken after that, because looking at the topics again begins with the
  * stored offsets. If an offset is gone, `follow` looks at the topics again; if a topic or partition is
- * unknown, it ends. From every other error librdkafka recovers.
+ * unknown or may not be read, it ends. From every other error librdkafka recovers.
  */
 static bool take_batch(struct follow *f)
 {
@@ -89,7 +89,8 @@ static bool take_batch(struct follow *f)
         if (good && stream_reader_offset_gone(message)) {
             good = places_restart(f->places, stream_reader_topic_of(f->reader, message));
         } else if (good && !is_record(message) && !is_end(message)) {
-            bool fatal = message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+            bool fatal = stream_reader_denied(message) ||
+                         message->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                          message->err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
                          message->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
             log_event(f->log, fatal ? LOG_ERROR : LOG_WARN, "topic_error", "topic=%s partition=%d error=%s",

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -16,6 +17,7 @@ enum {
     PAUSE_MS = 50,         /* after an error that comes at once and may be tried again */
     CLUSTER_MAX_MS = 3000, /* the longest that a cluster's id is waited for: it comes with the first answer */
     REST_MAX_MS = 200,
+    SAID_MAX = 200,   /* of an error that is explained */
     BATCH_SHARE = 16, /* what is tried of a size of batches that a topic has refused */
     BATCH_MIN = 200   /* bytes; one record each, however small */
 };
@@ -26,7 +28,7 @@ struct producer {
     const char *brokers;
     const struct clock *clock;
     struct producer_caller caller;
-    struct log *log;
+    struct kafka_client_ear ear;
     rd_kafka_t *kafka; /* NULL: not reached */
     bool connected;
     char cluster[256]; /* its id */
@@ -39,7 +41,7 @@ struct producer {
     bool fenced;      /* the broker has said so, since connecting */
     int64_t asked_ms; /* steady; since then brokers are asked without an answer; 0: they answer */
     int batch_max;    /* bytes; 0: as configured */
-    char error[512];
+    char error[1024];
 };
 
 struct producer *producer_new(const struct config *config, const char *program, const struct clock *clock,
@@ -53,7 +55,7 @@ struct producer *producer_new(const struct config *config, const char *program, 
     p->brokers = brokers;
     p->caller = caller;
     p->clock = clock;
-    p->log = log;
+    p->ear.log = log;
     return p;
 }
 
@@ -115,6 +117,27 @@ static bool is_fencing(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH;
 }
 
+/* Puts the ACL that is missing for ACTION before REASON, which may name the topic. */
+static void name_acl(struct producer *p, const char *action, rd_kafka_resp_err_t code, const char *reason)
+{
+    char needs[KAFKA_TROUBLE_MAX];
+    char id[KAFKA_CLIENT_ID_MAX];
+    char topic[RECORD_TOPIC_MAX];
+    snprintf(topic, sizeof(topic), "%s.*", p->config->kafka.topic_prefix);
+    for (int kind = 0; kind < RECORD_KINDS; kind++)
+        if (strstr(reason, p->names[kind]) != NULL)
+            snprintf(topic, sizeof(topic), "%s", p->names[kind]);
+    if (code == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED) {
+        kafka_client_id(p->config, p->program, id);
+        kafka_trouble_acl(needs, sizeof(needs), "Write", "TransactionalId", id);
+    } else if (code == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED) {
+        kafka_trouble_acl(needs, sizeof(needs), "IdempotentWrite", "Cluster", "kafka-cluster");
+    } else {
+        kafka_trouble_acl(needs, sizeof(needs), "Write", "Topic", topic);
+    }
+    snprintf(p->error, sizeof(p->error), "%s: %s (%.*s)", action, needs, SAID_MAX, reason);
+}
+
 /* Whatever cannot be tried again ends the producer; a fatal error behind CODE is the one that counts. */
 static enum producer_status fail(
     struct producer *p, const char *action, rd_kafka_resp_err_t code, const char *reason)
@@ -125,6 +148,8 @@ static enum producer_status fail(
     bool too_large = code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
     snprintf(p->error, sizeof(p->error), "%s: %s%s", action,
         too_large ? "over the topic's max.message.bytes: " : "", is_fatal ? fatal : reason);
+    if (kafka_trouble_is_acl(is_fatal ? fatal_code : code))
+        name_acl(p, action, is_fatal ? fatal_code : code, is_fatal ? fatal : reason);
     p->fenced = is_fencing(is_fatal ? fatal_code : code);
     if (too_large) {
         /*
@@ -189,6 +214,18 @@ static bool has_topics(
     return true;
 }
 
+/* Kafka shows nobody a topic that its ACLs do not let them know of: then it is not missing. */
+static void explain_missing(struct producer *p)
+{
+    int kind = 0;
+    while (kind < RECORD_KINDS - 1 && p->partitions[kind] > 0)
+        kind++;
+    int ms = p->caller.renew(p->caller.ctx);
+    if (ms > 0 && kafka_client_hidden(p->config, p->brokers, p->names[kind], ms))
+        kafka_trouble_acl(
+            p->error, sizeof(p->error), "Describe, which Write includes,", "Topic", p->names[kind]);
+}
+
 /* ---- calls ---- */
 
 /*
@@ -237,6 +274,16 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
     }
 }
 
+static void explain_silence(struct producer *p)
+{
+    if (p->ear.trouble.refused)
+        snprintf(p->error, sizeof(p->error), "%s", p->ear.trouble.text);
+    else
+        snprintf(p->error, sizeof(p->error), "no broker of %s can be reached%s%s", p->brokers,
+            p->ear.trouble.text[0] == '\0' ? "" : ": ", p->ear.trouble.text);
+}
+
+/* A login that is refused is told at once, and tried again after the next pause. */
 static enum producer_status ask_for_topics(struct producer *p, const struct rd_kafka_metadata **found)
 {
     rd_kafka_resp_err_t code;
@@ -244,10 +291,14 @@ static enum producer_status ask_for_topics(struct producer *p, const struct rd_k
     do {
         int ms = begin_step(p, start_ms);
         if (ms == 0) {
-            snprintf(p->error, sizeof(p->error), "no broker of %s can be reached", p->brokers);
+            explain_silence(p);
             return PRODUCER_FAILED;
         }
         code = kafka_client_topics(p->kafka, ms, found);
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR && (p->ear.trouble.refused || p->ear.trouble.misled)) {
+            explain_silence(p);
+            return PRODUCER_FAILED;
+        }
     } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT || code == RD_KAFKA_RESP_ERR__TRANSPORT);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "metadata", code, rd_kafka_err2str(code));
@@ -284,6 +335,8 @@ static enum producer_status find_topics(struct producer *p)
         return status;
     bool good = has_topics(p, found, p->partitions);
     rd_kafka_metadata_destroy(found);
+    if (!good)
+        explain_missing(p);
     for (int kind = 0; good && kind < RECORD_KINDS; kind++)
         p->topics[kind] = rd_kafka_topic_new(p->kafka, p->names[kind], NULL);
     return good ? PRODUCER_DONE : PRODUCER_FAILED;
@@ -321,7 +374,8 @@ static enum producer_status make_client(struct producer *p)
 {
     char *error = NULL;
     p->fenced = false;
-    rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, p->log, &error);
+    kafka_trouble_forget(&p->ear.trouble);
+    rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, &p->ear, &error);
     if (conf != NULL) {
         kafka_client_be_transactional(conf, p->config, p->program);
         if (p->batch_max > 0) {

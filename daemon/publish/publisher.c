@@ -314,6 +314,7 @@ static int64_t publish(struct publisher *p, bool last)
 static bool connect_producer(struct publisher *p)
 {
     char why[DESTINATION_WHY_MAX];
+    char untold[KAFKA_TROUBLE_MAX];
     enum destination_look look = DESTINATION_OURS;
     p->connecting = true;
     enum producer_status status = producer_reach(p->producer);
@@ -325,7 +326,7 @@ static bool connect_producer(struct publisher *p)
         look = compare_destination(p, true, why);
     bool ready = status == PRODUCER_DONE && look == DESTINATION_OURS;
     bool read = ready && told_read(p->config, p->program, p->brokers, (struct producer_caller){renew, p},
-                             p->log, &p->told);
+                             p->log, &p->told, untold);
     p->connecting = false;
     if (look == DESTINATION_ANOTHER)
         stand_back(p, why);
@@ -334,7 +335,7 @@ static bool connect_producer(struct publisher *p)
     else if (status != PRODUCER_DONE && !stopping(p))
         judge_failure(p, status == PRODUCER_FENCED, producer_error(p->producer));
     else if (ready && !read && !stopping(p))
-        judge_failure(p, false, "Kafka does not tell what it was told before");
+        judge_failure(p, false, untold);
     if (!read) {
         /* If it is to stop, nothing is published any more: what Kafka was told is not known. */
         if (stopping(p))

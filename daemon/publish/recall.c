@@ -387,6 +387,11 @@ static bool take_batch(struct recall *e, const struct recall_terms *terms, bool 
             snprintf(why, RECALL_WHY_MAX, "%s, partition %d: Kafka has deleted records meanwhile",
                 stream_reader_topic_name(e->reader, topic), m->partition);
         }
+        if (good && stream_reader_denied(m)) {
+            good = false;
+            snprintf(why, RECALL_WHY_MAX, "Kafka's ACLs do not allow Read on Topic %s",
+                stream_reader_topic_name(e->reader, topic));
+        }
         for (size_t k = 0; good && k < e->n_parts; k++)
             if (e->parts[k].topic == topic && e->parts[k].partition == m->partition)
                 take_message(e, terms, &e->parts[k], m);

@@ -1,8 +1,8 @@
 /* Reading what Kafka was told. */
 #include "publish/told.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/arena.h"
 #include "base/clock.h"
@@ -74,7 +74,8 @@ static void take_batch(struct reading *r)
         else if (messages[i]->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
             take_end(r, messages[i]);
         else
-            r->failed = r->failed || stream_reader_offset_gone(messages[i]);
+            r->failed =
+                r->failed || stream_reader_offset_gone(messages[i]) || stream_reader_denied(messages[i]);
         rd_kafka_message_destroy(messages[i]);
     }
 }
@@ -97,9 +98,10 @@ static bool read_all(struct reading *r, struct producer_caller caller)
 }
 
 bool told_read(const struct config *config, const char *program, const char *brokers,
-    struct producer_caller caller, struct log *log, struct told *out)
+    struct producer_caller caller, struct log *log, struct told *out, char why[static KAFKA_TROUBLE_MAX])
 {
     struct stream_topics topics = stream_topics_of(config->kafka.topic_prefix);
+    struct kafka_trouble trouble;
     const struct stream_options options = {.brokers = brokers,
         .client_id = "minuted",
         .topics = &topics,
@@ -107,13 +109,16 @@ bool told_read(const struct config *config, const char *program, const char *bro
         .properties = config->kafka.properties,
         .n_properties = config->kafka.n_properties,
         .answer_ms = ANSWER_MS,
-        .log = log};
+        .log = log,
+        .trouble = &trouble};
     struct reading r = {.config = config, .program = program, .out = out};
     bool away;
     *out = (struct told){.watermark = {0}};
     r.reader = stream_reader_open(&options, &away);
     bool good = r.reader != NULL && read_all(&r, caller);
     stream_reader_close(r.reader);
+    snprintf(why, KAFKA_TROUBLE_MAX, "%s",
+        trouble.refused ? trouble.text : "Kafka does not tell what it was told before");
     arena_free(&r.arena);
     free(r.parts);
     return good;

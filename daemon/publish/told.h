@@ -10,6 +10,7 @@
 #include "publish/lease.h"
 #include "publish/producer.h"
 #include "redis/topology.h"
+#include "stream/kafka_trouble.h"
 
 struct config;
 struct log;
@@ -26,8 +27,9 @@ struct told {
 };
 
 /*
- * Reads it from BROKERS. CALLER has a turn as in producer.h. False when Kafka did not tell it, or the caller
- * gave it up.
+ * Reads it from BROKERS. CALLER has a turn as in producer.h. False when Kafka did not tell it, with WHY, or
+ * the caller gave it up.
  */
 bool told_read(const struct config *config, const char *program, const char *brokers,
-    struct producer_caller caller, struct log *log, struct told *out) __attribute__((warn_unused_result));
+    struct producer_caller caller, struct log *log, struct told *out, char why[static KAFKA_TROUBLE_MAX])
+    __attribute__((warn_unused_result));

@@ -5,11 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "config/config.h"
 #include "publish/kafka_client.h"
 #include "publish/record.h"
 
-enum { PARTITIONS = 12, COPIES_MAX = 3, REACH_MS = 10000, ANSWER_MS = 30000, PROPERTIES = 3 };
+enum { PARTITIONS = 12, COPIES_MAX = 3, REACH_MS = 10000, STEP_MS = 2000, ANSWER_MS = 30000, PROPERTIES = 3 };
 
 /* ms */
 #define DAYS_400 "34560000000"
@@ -51,7 +52,11 @@ static bool read_results(rd_kafka_event_t *event, const char *brokers, char **er
             continue;
         }
         good = false;
-        if (*error == NULL)
+        if (*error != NULL)
+            continue;
+        if (kafka_trouble_is_acl(err))
+            *error = kafka_client_error("Kafka's ACLs do not allow Create on Topic %s, nor on Cluster", name);
+        else
             *error = kafka_client_error("topic %s: %s", name, rd_kafka_topic_result_error_string(results[i]));
     }
     return good;
@@ -85,15 +90,21 @@ static bool create(rd_kafka_t *kafka, const char *prefix, const char *brokers, i
 bool topics_create(const struct config *config, const char *brokers, char **error)
 {
     const struct rd_kafka_metadata *found;
+    struct kafka_client_ear ear = {.log = NULL};
     bool good = false;
     *error = NULL;
-    rd_kafka_conf_t *conf = kafka_client_conf(config, brokers, NULL, error);
+    rd_kafka_conf_t *conf = kafka_client_conf(config, brokers, &ear, error);
     rd_kafka_t *kafka = conf == NULL ? NULL : kafka_client_new(conf, error);
     if (kafka == NULL)
         return false;
-    rd_kafka_resp_err_t err = kafka_client_topics(kafka, REACH_MS, &found);
+    int64_t until_ms = clock_monotonic_ms() + REACH_MS;
+    rd_kafka_resp_err_t err;
+    do
+        err = kafka_client_topics(kafka, STEP_MS, &found);
+    while (err != RD_KAFKA_RESP_ERR_NO_ERROR && !ear.trouble.refused && clock_monotonic_ms() < until_ms);
     if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        *error = kafka_client_error("kafka.brokers %s: %s", brokers, rd_kafka_err2str(err));
+        *error = kafka_client_error("kafka.brokers %s: %s", brokers,
+            ear.trouble.text[0] != '\0' ? ear.trouble.text : rd_kafka_err2str(err));
     } else {
         int n = found->broker_cnt;
         rd_kafka_metadata_destroy(found);

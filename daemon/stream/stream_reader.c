@@ -8,16 +8,19 @@
 #include "base/mem.h"
 #include "config/config.h"
 
-enum { LOOK_AGAIN_MS = 1000, LEADER_WAIT_MS = 200, END_TRIES = 10, PAUSE_MS = 5 };
+enum { LOOK_AGAIN_MS = 1000, PATIENCE_FIRST_MS = 1000, LEADER_WAIT_MS = 200, END_TRIES = 10, PAUSE_MS = 5 };
 
 struct read_topic {
     rd_kafka_topic_t *handle; /* NULL: the topic is not read */
     int partitions;
     bool *started; /* by partition */
+    bool denied;   /* by an ACL; it is told once */
 };
 
 struct stream_reader {
     struct log *log;
+    struct kafka_trouble *trouble;
+    struct kafka_trouble own_trouble; /* if the caller has none */
     int answer_ms;
     rd_kafka_t *kafka;
     rd_kafka_queue_t *queues[QUEUE_COUNT]; /* what all partitions bring */
@@ -34,14 +37,17 @@ static void write_log(const rd_kafka_t *kafka, int level, const char *facility, 
     /* The properties of a publishing daemon are those of its producer, too. */
     if (strcmp(facility, "CONFWARN") == 0 && strstr(text, "is a producer property") != NULL)
         ours = LOG_DEBUG;
-    log_event(rd_kafka_opaque(kafka), ours, "kafka_log", "facility=%s text=%s", facility, LOG_QUOTE(text));
+    const struct stream_reader *r = rd_kafka_opaque(kafka);
+    log_event(r->log, ours, "kafka_log", "facility=%s text=%s", facility, LOG_QUOTE(text));
 }
 
-static void write_error(rd_kafka_t *kafka, int err, const char *reason, void *log)
+static void write_error(rd_kafka_t *kafka, int err, const char *reason, void *reader)
 {
+    struct stream_reader *r = reader;
     (void)kafka;
-    log_event(log, LOG_WARN, "kafka_error", "error=%s reason=%s", rd_kafka_err2name((rd_kafka_resp_err_t)err),
-        LOG_QUOTE(reason));
+    kafka_trouble_note(r->trouble, (rd_kafka_resp_err_t)err, reason);
+    log_event(r->log, LOG_WARN, "kafka_error", "error=%s reason=%s",
+        rd_kafka_err2name((rd_kafka_resp_err_t)err), LOG_QUOTE(reason));
 }
 
 static bool set_property(struct log *log, rd_kafka_conf_t *conf, const char *name, const char *value)
@@ -53,7 +59,7 @@ static bool set_property(struct log *log, rd_kafka_conf_t *conf, const char *nam
     return false;
 }
 
-static rd_kafka_t *connect_kafka(const struct stream_options *o)
+static rd_kafka_t *connect_kafka(struct stream_reader *r, const struct stream_options *o)
 {
     const struct {
         const char *name;
@@ -66,7 +72,7 @@ static rd_kafka_t *connect_kafka(const struct stream_options *o)
     };
     char error[256] = "";
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set_opaque(conf, o->log);
+    rd_kafka_conf_set_opaque(conf, r);
     rd_kafka_conf_set_log_cb(conf, write_log);
     rd_kafka_conf_set_error_cb(conf, write_error);
     bool good = set_property(o->log, conf, "client.id", o->client_id) &&
@@ -94,23 +100,33 @@ static int remaining_ms(int64_t until_ms)
     return left > 1 ? (int)left : 1;
 }
 
-/* A topic just made may have no leaders for a moment. */
+/*
+ * A topic just made may have no leaders for a moment. Kafka is asked again and again, with more patience each
+ * time, since librdkafka would not end its waiting when a login is refused.
+ */
 static rd_kafka_resp_err_t count_partitions(
     struct stream_reader *r, struct read_topic *t, int *n, int wait_ms)
 {
     int64_t until = clock_monotonic_ms() + wait_ms;
+    int patience_ms = PATIENCE_FIRST_MS;
     rd_kafka_resp_err_t err;
+    bool again;
     *n = 0;
     do {
         const rd_kafka_metadata_t *metadata = NULL;
-        err = rd_kafka_metadata(r->kafka, 0, t->handle, &metadata, remaining_ms(until));
+        int left_ms = remaining_ms(until);
+        err = rd_kafka_metadata(
+            r->kafka, 0, t->handle, &metadata, left_ms < patience_ms ? left_ms : patience_ms);
+        patience_ms *= 2;
+        again = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT;
         if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             err = metadata->topics[0].err;
             *n = metadata->topics[0].partition_cnt;
             rd_kafka_metadata_destroy(metadata);
+            again = err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
         }
-    } while (err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE && rd_kafka_poll(r->kafka, LEADER_WAIT_MS) >= 0 &&
-             clock_monotonic_ms() < until);
+        rd_kafka_poll(r->kafka, again ? LEADER_WAIT_MS : 0); /* write_error() is called here */
+    } while (again && !r->trouble->refused && clock_monotonic_ms() < until);
     return err;
 }
 
@@ -124,6 +140,16 @@ static void grow(struct read_topic *t, int partitions)
     t->partitions = partitions;
 }
 
+static void deny(struct stream_reader *r, enum topic topic)
+{
+    if (!r->topics[topic].denied)
+        log_event(r->log, LOG_ERROR, "kafka_denied", "operation=Read topic=%s hint=%s", r->names.names[topic],
+            LOG_QUOTE("Kafka's ACLs do not allow it to this user"));
+    r->topics[topic].denied = true;
+    r->trouble->refused = true;
+    kafka_trouble_acl(r->trouble->text, sizeof(r->trouble->text), "Read", "Topic", r->names.names[topic]);
+}
+
 /* Looks TOPIC up. False with *AWAY set as stream_reader_open() says. */
 static bool find_topic(
     struct stream_reader *r, enum topic topic, const char *brokers, int64_t until_ms, bool *away)
@@ -135,14 +161,21 @@ static bool find_topic(
     grow(t, n);
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR && n > 0)
         return true;
-    *away = err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
-            err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    bool refused = err != RD_KAFKA_RESP_ERR_NO_ERROR && r->trouble->refused;
+    if (kafka_trouble_is_acl(err)) {
+        deny(r, topic);
+        return false;
+    }
+    *away = !refused &&
+            (err == RD_KAFKA_RESP_ERR__TRANSPORT || err == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+                err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE);
     if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
         log_event(r->log, LOG_ERROR, "topic_missing", "topic=%s brokers=%s hint=%s", r->names.names[topic],
             LOG_QUOTE(brokers), LOG_QUOTE("create it with minuted --create-topics"));
     else
         log_event(r->log, LOG_ERROR, "kafka_unreachable", "brokers=%s topic=%s error=%s", LOG_QUOTE(brokers),
-            r->names.names[topic], LOG_QUOTE(rd_kafka_err2str(err)));
+            r->names.names[topic],
+            LOG_QUOTE(r->trouble->text[0] != '\0' ? r->trouble->text : rd_kafka_err2str(err)));
     return false;
 }
 
@@ -152,9 +185,11 @@ struct stream_reader *stream_reader_open(const struct stream_options *options, b
     int64_t until_ms = clock_monotonic_ms() + options->answer_ms;
     *away = false;
     r->log = options->log;
+    r->trouble = options->trouble != NULL ? options->trouble : &r->own_trouble;
+    kafka_trouble_forget(r->trouble);
     r->answer_ms = options->answer_ms;
     r->names = *options->topics;
-    r->kafka = connect_kafka(options);
+    r->kafka = connect_kafka(r, options);
     bool good = r->kafka != NULL;
     for (int i = 0; good && i < QUEUE_COUNT; i++)
         r->queues[i] = rd_kafka_queue_new(r->kafka);
@@ -296,6 +331,9 @@ size_t stream_reader_take(
     for (;;) {
         ssize_t more = rd_kafka_consume_batch_queue(r->queues[queue], 0, messages + n, max - n);
         n += more > 0 ? (size_t)more : 0;
+        for (size_t i = n - (more > 0 ? (size_t)more : 0); i < n; i++)
+            if (stream_reader_denied(messages[i]))
+                deny(r, stream_reader_topic_of(r, messages[i]));
         if (n == max || (n > 0 && more <= 0) || clock_monotonic_ms() >= until_ms)
             return n;
         nanosleep(&(struct timespec){0, PAUSE_MS * INT64_C(1000000)}, NULL);
@@ -318,6 +356,11 @@ int64_t stream_reader_high(const struct stream_reader *r, const rd_kafka_message
     rd_kafka_resp_err_t err = rd_kafka_get_watermark_offsets(
         r->kafka, rd_kafka_topic_name(message->rkt), message->partition, &low, &high);
     return err == RD_KAFKA_RESP_ERR_NO_ERROR ? high : RD_KAFKA_OFFSET_INVALID;
+}
+
+bool stream_reader_denied(const rd_kafka_message_t *message)
+{
+    return kafka_trouble_is_acl(message->err);
 }
 
 bool stream_reader_offset_gone(const rd_kafka_message_t *message)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "stream/kafka_trouble.h"
 #include "stream/stream_record.h"
 
 struct config_property;
@@ -30,11 +31,12 @@ struct stream_options {
     size_t n_properties;
     int answer_ms;   /* the longest that a call waits for Kafka, unless its comment says otherwise */
     struct log *log; /* other threads write to it until stream_reader_close() */
+    struct kafka_trouble *trouble; /* NULL, or what Kafka refuses, until stream_reader_close() */
 };
 
 /*
  * Connects, and looks up the topics. NULL with *AWAY set: no broker answered in time, which may be different
- * later.
+ * later, unlike a login that was refused.
  */
 struct stream_reader *stream_reader_open(const struct stream_options *options, bool *away);
 void stream_reader_close(struct stream_reader *r);
@@ -87,6 +89,9 @@ enum topic stream_reader_topic_of(const struct stream_reader *r, const rd_kafka_
  * that is still open holds back: RD_KAFKA_RESP_ERR__PARTITION_EOF comes before that, too.
  */
 int64_t stream_reader_high(const struct stream_reader *r, const rd_kafka_message_t *message);
+
+/* Whether MESSAGE says that Kafka's ACLs do not let the topic be read. It was logged. */
+bool stream_reader_denied(const rd_kafka_message_t *message);
 
 /* Whether MESSAGE says that Kafka does not have the offset that was to be read. */
 bool stream_reader_offset_gone(const rd_kafka_message_t *message);

@@ -50,6 +50,7 @@ class KafkaBroker(Service):
         super().__init__(directory)
         self.port, self.controller_port, self.proxied_port = free_port(), free_port(), free_port()
         self.advertised_port = self.proxied_port
+        self.format_arguments = []
         self.java = [*JAVA, "-cp", f"{jars}/*"]
         self.properties = self.directory / "server.properties"
         self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
@@ -69,7 +70,7 @@ class KafkaBroker(Service):
             port=self.port, controller_port=self.controller_port, proxied_port=self.proxied_port,
             advertised_port=self.advertised_port, directory=self.directory) + self.more_properties)
         subprocess.run([*self.java, "kafka.tools.StorageTool", "format", "-t", self.cluster_id,
-                        "-c", str(self.properties)], check=True, capture_output=True)
+                        "-c", str(self.properties), *self.format_arguments], check=True, capture_output=True)
         return self
 
     def start(self):
