@@ -49,7 +49,7 @@ struct epochs {
     struct publish_counters *counters;
     struct log *log;
 
-    struct watermark told; /* the last one in Kafka when the producer connected */
+    struct watermark told; /* the last one in Kafka; whoever sends another one sets it */
     bool begun;            /* what Kafka was told is known; before, nothing can be compared */
     bool kafka_lost;       /* until everything is published anew */
     bool compared;         /* since then every server has answered once; before, the watermark stands */

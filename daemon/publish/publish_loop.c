@@ -293,6 +293,7 @@ static enum round_status publish_watermark(struct publish_loop *l, struct round 
     if (status == ROUND_DONE) {
         assert(w.published_through >= l->watermark.published_through);
         l->watermark = w;
+        l->epochs.told = w;
         memcpy(l->held_by, r->held_by, sizeof(l->held_by));
         l->watermark_sent_ms = now_ms(l);
         atomic_store(&l->with.counters->published_through, w.published_through);
