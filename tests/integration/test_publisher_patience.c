@@ -24,10 +24,12 @@ static void a_slow_commit_is_waited_for(void **state)
     rd_kafka_mock_broker_push_request_error_rtts(f->cluster, 1, END_TXN, 1, RD_KAFKA_RESP_ERR_NO_ERROR, 4500);
     watch(f, MINUTE, "t-1", "a", 0, 3);
     WAIT_UNTIL(count_taken(f) == 1);
-    size_t renewed = count_commands(f, "_lease\"");
-    move_clock(f, LEASE_TTL_MS);
+    for (int halves = 0; halves < 3; halves++) { /* A lease that has run out at once is lost. */
+        size_t renewed = count_commands(f, "_lease\"");
+        move_clock(f, LEASE_TTL_MS / 2);
+        WAIT_UNTIL(count_commands(f, "_lease\"") > renewed);
+    }
     WAIT_UNTIL(settled(f));
-    assert_true(count_commands(f, "_lease\"") > renewed);
     assert_int_equal(counters(f)->aborts, 0);
     assert_int_equal(count_taken(f), 1);
 }
