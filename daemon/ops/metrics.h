@@ -88,6 +88,8 @@
         "Minutes that were closed to claims before the horizon, since Redis was short of memory.")           \
     X(publish, kafka_is_another, gauge, none, "minuted_kafka_is_another",                                    \
         "1 while this daemon does not publish, since it would to another Kafka or to other topics.")         \
+    X(publish, grown_topics, gauge, none, "minuted_grown_topics",                                            \
+        "Topics with more partitions than are published to, as the publishing daemon sees it.")              \
     X(publish, lost_partitions, gauge, none, "minuted_lost_partitions",                                      \
         "Partitions of Redis that lost what they held, as the publishing daemon sees it: see --rebuild.")    \
     X(publish, kafka_lost, gauge, none, "minuted_kafka_lost",                                                \

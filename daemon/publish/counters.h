@@ -13,6 +13,7 @@ struct publish_counters {
     _Atomic int64_t wrong_floors;      /* partitions whose floor cannot be right, at the last look */
     _Atomic uint64_t early_minutes;    /* retired before the horizon, for memory */
     _Atomic int64_t kafka_is_another;  /* 1 while that keeps this daemon from publishing */
+    _Atomic int64_t grown_topics;      /* with more partitions than are published to */
     _Atomic int64_t lost_partitions;   /* that wait for a way back, as the holder of the lease sees it */
     _Atomic int64_t kafka_lost;        /* 1 until everything is published anew, as above */
     _Atomic int64_t holds_lease;       /* 1 while this daemon publishes */

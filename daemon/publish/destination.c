@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "publish/outbox.h"
+#include "publish/topic_partitions.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 
@@ -101,6 +102,9 @@ enum destination_look destination_compare(
 bool destination_move(struct outbox *o, const struct destination *d)
 {
     int64_t made;
+    /* First what holds for the old topics only. If the rest fails, an old daemon writes it again. */
+    if (!topic_partitions_forget(o))
+        return false;
     resp_begin(&o->command, 6);
     resp_arg(&o->command, SLICE_LITERAL("HSET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_SETTINGS));

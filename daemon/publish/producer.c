@@ -17,6 +17,7 @@ enum {
     PAUSE_MS = 50,         /* after an error that comes at once and may be tried again */
     CLUSTER_MAX_MS = 3000, /* the longest that a cluster's id is waited for: it comes with the first answer */
     REST_MAX_MS = 200,
+    COUNT_MAX_MS = 1000,
     SAID_MAX = 200,   /* of an error that is explained */
     BATCH_SHARE = 16, /* what is tried of a size of batches that a topic has refused */
     BATCH_MIN = 200   /* bytes; one record each, however small */
@@ -34,13 +35,14 @@ struct producer {
     char cluster[256]; /* its id */
     char names[RECORD_KINDS][RECORD_TOPIC_MAX];
     rd_kafka_topic_t *topics[RECORD_KINDS];
-    int partitions[RECORD_KINDS];
-    bool open;        /* a transaction is */
-    size_t sent;      /* in it */
-    size_t delivered; /* of those, as reported */
-    bool fenced;      /* the broker has said so, since connecting */
-    int64_t asked_ms; /* steady; since then brokers are asked without an answer; 0: they answer */
-    int batch_max;    /* bytes; 0: as configured */
+    int partitions[RECORD_KINDS]; /* as each topic has */
+    int used[RECORD_KINDS];       /* of these */
+    bool open;                    /* a transaction is */
+    size_t sent;                  /* in it */
+    size_t delivered;             /* of those, as reported */
+    bool fenced;                  /* the broker has said so, since connecting */
+    int64_t asked_ms;             /* steady; since then brokers are asked without an answer; 0: they answer */
+    int batch_max;                /* bytes; 0: as configured */
     char error[1024];
 };
 
@@ -337,6 +339,7 @@ static enum producer_status find_topics(struct producer *p)
     rd_kafka_metadata_destroy(found);
     if (!good)
         explain_missing(p);
+    producer_use_partitions(p, p->partitions);
     for (int kind = 0; good && kind < RECORD_KINDS; kind++)
         p->topics[kind] = rd_kafka_topic_new(p->kafka, p->names[kind], NULL);
     return good ? PRODUCER_DONE : PRODUCER_FAILED;
@@ -438,6 +441,27 @@ enum producer_status producer_connect(struct producer *p)
     return status;
 }
 
+const int *producer_partitions(const struct producer *p)
+{
+    return p->partitions;
+}
+
+void producer_use_partitions(struct producer *p, const int used[static RECORD_KINDS])
+{
+    memcpy(p->used, used, sizeof(p->used));
+}
+
+void producer_count_partitions(struct producer *p)
+{
+    const struct rd_kafka_metadata *found;
+    int partitions[RECORD_KINDS];
+    if (kafka_client_topics(p->kafka, COUNT_MAX_MS, &found) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    if (has_topics(p, found, partitions))
+        memcpy(p->partitions, partitions, sizeof(p->partitions));
+    rd_kafka_metadata_destroy(found);
+}
+
 bool producer_disconnect(struct producer *p)
 {
     if (p->kafka != NULL)
@@ -453,8 +477,8 @@ static rd_kafka_resp_err_t enqueue(struct producer *p, const struct record *r)
 {
     const char *content_type = record_content_type(p->config->kafka.format);
     rd_kafka_topic_t *topic = p->topics[r->kind];
-    int32_t partition = rd_kafka_msg_partitioner_murmur2(
-        topic, r->route.ptr, r->route.len, p->partitions[r->kind], NULL, NULL);
+    int32_t partition =
+        rd_kafka_msg_partitioner_murmur2(topic, r->route.ptr, r->route.len, p->used[r->kind], NULL, NULL);
     return rd_kafka_producev(p->kafka, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)r->key.ptr, r->key.len),
         RD_KAFKA_V_VALUE((void *)r->value.ptr, r->value.len), RD_KAFKA_V_TIMESTAMP(r->time_ms),

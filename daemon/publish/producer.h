@@ -13,10 +13,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "publish/record.h"
 
 struct config;
 struct producer;
-struct record;
 
 enum producer_status {
     PRODUCER_DONE,
@@ -54,6 +54,15 @@ bool producer_look(struct producer *p);
 
 /* For how long brokers have been asked without any answer, in ms; 0: they answer, or were not asked. */
 int64_t producer_unanswered_ms(const struct producer *p);
+
+/* How many partitions each topic has, since connecting or producer_count_partitions(). */
+const int *producer_partitions(const struct producer *p);
+
+/* To publish to so many partitions of each topic, no more than it has. Connecting makes it all of them. */
+void producer_use_partitions(struct producer *p, const int used[static RECORD_KINDS]);
+
+/* Counts the partitions of the topics once more, if Kafka answers at once. */
+void producer_count_partitions(struct producer *p);
 
 /* Sends a record, whose bytes are copied, within a transaction, which it begins where none is open. */
 enum producer_status producer_send(struct producer *p, const struct record *record)

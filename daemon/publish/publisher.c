@@ -27,6 +27,7 @@
 #include "publish/producer.h"
 #include "publish/publish_loop.h"
 #include "publish/told.h"
+#include "publish/topic_partitions.h"
 
 enum {
     STEP_MAX_MS = 1000, /* the longest that a blocking call goes without a turn of renew() */
@@ -40,8 +41,9 @@ enum {
     LOOKED_MS = 3000,       /* and how long what it has found counts, */
     LOOKED_AWAY_MS = 10000, /* also if it has not found it */
     DESTINATION_EVERY_MS = 5000,
-    ANOTHER_MS = 10000, /* until it is looked again whether Kafka is still another */
-    RELEASE_MS = 500    /* of the deadline, kept for giving up the lease */
+    COUNT_EVERY_MS = 60000, /* the partitions of topics */
+    ANOTHER_MS = 10000,     /* until it is looked again whether Kafka is still another */
+    RELEASE_MS = 500        /* of the deadline, kept for giving up the lease */
 };
 
 struct publisher {
@@ -66,10 +68,13 @@ struct publisher {
     int64_t look_until_ms; /* steady; 0: no such look is under way */
     char another[DESTINATION_WHY_MAX]; /* why Kafka is not the deployment's; "": it is, or is not known */
     int64_t backoff_ms;
-    int64_t connect_from_ms; /* steady; no producer is made before */
-    int64_t look_due_ms;     /* steady; when the deployment's Kafka is compared again */
-    int64_t lease_from_ms;   /* steady; the lease is left to others until then */
-    int64_t good_ms;         /* steady; the lease was taken, or a round went well */
+    int64_t connect_from_ms;    /* steady; no producer is made before */
+    int64_t count_due_ms;       /* steady; when the partitions of topics are counted again */
+    int used[RECORD_KINDS];     /* of these, the deployment publishes to so many */
+    int reported[RECORD_KINDS]; /* and so many were told to be there */
+    int64_t look_due_ms;        /* steady; when the deployment's Kafka is compared again */
+    int64_t lease_from_ms;      /* steady; the lease is left to others until then */
+    int64_t good_ms;            /* steady; the lease was taken, or a round went well */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -171,6 +176,7 @@ static void give_up_lease(struct publisher *p)
 {
     lease_release(&p->lease);
     publish_loop_end(p->loop);
+    atomic_store(&p->counters.grown_topics, 0);
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
         log_event(p->log, LOG_INFO, "lease_given_up", "holder=%s", p->holder);
 }
@@ -185,6 +191,7 @@ static void lose_lease(struct publisher *p)
 {
     close_producer(p);
     publish_loop_end(p->loop);
+    atomic_store(&p->counters.grown_topics, 0);
     p->lease.wish = LEASE_KEEP;
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
         log_event(p->log, LOG_WARN, p->lease.given ? "lease_given_away" : "lease_lost",
@@ -260,6 +267,52 @@ static void look_at_destination(struct publisher *p)
         stand_back(p, why);
 }
 
+/* ---- to how many partitions ---- */
+
+/* Tells topics that have more partitions than are published to, each number once. */
+static void tell_grown(struct publisher *p)
+{
+    const int *has = producer_partitions(p->producer);
+    int grown = 0;
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        char topic[RECORD_TOPIC_MAX];
+        if (has[kind] <= p->used[kind])
+            continue;
+        grown++;
+        if (p->reported[kind] == has[kind])
+            continue;
+        p->reported[kind] = has[kind];
+        record_topic((enum record_kind)kind, p->config->kafka.topic_prefix, topic);
+        log_event(p->log, LOG_ERROR, "topic_grown", "topic=%s partitions=%d published_to=%d hint=%s", topic,
+            has[kind], p->used[kind],
+            LOG_QUOTE("each key keeps to its partition; to use the new ones, see --to-new-kafka"));
+    }
+    atomic_store(&p->counters.grown_topics, grown);
+}
+
+/* An embedded Kafka is another at each start. */
+static bool keep_partitions(struct publisher *p)
+{
+    const int *has = producer_partitions(p->producer);
+    memcpy(p->used, has, sizeof(p->used));
+    if (!destination_embedded(p->config) &&
+        !topic_partitions_keep(p->outbox, p->config->kafka.topic_prefix, has, p->used, p->log))
+        return false;
+    producer_use_partitions(p->producer, p->used);
+    p->count_due_ms = now_ms(p) + COUNT_EVERY_MS;
+    tell_grown(p);
+    return true;
+}
+
+static void look_at_partitions(struct publisher *p)
+{
+    if (now_ms(p) < p->count_due_ms)
+        return;
+    p->count_due_ms = now_ms(p) + COUNT_EVERY_MS;
+    producer_count_partitions(p->producer);
+    tell_grown(p);
+}
+
 /* ---- rounds ---- */
 
 static void note_good(struct publisher *p)
@@ -273,6 +326,10 @@ static void tell_state(struct publisher *p)
 {
     char waits[128];
     publish_loop_describe(p->loop, waits);
+    int64_t grown = atomic_load(&p->counters.grown_topics);
+    if (waits[0] == '\0' && grown > 0)
+        snprintf(
+            waits, sizeof(waits), "%lld topics have more partitions than are published to", (long long)grown);
     set_state(p, "publishing%s%s", waits[0] == '\0' ? "" : "; ", waits);
 }
 
@@ -325,8 +382,9 @@ static bool connect_producer(struct publisher *p)
     if (status == PRODUCER_DONE && look == DESTINATION_OURS)
         look = compare_destination(p, true, why);
     bool ready = status == PRODUCER_DONE && look == DESTINATION_OURS;
-    bool read = ready && told_read(p->config, p->program, p->brokers, (struct producer_caller){renew, p},
-                             p->log, &p->told, untold);
+    bool kept = ready && keep_partitions(p);
+    bool read = kept && told_read(p->config, p->program, p->brokers, (struct producer_caller){renew, p},
+                            p->log, &p->told, untold);
     p->connecting = false;
     if (look == DESTINATION_ANOTHER)
         stand_back(p, why);
@@ -334,6 +392,8 @@ static bool connect_producer(struct publisher *p)
         judge_failure(p, false, "Redis does not tell to which Kafka the deployment publishes");
     else if (status != PRODUCER_DONE && !stopping(p))
         judge_failure(p, status == PRODUCER_FENCED, producer_error(p->producer));
+    else if (ready && !kept && !stopping(p))
+        judge_failure(p, false, "Redis does not tell to how many partitions the deployment publishes");
     else if (ready && !read && !stopping(p))
         judge_failure(p, false, untold);
     if (!read) {
@@ -390,6 +450,8 @@ static int64_t run_once(struct publisher *p)
     }
     if (producer_connected(p->producer))
         look_at_destination(p);
+    if (producer_connected(p->producer))
+        look_at_partitions(p);
     bool connected =
         producer_connected(p->producer) || (now_ms(p) >= p->connect_from_ms && connect_producer(p));
     if (p->another[0] == '\0' && p->lease.held)

@@ -3,6 +3,7 @@
 import subprocess
 
 import pytest
+from confluent_kafka.admin import NewPartitions, NewTopic
 
 from harness.agreement import check_published, wait_settled
 from harness.catalog import MINUTE_MS, NOW_MS
@@ -63,6 +64,69 @@ def test_a_missing_topic_is_named_and_heals(kafka, new_minuted, redis):
     minuted.wait_log(LEARNER_MINUTES)
     assert minuted.is_ready(), "Kafka never makes the daemon unready"
     run_minuted("--config", minuted.config_path, "--create-topics")
+    check_published(model, redis.client, kafka.brokers)
+
+
+# --- partitions ---------------------------------------------------------------------------------
+
+def add_partitions(kafka, topic, n):
+    kafka.admin.create_partitions([NewPartitions(topic, n)])[topic].result(PATIENCE_S)
+    wait_until(lambda: kafka.partitions(topic) == n, "they are there")
+
+
+def partition_of_each_key(kafka):
+    """Key -> partitions that hold records of it."""
+    found = {}
+    for record in read_topics(kafka.brokers, (LEARNER_LESSONS,)):
+        found.setdefault(record.key, set()).add(record.partition)
+    return found
+
+
+def test_a_topic_that_gets_more_partitions_is_told_and_keys_keep_to_theirs(kafka, new_minuted, redis):
+    changes = {"publish": {"running_minutes": "1s"}}
+    minuted = new_minuted(redis, kafka.brokers, changes=changes).start(NOW_MS)
+    model = Model()
+    watched = [watch(minuted, model, f"teacher-{i}", seconds=20) for i in range(12)]
+    check_published(model, redis.client, kafka.brokers)
+    before = partition_of_each_key(kafka)
+    assert minuted.metric("minuted_grown_topics") == 0
+    add_partitions(kafka, LEARNER_LESSONS, 29)
+    minuted.advance(2 * MINUTE_MS)  # the publisher that is connected looks again
+    minuted.wait_log(f"event=topic_grown topic={LEARNER_LESSONS} partitions=29 published_to=12")
+    wait_until(lambda: "1 topics have more partitions" in minuted.readyz()[1], "it is shown")
+    minuted.stop()
+
+    again = new_minuted(redis, kafka.brokers, "again", changes).start(minuted_now(watched) + MINUTE_MS)
+    wait_until(lambda: again.metric("minuted_grown_topics") == 1, "the next publisher sees it, too")
+    assert again.log_text().count("event=topic_grown") == 1
+    for i in range(12):
+        watch(again, model, f"teacher-{i}", seconds=20)
+    check_published(model, redis.client, kafka.brokers)
+    assert partition_of_each_key(kafka) == before
+
+
+def minuted_now(watched):
+    return max(session.anchor_ms for _, session in watched) + 5 * MINUTE_MS
+
+
+def test_a_topic_with_fewer_partitions_has_lost_what_it_had(kafka, new_minuted, redis):
+    changes = {"publish": {"running_minutes": "1s"}}
+    minuted = new_minuted(redis, kafka.brokers, changes=changes).start(NOW_MS)
+    model = Model()
+    _, session = watch(minuted, model)
+    check_published(model, redis.client, kafka.brokers)
+    minuted.stop()
+    kafka.admin.delete_topics([LEARNER_LESSONS], operation_timeout=PATIENCE_S)[LEARNER_LESSONS].result()
+    wait_until(lambda: LEARNER_LESSONS not in kafka.topic_names(), "it is gone")
+    kafka.admin.create_topics([NewTopic(LEARNER_LESSONS, 3, 1)])[LEARNER_LESSONS].result()
+    wait_until(lambda: kafka.partitions(LEARNER_LESSONS) == 3, "it is made anew")
+
+    again = new_minuted(redis, kafka.brokers, "again", changes).start(session.anchor_ms + 5 * MINUTE_MS)
+    again.wait_log(f"event=topic_made_anew topic={LEARNER_LESSONS} partitions=3 before=12")
+    wait_until(lambda: again.metric("minuted_kafka_lost") == 1, "it counts as lost")
+    code, output = run_minuted("--config", again.config_path, "--dev", "--republish")
+    assert code == 0, output
+    wait_until(lambda: again.metric("minuted_kafka_lost") == 0, "it is over")
     check_published(model, redis.client, kafka.brokers)
 
 
