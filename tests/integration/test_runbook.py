@@ -136,8 +136,8 @@ def check_all(world, daemon, client=None):
     client, model = client or world.redis.client, world.model
     daemon.advance(GRACE_PASSED_MS)
     wait_settled(client)
-    floor = floor_of(client) * 60
     truth = Truth(client)
+    floor = floor_of(client) * 60  # as high as while that was read
     assert truth.totals == model.totals() and truth.covered == model.covered()
     assert {k: v for k, v in truth.minutes.items() if k[2] >= floor} == \
         {k: v for k, v in model.minutes().items() if k[2] >= floor}
