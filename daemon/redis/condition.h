@@ -30,12 +30,12 @@ struct redis_condition {
     char risk[256];    /* what a failover of it could lose, though it may be used; "" for nothing */
     enum settings_look settings; /* of the server that holds them */
     bool has_waitaof;
+    bool begins;                    /* of the server that holds the settings: a program is being begun */
     bool clock_known;               /* TIME was read, at the last look or at one before; else the skew is 0 */
     int64_t clock_skew_ms;          /* the server's TIME less this machine's system clock */
     int64_t clock_lead_ms;          /* the server's TIME less this machine's CLOCK_BOOTTIME */
     int64_t clock_error_ms;         /* how far the skew may be off: half of the time that the question took */
     int64_t early_minute;           /* Unix seconds / 60; of the server that holds the settings; 0: none */
-    bool begins;                    /* the same: a program is being begun */
     char ended[TOPOLOGY_ENDED_MAX]; /* the same: as in struct topology */
     char closes[24];     /* the same: when the program closes, as a daemon has written it; "" nobody has */
     int64_t used_memory; /* bytes */

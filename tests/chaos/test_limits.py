@@ -140,6 +140,7 @@ def test_no_descriptor_left_waits_without_spinning_and_heals(minuted):
 def test_operators_port_without_descriptors_waits_too(minuted):
     pid = minuted.process.pid
     Watcher(minuted).watch()
+    minuted.wait_log("event=publishing")  # by then, what connecting to Kafka takes for a moment is given back
     with ExitStack() as stack, limited(pid, resource.RLIMIT_NOFILE, descriptors(pid)):
         late = connect(minuted.admin_port, stack).send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert cpu_share(pid) < IDLE_SHARE
