@@ -231,7 +231,7 @@ def test_film_is_a_medium_like_others(page):
 def test_lesson_is_changed(page):
     page.play(2)
     page.click_on("lessons", "demo-2")
-    assert page.run("return video.duration") == lengths()["demo-2"]
+    wait_until(lambda: page.run("return video.duration") == lengths()["demo-2"], "the other film is there")
     page.play(2)
     page.pause()
     held = page.held(everything=True)
