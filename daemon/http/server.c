@@ -8,6 +8,7 @@
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -116,6 +117,17 @@ static void on_accept(
     connection_refuse(server, fd);
 }
 
+/*
+ * accept() looks for a free descriptor before it looks for a connection. The look for one more, which follows
+ * each connection that is taken, therefore fails when that one has got the last descriptor, though nobody
+ * waits.
+ */
+static bool somebody_waits(struct listener *l)
+{
+    struct pollfd listening = {.fd = evconnlistener_get_fd(l->evconn), .events = POLLIN};
+    return poll(&listening, 1, 0) != 0;
+}
+
 /* The connection stays in the kernel's queue: without a pause the loop would find it again at once. */
 static void on_accept_error(struct evconnlistener *evconn, void *arg)
 {
@@ -123,6 +135,8 @@ static void on_accept_error(struct evconnlistener *evconn, void *arg)
     struct http_server *server = l->server;
     int error = EVUTIL_SOCKET_ERROR();
     struct timeval pause = timeval_of_ms(ACCEPT_PAUSE_MS);
+    if (!somebody_waits(l))
+        return;
     if ((error == EMFILE || error == ENFILE) && connection_make_room(server, true))
         return; /* the loop finds the connection again, and there is a descriptor for it now */
     atomic_fetch_add_explicit(&server->counters.refused_connections, 1, memory_order_relaxed);

@@ -11,10 +11,11 @@ import pytest
 from harness.agreement import check_progress, check_published, check_redis
 from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import SANITIZED
+from harness.http_client import is_readable
 from harness.load import Client, Load
 from harness.model import Model
 from harness.player import Player, run
-from harness.process import cpu_share, descriptors, limit, limited, memory
+from harness.process import cpu_share, descriptors_left, limit, limited, memory
 from harness.raw import ClosedUnanswered, RawConnection, post
 from harness.records import proto
 from harness.redis_server import RedisServer
@@ -112,7 +113,7 @@ def test_no_descriptor_left_waits_without_spinning_and_heals(minuted):
     watcher, pid, began = Watcher(minuted), minuted.process.pid, time.monotonic()
     watcher.watch()
     counted = minuted.metric("minuted_http_refused_connections_total")
-    with ExitStack() as stack, limited(pid, resource.RLIMIT_NOFILE, descriptors(pid) + 10):
+    with ExitStack() as stack, limited(pid, resource.RLIMIT_NOFILE, descriptors_left(pid, 10)):
         crowd = ask(minuted.port, stack, 60)
         served = wait_answered(crowd, 5)
         served += answered([c for c in crowd if c not in served])
@@ -130,7 +131,7 @@ def test_no_descriptor_left_waits_without_spinning_and_heals(minuted):
             connection.socket.close()
         waiting = [c for c in crowd if c not in served]
         more = wait_answered(waiting, 1)
-        limit(pid, resource.RLIMIT_NOFILE, descriptors(pid) + 100)
+        limit(pid, resource.RLIMIT_NOFILE, descriptors_left(pid, 100))
         rest = [c for c in waiting if c not in more]
         assert len(rest) - len(wait_told(rest)) <= minuted.metric("minuted_http_yielded_connections_total")
     watcher.wait_accepted()
@@ -141,13 +142,25 @@ def test_operators_port_without_descriptors_waits_too(minuted):
     pid = minuted.process.pid
     Watcher(minuted).watch()
     minuted.wait_log("event=publishing")  # by then, what connecting to Kafka takes for a moment is given back
-    with ExitStack() as stack, limited(pid, resource.RLIMIT_NOFILE, descriptors(pid)):
+    with ExitStack() as stack, limited(pid, resource.RLIMIT_NOFILE, descriptors_left(pid, 0)):
         late = connect(minuted.admin_port, stack).send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
         assert cpu_share(pid) < IDLE_SHARE
         assert minuted.admin_client.get("/metrics").status == 200
         assert minuted.admin_client.get("/readyz?verbose").status == 200
-        limit(pid, resource.RLIMIT_NOFILE, descriptors(pid) + 10)
+        limit(pid, resource.RLIMIT_NOFILE, descriptors_left(pid, 10))
         assert late.response()[0] == 200
+
+
+def test_who_gets_the_last_descriptor_keeps_it(minuted):
+    """The look for another connection fails then, and closed the silent one that had just been taken."""
+    pid = minuted.process.pid
+    minuted.wait_log("event=publishing")
+    for port, status in ((minuted.port, 404), (minuted.admin_port, 200)):
+        with ExitStack() as stack, limited(pid, resource.RLIMIT_NOFILE, descriptors_left(pid, 1)):
+            last = connect(port, stack)
+            wait_until(lambda: last.is_taken() or is_readable(last.socket, 0), "the connection is taken")
+            last.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert last.response()[0] == status
 
 
 def test_players_cannot_take_what_redis_needs(new_minuted, redis):

@@ -1,5 +1,6 @@
 """What the kernel knows of a running process: processor time, memory, descriptors; and limits set on it."""
 
+import itertools
 import os
 import resource
 import struct
@@ -35,8 +36,11 @@ def memory(pid, field="VmRSS"):
     raise AssertionError(f"no {field} of {pid}")
 
 
-def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def descriptors_left(pid, n):
+    """The RLIMIT_NOFILE that leaves N descriptors: it bounds their numbers, and those below it may have gaps."""
+    used = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+    free = itertools.filterfalse(used.__contains__, itertools.count())
+    return next(itertools.islice(free, n, None))
 
 
 def limit(pid, what, value):

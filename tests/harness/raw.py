@@ -1,6 +1,7 @@
 """Raw sockets: what no well-behaved client would send, and exactly what came back."""
 
 import socket
+from pathlib import Path
 
 from .http_client import is_readable
 from .service import PATIENCE_S
@@ -21,6 +22,12 @@ class RawConnection:
 
     def __exit__(self, *unused):
         self.socket.close()
+
+    def is_taken(self):
+        """Whether the server has it: in the kernel's queue a connection has no inode yet, once closed none any more."""
+        there, here = (f"0100007F:{name[1]:04X}" for name in (self.socket.getpeername(), self.socket.getsockname()))
+        rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines())
+        return any(row[1:3] == [there, here] and row[9] != "0" for row in rows)
 
     def send(self, data):
         self.socket.sendall(data if isinstance(data, bytes) else data.encode())
