@@ -18,11 +18,13 @@ struct destination {
     const char *cluster; /* Kafka's cluster id; "": it has none, or is not to be compared */
 };
 
-/* Whether it is the broker within this process: another at each start, which keeps nothing that its successor
- * could lack. */
+/*
+ * Whether CONFIG's Kafka is the embedded broker, which is another one at each start. It keeps nothing that
+ * the next start could lack.
+ */
 bool destination_embedded(const struct config *config);
 
-/* What CONFIG leads to, in a Kafka of the id CLUSTER, which of an embedded one is not compared. */
+/* The destination that CONFIG leads to, in a Kafka of the id CLUSTER; an embedded one's id is left out. */
 struct destination destination_of(const struct config *config, const char *cluster);
 
 enum destination_look {

@@ -105,36 +105,7 @@ static void read_stored(
     (void)outbox_flush(o, "epoch", false);
 }
 
-static bool take_kafka_lost(void *ctx, size_t index, const redisReply *reply)
-{
-    bool *lost = ctx;
-    (void)index;
-    *lost = reply->type != REDIS_REPLY_NIL;
-    return !*lost || reply->type == REDIS_REPLY_STRING;
-}
-
-static bool read_kafka_lost(struct epochs *e)
-{
-    struct outbox *o = e->outbox;
-    resp_begin(&o->command, 3);
-    resp_arg(&o->command, SLICE_LITERAL("HGET"));
-    resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-    resp_arg(&o->command, SLICE_LITERAL("kafka_lost"));
-    return outbox_call_key(o, KEY_REPUBLISH, "epoch", false, take_kafka_lost, &e->kafka_lost);
-}
-
 /* ---- writing ---- */
-
-static bool write_kafka_lost(struct outbox *o)
-{
-    int64_t made;
-    resp_begin(&o->command, 4);
-    resp_arg(&o->command, SLICE_LITERAL("HSET"));
-    resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-    resp_arg(&o->command, SLICE_LITERAL("kafka_lost"));
-    resp_int(&o->command, clock_system_ms());
-    return outbox_call_key(o, KEY_REPUBLISH, "epoch", true, outbox_take_integer, &made);
-}
 
 static bool write_lost(const struct epochs *e, int partition, enum outbox_state state, int64_t id)
 {
@@ -164,7 +135,7 @@ static bool renew(const struct epochs *e, int partition, int64_t *id)
 
 /* ---- comparing ---- */
 
-/* Neither promises to have tomorrow what it has today. */
+/* Whether Redis or Kafka is one that does not promise to have tomorrow what it has today. */
 static bool keeps_nothing(const struct config *config)
 {
     const struct redis_durability *durability = &config->redis.durability;
@@ -213,7 +184,7 @@ static void tell_lost(const struct epochs *e, const struct look *look, enum outb
     buf_free(&partitions);
 }
 
-/* What is new about partition P: it is written before anybody acts on it. */
+/* Writes that partition P was found in STATE, before anybody acts on that. */
 static bool note_lost(struct epochs *e, int p, enum outbox_state state, struct epoch_stored *stored)
 {
     struct outbox_epoch *epoch = &e->outbox->epochs[p];
@@ -244,7 +215,7 @@ static bool note_kafka_lost(struct epochs *e)
 {
     log_event(e->log, LOG_ERROR, "kafka_lost", "topics=%s.* published_through=%" PRId64,
         e->config->kafka.topic_prefix, e->told.published_through);
-    e->kafka_lost = write_kafka_lost(e->outbox);
+    e->kafka_lost = republish_note_kafka_lost(e->outbox);
     return e->kafka_lost;
 }
 
@@ -268,7 +239,7 @@ enum epochs_look epochs_compare(struct epochs *e)
     assert(e->begun);
     bool kafka_lost = false;
     bool news = false;
-    bool known = (!e->kafka_lost && e->compared) || read_kafka_lost(e);
+    bool known = (!e->kafka_lost && e->compared) || republish_kafka_lost(o, &e->kafka_lost);
     bool good = true;
     read_stored(o, look.stored, look.done);
     for (int p = 0; p < outbox_partitions(o); p++) {
@@ -298,10 +269,10 @@ enum epochs_look epochs_compare(struct epochs *e)
     return good ? EPOCHS_DONE : EPOCHS_FAILED;
 }
 
-void epochs_begin(struct epochs *e, const struct told *told)
+/* Takes over what Kafka was told, in place of all that was known of partitions. */
+static void take_told(struct epochs *e, const struct told *told)
 {
     e->told = told->watermark;
-    e->begun = true;
     e->compared = false;
     for (int p = 0; p < PARTITIONS_MAX; p++) {
         struct outbox_epoch *epoch = &e->outbox->epochs[p];
@@ -310,9 +281,15 @@ void epochs_begin(struct epochs *e, const struct told *told)
     }
 }
 
+void epochs_begin(struct epochs *e, const struct told *told)
+{
+    take_told(e, told);
+    e->begun = true;
+}
+
 void epochs_end(struct epochs *e)
 {
-    epochs_begin(e, &(struct told){.watermark = {0}});
+    take_told(e, &(struct told){.watermark = {0}});
     e->begun = false;
     e->kafka_lost = false;
     e->waiting = 0;

@@ -3,10 +3,12 @@
  * which epoch of a partition it was made from, and Redis notes after the commit that it was told. So a later
  * look can see that one of them is behind the other:
  *
- *     Kafka was told less than Redis has noted        Kafka lost what it had: minuted --republish
- *     Kafka was told of a later take than Redis has   the partition was rolled back, such as by a backup \
- *     Kafka was told, and Redis has no epoch          the partition came back empty                      |
- * --rebuild Kafka was told of another epoch                 the partition is another Redis's /
+ *     Kafka was told less than Redis has noted:        Kafka has lost what it had
+ *     Kafka was told of a later take than Redis has:   the partition was rolled back, such as by a backup
+ *     Kafka was told, and Redis has no epoch:          the partition came back empty
+ *     Kafka was told of another epoch:                 the partition is another Redis's
+ *
+ * minuted --republish is the way back for Kafka, minuted --rebuild the one for a partition.
  *
  * Nothing is published, settled or retired of a partition that waits for a way back, and its floor is where
  * Kafka was told that it is, so that no run is accepted for a time that was final. What was found stands in
@@ -26,7 +28,7 @@ struct log;
 struct publish_counters;
 struct told;
 
-/* What Redis holds of an epoch: a stored form. 0 where it has none. */
+/* The fields of a partition's epoch that a comparison needs, as Redis stores them; 0 for what is missing. */
 struct epoch_stored {
     int64_t id;
     int64_t taken;
@@ -36,8 +38,10 @@ struct epoch_stored {
     int64_t told_id;        /* the epoch that Kafka was told of, when that was found */
 };
 
-/* What REDIS holds against the last that Kafka was told. *KAFKA_LOST turns true when that is too little.
- * Pure. For tests: the table of cases needs no servers. */
+/*
+ * Judges a partition by what REDIS holds and by what Kafka was told last. *KAFKA_LOST becomes true if Kafka
+ * was told too little, and else stays as it is. Pure. For tests: the table of cases needs no servers.
+ */
 enum outbox_state epochs_judge(
     const struct epoch_stored *redis, int64_t told_id, int64_t told_taken, bool *kafka_lost);
 

@@ -1,7 +1,6 @@
 /*
- * The outbox is what Redis still owes to Kafka. Here are its connections and requests, which
- * outbox_minutes.c, outbox_sums.c, outbox_retire.c, lease.c, destination.c and republish.c share. One thread;
- * calls block, with a time limit on every command.
+ * The outbox is what Redis still owes to Kafka. Here are its connections and requests, which all of its other
+ * files and the ways back share. One thread; calls block, with a time limit on every command.
  *
  *     write o->command -> outbox_queue -> … -> outbox_flush: one write a server, one wait for them all
  */

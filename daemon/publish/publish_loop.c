@@ -248,12 +248,8 @@ static struct watermark watermark_after(const struct publish_loop *l, const stru
     return w;
 }
 
-/*
- * Compares every partition with what Kafka was told. A watermark says that all before it was published: so a
- * partition that has lost what it held, and with it what it still owed, holds the watermark; and a Kafka that
- * has lost what it had holds it for all of them. False when the round ends here, with *STATUS.
- */
-static bool compare(struct publish_loop *l, struct round *r, enum round_status *status)
+/* Compares every partition with what Kafka was told. False when the round ends here, with *STATUS. */
+static bool compare(struct publish_loop *l, enum round_status *status)
 {
     bool kafka_was_lost = l->epochs.kafka_lost;
     enum epochs_look look = epochs_compare(&l->epochs);
@@ -262,11 +258,19 @@ static bool compare(struct publish_loop *l, struct round *r, enum round_status *
         return false;
     if (l->epochs.kafka_lost && !kafka_was_lost)
         republish_leave(l->republish); /* What a walk has published so far may be lost, too. */
+    return true;
+}
+
+/*
+ * A watermark says that all before it was published. So a partition that has lost what it held, and with it
+ * what it still owed, holds the watermark, and a Kafka that has lost what it had holds it for all of them.
+ */
+static void hold_back_lost(const struct publish_loop *l, struct round *r)
+{
     r->complete = r->complete && l->epochs.compared;
     for (int p = 0; p < outbox_partitions(l->with.outbox); p++)
         if (l->epochs.kafka_lost || !epochs_whole(&l->epochs, p))
             round_miss(r, p);
-    return true;
 }
 
 static enum round_status publish_watermark(struct publish_loop *l, struct round *r)
@@ -279,8 +283,9 @@ static enum round_status publish_watermark(struct publish_loop *l, struct round 
     if (!is_news)
         return ROUND_DONE;
     enum round_status status;
-    if (!compare(l, r, &status))
+    if (!compare(l, &status))
         return status;
+    hold_back_lost(l, r);
     w = watermark_after(l, r);
     /* Raised in Redis first: a record that another daemon has written is never followed by a lower one. What
      * Redis knows of a Kafka that was lost holds again when everything is published anew. */
@@ -395,8 +400,10 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
         return publish_watermark(l, &r);
     }
     enum round_status status;
-    if (compare(l, &r, &status))
+    if (compare(l, &status)) {
+        hold_back_lost(l, &r);
         status = publish(l, &r, last);
+    }
     /* What Kafka does not take in time, for a quota or a slow line, it may take in smaller transactions. */
     size_t sent = producer_pending(l->with.producer);
     if (status == ROUND_DONE)
@@ -456,9 +463,8 @@ void publish_loop_retire(struct publish_loop *l)
         return;
     if (!l->epochs.begun)
         return; /* Kafka was not reached yet. What it was not asked for is not what it has lost. */
-    struct round unused = {.complete = true};
     enum round_status status;
-    if (!l->epochs.compared && !compare(l, &unused, &status))
+    if (!l->epochs.compared && !compare(l, &status))
         return;
     if (!l->epochs.compared || l->epochs.kafka_lost || !epochs_all_whole(&l->epochs))
         return;

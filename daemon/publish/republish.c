@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "credit/mask.h"
+#include "publish/outbox_keys.h"
 #include "publish/outbox_minutes.h"
 #include "publish/outbox_sums.h"
 #include "publish/record.h"
@@ -18,7 +20,6 @@
 enum {
     LOOK_EVERY_MS = 5000,
     TELL_EVERY_MS = 1000,
-    KEYS = 1000,          /* of a SCAN, as a rule */
     TOTALS_MAX = 200,     /* learners whose totals a step publishes */
     MINUTES_SEEN = 16384, /* more than the longest horizon has */
     SCANS_MAX = 20,       /* a step; a SCAN may find nothing of ours */
@@ -107,6 +108,45 @@ static void begin(struct republish *walk, int64_t asked)
     walk->tries = 0;
 }
 
+/* ---- what Kafka has lost ---- */
+
+static bool take_kafka_lost(void *ctx, size_t index, const redisReply *reply)
+{
+    bool *lost = ctx;
+    (void)index;
+    *lost = reply->type != REDIS_REPLY_NIL;
+    return !*lost || reply->type == REDIS_REPLY_STRING;
+}
+
+static void begin_kafka_lost(struct outbox *o, size_t n, struct slice command)
+{
+    resp_begin(&o->command, n);
+    resp_arg(&o->command, command);
+    resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
+    resp_arg(&o->command, SLICE_LITERAL("kafka_lost"));
+}
+
+bool republish_kafka_lost(struct outbox *o, bool *lost)
+{
+    begin_kafka_lost(o, 3, SLICE_LITERAL("HGET"));
+    return outbox_call_key(o, KEY_REPUBLISH, "kafka_lost", false, take_kafka_lost, lost);
+}
+
+bool republish_note_kafka_lost(struct outbox *o)
+{
+    int64_t made;
+    begin_kafka_lost(o, 4, SLICE_LITERAL("HSET"));
+    resp_int(&o->command, clock_now_ms(o->clock));
+    return outbox_call_key(o, KEY_REPUBLISH, "kafka_lost", true, outbox_take_integer, &made);
+}
+
+static bool forget_kafka_lost(struct outbox *o)
+{
+    int64_t made;
+    begin_kafka_lost(o, 3, SLICE_LITERAL("HDEL"));
+    return outbox_call_key(o, KEY_REPUBLISH, "kafka_lost", false, outbox_take_integer, &made);
+}
+
 /* ---- what is asked for ---- */
 
 struct asked_for {
@@ -156,21 +196,6 @@ void republish_leave(struct republish *walk)
 
 /* ---- which keys there are ---- */
 
-/* The partition that KEY is of, and the rest of the key in *NAME; -1 if the server that is being walked
- * through does not hold it. */
-static int partition_of(
-    const struct republish *walk, const struct outbox *o, struct slice key, struct slice *name)
-{
-    for (int p = 0; p < outbox_partitions(o); p++) {
-        const struct key_prefix *prefix = &o->prefixes[p];
-        if (key.len <= prefix->len || memcmp(key.ptr, prefix->text, prefix->len) != 0)
-            continue;
-        *name = (struct slice){key.ptr + prefix->len, key.len - prefix->len};
-        return o->topology->server_of[p] == (int)walk->place.server ? p : -1;
-    }
-    return -1;
-}
-
 /* A minute or a bucket, as keys are named by it. */
 static bool read_number(struct slice text, int64_t *number)
 {
@@ -190,16 +215,15 @@ static void leave_out(struct republish *walk, const struct outbox *o, int partit
         outbox_server(o, partition), partition, LOG_QUOTE(name));
 }
 
-static void note_key(struct republish *walk, const struct outbox *o, struct slice key)
+static void note_key(struct republish *walk, const struct outbox *o, const struct outbox_key *key)
 {
-    struct slice name;
-    struct found found = {.partition = partition_of(walk, o, key, &name)};
-    if (found.partition < 0 || name.len < 3 || name.ptr[1] != ':')
+    struct slice name = key->name;
+    struct found found = {.partition = key->partition};
+    if (name.len < 3 || name.ptr[1] != ':')
         return;
     struct slice rest = {name.ptr + 2, name.len - 2};
     if (name.ptr[0] == 't') {
         found.kind = KIND_TOTALS;
-        rest.ptr = arena_strndup(&walk->arena, rest.ptr, rest.len);
         if (!outbox_split_learner(rest, &found.portal, &found.learner)) {
             leave_out(walk, o, found.partition, rest.ptr);
             return;
@@ -212,31 +236,6 @@ static void note_key(struct republish *walk, const struct outbox *o, struct slic
     walk->found[walk->n_found++] = found;
 }
 
-struct scan {
-    struct republish *walk;
-    struct outbox *o;
-};
-
-static bool take_keys(void *ctx, size_t index, const redisReply *reply)
-{
-    struct scan *scan = ctx;
-    struct republish *walk = scan->walk;
-    const redisReply *keys = reply_at(reply, 1);
-    struct slice text;
-    (void)index;
-    if (!reply_string(reply_at(reply, 0), &text) || !reply_is_array(keys))
-        return false;
-    walk->scan_cursor = strtoull(text.ptr, NULL, 10);
-    arena_reset(&walk->arena);
-    walk->found = arena_alloc(&walk->arena, keys->elements * sizeof(*walk->found));
-    walk->n_found = 0;
-    for (size_t i = 0; i < keys->elements; i++)
-        if (reply_string(keys->element[i], &text))
-            note_key(walk, scan->o, text);
-    walk->keys += (int64_t)keys->elements;
-    return true;
-}
-
 static uint64_t connection_to(const struct outbox *o, size_t server)
 {
     return o->links[server].number;
@@ -245,8 +244,7 @@ static uint64_t connection_to(const struct outbox *o, size_t server)
 /* Asks the server for its next keys, from the beginning where its walk has not begun. */
 static bool scan(struct republish *walk, struct outbox *o)
 {
-    struct scan ctx = {walk, o};
-    char cursor[24];
+    struct outbox_keys keys;
     if (walk->connection == 0) {
         int64_t size = 0;
         resp_begin(&o->command, 1);
@@ -257,18 +255,14 @@ static bool scan(struct republish *walk, struct outbox *o)
         walk->scan_cursor = 0;
         walk->connection = connection_to(o, walk->place.server);
     }
-    snprintf(cursor, sizeof(cursor), "%" PRIu64, walk->scan_cursor);
-    resp_begin(&o->command, 8);
-    resp_arg(&o->command, SLICE_LITERAL("SCAN"));
-    resp_arg(&o->command, slice_of(cursor));
-    resp_arg(&o->command, SLICE_LITERAL("MATCH"));
-    resp_arg(&o->command, SLICE_LITERAL("minuted:{*"));
-    resp_arg(&o->command, SLICE_LITERAL("COUNT"));
-    resp_int(&o->command, KEYS);
-    resp_arg(&o->command, SLICE_LITERAL("TYPE"));
-    resp_arg(&o->command, SLICE_LITERAL("hash"));
-    if (!outbox_call_server(o, walk->place.server, "republish", take_keys, &ctx))
+    arena_reset(&walk->arena);
+    walk->n_found = 0;
+    if (!outbox_scan(o, walk->place.server, "hash", &walk->scan_cursor, &walk->arena, "republish", &keys))
         return false;
+    walk->found = arena_alloc(&walk->arena, keys.n * sizeof(*walk->found));
+    for (size_t i = 0; i < keys.n; i++)
+        note_key(walk, o, &keys.items[i]);
+    walk->keys += (int64_t)keys.seen;
     walk->place.next = 0;
     walk->place.cursor = 0;
     walk->scanned = true;
@@ -579,15 +573,9 @@ static void append_field(struct buf *b, const char *name, int64_t value)
 static bool tell(struct republish *walk, struct outbox *o)
 {
     int64_t made;
-    /* What Kafka had lost it has again; if this is as far as it comes, all is published once more. */
-    if (walk->ended) {
-        resp_begin(&o->command, 3);
-        resp_arg(&o->command, SLICE_LITERAL("HDEL"));
-        resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-        resp_arg(&o->command, SLICE_LITERAL("kafka_lost"));
-        if (!outbox_call_key(o, KEY_REPUBLISH, "republish", false, outbox_take_integer, &made))
-            return false;
-    }
+    /* If the process ends between this and what follows, everything is published once more. */
+    if (walk->ended && !forget_kafka_lost(o))
+        return false;
     resp_begin(&o->command, 2 + (walk->ended ? 10 : 8));
     resp_arg(&o->command, SLICE_LITERAL("HSET"));
     resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));

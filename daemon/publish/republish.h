@@ -20,9 +20,18 @@
 #include "publish/round.h"
 
 struct log;
+struct outbox;
 struct republish;
 
 #define KEY_REPUBLISH "minuted:republish"
+
+/*
+ * Whether Kafka has lost what was published to it, as Redis notes it until everything is published anew.
+ * False when Redis did not tell.
+ */
+bool republish_kafka_lost(struct outbox *o, bool *lost) __attribute__((warn_unused_result));
+/* Notes that it has. False when Redis did not keep that durably. */
+bool republish_note_kafka_lost(struct outbox *o) __attribute__((warn_unused_result));
 
 struct republish *republish_new(const struct clock *clock, struct log *log);
 void republish_free(struct republish *walk);

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "publish/outbox.h"
 #include "publish/republish.h"
 #include "redis/reply.h"
@@ -42,18 +41,6 @@ static bool write_kept(struct outbox *o, int kind, int partitions)
     return outbox_call_key(o, KEY_SETTINGS, "partitions", true, outbox_take_integer, &made);
 }
 
-/* The next comparing of epochs finds it there. */
-static bool write_kafka_lost(struct outbox *o)
-{
-    int64_t made;
-    resp_begin(&o->command, 4);
-    resp_arg(&o->command, SLICE_LITERAL("HSET"));
-    resp_arg(&o->command, SLICE_LITERAL(KEY_REPUBLISH));
-    resp_arg(&o->command, SLICE_LITERAL("kafka_lost"));
-    resp_int(&o->command, clock_system_ms());
-    return outbox_call_key(o, KEY_REPUBLISH, "partitions", true, outbox_take_integer, &made);
-}
-
 bool topic_partitions_keep(struct outbox *o, const char *prefix, const int has[static RECORD_KINDS],
     int used[static RECORD_KINDS], struct log *log)
 {
@@ -74,8 +61,9 @@ bool topic_partitions_keep(struct outbox *o, const char *prefix, const int has[s
             log_event(log, LOG_ERROR, "topic_made_anew", "topic=%s partitions=%d before=%" PRId64 " hint=%s",
                 topic, has[kind], kept[kind],
                 LOG_QUOTE("what was published to it is gone, see minuted --republish"));
-        /* The loss is written first: if the number is not, both are written again. */
-        if (fewer && !write_kafka_lost(o))
+        /* The loss is written first: if the number is not, both are written again. The next comparing of
+         * epochs finds it. */
+        if (fewer && !republish_note_kafka_lost(o))
             return false;
         if ((fewer || kept[kind] == 0) && !write_kept(o, kind, has[kind]))
             return false;

@@ -16,17 +16,13 @@
 #include "credit/mask.h"
 #include "publish/lease.h"
 #include "publish/outbox.h"
+#include "publish/outbox_keys.h"
 #include "publish/republish.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
 
-enum {
-    KEYS = 1000, /* of a SCAN, as a rule */
-    WORDS_MAX = 512,
-    ENDED_MAX = 1024,
-    NO_FLOOR = 0
-};
+enum { WORDS_MAX = 512, ENDED_MAX = 1024, NO_FLOOR = 0 };
 
 /* How `program_begins` begins; the program before stands behind it. */
 #define CLOSING "closing:"
@@ -47,11 +43,6 @@ enum begin_phase {
     PHASE_UNMARK
 };
 
-struct begin_key {
-    int partition;
-    struct slice name; /* behind the partition's prefix */
-};
-
 /* A walk through the keys of all servers. */
 struct walk {
     struct topology *topology; /* that is walked through; NULL: it has not begun */
@@ -59,8 +50,7 @@ struct walk {
     uint64_t cursor;
     uint64_t connection; /* whose cursor it is; 0: the server's walk has not begun */
     struct arena arena;  /* of the found keys */
-    struct begin_key *found;
-    size_t n;
+    struct outbox_keys found;
 };
 
 /* What Redis says of programs. */
@@ -294,52 +284,6 @@ static enum begin_status read_state(struct begin *b)
 
 /* ---- walking through the keys ---- */
 
-/* The partition of KEY, whose tag begins with its number, if SERVER has it; else -1. */
-static int partition_of(const struct outbox *o, size_t server, struct slice key, struct slice *name)
-{
-    static const char head[] = "minuted:{";
-    const size_t n = sizeof(head) - 1;
-    int p = 0;
-    if (key.len <= n || memcmp(key.ptr, head, n) != 0)
-        return -1;
-    for (size_t i = n; i < key.len && key.ptr[i] >= '0' && key.ptr[i] <= '9' && p < PARTITIONS_MAX; i++)
-        p = 10 * p + key.ptr[i] - '0';
-    if (p >= outbox_partitions(o))
-        return -1;
-    const struct key_prefix *prefix = &o->prefixes[p];
-    if (key.len <= prefix->len || memcmp(key.ptr, prefix->text, prefix->len) != 0 ||
-        topology_server_of_partition(o->topology, p) != server)
-        return -1;
-    *name = (struct slice){key.ptr + prefix->len, key.len - prefix->len};
-    return p;
-}
-
-static bool take_keys(void *ctx, size_t index, const redisReply *reply)
-{
-    struct begin *b = ctx;
-    struct walk *w = &b->walk;
-    const redisReply *keys = reply_at(reply, 1);
-    struct slice text;
-    (void)index;
-    if (!reply_string(reply_at(reply, 0), &text) || !reply_is_array(keys))
-        return false;
-    w->cursor = strtoull(text.ptr, NULL, 10);
-    arena_reset(&w->arena);
-    w->found = arena_alloc(&w->arena, keys->elements * sizeof(*w->found));
-    w->n = 0;
-    for (size_t i = 0; i < keys->elements; i++) {
-        struct begin_key found;
-        if (!reply_string(keys->element[i], &text))
-            return false;
-        found.partition = partition_of(b->outbox, w->server, text, &found.name);
-        if (found.partition < 0)
-            continue;
-        found.name.ptr = arena_strndup(&w->arena, found.name.ptr, found.name.len);
-        w->found[w->n++] = found;
-    }
-    return true;
-}
-
 enum begin_walked { WALKED, WALK_ENDED, WALK_FAILED, WALK_ANEW };
 
 /*
@@ -350,8 +294,7 @@ static enum begin_walked walk_on(struct begin *b)
 {
     struct walk *w = &b->walk;
     struct outbox *o = b->outbox;
-    char cursor[24];
-    w->n = 0;
+    w->found.n = 0;
     if (!outbox_follow(o))
         return WALK_FAILED;
     bool begun = w->topology != NULL;
@@ -371,15 +314,8 @@ static enum begin_walked walk_on(struct begin *b)
         if (begun)
             return WALK_ANEW;
     }
-    snprintf(cursor, sizeof(cursor), "%" PRIu64, w->cursor);
-    resp_begin(&o->command, 6);
-    resp_arg(&o->command, SLICE_LITERAL("SCAN"));
-    resp_arg(&o->command, slice_of(cursor));
-    resp_arg(&o->command, SLICE_LITERAL("MATCH"));
-    resp_arg(&o->command, SLICE_LITERAL("minuted:{*"));
-    resp_arg(&o->command, SLICE_LITERAL("COUNT"));
-    resp_int(&o->command, KEYS);
-    if (!outbox_call_server(o, w->server, "begin", take_keys, b))
+    arena_reset(&w->arena);
+    if (!outbox_scan(o, w->server, NULL, &w->cursor, &w->arena, "begin", &w->found))
         return WALK_FAILED;
     if (w->connection == 0)
         w->connection = o->links[w->server].number;
@@ -457,7 +393,7 @@ static enum begin_status read_floors(struct begin *b)
 }
 
 /* Why a program with the key FOUND may not end; NULL: nothing is against it. */
-static const char *find_obstacle(const struct begin *b, const struct begin_key *found)
+static const char *find_obstacle(const struct begin *b, const struct outbox_key *found)
 {
     struct slice name = found->name;
     if (slice_is(name, "due") || slice_is(name, "ld") || (name.len > 2 && memcmp(name.ptr, "d:", 2) == 0))
@@ -480,8 +416,8 @@ static enum begin_status look(struct begin *b)
         return go_on(b, b->phase == PHASE_LOOK ? PHASE_MARK : PHASE_FREE);
     if (walked == WALK_ANEW)
         b->totals = 0;
-    for (size_t i = 0; i < b->walk.n; i++) {
-        const struct begin_key *found = &b->walk.found[i];
+    for (size_t i = 0; i < b->walk.found.n; i++) {
+        const struct outbox_key *found = &b->walk.found.items[i];
         const char *obstacle = find_obstacle(b, found);
         if (obstacle != NULL) {
             say(b, "refused: partition %d on %s holds %.*s, which %s: let the daemons of %s run on",
@@ -607,11 +543,11 @@ static enum begin_status sweep(struct begin *b)
         return BEGIN_WAITS;
     if (walked == WALK_ENDED)
         return go_on(b, PHASE_OPEN);
-    int64_t *deleted = arena_alloc(&b->walk.arena, b->walk.n * sizeof(*deleted));
-    bool *done = arena_alloc(&b->walk.arena, b->walk.n * sizeof(*done));
+    int64_t *deleted = arena_alloc(&b->walk.arena, b->walk.found.n * sizeof(*deleted));
+    bool *done = arena_alloc(&b->walk.arena, b->walk.found.n * sizeof(*done));
     size_t n = 0;
-    for (size_t i = 0; i < b->walk.n; i++) {
-        const struct begin_key *found = &b->walk.found[i];
+    for (size_t i = 0; i < b->walk.found.n; i++) {
+        const struct outbox_key *found = &b->walk.found.items[i];
         if (!is_left(found->name))
             continue;
         resp_begin(&o->command, 2);
