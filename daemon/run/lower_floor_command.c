@@ -23,10 +23,6 @@
 #include "run/way_back.h"
 #include "store/apply.h"
 
-enum { TELL_EVERY_MS = 1000, LEARNERS_AT_ONCE = 1024 };
-
-#define MEMORY (INT64_C(1) << 30) /* of the evidence of one pass, as a rule */
-
 /* The sums of a partition's minute. */
 struct minute_sums {
     struct restore_sum *items;
@@ -43,41 +39,9 @@ struct lowering {
     int64_t target; /* the first minute that can be claimed afterwards */
     int64_t now_minute;
     struct minute_sums *sums; /* by partition and minute since the target */
-    int64_t told_ms;
     int slice;
     int slices;
 };
-
-static bool may_tell(struct lowering *l)
-{
-    if (clock_monotonic_ms() - l->told_ms < TELL_EVERY_MS)
-        return false;
-    l->told_ms = clock_monotonic_ms();
-    return true;
-}
-
-static bool go_on(void *ctx)
-{
-    (void)ctx;
-    return !way_back_interrupted();
-}
-
-static bool tell_reading(void *ctx, int64_t records, int64_t of_records)
-{
-    struct lowering *l = ctx;
-    if (may_tell(l)) {
-        printf("pass %d of %d: %" PRId64 " of %" PRId64 " records read\n", l->slice + 1, l->slices, records,
-            of_records);
-        fflush(stdout);
-    }
-    return !way_back_interrupted();
-}
-
-static bool fail(const char *why)
-{
-    fprintf(stderr, "minuted: %s\n", why[0] != '\0' ? why : "ended by a signal; run this again");
-    return false;
-}
 
 /* ---- lesson sums ---- */
 
@@ -127,8 +91,8 @@ static bool write_sums(struct lowering *l)
                 s->items[i].lesson = lesson->id;
                 s->items[i].course = lesson->course;
             }
-            if (s->n > 0 && !restore_sums(&l->restore, s->items, s->n, go_on, l))
-                return fail(l->restore.why);
+            if (s->n > 0 && !restore_sums(&l->restore, s->items, s->n, way_back_goes_on, NULL))
+                return way_back_fail(l->restore.why);
         }
     return true;
 }
@@ -137,7 +101,6 @@ static bool write_sums(struct lowering *l)
 
 static bool restore_slice(struct lowering *l)
 {
-    char why[RECALL_WHY_MAX];
     struct recall_terms terms = {.program = l->way->policy->catalog->program,
         .partitions = outbox_partitions(l->way->outbox),
         .last_minute = l->now_minute,
@@ -145,20 +108,11 @@ static bool restore_slice(struct lowering *l)
         .slices = l->slices};
     for (int p = 0; p < terms.partitions; p++)
         terms.first_minute[p] = l->wrong[p] ? l->target : RECALL_NOTHING;
-    if (!recall_read(l->recall, &terms, tell_reading, l, why))
-        return fail(why);
-    size_t n = recall_learners(l->recall);
-    for (size_t i = 0; i < n; i += LEARNERS_AT_ONCE) {
-        size_t some = n - i < LEARNERS_AT_ONCE ? n - i : LEARNERS_AT_ONCE;
-        if (!restore_learners(&l->restore, l->recall, i, some, l->states, true, go_on, l))
-            return fail(l->restore.why);
-        for (size_t k = 0; k < some; k++)
-            sum_up(l, recall_learner(l->recall, i + k));
-        if (may_tell(l)) {
-            printf("pass %d of %d: %zu of %zu learners restored\n", l->slice + 1, l->slices, i + some, n);
-            fflush(stdout);
-        }
-    }
+    if (!way_back_read(l->way, l->recall, &terms) ||
+        !way_back_restore(l->way, l->recall, &terms, &l->restore, l->states, true))
+        return false;
+    for (size_t i = 0; i < recall_learners(l->recall); i++)
+        sum_up(l, recall_learner(l->recall, i));
     return true;
 }
 
@@ -169,10 +123,10 @@ static bool lower(struct lowering *l)
         if (!l->wrong[p])
             continue;
         if (!restore_lower_floor(&l->restore, p, l->states[p].floor, l->target, &floor))
-            return fail(l->restore.why);
+            return way_back_fail(l->restore.why);
         printf("partition %d: minutes from %" PRId64 " on can be claimed\n", p, floor * MINUTE_SECONDS);
         if (floor != l->target)
-            return fail("the floor has changed meanwhile; run this again");
+            return way_back_fail("the floor has changed meanwhile; run this again");
     }
     return true;
 }
@@ -185,13 +139,13 @@ static bool restore_all(struct lowering *l)
     if (l->recall == NULL)
         return false;
     if (!recall_seek(l->recall, l->target))
-        return fail("Kafka does not answer");
-    l->slices = recall_slices(l->recall, MEMORY);
+        return way_back_fail("Kafka does not answer");
+    l->slices = recall_slices(l->recall, WAY_BACK_MEMORY);
     way_back_name(l->restore.token);
     l->restore.outbox = l->way->outbox;
     for (int p = 0; p < outbox_partitions(l->way->outbox); p++)
         if (l->wrong[p] && !restore_claim(&l->restore, p))
-            return fail(l->restore.why);
+            return way_back_fail(l->restore.why);
     for (l->slice = 0; l->slice < l->slices; l->slice++)
         if (!restore_slice(l))
             return false;
@@ -212,9 +166,9 @@ static bool look(struct lowering *l, int *wrong, bool *lost)
     int64_t now_ms = clock_now_ms(&l->way->clock);
     int64_t horizon_minute = (now_ms - config->heartbeats.horizon_ms) / 1000 / MINUTE_SECONDS;
     if (clock_belief(&l->way->clock) == CLOCK_DOUBTED)
-        return fail("this machine's clock is in doubt: it and Redis's differ");
+        return way_back_fail("this machine's clock is in doubt: it and Redis's differ");
     if (!restore_read_states(l->way->outbox, l->states) || !restore_read_deployment(l->way->outbox, &d))
-        return fail("Redis does not answer");
+        return way_back_fail("Redis does not answer");
     int64_t limit = apply_limit_minute(config->dev, horizon_minute, d.early_minute);
     l->target = horizon_minute - horizon_minute % BUCKET_MINUTES;
     l->now_minute = now_ms / 1000 / MINUTE_SECONDS;

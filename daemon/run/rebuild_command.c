@@ -18,16 +18,11 @@
 #include "publish/restore.h"
 #include "run/way_back.h"
 
-enum { TELL_EVERY_MS = 1000, LEARNERS_AT_ONCE = 1024 };
-
-#define MEMORY (INT64_C(1) << 30) /* of the evidence of one pass, as a rule */
-
 struct rebuilding {
     struct way_back *way;
     struct recall *recall;
     struct restore restore;
     struct restore_state states[PARTITIONS_MAX];
-    int64_t told_ms;
     int64_t slice;
     int64_t slices;
     int64_t malformed;
@@ -45,40 +40,6 @@ static int64_t first_minute_of(const struct restore_state *state)
     return state->lost == RESTORE_EMPTY ? 0 : state->kept;
 }
 
-/* Whether it is time to tell something. */
-static bool may_tell(struct rebuilding *b)
-{
-    if (clock_monotonic_ms() - b->told_ms < TELL_EVERY_MS)
-        return false;
-    b->told_ms = clock_monotonic_ms();
-    return true;
-}
-
-static bool go_on(void *ctx)
-{
-    (void)ctx;
-    return !way_back_interrupted();
-}
-
-static bool tell_reading(void *ctx, int64_t records, int64_t of_records)
-{
-    struct rebuilding *b = ctx;
-    if (may_tell(b)) {
-        printf("pass %" PRId64 " of %" PRId64 ": %" PRId64 " of %" PRId64 " records read\n", b->slice + 1,
-            b->slices, records, of_records);
-        fflush(stdout);
-    }
-    return !way_back_interrupted();
-}
-
-/* Prints why the rebuilding ends before its end. */
-static bool fail(const char *why)
-{
-    fprintf(stderr, "minuted: %s\n",
-        why[0] != '\0' ? why : "ended by a signal; run this again: it goes on where it was");
-    return false;
-}
-
 /* ---- passes ---- */
 
 /* Whether the partition takes part in the pass under way. */
@@ -87,9 +48,8 @@ static bool takes_part(const struct rebuilding *b, int p)
     return is_lost(&b->states[p]) && b->states[p].slices == b->slices && b->states[p].slice == b->slice;
 }
 
-static bool read_slice(struct rebuilding *b)
+static bool go_through_slice(struct rebuilding *b)
 {
-    char why[RECALL_WHY_MAX];
     struct recall_terms terms = {.program = b->way->policy->catalog->program,
         .partitions = outbox_partitions(b->way->outbox),
         .last_minute = clock_now_ms(&b->way->clock) / 1000 / MINUTE_SECONDS,
@@ -99,27 +59,11 @@ static bool read_slice(struct rebuilding *b)
         terms.totals[p] = takes_part(b, p);
         terms.first_minute[p] = terms.totals[p] ? first_minute_of(&b->states[p]) : RECALL_NOTHING;
     }
-    if (!recall_read(b->recall, &terms, tell_reading, b, why))
-        return fail(why);
+    if (!way_back_read(b->way, b->recall, &terms))
+        return false;
     b->malformed = recall_malformed(b->recall);
     b->foreign = recall_foreign(b->recall);
-    return true;
-}
-
-static bool write_slice(struct rebuilding *b)
-{
-    size_t n = recall_learners(b->recall);
-    for (size_t i = 0; i < n; i += LEARNERS_AT_ONCE) {
-        size_t some = n - i < LEARNERS_AT_ONCE ? n - i : LEARNERS_AT_ONCE;
-        if (!restore_learners(&b->restore, b->recall, i, some, b->states, false, go_on, b))
-            return fail(b->restore.why);
-        if (may_tell(b)) {
-            printf("pass %" PRId64 " of %" PRId64 ": %zu of %zu learners restored\n", b->slice + 1, b->slices,
-                i + some, n);
-            fflush(stdout);
-        }
-    }
-    return true;
+    return way_back_restore(b->way, b->recall, &terms, &b->restore, b->states, false);
 }
 
 /* The partitions that have come to the end of their passes are whole. */
@@ -131,11 +75,11 @@ static bool end_slice(struct rebuilding *b)
         if (!takes_part(b, p))
             continue;
         if (b->slice < b->slices && !restore_next(&b->restore, p, b->slices, ++state->slice))
-            return fail(b->restore.why);
+            return way_back_fail(b->restore.why);
         if (state->slice < b->slices)
             continue;
         if (!restore_end(&b->restore, p, &epoch))
-            return fail(b->restore.why);
+            return way_back_fail(b->restore.why);
         state->lost = RESTORE_WHOLE;
         printf("partition %d is whole; its new epoch is %" PRId64 "\n", p, epoch);
     }
@@ -181,9 +125,9 @@ static bool claim_all(struct rebuilding *b)
     struct outbox *o = b->way->outbox;
     for (int p = 0; p < outbox_partitions(o); p++)
         if (is_lost(&b->states[p]) && !restore_claim(&b->restore, p))
-            return fail(b->restore.why);
+            return way_back_fail(b->restore.why);
     if (!restore_read_states(o, b->states))
-        return fail("Redis does not answer");
+        return way_back_fail("Redis does not answer");
     return true;
 }
 
@@ -194,8 +138,8 @@ static bool begin_passes(struct rebuilding *b)
     if (first == RECALL_NOTHING)
         return true;
     if (!recall_seek(b->recall, first))
-        return fail("Kafka does not answer");
-    int slices = recall_slices(b->recall, MEMORY);
+        return way_back_fail("Kafka does not answer");
+    int slices = recall_slices(b->recall, WAY_BACK_MEMORY);
     for (int p = 0; p < outbox_partitions(b->way->outbox); p++) {
         struct restore_state *state = &b->states[p];
         if (!is_lost(state))
@@ -204,7 +148,7 @@ static bool begin_passes(struct rebuilding *b)
             state->slices = slices;
             state->slice = 0;
             if (!restore_next(&b->restore, p, state->slices, state->slice))
-                return fail(b->restore.why);
+                return way_back_fail(b->restore.why);
         }
         printf("partition %d %s; pass %" PRId64 " of %" PRId64 " is next\n", p,
             state->lost == RESTORE_EMPTY ? "came back empty" : "was rolled back", state->slice + 1,
@@ -224,8 +168,7 @@ static void tell_done(const struct rebuilding *b)
             r->taken_seconds);
     if (r->older_seconds > 0)
         printf("%" PRId64 " seconds of %" PRId64
-               " learners have no evidence in the topics any more, and were taken "
-               "from totals\n",
+               " learners have no evidence in the topics any more, and were taken from totals\n",
             r->older_seconds, r->older_learners);
     if (r->ahead_seconds > 0)
         printf("%" PRId64
@@ -245,7 +188,7 @@ static bool rebuild(struct rebuilding *b)
         return false;
     while (choose_slice(b)) {
         bool done = b->slice >= b->slices; /* a run was ended between its last pass and its end */
-        if (!done && (!read_slice(b) || !write_slice(b)))
+        if (!done && !go_through_slice(b))
             return false;
         if (!end_slice(b))
             return false;
@@ -261,9 +204,9 @@ static int tell_nothing_lost(const struct restore_deployment *d)
     puts("No partition is known to have lost anything.");
     if (d->published)
         return EXIT_GOOD;
-    fputs("minuted: no daemon publishes, and it is the publishing one that compares Redis with Kafka: start "
-          "one, "
-          "and look again\n",
+    fputs(
+        "minuted: no daemon publishes, and the publishing one compares Redis with Kafka: start one, and look "
+        "again\n",
         stderr);
     return EXIT_FAILED;
 }
@@ -285,8 +228,7 @@ static int run(struct way_back *w)
         foreign++;
         fprintf(stderr,
             "minuted: partition %d holds what this deployment has not written: restore the right Redis, or "
-            "empty "
-            "the server of this partition, and run this again\n",
+            "empty the server of this partition, and run this again\n",
             p);
     }
     if (lost == 0 && foreign == 0)

@@ -17,12 +17,13 @@
 #include "publish/destination.h"
 #include "publish/outbox.h"
 #include "publish/recall.h"
+#include "publish/restore.h"
 #include "redis/monitor.h"
 #include "store/functions.h"
 
 _Static_assert((int)RECALL_WHY_MAX >= (int)DESTINATION_WHY_MAX, "one array holds either");
 
-enum { REDIS_START_MS = 5000 };
+enum { REDIS_START_MS = 5000, TELL_EVERY_MS = 1000, LEARNERS_AT_ONCE = 1024 };
 
 bool way_back_open(struct way_back *w, const struct config *config, const struct options *options)
 {
@@ -30,6 +31,7 @@ bool way_back_open(struct way_back *w, const struct config *config, const struct
     char message[512];
     char *error = NULL;
     *w = (struct way_back){.config = config, .log = log_new(LOG_WARN)};
+    signal(SIGPIPE, SIG_IGN); /* A server that closes its connection is an error of the call. */
     w->policy = policy_load(config, (struct slice){stand_in, options->dev ? sizeof(stand_in) : 0}, &error);
     if (w->policy == NULL) {
         fprintf(stderr, "minuted: %s\n", error);
@@ -78,11 +80,68 @@ bool way_back_interrupted(void)
     return sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) || sigismember(&pending, SIGTERM));
 }
 
+bool way_back_goes_on(void *ctx)
+{
+    (void)ctx;
+    return !way_back_interrupted();
+}
+
+bool way_back_fail(const char *why)
+{
+    fprintf(stderr, "minuted: %s\n", why[0] != '\0' ? why : "ended by a signal; run this again to go on");
+    return false;
+}
+
+/* ---- passes over the evidence ---- */
+
+struct way_back_pass {
+    struct way_back *way;
+    const struct recall_terms *terms;
+};
+
+static void tell(const struct way_back_pass *p, int64_t n, int64_t of, const char *what)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (now_ms - p->way->told_ms < TELL_EVERY_MS)
+        return;
+    p->way->told_ms = now_ms;
+    printf(
+        "pass %d of %d: %" PRId64 " of %" PRId64 " %s\n", p->terms->slice + 1, p->terms->slices, n, of, what);
+    fflush(stdout);
+}
+
+static bool tell_reading(void *ctx, int64_t records, int64_t of_records)
+{
+    tell(ctx, records, of_records, "records read");
+    return !way_back_interrupted();
+}
+
+bool way_back_read(struct way_back *w, struct recall *recall, const struct recall_terms *terms)
+{
+    struct way_back_pass pass = {w, terms};
+    char why[RECALL_WHY_MAX];
+    return recall_read(recall, terms, tell_reading, &pass, why) || way_back_fail(why);
+}
+
+bool way_back_restore(struct way_back *w, struct recall *recall, const struct recall_terms *terms,
+    struct restore *restore, const struct restore_state *states, bool floor)
+{
+    struct way_back_pass pass = {w, terms};
+    size_t n = recall_learners(recall);
+    for (size_t i = 0; i < n; i += LEARNERS_AT_ONCE) {
+        size_t some = n - i < LEARNERS_AT_ONCE ? n - i : LEARNERS_AT_ONCE;
+        if (!restore_learners(restore, recall, i, some, states, floor, way_back_goes_on, NULL))
+            return way_back_fail(restore->why);
+        tell(&pass, (int64_t)(i + some), (int64_t)n, "learners restored");
+    }
+    return true;
+}
+
 struct recall *way_back_open_recall(struct way_back *w)
 {
     char why[RECALL_WHY_MAX];
     char *cluster = NULL;
-    if (w->config->kafka.brokers == NULL || strcmp(w->config->kafka.brokers, "embedded") == 0) {
+    if (destination_embedded(w->config)) {
         fputs("minuted: kafka.brokers leads to no Kafka that keeps anything\n", stderr);
         return NULL;
     }

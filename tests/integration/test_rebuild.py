@@ -11,7 +11,7 @@ from harness.agreement import check_kafka, check_last_records, check_no_second_t
 from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import MINUTED, run_minuted
 from harness.model import Model
-from harness.player import Player, accepted, run
+from harness.player import Player, accepted, run, watch
 from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, Merged, read_topics
 from harness.redis_truth import KEY, Truth
 from harness.service import PATIENCE_S, environment, wait_until
@@ -21,17 +21,6 @@ GRACE_PASSED_MS = 5 * MINUTE_MS
 CROWD = 400
 LESSONS = ("open-1", "open-2", "open-3")
 CHANGES = {"heartbeats": {"horizon": "2h"}, "redis": {"partitions": 2}}
-
-
-def watch(minuted, model, learner, lesson="open-1", seconds=90):
-    """A learner of the portal watches, and the model knows which seconds were accepted."""
-    player = Player(minuted, learner)
-    session = player.open(lesson)
-    minuted.advance(seconds * 1000 + 1000)
-    sent = run(0, seconds * 1000)
-    credited = model.claim(session.name, lesson, session.anchor_ms, sent)
-    assert player.send(session, sent) == [accepted(*credited)]
-    return session, sent
 
 
 def watch_all(minuted, model, learners=range(12)):
@@ -118,6 +107,17 @@ def check(model, redis, brokers, epochs):
     assert last == model.lesson_minutes()
 
 
+def emptied(world, redis, slices=None):
+    """The daemon and the model of WORLD, whose Redis came back empty while the daemon was down."""
+    minuted, model = world
+    epochs, now_ms = Epochs(redis), minuted.now_ms()
+    minuted.stop()
+    redis.client.flushall()
+    epochs.lose("empty", slices=slices)
+    start_again(minuted, redis, now_ms)
+    return minuted, model, epochs
+
+
 @pytest.fixture
 def world(kafka, new_minuted, redis):
     """A deployment that has published for hours, whose oldest minutes Redis has retired; with its model."""
@@ -136,12 +136,7 @@ def world(kafka, new_minuted, redis):
 
 
 def test_a_redis_that_came_back_empty_gets_everything(world, redis, kafka):
-    minuted, model = world
-    epochs, now_ms = Epochs(redis), minuted.now_ms()
-    minuted.stop()
-    redis.client.flushall()
-    epochs.lose("empty")
-    start_again(minuted, redis, now_ms)
+    minuted, model, epochs = emptied(world, redis)
     watch_all(minuted, model, range(8, 18))  # beside what was lost
     output = rebuilt(minuted)
     assert "done: " in output, output
@@ -222,12 +217,7 @@ def test_passes_broken_off_again_and_again(world, redis, kafka):
 
 
 def test_players_go_on_meanwhile(world, redis, kafka):
-    minuted, model = world
-    epochs, now_ms = Epochs(redis), minuted.now_ms()
-    minuted.stop()
-    redis.client.flushall()
-    epochs.lose("empty", slices=60)
-    start_again(minuted, redis, now_ms)
+    minuted, model, epochs = emptied(world, redis, slices=60)
     with subprocess.Popen(command(minuted), stdout=subprocess.DEVNULL, env=environment()) as process:
         for _ in range(8):  # an hour at most, so that nothing is retired that is compared
             watch_all(minuted, model, range(6))
@@ -238,18 +228,13 @@ def test_players_go_on_meanwhile(world, redis, kafka):
 
 
 def test_a_signal_ends_it_and_it_goes_on(world, redis, kafka):
-    minuted, model = world
-    epochs, now_ms = Epochs(redis), minuted.now_ms()
-    minuted.stop()
-    redis.client.flushall()
-    epochs.lose("empty", slices=60)
-    start_again(minuted, redis, now_ms)
+    minuted, model, epochs = emptied(world, redis, slices=60)
     with subprocess.Popen(command(minuted), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env=environment()) as process:
         wait_until(lambda: int(redis.client.hget(f"{epochs.prefixes[0]}epoch", "slice")) > 3, "some passes are done", every=0)
         process.terminate()
         output = process.communicate(timeout=PATIENCE_S)[0]
-    assert process.returncode == 1 and "goes on where it was" in output, output
+    assert process.returncode == 1 and "run this again to go on" in output, output
     assert int(redis.client.hget(f"{epochs.prefixes[0]}epoch", "slice")) > 3
     output = rebuilt(minuted)
     assert "pass 1 of 60 is next" not in output, output
@@ -257,13 +242,19 @@ def test_a_signal_ends_it_and_it_goes_on(world, redis, kafka):
     check(model, redis, kafka.brokers, epochs)
 
 
+def test_a_connection_that_is_cut_does_not_end_it(world, redis, kafka):
+    minuted, model, epochs = emptied(world, redis, slices=60)
+    with subprocess.Popen(command(minuted), stdout=subprocess.DEVNULL, env=environment()) as process:
+        wait_until(lambda: int(redis.client.hget(f"{epochs.prefixes[0]}epoch", "slice") or 60) >= 2, "some passes are done", every=0)
+        redis.client.client_kill_filter(_type="normal")
+        assert process.wait(PATIENCE_S) == 0
+    epochs.check_ended()
+    publish(minuted, redis)
+    check(model, redis, kafka.brokers, epochs)
+
+
 def test_of_two_the_younger_goes_on(world, redis, kafka):
-    minuted, model = world
-    epochs, now_ms = Epochs(redis), minuted.now_ms()
-    minuted.stop()
-    redis.client.flushall()
-    epochs.lose("empty", slices=40)
-    start_again(minuted, redis, now_ms)
+    minuted, model, epochs = emptied(world, redis, slices=40)
     results = []
     threads = [threading.Thread(target=lambda: results.append(rebuild(minuted))) for _ in range(2)]
     for thread in threads:
@@ -361,12 +352,7 @@ def test_what_is_older_than_the_evidence_is_taken_from_totals(world, redis, kafk
 
 
 def test_a_full_redis_is_said_and_nothing_is_lost(world, redis, kafka):
-    minuted, model = world
-    epochs, now_ms = Epochs(redis), minuted.now_ms()
-    minuted.stop()
-    redis.client.flushall()
-    epochs.lose("empty")
-    start_again(minuted, redis, now_ms)
+    minuted, model, epochs = emptied(world, redis)
     redis.client.config_set("maxmemory", "1mb")
     code, output = rebuild(minuted)
     assert code == 1 and "maxmemory" in output, output
