@@ -352,7 +352,7 @@ void redis_connection_set_usable(struct redis_connection *c, bool usable, uint64
 bool redis_connection_send(
     struct redis_connection *c, const struct buf *command, redis_reply_fn *callback, void *data)
 {
-    if (c->state != READY)
+    if (!redis_connection_ready(c))
         return false;
     queue_command(c, command, callback, data);
     return true;
