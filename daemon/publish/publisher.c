@@ -41,7 +41,7 @@ enum {
     LOOKED_MS = 3000,       /* and how long what it has found counts, */
     LOOKED_AWAY_MS = 10000, /* also if it has not found it */
     DESTINATION_EVERY_MS = 5000,
-    COUNT_EVERY_MS = 60000, /* the partitions of topics */
+    COUNT_EVERY_MS = 15000, /* the partitions of topics */
     ANOTHER_MS = 10000,     /* until it is looked again whether Kafka is still another */
     RELEASE_MS = 500        /* of the deadline, kept for giving up the lease */
 };
