@@ -10,7 +10,7 @@ from harness.agreement import check_published, wait_settled
 from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import run_minuted
 from harness.model import Model
-from harness.player import Player, accepted, run
+from harness.player import Player, run, watch
 from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, WATERMARKS, Merged, end_offsets, rank, read_topics, watermarks
 from harness.service import PATIENCE_S, wait_until
 
@@ -18,13 +18,9 @@ GRACE_PASSED_MS = 5 * MINUTE_MS
 PARTITIONS = 16
 
 
-def watch(minuted, model, learners, lesson="open-1", seconds=20):
+def watch_all(minuted, model, learners, lesson="open-1", seconds=20):
     for learner in learners:
-        player = Player(minuted, learner)
-        session = player.open(lesson)
-        minuted.advance(seconds * 1000 + 1000)
-        sent = run(0, seconds * 1000)
-        assert player.send(session, sent) == [accepted(*model.claim(session.name, lesson, session.anchor_ms, sent))]
+        watch(minuted, model, learner, lesson, seconds)
 
 
 CROWD = [f"teacher-{i}" for i in range(40)]
@@ -34,7 +30,7 @@ CROWD = [f"teacher-{i}" for i in range(40)]
 def published(kafka, new_minuted, redis):
     """A daemon whose learners are in every partition, and all of it is in Kafka."""
     minuted, model = new_minuted(redis, kafka.brokers).start(NOW_MS), Model()
-    watch(minuted, model, CROWD)
+    watch_all(minuted, model, CROWD)
     minuted.advance(GRACE_PASSED_MS)
     check_published(model, redis.client, kafka.brokers)
     return minuted, model
@@ -84,7 +80,7 @@ def check_it_waits(kafka, minuted, how, partitions):
     wait_until(lambda: f"{partitions} partitions of Redis lost what they held" in minuted.readyz()[1], "it is shown")
     before = published_through(kafka)
     records = len(read_topics(kafka.brokers, (LEARNER_LESSONS, LEARNER_MINUTES)))
-    watch(minuted, Model(), CROWD[:8], "open-2", 7)
+    watch_all(minuted, Model(), CROWD[:8], "open-2", 7)
     minuted.advance(GRACE_PASSED_MS)
     wait_until(lambda: len(watermarks(read_topics(kafka.brokers, (WATERMARKS,)))[-1].get("held_by", [])) == partitions,
                "the watermark says which partitions hold it", every=0.5)
@@ -98,7 +94,7 @@ def test_a_restored_backup_is_noticed_by_the_next_daemon(published, kafka, new_m
     minuted, model = published
     backup = copy_of(redis, tmp_path / "backup")
     minuted.wait_connected()
-    watch(minuted, model, CROWD, "open-3", 11)
+    watch_all(minuted, model, CROWD, "open-3", 11)
     minuted.advance(GRACE_PASSED_MS)
     check_published(model, redis.client, kafka.brokers)
     now_ms = minuted.now_ms()
@@ -132,7 +128,7 @@ def test_one_partition_holds_up_no_other(published, kafka, redis):
     redis.client.hset(keys[0], "taken", int(taken) - 1)
     check_it_waits(kafka, minuted, "rolled_back", 1)
     model = Model()
-    watch(minuted, model, CROWD, "open-3", 9)
+    watch_all(minuted, model, CROWD, "open-3", 9)
     minuted.advance(GRACE_PASSED_MS)
 
     def came():
@@ -163,7 +159,7 @@ def test_topics_that_were_made_again_are_noticed(published, kafka, new_minuted, 
     wait_until(lambda: following.metric("minuted_kafka_lost") == 1, "it is seen")
     assert following.log_text().count("event=kafka_lost") == 1
     wait_until(lambda: "see minuted --republish" in following.readyz()[1], "it is shown")
-    watch(following, model, CROWD[:3], "open-2", 6)
+    watch_all(following, model, CROWD[:3], "open-2", 6)
     following.advance(GRACE_PASSED_MS)
     wait_settled(redis.client)
     assert watermarks(read_topics(kafka.brokers, (WATERMARKS,))) == [], "nothing claims to be complete"
@@ -203,13 +199,13 @@ def test_a_daemon_that_stood_still_reads_again_what_kafka_was_told(published, ka
     with minuted.paused():
         other = new_minuted(redis, kafka.brokers, "other").start(NOW_MS + 20 * MINUTE_MS)
         wait_until(lambda: times_connected(other) == 1, "the lease has run out, and the other one publishes")
-        watch(other, model, CROWD, "open-2", 9)
+        watch_all(other, model, CROWD, "open-2", 9)
         other.advance(GRACE_PASSED_MS)
         check_published(model, redis.client, kafka.brokers)
         other.stop()
     minuted.set_clock(NOW_MS + 60 * MINUTE_MS)
     wait_until(lambda: times_connected(minuted) > connected, "it publishes again")
-    watch(minuted, model, CROWD[:3], "open-3", 7)
+    watch_all(minuted, model, CROWD[:3], "open-3", 7)
     minuted.advance(GRACE_PASSED_MS)
     check_published(model, redis.client, kafka.brokers)
     assert "event=kafka_lost" not in minuted.log_text() and minuted.metric("minuted_kafka_lost") == 0
@@ -224,7 +220,7 @@ def test_another_deployments_transaction_hides_nothing(published, kafka, new_min
     for _, partition in end_offsets(kafka.brokers, (WATERMARKS,)):
         other.produce(WATERMARKS, "another deployment's", "key", partition=partition)
     other.flush(PATIENCE_S)
-    watch(minuted, model, CROWD, "open-2", 9)
+    watch_all(minuted, model, CROWD, "open-2", 9)
     minuted.advance(GRACE_PASSED_MS)
     wait_settled(redis.client)
     now_ms = minuted.now_ms()
@@ -233,7 +229,7 @@ def test_another_deployments_transaction_hides_nothing(published, kafka, new_min
     wait_until(lambda: "Kafka does not tell what it was told" in following.log_text() or times_connected(following), "it has read")
     other.abort_transaction(PATIENCE_S)
     wait_until(lambda: times_connected(following), "it publishes")
-    watch(following, model, CROWD[:3], "open-3", 7)
+    watch_all(following, model, CROWD[:3], "open-3", 7)
     following.advance(GRACE_PASSED_MS)
     check_published(model, redis.client, kafka.brokers)
     assert "event=kafka_lost" not in following.log_text()
@@ -242,13 +238,13 @@ def test_another_deployments_transaction_hides_nothing(published, kafka, new_min
 def test_a_redis_that_promises_nothing_goes_on_in_a_new_epoch(kafka, new_minuted, redis):
     minuted = new_minuted(redis, kafka.brokers, changes={"redis": {"durability": "memory"}}).start(NOW_MS)
     model = Model()
-    watch(minuted, model, CROWD[:5], "open-1", 20)
+    watch_all(minuted, model, CROWD[:5], "open-1", 20)
     minuted.advance(GRACE_PASSED_MS)
     check_published(model, redis.client, kafka.brokers)
     redis.client.flushall()
     wait_until(lambda: "event=epoch_renewed" in minuted.log_text(), "it is seen")
     minuted.wait_connected()
-    watch(minuted, Model(), CROWD[:5], "open-2", 6)
+    watch_all(minuted, Model(), CROWD[:5], "open-2", 6)
     minuted.advance(GRACE_PASSED_MS)
     wait_until(lambda: sum(r.value["lesson_id"] == "open-2" for r in read_topics(kafka.brokers, (LEARNER_LESSONS,))) == 5,
                "it publishes on", every=0.5)

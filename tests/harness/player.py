@@ -119,3 +119,14 @@ def rejected(reason):
 
 def retry(reason):
     return {"status": "retry", "reason": reason}
+
+
+def watch(minuted, model, learner="teacher-1", lesson="open-1", seconds=90, portal="higher"):
+    """A learner watches from the lesson's beginning while the daemon's clock goes on; MODEL says what that must come to.
+    Returns the player and the session."""
+    player = Player(minuted, learner, portal)
+    session = player.open(lesson)
+    minuted.advance(seconds * 1000 + 1000)
+    sent = run(0, seconds * 1000)
+    assert player.send(session, sent) == [accepted(*model.claim(session.name, lesson, session.anchor_ms, sent))]
+    return player, session

@@ -10,24 +10,13 @@ from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import run_minuted
 from harness.kafka_broker import TOPICS, KafkaBroker, kafka_jars
 from harness.model import Model
-from harness.player import Player, accepted, run
+from harness.player import accepted, run, watch
 from harness.records import (LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, WATERMARKS, Merged, partition_of,
                              read_topics, watermarks)
 from harness.redis_truth import is_settled
 from harness.service import PATIENCE_S, wait_until
 
 GRACE_PASSED_MS = 5 * MINUTE_MS
-
-
-def watch(minuted, model, learner="teacher-1", lesson="open-1", seconds=90, portal="higher"):
-    """A learner watches for some seconds; the model knows."""
-    player = Player(minuted, learner, portal)
-    session = player.open(lesson)
-    minuted.advance(seconds * 1000 + 1000)
-    sent = run(0, seconds * 1000)
-    credited = model.claim(session.name, lesson, session.anchor_ms, sent)
-    assert player.send(session, sent) == [accepted(*credited)]
-    return player, session
 
 
 # --- topics -------------------------------------------------------------------------------------
@@ -91,7 +80,6 @@ def test_a_topic_that_gets_more_partitions_is_told_and_keys_keep_to_theirs(kafka
     before = partition_of_each_key(kafka)
     assert minuted.metric("minuted_grown_topics") == 0
     add_partitions(kafka, LEARNER_LESSONS, 29)
-    minuted.advance(2 * MINUTE_MS)  # the publisher that is connected looks again
     minuted.wait_log(f"event=topic_grown topic={LEARNER_LESSONS} partitions=29 published_to=12")
     wait_until(lambda: "1 topics have more partitions" in minuted.readyz()[1], "it is shown")
     minuted.stop()

@@ -9,20 +9,11 @@ from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import MINUTED, run_minuted
 from harness.kafka_broker import TOPICS
 from harness.model import Model
-from harness.player import Player, accepted, run
+from harness.player import watch
 from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, read_topics
 from harness.service import PATIENCE_S, environment, wait_until
 
 GRACE_PASSED_MS = 5 * MINUTE_MS
-
-
-def watch(minuted, model, learner, lesson="open-1", seconds=90):
-    player = Player(minuted, learner)
-    session = player.open(lesson)
-    minuted.advance(seconds * 1000 + 1000)
-    sent = run(0, seconds * 1000)
-    credited = model.claim(session.name, lesson, session.anchor_ms, sent)
-    assert player.send(session, sent) == [accepted(*credited)]
 
 
 def republish(minuted):

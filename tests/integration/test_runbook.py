@@ -15,7 +15,7 @@ from harness.catalog import CATALOG, DAY_MS, MINUTE_MS, NOW_MS, local_ms
 from harness.daemon import ROOT, SESSION_KEY, Minuted, run_minuted
 from harness.kafka_broker import KafkaBroker, kafka_jars
 from harness.model import Model
-from harness.player import Player, accepted, rejected, run
+from harness.player import Player, accepted, rejected, run, watch
 from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, Merged, consumer, partitions_of, read_topics
 from harness.redis_server import RedisServer
 from harness.redis_truth import Truth
@@ -92,15 +92,6 @@ def procedure(request):
     made = Procedure(request.node.name.removeprefix("test_").replace("_", "-"))
     yield made
     made.end()
-
-
-def watch(daemon, model, learner, lesson="open-1", seconds=90):
-    player = Player(daemon, learner)
-    session = player.open(lesson)
-    daemon.advance(seconds * 1000 + 1000)
-    sent = run(0, seconds * 1000)
-    assert player.send(session, sent) == [accepted(*model.claim(session.name, lesson, session.anchor_ms, sent))]
-    return session
 
 
 def watch_all(daemon, model, learners=range(8)):
@@ -546,7 +537,7 @@ def test_begin_the_next_program(procedure, world):
     new_config = daemon.directory / "spring.yaml"
     new_config.write_text(daemon.config_path.read_text().replace(str(world.catalog), str(catalog_of("spring"))))
     values = world.values(machine, {"NEW_CONFIG": new_config})
-    session = watch(daemon, world.model, "teacher-1", "winter-1")
+    _, session = watch(daemon, world.model, "teacher-1", "winter-1")
     publish(daemon, redis)
     check_published(world.model, redis.client, world.kafka.brokers)
     procedure.run("see", machine, values)
