@@ -94,6 +94,8 @@
         "Partitions of Redis that lost what they held, as the publishing daemon sees it: see --rebuild.")    \
     X(publish, kafka_lost, gauge, none, "minuted_kafka_lost",                                                \
         "1 while Kafka lacks what was published to it, as the publishing daemon sees it: see --republish.")  \
+    X(publish, refused_records, gauge, none, "minuted_refused_records",                                      \
+        "Records that Kafka refuses, set aside for now, as the publishing daemon sees it.")                  \
     X(publish, holds_lease, gauge, none, "minuted_publish_holds_lease", "1 while this daemon publishes.")    \
     X(publish, backlog, gauge, none, "minuted_publish_backlog",                                              \
         "Minutes due and not yet published, at the last look.")                                              \

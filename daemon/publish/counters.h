@@ -16,6 +16,7 @@ struct publish_counters {
     _Atomic int64_t grown_topics;      /* with more partitions than are published to */
     _Atomic int64_t lost_partitions;   /* that wait for a way back, as the holder of the lease sees it */
     _Atomic int64_t kafka_lost;        /* 1 until everything is published anew, as above */
+    _Atomic int64_t refused_records;   /* that Kafka refuses by themselves, set aside at the last round */
     _Atomic int64_t holds_lease;       /* 1 while this daemon publishes */
     _Atomic int64_t published_through; /* Unix seconds; as in minuted.watermarks */
     _Atomic int64_t final_through;

@@ -130,7 +130,7 @@ static void take_minutes(struct learner_minutes *m)
         (void)outbox_take(m->round->outbox, take->portions, take->n, m->round->arena);
         m->n_portions += take->n;
         for (size_t i = 0; i < take->n; i++) {
-            m->learners += take->portions[i].n_learners + take->portions[i].n_unreadable;
+            m->learners += take->portions[i].n_learners + take->portions[i].n_left_out;
             m->records += count_records(&take->portions[i]);
         }
     }
@@ -151,30 +151,83 @@ static struct outbox_portion **list_portions(const struct learner_minutes *m)
 
 /* ---- what is sent ---- */
 
-static enum producer_status send_portion(struct learner_minutes *m, const struct outbox_portion *portion)
+/*
+ * Kafka refuses a record of the learner's minute, so that it cannot be settled. What else the minute has to
+ * tell is sent from time to time.
+ */
+static bool is_refused(void *ctx, int64_t minute, const struct learner_masks *learner)
 {
-    struct round *r = m->round;
-    if (!portion->done)
-        round_miss(r, portion->partition);
-    /* Learners who cannot be read stay the same until an operator mends them: no round is needed at once. */
-    if (portion->n_unreadable > 0) {
-        round_hold_back(r, portion->minute);
-        r->held_by[portion->partition] = true;
+    struct round *r = ctx;
+    for (size_t k = 0; !r->refused_too && producer_refuses_any(r->producer) && k < learner->n_masks; k++) {
+        const struct learner_total total = {learner->portal, learner->learner, learner->masks[k].total};
+        struct record evidence = record_learner_minute(r->writer, minute, learner, &learner->masks[k]);
+        if (producer_refuses(r->producer, &evidence))
+            return true;
+        struct record sum = record_learner_lesson(r->writer, &total);
+        if (producer_refuses(r->producer, &sum))
+            return true;
     }
+    return false;
+}
+
+static enum producer_status send_masks(struct round *r, struct outbox_portion *portion)
+{
     for (size_t i = 0; i < portion->n_learners; i++) {
-        const struct learner_masks *learner = &portion->learners[i];
+        struct learner_masks *learner = &portion->learners[i];
         for (size_t k = 0; k < learner->n_masks; k++) {
             struct record evidence =
                 record_learner_minute(r->writer, portion->minute, learner, &learner->masks[k]);
             enum producer_status status = producer_send(r->producer, &evidence);
-            if (status != PRODUCER_DONE)
+            if (status == PRODUCER_REFUSED)
+                learner->left_out = true;
+            else if (status != PRODUCER_DONE)
                 return status;
         }
     }
     return PRODUCER_DONE;
 }
 
+/* Leaves out every learner's minute that TOTAL goes with. */
+static void leave_out_with(const struct lesson_total *total, struct outbox_portion **portions, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < portions[i]->n_learners; j++) {
+            struct learner_masks *learner = &portions[i]->learners[j];
+            for (size_t k = 0; k < learner->n_masks; k++)
+                learner->left_out = learner->left_out || learner->masks[k].total == total;
+        }
+}
+
+static enum producer_status send_all(
+    struct round *r, struct outbox_portion **portions, size_t n, const struct outbox_totals *totals)
+{
+    enum producer_status status = PRODUCER_DONE;
+    for (size_t i = 0; i < n && status == PRODUCER_DONE; i++)
+        status = send_masks(r, portions[i]);
+    for (size_t i = 0; i < totals->n && status == PRODUCER_DONE; i++) {
+        struct record total = record_learner_lesson(r->writer, &totals->items[i]);
+        status = producer_send(r->producer, &total);
+        if (status != PRODUCER_REFUSED)
+            continue;
+        leave_out_with(totals->items[i].total, portions, n);
+        status = PRODUCER_DONE;
+    }
+    return status;
+}
+
 /* ---- what is left ---- */
+
+/* Learners who are left out stay the same until somebody mends them or Kafka: no round is needed at once. */
+static void leave_portion(struct round *r, struct outbox_portion *portion)
+{
+    outbox_keep_others(portion);
+    if (!portion->done)
+        round_miss(r, portion->partition);
+    if (portion->n_left_out > 0) {
+        round_hold_back(r, portion->minute);
+        r->held_by[portion->partition] = true;
+    }
+}
 
 static void leave_rest(struct learner_minutes *m)
 {
@@ -184,8 +237,8 @@ static void leave_rest(struct learner_minutes *m)
         round_hold_back(m->round, m->minutes.items[i].minute);
     for (size_t i = m->next; i < m->minutes.n; i++)
         round_leave(m->round, m->minutes.items[i].minute);
-    /* If unreadable learners filled this round, and not records, the next one starts after what is done;
-     * otherwise it starts with the newest minute. */
+    /* If learners who are left out filled this round, and not records, the next one starts after what is
+     * done; otherwise it starts with the newest minute. */
     if (m->records < m->round->records_max) {
         if (m->next < m->minutes.n)
             start = m->minutes.items[m->next];
@@ -210,16 +263,14 @@ enum producer_status learner_minutes_send(struct learner_minutes *m)
     take_minutes(m);
     struct outbox_portion **portions = list_portions(m);
     struct outbox_totals totals;
-    outbox_totals(r->outbox, portions, m->n_portions, r->arena, &totals);
-    m->records = 0; /* What turned out to be unreadable has taken room, and is no record. */
+    outbox_totals(
+        r->outbox, portions, m->n_portions, (struct outbox_leave_out){is_refused, r}, r->arena, &totals);
+    m->records = 0; /* What is left out has taken room, and is no record. */
     for (size_t i = 0; i < m->n_portions; i++)
         m->records += count_records(portions[i]);
-    for (size_t i = 0; i < m->n_portions && status == PRODUCER_DONE; i++)
-        status = send_portion(m, portions[i]);
-    for (size_t i = 0; i < totals.n && status == PRODUCER_DONE; i++) {
-        struct record total = record_learner_lesson(r->writer, &totals.items[i]);
-        status = producer_send(r->producer, &total);
-    }
+    status = send_all(r, portions, m->n_portions, &totals);
+    for (size_t i = 0; i < m->n_portions; i++)
+        leave_portion(r, portions[i]);
     leave_rest(m);
     return status;
 }

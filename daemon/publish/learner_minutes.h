@@ -4,8 +4,8 @@
  * has what was taken settled.
  *
  * A minute that does not fit into a transaction is left unfinished; the next round goes on with it after the
- * last portion. Learners who cannot be read stay dirty, however often they are taken. If a round was full of
- * them, the next one starts after them, so that they hold up nobody.
+ * last portion. Learners who cannot be read, or of whom Kafka refuses a record, stay dirty, however often
+ * they are taken. If a round was full of them, the next one starts after them, so that they hold up nobody.
  */
 #pragma once
 

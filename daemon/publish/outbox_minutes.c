@@ -124,7 +124,7 @@ static void leave_out(struct outbox *o, struct outbox_portion *portion, size_t i
 {
     struct learner_masks *learner = &portion->learners[i];
     struct buf name = {0};
-    learner->unreadable = true;
+    learner->left_out = true;
     buf_append_slice(&name, learner->portal);
     buf_append_char(&name, '/');
     buf_append_slice(&name, learner->learner);
@@ -135,13 +135,13 @@ static void leave_out(struct outbox *o, struct outbox_portion *portion, size_t i
     buf_free(&name);
 }
 
-static void keep_readable(struct outbox_portion *portion)
+void outbox_keep_others(struct outbox_portion *portion)
 {
     size_t n = 0;
     for (size_t i = 0; portion->done && i < portion->n_learners; i++)
-        if (!portion->learners[i].unreadable)
+        if (!portion->learners[i].left_out)
             portion->learners[n++] = portion->learners[i];
-    portion->n_unreadable = portion->done ? portion->n_unreadable + portion->n_learners - n : 0;
+    portion->n_left_out = portion->done ? portion->n_left_out + portion->n_learners - n : 0;
     portion->n_learners = n;
 }
 
@@ -194,7 +194,7 @@ static void queue_names(struct taking *t)
     struct outbox_portion *portion = t->portion;
     char cursor[24];
     portion->n_learners = 0;
-    portion->n_unreadable = 0;
+    portion->n_left_out = 0;
     t->goes_on = portion->cursor != 0;
     snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)portion->cursor);
     resp_begin(&o->command, 5);
@@ -240,7 +240,7 @@ static void queue_masks(struct taking *t)
 {
     struct outbox *o = t->outbox;
     struct outbox_portion *portion = t->portion;
-    keep_readable(portion);
+    outbox_keep_others(portion);
     if (!portion->done || portion->n_learners == 0)
         return;
     resp_begin(&o->command, 2 + portion->n_learners);
@@ -267,7 +267,7 @@ bool outbox_take(struct outbox *o, struct outbox_portion *portions, size_t n, st
     }
     (void)outbox_flush(o, "take", false);
     for (size_t i = 0; i < n; i++) {
-        keep_readable(&portions[i]);
+        outbox_keep_others(&portions[i]);
         good = good && portions[i].done;
     }
     return good;
@@ -400,7 +400,8 @@ static void queue_totals(
     outbox_queue(o, portion->partition, request->n, take_total, request, &request->done);
 }
 
-static void judge_portion(struct outbox *o, struct outbox_portion *portion, const struct request *request)
+static void judge_portion(struct outbox *o, struct outbox_portion *portion, const struct request *request,
+    struct outbox_leave_out by)
 {
     const struct outbox_epoch *epoch = &o->epochs[portion->partition];
     size_t n = 0;
@@ -410,19 +411,22 @@ static void judge_portion(struct outbox *o, struct outbox_portion *portion, cons
             portion->done = portion->done && *request->needed[n++]->done;
     n = 0;
     for (size_t i = 0; portion->done && i < portion->n_learners; i++) {
+        struct learner_masks *learner = &portion->learners[i];
         struct wanted_total *const *needed = &request->needed[n];
         const char *error = NULL;
-        n += portion->learners[i].n_masks;
-        for (size_t k = 0; k < portion->learners[i].n_masks; k++)
+        n += learner->n_masks;
+        for (size_t k = 0; k < learner->n_masks; k++) {
+            needed[k]->total.epoch = epoch->id;
             error = needed[k]->error != NULL ? needed[k]->error : error;
+        }
         if (error != NULL)
             leave_out(o, portion, i, error);
-        for (size_t k = 0; error == NULL && k < portion->learners[i].n_masks; k++) {
+        else if (by.judge != NULL && by.judge(by.ctx, portion->minute, learner))
+            learner->left_out = true;
+        for (size_t k = 0; !learner->left_out && k < learner->n_masks; k++)
             needed[k]->wanted = true;
-            needed[k]->total.epoch = epoch->id;
-        }
     }
-    keep_readable(portion);
+    outbox_keep_others(portion);
 }
 
 static void list_wanted(
@@ -440,8 +444,8 @@ static void list_wanted(
         }
 }
 
-void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n, struct arena *arena,
-    struct outbox_totals *out)
+void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n,
+    struct outbox_leave_out leave_out, struct arena *arena, struct outbox_totals *out)
 {
     struct table table = new_table(portions, n, arena);
     struct request *requests = arena_alloc(arena, n * sizeof(*requests));
@@ -453,7 +457,7 @@ void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n,
     (void)outbox_flush(o, "take", true);
     for (size_t i = 0; i < n; i++)
         if (portions[i]->done)
-            judge_portion(o, portions[i], &requests[i]);
+            judge_portion(o, portions[i], &requests[i], leave_out);
     list_wanted(out, requests, n, arena);
 }
 

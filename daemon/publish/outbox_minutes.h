@@ -43,7 +43,8 @@ struct outbox_portion {
     uint64_t connection;            /* the outbox's: over which the names and the cursor came */
     struct learner_masks *learners; /* in the arena */
     size_t n_learners;
-    size_t n_unreadable; /* left out, since their keys hold what they should not: they stay dirty */
+    size_t n_left_out; /* learners, who stay dirty: their keys hold what they should not, or Kafka refuses
+                          them */
 };
 
 /*
@@ -65,14 +66,24 @@ struct outbox_totals {
     size_t n;
 };
 
+/* Whether LEARNER's masks of MINUTE, which have their totals, are to be left out, although they can be read.
+ */
+struct outbox_leave_out {
+    bool (*judge)(void *ctx, int64_t minute, const struct learner_masks *learner); /* NULL: none is */
+    void *ctx;
+};
+
 /*
  * To be called once for all N PORTIONS of a transaction, after the last of them was taken. Every mask of
  * every portion that is still `done` then has its total, OUT lists those totals, and all of it is durable at
  * the configured level: the barrier between taking and sending is within. A portion whose server was lost or
  * replaced since its names were read is not `done` any more, and is to be begun anew.
  */
-void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n, struct arena *arena,
-    struct outbox_totals *out);
+void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n,
+    struct outbox_leave_out leave_out, struct arena *arena, struct outbox_totals *out);
+
+/* Takes the learners that are `left_out` from the PORTION, which counts them: they are not settled. */
+void outbox_keep_others(struct outbox_portion *portion);
 
 /* The two parts of `portal/learner`, as sets and hashes name a learner. False when either cannot be one. */
 bool outbox_split_learner(struct slice name, struct slice *portal, struct slice *learner)

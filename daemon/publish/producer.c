@@ -2,6 +2,7 @@
 #include "publish/producer.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "config/config.h"
 #include "publish/kafka_client.h"
 #include "publish/record.h"
+#include "publish/refused_records.h"
 
 enum {
     CALL_MAX_MS = 20000,   /* the longest that connecting or committing is tried */
@@ -20,7 +22,10 @@ enum {
     COUNT_MAX_MS = 1000,
     SAID_MAX = 200,   /* of an error that is explained */
     BATCH_SHARE = 16, /* what is tried of a size of batches that a topic has refused */
-    BATCH_MIN = 200   /* bytes; one record each, however small */
+    BATCH_MIN = 200,  /* bytes; no smaller size is tried before single records */
+    BATCH_SINGLE = 1,
+    MINUTE_MS = 60000,
+    KEY_SAID_MAX = 512
 };
 
 struct producer {
@@ -42,7 +47,14 @@ struct producer {
     size_t delivered;             /* of those, as reported */
     bool fenced;                  /* the broker has said so, since connecting */
     int64_t asked_ms;             /* steady; since then brokers are asked without an answer; 0: they answer */
-    int batch_max;                /* bytes; 0: as configured */
+    int batch_max;                /* bytes; 0: as configured; BATCH_SINGLE: a single record each */
+    int batch_next;               /* the same for the next client */
+    rd_kafka_resp_err_t refused; /* why the last record was that this client's brokers refused; 0: none was */
+    bool found;                  /* and which one was, so that it is set aside */
+    bool closes_in;              /* the last failure led to another batch_max, or to records set aside */
+    bool through;                /* a transaction of single records was committed */
+    bool takes[RECORD_KINDS];    /* topics that have taken a record */
+    struct refused_records *aside; /* NULL as long as none was refused */
     char error[1024];
 };
 
@@ -64,6 +76,8 @@ struct producer *producer_new(const struct config *config, const char *program, 
 void producer_free(struct producer *p)
 {
     (void)producer_disconnect(p);
+    if (p->aside != NULL)
+        refused_records_free(p->aside);
     free(p);
 }
 
@@ -153,19 +167,6 @@ static enum producer_status fail(
     if (kafka_trouble_is_acl(is_fatal ? fatal_code : code))
         name_acl(p, action, is_fatal ? fatal_code : code, is_fatal ? fatal : reason);
     p->fenced = is_fencing(is_fatal ? fatal_code : code);
-    if (too_large) {
-        /*
-         * Limits of topics (max.message.bytes) count whole batches, and librdkafka does not part a refused
-         * one. The next producer makes smaller ones, down to single records; where not even these pass, and
-         * after a success, sizes start from above again.
-         */
-        char now[32] = "";
-        size_t size = sizeof(now);
-        rd_kafka_conf_get(rd_kafka_conf(p->kafka), "batch.size", now, &size);
-        long current = strtol(now, NULL, 10);
-        long smaller = current / BATCH_SHARE;
-        p->batch_max = current <= BATCH_MIN ? 0 : smaller < BATCH_MIN ? BATCH_MIN : (int)smaller;
-    }
     return p->fenced ? PRODUCER_FENCED : PRODUCER_FAILED;
 }
 
@@ -263,18 +264,120 @@ static enum producer_status persist(
     }
 }
 
-/* ---- connecting ---- */
+/* ---- records that Kafka refuses ---- */
+
+static bool is_refusal(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || code == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP || code == RD_KAFKA_RESP_ERR_INVALID_RECORD;
+}
+
+/*
+ * A topic that has taken no record is at fault itself, and watermarks, which tell how far all is published,
+ * cannot be left out. False then, or when there is no room.
+ */
+static bool set_aside(
+    struct producer *p, enum record_kind kind, struct slice key, int64_t time_ms, rd_kafka_resp_err_t code)
+{
+    char name[KEY_SAID_MAX];
+    bool for_its_time = code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP;
+    int64_t now_ms = clock_steady_ms(p->clock);
+    if (kind == RECORD_WATERMARK || !p->takes[kind])
+        return false;
+    if (p->aside == NULL)
+        p->aside = refused_records_new(); /* librdkafka itself has refused one */
+    if (!refused_records_add(p->aside, kind, key, time_ms, for_its_time, now_ms))
+        return false;
+    snprintf(name, sizeof(name), "%.*s", (int)key.len, key.ptr);
+    log_event(p->ear.log, LOG_ERROR, "record_refused",
+        "topic=%s key=%s time_ms=%" PRId64 " error=%s again_s=%d", p->names[kind], LOG_QUOTE(name), time_ms,
+        LOG_QUOTE(rd_kafka_err2str(code)), REFUSED_RECORDS_MS / 1000);
+    return true;
+}
+
+static enum record_kind kind_of(const struct producer *p, const rd_kafka_message_t *message)
+{
+    int kind = 0;
+    while (kind < RECORD_KINDS - 1 && p->topics[kind] != message->rkt)
+        kind++;
+    assert(p->topics[kind] == message->rkt);
+    return (enum record_kind)kind;
+}
 
 static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
 {
-    struct producer *p = message->_private;
+    struct producer *p = (struct producer *)((char *)opaque - offsetof(struct producer, ear));
+    enum record_kind kind = kind_of(p, message);
+    int64_t time_ms = (intptr_t)message->_private * MINUTE_MS;
     (void)kafka;
-    (void)opaque;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         p->delivered++;
         note_answered(p);
+        p->takes[kind] = true;
+        if (p->aside != NULL)
+            refused_records_note_taken(p->aside, kind, time_ms);
     }
+    if (!is_refusal(message->err))
+        return;
+    p->refused = message->err;
+    struct slice key = {message->key, message->key_len};
+    if (p->batch_max == BATCH_SINGLE && set_aside(p, kind, key, time_ms, message->err))
+        p->found = true;
 }
+
+/*
+ * Brokers refuse whole batches, and librdkafka neither parts one nor says for which record it was refused.
+ * Limits of size (max.message.bytes) count whole batches, so smaller ones may pass; of what is refused for
+ * another reason each record is sent by itself, as at last of what is too large. If none was found so, sizes
+ * start from above again. Returns whether the next try will be another one than the last.
+ */
+static bool choose_batches(struct producer *p)
+{
+    char now[32] = "";
+    size_t size = sizeof(now);
+    if (p->refused == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    if (p->batch_max == BATCH_SINGLE) {
+        p->batch_next = p->found ? BATCH_SINGLE : 0;
+        return p->found;
+    }
+    p->batch_next = BATCH_SINGLE;
+    if (p->refused == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+        p->refused == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE) {
+        rd_kafka_conf_get(rd_kafka_conf(p->kafka), "batch.size", now, &size);
+        int smaller = (int)(strtol(now, NULL, 10) / BATCH_SHARE);
+        if (smaller >= BATCH_MIN)
+            p->batch_next = smaller;
+    }
+    return true;
+}
+
+bool producer_refuses_any(const struct producer *p)
+{
+    return p->aside != NULL && refused_records_any(p->aside);
+}
+
+bool producer_refuses(const struct producer *p, const struct record *record)
+{
+    return producer_refuses_any(p) && refused_records_has(p->aside, record, clock_steady_ms(p->clock));
+}
+
+size_t producer_refused(struct producer *p)
+{
+    return p->aside == NULL ? 0 : refused_records_expire(p->aside, clock_steady_ms(p->clock));
+}
+
+bool producer_closes_in(const struct producer *p)
+{
+    return p->closes_in;
+}
+
+bool producer_is_through(const struct producer *p)
+{
+    return p->through;
+}
+
+/* ---- connecting ---- */
 
 static void explain_silence(struct producer *p)
 {
@@ -355,6 +458,7 @@ static void close_client(struct producer *p)
      */
     if (p->open)
         rd_kafka_flush(p->kafka, REST_MAX_MS);
+    p->closes_in = choose_batches(p);
     /* A publisher that is late learns from Redis that the lease is gone, but perhaps only now from the broker
      * that it was fenced. */
     if (!p->fenced && is_fencing(rd_kafka_fatal_error(p->kafka, fatal, sizeof(fatal)))) {
@@ -377,11 +481,20 @@ static enum producer_status make_client(struct producer *p)
 {
     char *error = NULL;
     p->fenced = false;
+    p->batch_max = p->batch_next;
+    p->refused = RD_KAFKA_RESP_ERR_NO_ERROR;
+    p->found = p->through = false;
+    if (p->batch_max == BATCH_SINGLE && p->aside == NULL)
+        p->aside = refused_records_new(); /* From now on it notes which times are taken. */
+    if (p->aside != NULL)
+        refused_records_begin(p->aside);
     kafka_trouble_forget(&p->ear.trouble);
     rd_kafka_conf_t *conf = kafka_client_conf(p->config, p->brokers, &p->ear, &error);
     if (conf != NULL) {
         kafka_client_be_transactional(conf, p->config, p->program);
-        if (p->batch_max > 0) {
+        if (p->batch_max == BATCH_SINGLE) {
+            kafka_client_set(conf, "batch.num.messages", "1");
+        } else if (p->batch_max > 0) {
             char size[32];
             snprintf(size, sizeof(size), "%d", p->batch_max);
             kafka_client_set(conf, "batch.size", size);
@@ -473,17 +586,20 @@ bool producer_disconnect(struct producer *p)
 
 /* ---- transactions ---- */
 
+/* librdkafka's reports of deliveries know no time; what they are needed for is dated by whole minutes. */
 static rd_kafka_resp_err_t enqueue(struct producer *p, const struct record *r)
 {
     const char *content_type = record_content_type(p->config->kafka.format);
     rd_kafka_topic_t *topic = p->topics[r->kind];
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is a number that librdkafka hands back */
+    void *minute = (void *)(intptr_t)(r->time_ms / MINUTE_MS);
     int32_t partition =
         rd_kafka_msg_partitioner_murmur2(topic, r->route.ptr, r->route.len, p->used[r->kind], NULL, NULL);
     return rd_kafka_producev(p->kafka, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(partition),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY((void *)r->key.ptr, r->key.len),
         RD_KAFKA_V_VALUE((void *)r->value.ptr, r->value.len), RD_KAFKA_V_TIMESTAMP(r->time_ms),
         RD_KAFKA_V_HEADER("content-type", content_type, -1), RD_KAFKA_V_HEADER("schema", r->schema, -1),
-        RD_KAFKA_V_OPAQUE(p), RD_KAFKA_V_END);
+        RD_KAFKA_V_OPAQUE(minute), RD_KAFKA_V_END);
 }
 
 enum producer_status producer_send(struct producer *p, const struct record *record)
@@ -491,6 +607,8 @@ enum producer_status producer_send(struct producer *p, const struct record *reco
     enum producer_status status;
     rd_kafka_resp_err_t code;
     int64_t start_ms = clock_steady_ms(p->clock);
+    if (producer_refuses(p, record))
+        return PRODUCER_REFUSED;
     if (!p->open) {
         p->sent = 0;
         p->delivered = 0;
@@ -510,6 +628,9 @@ enum producer_status producer_send(struct producer *p, const struct record *reco
         status = persist(p, "produce", rd_kafka_commit_transaction);
         return status == PRODUCER_DONE ? PRODUCER_FAILED : status;
     }
+    /* A record that librdkafka itself refuses breaks nothing off. */
+    if (is_refusal(code) && set_aside(p, record->kind, record->key, record->time_ms, code))
+        return PRODUCER_REFUSED;
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return fail(p, "produce", code, rd_kafka_err2str(code));
     assert(p->open);
@@ -526,7 +647,8 @@ enum producer_status producer_commit(struct producer *p)
         return status;
     assert(p->delivered <= p->sent);
     p->open = false;
-    p->batch_max = 0;
+    p->batch_next = 0;
+    p->through = p->batch_max == BATCH_SINGLE;
     if (p->delivered != p->sent) {
         snprintf(p->error, sizeof(p->error), "commit: %zu of %zu records are reported as delivered",
             p->delivered, p->sent);

@@ -21,7 +21,8 @@ struct producer;
 enum producer_status {
     PRODUCER_DONE,
     PRODUCER_FAILED, /* broken off, away or misconfigured: producer_error() says which; disconnect */
-    PRODUCER_FENCED  /* another one has connected since; disconnect */
+    PRODUCER_FENCED, /* another one has connected since; disconnect */
+    PRODUCER_REFUSED /* not sent: Kafka refuses this record, and goes on with others; see refused_records.h */
 };
 
 /*
@@ -64,9 +65,27 @@ void producer_use_partitions(struct producer *p, const int used[static RECORD_KI
 /* Counts the partitions of the topics once more, if Kafka answers at once. */
 void producer_count_partitions(struct producer *p);
 
-/* Sends a record, whose bytes are copied, within a transaction, which it begins where none is open. */
+/*
+ * Sends a record, whose bytes are copied, within a transaction, which it begins where none is open. REFUSED
+ * leaves the transaction as it is.
+ */
 enum producer_status producer_send(struct producer *p, const struct record *record)
     __attribute__((warn_unused_result));
+
+/* Whether producer_send() would not send it, since Kafka has refused it lately. */
+bool producer_refuses(const struct producer *p, const struct record *record);
+/* How many records are set aside now; those whose time has come are tried again from now on. */
+size_t producer_refused(struct producer *p);
+/* Whether any may be set aside: false tells that producer_refuses() none. */
+bool producer_refuses_any(const struct producer *p);
+
+/*
+ * Whether the last failure was that a record was refused, and the next try will be with smaller batches or
+ * without that record.
+ */
+bool producer_closes_in(const struct producer *p);
+/* Whether each record is sent by itself, to find those that are refused, and that is done: connect anew. */
+bool producer_is_through(const struct producer *p);
 
 /* Records in the open transaction; 0: none is open. */
 size_t producer_pending(const struct producer *p);

@@ -32,6 +32,7 @@ enum {
     RETIRE_EVERY_MS = 5000,
     REPUBLISH_LOOK_EVERY_MS = 5000,     /* whether somebody asks for it */
     UNSETTLED_RETIRE_EVERY_MS = 300000, /* until the clock is settled, one bucket at a time */
+    REFUSED_EVERY_MS = 15000,           /* the others' records of learners of whom Kafka refuses one */
     WATERMARK_EVERY_MS = 60000          /* even if nothing moves, so that readers see that all is well */
 };
 
@@ -52,6 +53,7 @@ struct publish_loop {
     int64_t running_due_ms; /* when minutes that still run are published next */
     int64_t retire_due_ms;
     int64_t republish_due_ms;
+    int64_t refused_due_ms;
     int64_t raised_ms; /* when floors were last raised by a clock that is not settled; at first the start */
     int64_t watermark_sent_ms;
     struct watermark watermark;   /* as it was sent last */
@@ -108,6 +110,9 @@ void publish_loop_describe(const struct publish_loop *l, char text[static 128])
             l->epochs.waiting);
     else if (l->epochs.kafka_lost)
         snprintf(text, 128, "Kafka lost what was published, see minuted --republish");
+    else if (atomic_load(&l->with.counters->refused_records) > 0)
+        snprintf(text, 128, "Kafka refuses %lld records, see event=record_refused",
+            (long long)atomic_load(&l->with.counters->refused_records));
 }
 
 /* ---- committing ---- */
@@ -168,6 +173,27 @@ static struct outbox_list list_grown(struct round *r)
     return outbox_list_join(r->arena, found, partitions);
 }
 
+/* Sends the SUMS of a minute. What Kafka refuses leaves them, so that it is not settled, and holds the minute
+ * back. */
+static enum producer_status send_sums(struct round *r, struct outbox_sums *sums)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < sums->n; k++) {
+        struct record record = record_lesson_minute(r->writer, sums->minute, &sums->sums[k]);
+        enum producer_status status = producer_send(r->producer, &record);
+        if (status == PRODUCER_DONE)
+            sums->sums[n++] = sums->sums[k];
+        else if (status != PRODUCER_REFUSED)
+            return status;
+    }
+    if (n < sums->n)
+        round_hold_back(r, sums->minute);
+    for (int p = 0; n < sums->n && p < outbox_partitions(r->outbox); p++)
+        r->held_by[p] = r->held_by[p] || sums->parts[p].n > 0;
+    sums->n = n;
+    return PRODUCER_DONE;
+}
+
 /* Whether some sum of the minute cannot be read. */
 static bool hold_back_unreadable(struct round *r, const struct outbox_sums *sums)
 {
@@ -206,11 +232,8 @@ static enum round_status publish_lesson_minutes(struct publish_loop *l, struct r
          */
         if (hold_back_unreadable(r, &sums[n]) && sums[n].n == 0)
             continue;
-        for (size_t k = 0; k < sums[n].n && sent == PRODUCER_DONE; k++) {
-            struct record record = record_lesson_minute(r->writer, minute, &sums[n].sums[k]);
-            sent = producer_send(r->producer, &record);
-        }
-        n++;
+        sent = send_sums(r, &sums[n]);
+        n += sums[n].n > 0;
     }
     enum round_status status = commit(l, sent);
     for (size_t i = 0; status == ROUND_DONE && i < n; i++)
@@ -385,6 +408,7 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
         .records_max = l->records_max,
         .due_before = (now_s - config->publish.grace_ms / 1000) / MINUTE_SECONDS,
         .running = config->publish.running_minutes_ms > 0 && (last || now_ms(l) >= l->running_due_ms),
+        .refused_too = last || now_ms(l) >= l->refused_due_ms,
         .complete = true,
         .oldest_left = INT64_MAX,
     };
@@ -410,6 +434,9 @@ enum round_status publish_loop_round(struct publish_loop *l, bool last)
         l->records_max = l->records_max > l->records_most / 2 ? l->records_most : 2 * l->records_max;
     else if (status == ROUND_FAILED && sent > 0 && sent / SMALLER_BY < l->records_max)
         l->records_max = sent > SMALLER_BY ? sent / SMALLER_BY : 1;
+    if (r.refused_too)
+        l->refused_due_ms = now_ms(l) + REFUSED_EVERY_MS;
+    atomic_store(&l->with.counters->refused_records, (int64_t)producer_refused(l->with.producer));
     assert(l->records_max > 0 && l->records_max <= l->records_most);
     arena_reset(&l->arena);
     if (status != ROUND_DONE)

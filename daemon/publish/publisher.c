@@ -177,6 +177,7 @@ static void give_up_lease(struct publisher *p)
     lease_release(&p->lease);
     publish_loop_end(p->loop);
     atomic_store(&p->counters.grown_topics, 0);
+    atomic_store(&p->counters.refused_records, 0);
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
         log_event(p->log, LOG_INFO, "lease_given_up", "holder=%s", p->holder);
 }
@@ -192,6 +193,7 @@ static void lose_lease(struct publisher *p)
     close_producer(p);
     publish_loop_end(p->loop);
     atomic_store(&p->counters.grown_topics, 0);
+    atomic_store(&p->counters.refused_records, 0);
     p->lease.wish = LEASE_KEEP;
     if (atomic_exchange(&p->counters.holds_lease, 0) == 1)
         log_event(p->log, LOG_WARN, p->lease.given ? "lease_given_away" : "lease_lost",
@@ -224,10 +226,15 @@ static void judge_failure(struct publisher *p, bool fenced, const char *error)
         set_state(p, "standing by: another daemon has taken over");
         return;
     }
-    int64_t pause_ms = p->backoff_ms;
+    int64_t pause_ms = BACKOFF_FIRST_MS;
+    if (producer_closes_in(p->producer)) {
+        p->good_ms = now_ms(p); /* Another daemon would have to find anew what Kafka refuses. */
+    } else {
+        pause_ms = p->backoff_ms;
+        p->backoff_ms = lesser(2 * pause_ms, BACKOFF_MAX_MS);
+    }
     assert(pause_ms >= BACKOFF_FIRST_MS && pause_ms <= BACKOFF_MAX_MS);
     p->connect_from_ms = now_ms(p) + pause_ms;
-    p->backoff_ms = pause_ms * 2 < BACKOFF_MAX_MS ? pause_ms * 2 : BACKOFF_MAX_MS;
     p->failing = now_ms(p) - p->good_ms >= FAILING_MAX_MS;
     log_event(
         p->log, LOG_WARN, "publish_failed", "error=%s again_ms=%lld", LOG_QUOTE(error), (long long)pause_ms);
@@ -338,6 +345,8 @@ static int64_t publish(struct publisher *p, bool last)
 {
     producer_poll(p->producer);
     enum round_status status = publish_loop_round(p->loop, last);
+    if (!last && (status == ROUND_MORE || status == ROUND_DONE) && producer_is_through(p->producer))
+        close_producer(p); /* The next one makes batches again. */
     switch (status) {
     case ROUND_MORE:
         note_good(p);

@@ -361,10 +361,14 @@ static bool take_totals(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
+/* What Kafka refuses is told as it is refused, and left out. */
 static enum producer_status send_record(struct republish *walk, struct round *r, struct record record)
 {
-    walk->step_records++;
-    return producer_send(r->producer, &record);
+    enum producer_status status = producer_send(r->producer, &record);
+    bool refused = status == PRODUCER_REFUSED;
+    walk->step_left_out += refused;
+    walk->step_records += !refused;
+    return refused ? PRODUCER_DONE : status;
 }
 
 /* The totals of the next learners, as many as stand together. */
@@ -479,11 +483,11 @@ static bool read_masks(struct republish *walk, struct round *r, struct masks_cal
         portions[i]->done = true;
         portions[i]->connection = walk->connection;
     }
-    outbox_totals(o, portions, BUCKET_MINUTES, r->arena, &totals);
+    outbox_totals(o, portions, BUCKET_MINUTES, (struct outbox_leave_out){NULL, NULL}, r->arena, &totals);
     bool good = true;
     for (int i = 0; i < BUCKET_MINUTES; i++) {
         good = good && portions[i]->done;
-        walk->step_left_out += (int64_t)portions[i]->n_unreadable;
+        walk->step_left_out += (int64_t)portions[i]->n_left_out;
     }
     return good;
 }

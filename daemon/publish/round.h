@@ -29,7 +29,9 @@ struct round {
                          */
     int64_t publish_before; /* the round publishes minutes before this one; none of them is still to come */
     bool running;           /* minutes that are not yet due are published too */
-    bool complete;          /* every server has answered all that was asked */
+    bool refused_too; /* learners of whom Kafka refuses a record are taken too, for what else they have to
+                         tell */
+    bool complete;    /* every server has answered all that was asked */
     bool held_by[PARTITIONS_MAX]; /* partitions that could not be published as they should be */
     bool more;                    /* something was left that the next round can publish */
     bool republishing;            /* a step of what is published anew went well; another one follows */

@@ -44,7 +44,7 @@ struct learner_masks {
     struct slice learner;
     struct lesson_mask *masks;
     size_t n_masks;
-    bool unreadable; /* left out of what was taken */
+    bool left_out; /* of what was taken */
 };
 
 /* What one minute holds of a lesson. */

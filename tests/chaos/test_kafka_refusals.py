@@ -4,16 +4,17 @@ The daemon names what it is, loses nothing, and goes on by itself once it is men
 """
 
 import subprocess
+import time
 
 import pytest
 from confluent_kafka.admin import ConfigResource
 
 from harness.agreement import check_published, wait_settled
-from harness.catalog import NOW_MS
+from harness.catalog import MINUTE_MS, NOW_MS
 from harness.daemon import run_minuted
 from harness.model import Model
 from harness.player import Player, accepted, run
-from harness.records import LEARNER_MINUTES, Merged, read_topics
+from harness.records import LEARNER_LESSONS, LEARNER_MINUTES, LESSON_MINUTES, Merged, read_topics
 from harness.redis_truth import is_settled
 from harness.service import PATIENCE_S, wait_until
 
@@ -83,6 +84,102 @@ def test_a_topic_too_narrow(kafka, new_minuted, redis, limit):
     if limit == 100:
         set_topic(kafka, LEARNER_MINUTES, max_message_bytes=1 << 20)
     check_published(pupils.model, redis.client, kafka.brokers)
+
+
+# --- records that Kafka refuses by themselves -----------------------------------------------------------------------------
+
+def refused_records(minuted):
+    return minuted.metric("minuted_refused_records")
+
+
+def watermark(minuted):
+    return minuted.metric("minuted_published_through_timestamp_seconds")
+
+
+def check_recovers(minuted, model, redis, kafka):
+    """Whoever starts anew tries all of it again."""
+    now_ms = minuted.now_ms()
+    minuted.stop()
+    minuted.start(now_ms + MINUTE_MS)
+    check_published(model, redis.client, kafka.brokers)
+    assert refused_records(minuted) == 0
+
+
+def wait_published(kafka, **expected):
+    """Waits until the merged topics have what EXPECTED says: parts of `totals`, `minutes` or `lesson_minutes`."""
+    def published():
+        merged = Merged(read_topics(kafka.brokers))
+        found = {"totals": dict(merged.totals), "minutes": merged.minutes(), "lesson_minutes": merged.lesson_minutes}
+        return all(wanted.items() <= found[part].items() for part, wanted in expected.items())
+    wait_until(published, "what Kafka takes is published")
+
+
+def without(learner, found):
+    return {key: value for key, value in found.items() if key[0] != f"higher/{learner}"}
+
+
+def test_a_total_that_is_too_large(kafka, new_minuted, redis):
+    """Who has seen a lesson in very many pieces has a large total. Nobody else waits for it."""
+    set_topic(kafka, LEARNER_LESSONS, max_message_bytes=600)
+    changes = {**RUNNING, "kafka": {"properties": {"compression.type": "none"}}}
+    minuted = new_minuted(redis, kafka.brokers, changes=changes).start(NOW_MS)
+    pupils = Class(minuted, 20)
+    pupils.watch()
+    check_published(pupils.model, redis.client, kafka.brokers)
+
+    zapper = Player(minuted, "zapper")
+    session = zapper.open("open-1")
+    minuted.advance(5 * MINUTE_MS)
+    pieces = [run(2000 * i, 2000 * i + 1000, media_from_ms=5000 * i) for i in range(100)]
+    for piece, result in zip(pieces, zapper.send(session, *pieces), strict=True):
+        assert result == accepted(*pupils.model.claim(session.name, "open-1", session.anchor_ms, piece))
+    wait_until(lambda: refused_records(minuted) == 1, "the total is set aside")
+    assert "zapper" in next(line for line in minuted.log_text().splitlines() if "event=record_refused" in line)
+    wait_says(minuted, "Kafka refuses 1 records")
+    pupils.at_ms += 5 * MINUTE_MS
+    pupils.watch(60)
+    wait_published(kafka, totals=without("zapper", pupils.model.totals()), minutes=pupils.model.minutes())
+    assert watermark(minuted) <= session.anchor_ms // 1000, "what is not published holds it back"
+    assert refused_records(minuted) == 1
+
+    set_topic(kafka, LEARNER_LESSONS, max_message_bytes=1 << 20)
+    check_recovers(minuted, pupils.model, redis, kafka)
+
+
+@pytest.mark.parametrize("topic", [LEARNER_MINUTES, LESSON_MINUTES])
+def test_minutes_that_are_too_old(kafka, new_minuted, redis, topic):
+    """A topic takes no record from before a certain time. What is dated later goes on, and so do the other topics."""
+    minuted = new_minuted(redis, kafka.brokers, changes=RUNNING).start(NOW_MS)
+    pupils = Class(minuted, 20)
+    first_ms = minuted.now_ms() // MINUTE_MS * MINUTE_MS
+    minuted.advance(60 * MINUTE_MS)
+    pupils.at_ms = 50 * MINUTE_MS
+    pupils.watch()
+    check_published(pupils.model, redis.client, kafka.brokers)
+    too_old_ms, stands = first_ms + 30 * MINUTE_MS, watermark(minuted)
+    set_topic(kafka, topic, message_timestamp_before_max_ms=int(time.time() * 1000) - too_old_ms)
+
+    now_ms, pupils.at_ms = pupils.at_ms, 0
+    for minute in range(8):
+        pupils.at_ms = 7 * minute * MINUTE_MS
+        pupils.watch(10)
+    minutes, sums = pupils.model.minutes(), pupils.model.lesson_minutes()
+    if topic == LEARNER_MINUTES:
+        minutes = {key: seconds for key, seconds in minutes.items() if key[-1] * 1000 >= too_old_ms}
+    else:
+        sums = {key: value for key, value in sums.items() if key[-1] * 1000 >= too_old_ms}
+    wait_published(kafka, totals=pupils.model.totals(), minutes=minutes, lesson_minutes=sums)
+    found = Merged(read_topics(kafka.brokers))
+    assert len(found.minutes()) == len(minutes) and len(found.lesson_minutes) == len(sums), "the others are held back"
+    assert refused_records(minuted) > 0
+    minuted.advance(5 * MINUTE_MS)
+    pupils.at_ms = now_ms + 5 * MINUTE_MS
+    pupils.watch(10)
+    wait_published(kafka, totals=pupils.model.totals())
+    assert watermark(minuted) == stands, "what is not published holds it"
+
+    set_topic(kafka, topic, message_timestamp_before_max_ms=2**63 - 1)
+    check_recovers(minuted, pupils.model, redis, kafka)
 
 
 def configure_quota(kafka, change):

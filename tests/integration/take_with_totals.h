@@ -14,7 +14,8 @@ static inline bool take_with_totals(struct outbox *o, struct outbox_portion *por
     bool good = outbox_take(o, portions, n, arena);
     for (size_t i = 0; i < n; i++)
         all[i] = &portions[i];
-    outbox_totals(o, all, n, arena, totals == NULL ? &ignored : totals);
+    outbox_totals(
+        o, all, n, (struct outbox_leave_out){NULL, NULL}, arena, totals == NULL ? &ignored : totals);
     for (size_t i = 0; i < n; i++)
         good = good && portions[i].done;
     return good;

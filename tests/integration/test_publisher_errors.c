@@ -198,6 +198,8 @@ static void passing_errors_are_tried_again(void **state)
 static const struct row breaking[] = {
     ROW(PRODUCE, TOPIC_AUTHORIZATION_FAILED, 1, "minuted."),
     ROW(PRODUCE, MSG_SIZE_TOO_LARGE, 1, "max.message.bytes: ProduceRequest for minuted."),
+    ROW(PRODUCE, INVALID_TIMESTAMP, 1, "Invalid timestamp"),
+    ROW(PRODUCE, INVALID_RECORD, 1, "record"),
 #ifndef RETRIES_INVALID_MSG
     ROW(PRODUCE, INVALID_MSG, 1, "Invalid message"),
 #endif

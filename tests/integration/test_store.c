@@ -400,7 +400,7 @@ static const char *mate_of_first(struct fixture *f, char name[static 16])
 
 /* Its total is of a wrong type, or gone: it is left out and stays dirty, and the others of the minute go on.
  */
-static void test_an_unreadable_learner_is_left_out(void **state)
+static void test_an_left_out_learner_is_left_out(void **state)
 {
     struct fixture *f = *state;
     struct arena arena = {0};
@@ -415,13 +415,13 @@ static void test_an_unreadable_learner_is_left_out(void **state)
     redis_process_command(&f->nodes[0], "RENAME %st:basic/%s saved", prefix.text, learner_names[0]);
     redis_process_command(&f->nodes[0], "SET %st:basic/%s x", prefix.text, learner_names[0]);
     fixture_take(f, p, base_s / 60, &arena, &taken);
-    assert_int_equal(taken.n_unreadable, 1);
+    assert_int_equal(taken.n_left_out, 1);
     assert_int_equal(taken.n_learners, 1);
     assert_true(slice_is(taken.learners[0].learner, name));
     assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
     redis_process_command(&f->nodes[0], "DEL %st:basic/%s", prefix.text, learner_names[0]);
     fixture_take(f, p, base_s / 60, &arena, &taken);
-    assert_int_equal(taken.n_unreadable, 1);
+    assert_int_equal(taken.n_left_out, 1);
     assert_int_equal(taken.n_learners, 0);
     assert_in_time(f, outbox_settle(f->outbox, &taken, 1));
     assert_int_equal(count_dirty(f), 1);
@@ -943,7 +943,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_settle_compares, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_take_of_an_epoch_that_is_over_is_not_committed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_an_unreadable_learner_is_left_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_left_out_learner_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sums_settle_compares, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_lessons_that_grew_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(

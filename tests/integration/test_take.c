@@ -224,7 +224,7 @@ static void test_what_is_no_learners_name_holds_up_nobody(void **state)
     begin(s, NEVER, NEVER);
     assert_true(take_with_totals(s->outbox, &taken, 1, &s->arena, NULL));
     assert_int_equal(taken.n_learners, 1);
-    assert_int_equal(taken.n_unreadable, sizeof(names) / sizeof(names[0]));
+    assert_int_equal(taken.n_left_out, sizeof(names) / sizeof(names[0]));
     assert_true(slice_is(taken.learners[0].portal, "p") && slice_is(taken.learners[0].learner, "u"));
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         freeReplyObject(
