@@ -54,7 +54,7 @@ def test_a_flush_is_told_by_every_daemon(new_minuted, redis):
     redis.client.flushall()
     for minuted in daemons:
         minuted.wait_log(GONE)
-        assert losses(minuted) == 16
+        wait_until(lambda minuted=minuted: losses(minuted) == 16, "it is counted")
         assert "16 times a partition was found without its history" in minuted.readyz()[1]
     for minuted in daemons:
         assert minuted.log_text().count(GONE) == 1
@@ -79,7 +79,7 @@ def emptied(kafka, new_minuted, redis):
 def test_an_empty_redis_is_told_and_heartbeats_go_on(emptied, kafka, redis, tmp_path, catalog):
     """What comes after is credited, and what Kafka had stays as it was: chaos/test_epochs.py has the rest."""
     minuted, player, session = emptied
-    assert losses(minuted) == 16
+    wait_until(lambda: losses(minuted) == 16, "it is counted")
     assert send_until_accepted(player, session, run(40_000, 55_000)) == [accepted(15)]
     assert send_until_accepted(player, session, run(0, 10_000)) == [accepted(10)]
     assert player.progress()["total"]["watched_seconds"] == 25

@@ -156,8 +156,8 @@ def test_the_documented_rule_names_no_more_than_is_needed_and_a_missing_command_
 def test_a_missing_command_is_told_at_the_start(new_minuted, guarded):
     make_user(guarded, *documented_rule(), "-unlink")
     minuted = launched(new_minuted(guarded, changes=login("minuted")))
+    wait_until(lambda: "unlink" in minuted.readyz()[1], "the command is named")
     minuted.wait_log("NOPERM")
-    assert "unlink" in minuted.readyz()[1]
     make_user(guarded, "+unlink")
     wait_until(minuted.is_ready, "ready")
 
