@@ -31,6 +31,11 @@ def pytest_sessionstart(session):
         pytest.exit(f"{MINUTED} does not exist: build it first, or let tests/run do it", 2)
 
 
+def pytest_collection_modifyitems(items):
+    """A worker takes file after file, so the one that takes several minutes is not begun last."""
+    items.sort(key=lambda item: item.path.name != "test_runbook.py")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield
