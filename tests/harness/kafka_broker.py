@@ -73,8 +73,13 @@ class KafkaBroker(Service):
                         "-c", str(self.properties), *self.format_arguments], check=True, capture_output=True)
         return self
 
-    def start(self):
+    def launch(self):
+        """Starts it without waiting."""
         self.spawn([*self.java, "kafka.Kafka", self.properties])
+        return self
+
+    def start(self):
+        self.launch()
         self.wait_ready(lambda: self.admin.list_topics(timeout=10))
         return self
 
