@@ -299,6 +299,8 @@ struct request {
     struct arena *arena;
     struct wanted_total **asked;
     size_t n;
+    struct slice *left_out; /* learners of the partition whom a rebuilding has left out */
+    size_t n_left_out;
     bool done;
     struct wanted_total **needed; /* by each mask of the portion, in order */
 };
@@ -357,13 +359,45 @@ static const char *read_total(struct arena *arena, const redisReply *reply, stru
     return values_decode_total(value, total) ? NULL : "a total is malformed";
 }
 
+static bool take_left_out(struct request *request, const redisReply *reply)
+{
+    if (!reply_is_array(reply))
+        return false;
+    request->n_left_out = 0;
+    request->left_out = arena_alloc(request->arena, (reply->elements + 1) / 2 * sizeof(struct slice));
+    for (size_t i = 0; i < reply->elements; i += 2) {
+        struct slice name;
+        if (!reply_string(reply->element[i], &name))
+            return false;
+        request->left_out[request->n_left_out++] = copy(request->arena, name);
+    }
+    return true;
+}
+
+static bool is_left_out(const struct request *request, const struct wanted_total *a)
+{
+    for (size_t i = 0; i < request->n_left_out; i++) {
+        struct slice portal;
+        struct slice learner;
+        if (outbox_split_learner(request->left_out[i], &portal, &learner) &&
+            slice_equal(learner, a->learner) && slice_equal(portal, a->portal))
+            return true;
+    }
+    return false;
+}
+
+/* The learners who were left out come first: a total that is read after one has left them is whole. */
 static bool take_total(void *ctx, size_t index, const redisReply *reply)
 {
     struct request *request = ctx;
-    struct wanted_total *a = request->asked[index];
+    if (index == 0)
+        return take_left_out(request, reply);
+    struct wanted_total *a = request->asked[index - 1];
     if (reply_is_error(reply) && !reply_is_error_code(reply, "WRONGTYPE"))
         return false; /* the server's error, and not the key's */
     a->error = read_total(request->arena, reply, &a->total);
+    if (a->error == NULL && is_left_out(request, a))
+        a->error = "minuted --rebuild has left the learner out, and is to be run again";
     return true;
 }
 
@@ -395,9 +429,12 @@ static void queue_totals(
     }
     if (request->n == 0)
         return;
+    resp_begin(&o->command, 2);
+    resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
+    resp_key(&o->command, &o->prefixes[portion->partition], "left_out");
     for (size_t i = 0; i < request->n; i++)
         queue_total(o, request->asked[i]);
-    outbox_queue(o, portion->partition, request->n, take_total, request, &request->done);
+    outbox_queue(o, portion->partition, 1 + request->n, take_total, request, &request->done);
 }
 
 static void judge_portion(struct outbox *o, struct outbox_portion *portion, const struct request *request,

@@ -21,7 +21,7 @@ enum {
     HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
     WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
     WORTH_LOOKS = 144,       /* buckets that are asked for their memory, a call: those of a day */
-    BUCKET_KEYS = 4 + 2 * BUCKET_MINUTES
+    BUCKET_KEYS = 5 + 2 * BUCKET_MINUTES
 };
 
 enum { NO_FLOOR = -1 };
@@ -113,6 +113,7 @@ static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_
     resp_key(b, prefix, "due");
     resp_key_number(b, prefix, "w", bucket);
     resp_key(b, prefix, "epoch");
+    resp_key(b, prefix, "left_out");
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
         resp_key_number(b, prefix, "d", bucket * BUCKET_MINUTES + i);
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "credit/mask.h"
 #include "publish/outbox.h"
+#include "publish/outbox_minutes.h"
 #include "redis/reply.h"
 #include "redis/resp.h"
 #include "store/functions.h"
@@ -25,11 +26,51 @@ enum { LOST, KEPT, RESTORED, SLICES, SLICE, STATE_FIELDS };
 static const char *const state_fields[] = {
     [LOST] = "lost", [KEPT] = "kept", [RESTORED] = "restored", [SLICES] = "slices", [SLICE] = "slice"};
 
+static const char *const lost_names[] = {[RESTORE_EMPTY] = "empty", [RESTORE_ROLLED_BACK] = "rolled_back"};
+
+/* A partition's state, and where it is read into. */
+struct state_call {
+    struct restore_state *state;
+    struct arena *arena;
+};
+
+/* Takes over a learner who was left out: `empty 29000000`, the reason and the first minute that was kept. */
+static bool take_left_out(
+    struct arena *arena, const redisReply *name, const redisReply *how, struct restore_left_out *l)
+{
+    struct slice text;
+    char reason[16];
+    if (!reply_string(name, &text) || how->type != REDIS_REPLY_STRING ||
+        sscanf(how->str, "%15s %" SCNd64, reason, &l->kept) != 2)
+        return false;
+    l->lost = strcmp(reason, lost_names[RESTORE_EMPTY]) == 0 ? RESTORE_EMPTY : RESTORE_ROLLED_BACK;
+    text = (struct slice){arena_strndup(arena, text.ptr, text.len), text.len};
+    return outbox_split_learner(text, &l->portal, &l->learner);
+}
+
+static bool take_all_left_out(const struct state_call *call, const redisReply *reply)
+{
+    struct restore_state *state = call->state;
+    if (!reply_is_array(reply))
+        return false;
+    state->left_out = arena_alloc(call->arena, (reply->elements / 2 + 1) * sizeof(*state->left_out));
+    for (size_t i = 0; i + 1 < reply->elements; i += 2)
+        if (!take_left_out(call->arena, reply_at(reply, i), reply_at(reply, i + 1),
+                &state->left_out[state->n_left_out++]))
+            return false;
+    if (state->lost == RESTORE_WHOLE && state->n_left_out > 0)
+        state->lost = RESTORE_LEFT_OUT;
+    return true;
+}
+
 static bool take_state(void *ctx, size_t index, const redisReply *reply)
 {
-    struct restore_state *state = ctx;
+    struct state_call *call = ctx;
+    struct restore_state *state = call->state;
     if (index == 1)
         return reply->type == REDIS_REPLY_NIL || reply_number(reply, &state->floor);
+    if (index == 2)
+        return take_all_left_out(call, reply);
     if (!reply_is_array(reply) || reply->elements != STATE_FIELDS)
         return false;
     const char *lost = reply_text(reply_at(reply, LOST));
@@ -46,9 +87,11 @@ static bool take_state(void *ctx, size_t index, const redisReply *reply)
     return true;
 }
 
-bool restore_read_states(struct outbox *o, struct restore_state states[static PARTITIONS_MAX])
+bool restore_read_states(
+    struct outbox *o, struct arena *arena, struct restore_state states[static PARTITIONS_MAX])
 {
     bool done[PARTITIONS_MAX];
+    struct state_call calls[PARTITIONS_MAX];
     for (int p = 0; p < outbox_partitions(o); p++) {
         resp_begin(&o->command, 2 + STATE_FIELDS);
         resp_arg(&o->command, SLICE_LITERAL("HMGET"));
@@ -58,7 +101,11 @@ bool restore_read_states(struct outbox *o, struct restore_state states[static PA
         resp_begin(&o->command, 2);
         resp_arg(&o->command, SLICE_LITERAL("GET"));
         resp_key(&o->command, &o->prefixes[p], "floor");
-        outbox_queue(o, p, 2, take_state, &states[p], &done[p]);
+        resp_begin(&o->command, 2);
+        resp_arg(&o->command, SLICE_LITERAL("HGETALL"));
+        resp_key(&o->command, &o->prefixes[p], "left_out");
+        calls[p] = (struct state_call){&states[p], arena};
+        outbox_queue(o, p, 3, take_state, &calls[p], &done[p]);
     }
     if (!outbox_flush(o, "states", false))
         return false;
@@ -110,6 +157,7 @@ bool restore_read_deployment(struct outbox *o, struct restore_deployment *d)
 void restore_free(struct restore *r)
 {
     arena_free(&r->arena);
+    arena_free(&r->states);
 }
 
 /* One call of a function that answers with integers. */
@@ -286,6 +334,9 @@ enum { NEW, TAKEN, AHEAD, FIRST_TIME, ANSWERS };
 struct learner_call {
     const struct recall_learner *learner;
     struct recall_summary summary;
+    enum restore_lost lost; /* by what the learner is restored; as the partition, unless it was left out */
+    int64_t kept;
+    bool left_out; /* by an earlier pass */
     int64_t older; /* seconds without evidence */
 };
 
@@ -319,7 +370,7 @@ static int64_t older_seconds(const struct recall *e, const struct recall_sum *su
  * The packed argument of `restore` and `restore_masks`. Masks are in the order of their minutes. MINUTES and
  * BUCKETS get what the masks are of.
  */
-static void pack_masks(struct buf *packed, const struct recall *e, const struct learner_call *c, bool empty,
+static void pack_masks(struct buf *packed, const struct recall *e, const struct learner_call *c, bool whole,
     struct outbox_minutes *minutes, struct outbox_minutes *buckets)
 {
     const struct recall_summary *s = &c->summary;
@@ -353,7 +404,7 @@ static void pack_masks(struct buf *packed, const struct recall *e, const struct 
     for (size_t i = 0; i < s->n_sums; i++) {
         const struct recall_sum *sum = &s->sums[i];
         uint32_t last = sum->total == NULL ? 0 : sum->total->last_minute;
-        buf_append_u32(packed, empty ? (uint32_t)(sum->before + (uint64_t)older_seconds(e, sum)) : 0);
+        buf_append_u32(packed, whole ? (uint32_t)(sum->before + (uint64_t)older_seconds(e, sum)) : 0);
         buf_append_u32(packed, sum->total == NULL ? 0 : sum->total->watched_seconds);
         buf_append_u32(packed, sum->last_minute > last ? sum->last_minute : last);
     }
@@ -370,19 +421,19 @@ static void queue_learner(void *ctx, size_t i)
     const struct recall_summary *s = &c->summary;
     struct outbox *o = batch->restore->outbox;
     const struct key_prefix *prefix = &o->prefixes[c->learner->partition];
-    bool empty = batch->states[c->learner->partition].lost == RESTORE_EMPTY;
+    bool whole = c->lost == RESTORE_EMPTY || c->left_out;
     struct buf packed = {0};
     struct buf *b = &o->command;
     struct outbox_minutes minutes = {
         arena_alloc(&batch->restore->arena, (s->n_masks + 1) * sizeof(*minutes.minutes)), 0};
     struct outbox_minutes buckets = {
         arena_alloc(&batch->restore->arena, (s->n_masks + 1) * sizeof(*buckets.minutes)), 0};
-    pack_masks(&packed, batch->evidence, c, empty, &minutes, &buckets);
+    pack_masks(&packed, batch->evidence, c, whole, &minutes, &buckets);
     if (batch->floor) {
         resp_fcall(b, STORE_FUNCTION("restore_masks"), 1 + buckets.n, 1 + buckets.n + 3 + s->n_sums);
         resp_key(b, prefix, "epoch");
     } else {
-        size_t keys = 6 + buckets.n + 2 * minutes.n;
+        size_t keys = 7 + buckets.n + 2 * minutes.n;
         resp_fcall(b, STORE_FUNCTION("restore"), keys, keys + 3 + 3 * s->n_sums);
         resp_key(b, prefix, "epoch");
         resp_key(b, prefix, "floor");
@@ -390,6 +441,7 @@ static void queue_learner(void *ctx, size_t i)
         resp_key(b, prefix, "rebuilt");
         resp_key_totals(b, prefix, c->learner->portal, c->learner->learner);
         resp_key(b, prefix, "due");
+        resp_key(b, prefix, "left_out");
     }
     for (size_t k = 0; k < buckets.n; k++)
         resp_key_number(b, prefix, "w", buckets.minutes[k]);
@@ -419,19 +471,37 @@ static void leave_masks_from(struct recall_summary *s, int64_t floor)
         s->n_masks--;
 }
 
+static struct restore_left_out *find_left_out(
+    const struct restore_state *state, const struct recall_learner *l)
+{
+    for (size_t i = 0; i < state->n_left_out; i++)
+        if (slice_equal(state->left_out[i].learner, l->learner) &&
+            slice_equal(state->left_out[i].portal, l->portal))
+            return &state->left_out[i];
+    return NULL;
+}
+
 static bool add_learner(struct batch *batch, const struct recall_learner *l)
 {
     const struct restore_state *state = &batch->states[l->partition];
+    struct restore_left_out *left_out = batch->floor ? NULL : find_left_out(state, l);
     struct learner_call *c = &batch->learners[batch->n];
-    *c = (struct learner_call){
-        .learner = l, .summary = recall_sum_up(l, batch->floor ? 0 : state->kept, &batch->restore->arena)};
-    for (size_t i = 0; i < c->summary.n_sums && state->lost == RESTORE_EMPTY; i++)
+    if (state->lost == RESTORE_LEFT_OUT && left_out == NULL)
+        return false;
+    if (left_out != NULL)
+        left_out->seen = true;
+    *c = (struct learner_call){.learner = l,
+        .lost = left_out != NULL ? left_out->lost : state->lost,
+        .kept = left_out != NULL ? left_out->kept : state->kept,
+        .left_out = left_out != NULL};
+    c->summary = recall_sum_up(l, batch->floor ? 0 : c->kept, &batch->restore->arena);
+    for (size_t i = 0; i < c->summary.n_sums && c->lost == RESTORE_EMPTY; i++)
         c->older += older_seconds(batch->evidence, &c->summary.sums[i]);
     if (batch->floor)
         leave_masks_from(&c->summary, state->floor);
     batch->calls[batch->n] =
         (struct restore_call){.restore = batch->restore, .n_answers = batch->floor ? 1 : ANSWERS};
-    return batch->floor ? c->summary.n_masks > 0 : c->summary.n_sums > 0;
+    return batch->floor ? c->summary.n_masks > 0 : c->left_out || c->summary.n_sums > 0;
 }
 
 static void count_learner(struct restore *r, const struct learner_call *c, const struct restore_call *call)
@@ -453,6 +523,44 @@ static void count_learner(struct restore *r, const struct learner_call *c, const
     }
 }
 
+static void queue_left_out(void *ctx, size_t i)
+{
+    struct batch *batch = ctx;
+    const struct learner_call *c = &batch->learners[i];
+    struct outbox *o = batch->restore->outbox;
+    const struct key_prefix *prefix = &o->prefixes[c->learner->partition];
+    struct buf *b = &o->command;
+    resp_fcall(b, STORE_FUNCTION("leave_out"), 2, 2 + 4);
+    resp_key(b, prefix, "epoch");
+    resp_key(b, prefix, "left_out");
+    resp_arg(b, slice_of(batch->restore->token));
+    resp_learner(b, c->learner->portal, c->learner->learner);
+    resp_arg(b, slice_of(lost_names[c->lost]));
+    resp_int(b, c->kept);
+    outbox_queue_write(o, c->learner->partition, take_integers, &batch->calls[i], &batch->calls[i].done);
+}
+
+/* Notes the learners of the batch who could not be restored, before the pass can count as done. */
+static bool note_left_out(struct batch *batch, restore_go_on *go_on, void *ctx)
+{
+    struct restore *r = batch->restore;
+    bool any = false;
+    for (size_t k = 0; k < batch->n; k++) {
+        bool unreadable = batch->calls[k].unreadable && !batch->floor;
+        batch->calls[k] = (struct restore_call){.restore = r, .n_answers = 1, .done = !unreadable};
+        any = any || unreadable;
+    }
+    if (any && !make_calls(r, batch->calls, batch->n, queue_left_out, go_on, batch, ctx))
+        return false;
+    for (size_t k = 0; k < batch->n; k++)
+        if (batch->calls[k].unreadable) {
+            snprintf(r->why, sizeof(r->why), "left_out of partition %d cannot be written",
+                batch->learners[k].learner->partition);
+            return false;
+        }
+    return true;
+}
+
 bool restore_learners(struct restore *r, const struct recall *e, size_t first, size_t n,
     const struct restore_state *states, bool floor, restore_go_on *go_on, void *ctx)
 {
@@ -465,7 +573,26 @@ bool restore_learners(struct restore *r, const struct recall *e, size_t first, s
             return false;
         for (size_t k = 0; k < batch.n; k++)
             count_learner(r, &batch.learners[k], &batch.calls[k]);
-        if (!go_on(ctx))
+        if (!note_left_out(&batch, go_on, ctx) || !go_on(ctx))
+            return false;
+    }
+    return true;
+}
+
+bool restore_release(struct restore *r, const struct recall *e, int partition,
+    const struct restore_state *states, restore_go_on *go_on, void *ctx)
+{
+    struct batch batch = {.restore = r, .evidence = e, .states = states};
+    for (size_t i = 0; i < states[partition].n_left_out; i++) {
+        const struct restore_left_out *left_out = &states[partition].left_out[i];
+        struct recall_learner nothing = {
+            .portal = left_out->portal, .learner = left_out->learner, .partition = partition};
+        if (left_out->seen)
+            continue;
+        arena_reset(&r->arena);
+        batch.n = 0;
+        batch.n += add_learner(&batch, &nothing);
+        if (batch.n > 0 && !make_calls(r, batch.calls, batch.n, queue_learner, go_on, &batch, ctx))
             return false;
     }
     return true;

@@ -398,6 +398,8 @@ static const char *find_obstacle(const struct begin *b, const struct outbox_key 
     struct slice name = found->name;
     if (slice_is(name, "due") || slice_is(name, "ld") || (name.len > 2 && memcmp(name.ptr, "d:", 2) == 0))
         return "is not in Kafka yet";
+    if (slice_is(name, "left_out"))
+        return "names learners whom minuted --rebuild has still to restore";
     /* Whoever watched then could be credited for the same seconds in the next program. */
     if (name.len > 2 && memcmp(name.ptr, "w:", 2) == 0 &&
         strtoll(name.ptr + 2, NULL, 10) * BUCKET_MINUTES >= b->floors[found->partition])

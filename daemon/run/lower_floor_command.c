@@ -167,7 +167,8 @@ static bool look(struct lowering *l, int *wrong, bool *lost)
     int64_t horizon_minute = (now_ms - config->heartbeats.horizon_ms) / 1000 / MINUTE_SECONDS;
     if (clock_belief(&l->way->clock) == CLOCK_DOUBTED)
         return way_back_fail("this machine's clock is in doubt: it and Redis's differ");
-    if (!restore_read_states(l->way->outbox, l->states) || !restore_read_deployment(l->way->outbox, &d))
+    if (!restore_read_states(l->way->outbox, &l->restore.states, l->states) ||
+        !restore_read_deployment(l->way->outbox, &d))
         return way_back_fail("Redis does not answer");
     int64_t limit = apply_limit_minute(config->dev, horizon_minute, d.early_minute);
     l->target = horizon_minute - horizon_minute % BUCKET_MINUTES;
@@ -178,7 +179,10 @@ static bool look(struct lowering *l, int *wrong, bool *lost)
         *wrong += l->wrong[p];
         if (is_wrong && !l->wrong[p]) {
             *lost = true;
-            fprintf(stderr, "minuted: partition %d has lost what it held: run minuted --rebuild first\n", p);
+            fprintf(stderr,
+                "minuted: partition %d has lost what it held, or a rebuilding has left learners out: run "
+                "minuted --rebuild first\n",
+                p);
         }
     }
     if (*wrong > 0 && d.final_through > l->target * MINUTE_SECONDS)
@@ -193,12 +197,13 @@ static int run(struct way_back *w)
     struct lowering l = {.way = w};
     int wrong = 0;
     bool lost = false;
-    if (!look(&l, &wrong, &lost))
-        return EXIT_FAILED;
-    if (wrong == 0 && !lost)
+    bool looked = look(&l, &wrong, &lost);
+    if (looked && wrong == 0 && !lost)
         puts("No floor is a wrong one.");
-    if (wrong == 0)
-        return lost ? EXIT_FAILED : EXIT_GOOD;
+    if (!looked || wrong == 0) {
+        restore_free(&l.restore);
+        return looked && !lost ? EXIT_GOOD : EXIT_FAILED;
+    }
     size_t n = (size_t)(outbox_partitions(w->outbox) * minutes_since_target(&l));
     l.sums = mem_zalloc(n * sizeof(*l.sums));
     bool good = restore_all(&l);

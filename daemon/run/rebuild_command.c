@@ -31,13 +31,14 @@ struct rebuilding {
 
 static bool is_lost(const struct restore_state *state)
 {
-    return state->lost == RESTORE_EMPTY || state->lost == RESTORE_ROLLED_BACK;
+    return state->lost == RESTORE_EMPTY || state->lost == RESTORE_ROLLED_BACK ||
+           state->lost == RESTORE_LEFT_OUT;
 }
 
-/* What came before is whole in a partition that was rolled back. */
+/* What came before is whole in a partition that was rolled back, except of learners who were left out. */
 static int64_t first_minute_of(const struct restore_state *state)
 {
-    return state->lost == RESTORE_EMPTY ? 0 : state->kept;
+    return state->lost == RESTORE_EMPTY || state->n_left_out > 0 ? 0 : state->kept;
 }
 
 /* ---- passes ---- */
@@ -74,6 +75,14 @@ static bool end_slice(struct rebuilding *b)
         int64_t epoch;
         if (!takes_part(b, p))
             continue;
+        if (state->lost == RESTORE_LEFT_OUT) { /* its epoch goes on */
+            if (++state->slice < b->slices)
+                continue;
+            if (!restore_release(&b->restore, b->recall, p, b->states, way_back_goes_on, NULL))
+                return way_back_fail(b->restore.why);
+            state->lost = RESTORE_WHOLE;
+            continue;
+        }
         if (b->slice < b->slices && !restore_next(&b->restore, p, b->slices, ++state->slice))
             return way_back_fail(b->restore.why);
         if (state->slice < b->slices)
@@ -126,7 +135,7 @@ static bool claim_all(struct rebuilding *b)
     for (int p = 0; p < outbox_partitions(o); p++)
         if (is_lost(&b->states[p]) && !restore_claim(&b->restore, p))
             return way_back_fail(b->restore.why);
-    if (!restore_read_states(o, b->states))
+    if (!restore_read_states(o, &b->restore.states, b->states))
         return way_back_fail("Redis does not answer");
     return true;
 }
@@ -147,12 +156,14 @@ static bool begin_passes(struct rebuilding *b)
         if (state->slices <= 0 || state->slice < 0 || state->slice > state->slices) {
             state->slices = slices;
             state->slice = 0;
-            if (!restore_next(&b->restore, p, state->slices, state->slice))
+            if (state->lost != RESTORE_LEFT_OUT && !restore_next(&b->restore, p, state->slices, state->slice))
                 return way_back_fail(b->restore.why);
         }
         printf("partition %d %s; pass %" PRId64 " of %" PRId64 " is next\n", p,
-            state->lost == RESTORE_EMPTY ? "came back empty" : "was rolled back", state->slice + 1,
-            state->slices);
+            state->lost == RESTORE_EMPTY         ? "came back empty"
+            : state->lost == RESTORE_ROLLED_BACK ? "was rolled back"
+                                                 : "is whole but for learners who were left out",
+            state->slice + 1, state->slices);
     }
     fflush(stdout);
     return true;
@@ -195,7 +206,11 @@ static bool rebuild(struct rebuilding *b)
     }
     tell_done(b);
     if (b->restore.left_out > 0)
-        fprintf(stderr, "minuted: %" PRId64 " learners could not be restored\n", b->restore.left_out);
+        fprintf(stderr,
+            "minuted: %" PRId64
+            " learners could not be restored: mend or delete their values, and run this again; until then "
+            "nothing of them is published\n",
+            b->restore.left_out);
     return b->restore.left_out == 0;
 }
 
@@ -217,8 +232,10 @@ static int run(struct way_back *w)
     struct restore_deployment d;
     int lost = 0;
     int foreign = 0;
-    if (!restore_read_states(w->outbox, b.states) || !restore_read_deployment(w->outbox, &d)) {
+    if (!restore_read_states(w->outbox, &b.restore.states, b.states) ||
+        !restore_read_deployment(w->outbox, &d)) {
         fputs("minuted: Redis does not answer\n", stderr);
+        restore_free(&b.restore);
         return EXIT_FAILED;
     }
     for (int p = 0; p < outbox_partitions(w->outbox); p++) {
@@ -231,8 +248,10 @@ static int run(struct way_back *w)
             "empty the server of this partition, and run this again\n",
             p);
     }
-    if (lost == 0 && foreign == 0)
+    if (lost == 0 && foreign == 0) {
+        restore_free(&b.restore);
         return tell_nothing_lost(&d);
+    }
     bool good = lost == 0 || rebuild(&b);
     restore_free(&b.restore);
     recall_close(b.recall);

@@ -618,7 +618,7 @@ end
 local function make_dirty_due(keys, first_minute, grace)
   local any = false
   for i = 0, 9 do
-    if redis.call('EXISTS', keys[5 + i]) == 1 then
+    if redis.call('EXISTS', keys[6 + i]) == 1 then
       any = true
       redis.call('ZADD', keys[2], 'NX', (first_minute + i + 1) * 60 + grace, first_minute + i)
     end
@@ -629,14 +629,16 @@ end
 -- Raises the floor past one bucket and unlinks it, if it is the oldest and nothing in it is dirty. The lesson sums of the
 -- bucket before it go too: by then every partition refuses claims on them, so that a sum, once published, never falls.
 -- If the floor was raised past buckets that are still there, `kept` is the first of them, and is raised in its place.
--- KEYS floor, due, w, epoch, then ten d, then ten l of the bucket before   ARGV bucket, grace
+-- While a rebuilding has left learners out, nothing goes: what they are restored with is compared with these masks.
+-- KEYS floor, due, w, epoch, left_out, then ten d, then ten l of the bucket before   ARGV bucket, grace
 -- -> the first minute that the partition still holds
 local function retire(keys, args)
   local first, after = tonumber(args[1]) * 10, tonumber(args[1]) * 10 + 10
   local floor, kept = tonumber(redis.call('GET', keys[1])), tonumber(redis.call('HGET', keys[4], 'kept'))
   if (kept or floor or first) ~= first then return kept or floor end
   if make_dirty_due(keys, first, tonumber(args[2])) then return first end
-  redis.call('UNLINK', keys[3], unpack(keys, 15))
+  if redis.call('EXISTS', keys[5]) == 1 then return first end
+  redis.call('UNLINK', keys[3], unpack(keys, 16))
   if kept and floor and after <= floor then
     redis.call('HSET', keys[4], 'kept', after)
   else
@@ -824,26 +826,43 @@ end
 -- not yet due. Which seconds these were nobody knows any more, so they do not count: whoever sends them again is credited for
 -- them. The lesson's newest minute becomes dirty then, so that Kafka gets the total as it is now. What would count twice in a
 -- second call is done only for a learner who is not in `rebuilt` yet.
--- KEYS epoch, floor, ld, rebuilt, t, due, then w of each bucket, then l of each minute, then d of each minute
--- ARGV token, learner, the packed argument (a lesson's numbers: seconds to be added, Kafka's total, last minute), then of
--- each lesson its id, its course and its covered intervals
+-- A learner whom an earlier pass has left out stands in `left_out`, and is restored by what that pass would have gone by,
+-- also into a partition that is whole by now: nothing of such a learner was published since, and nothing was retired. If a
+-- lesson's total is gone, since it was the spoiled value, all that the topics and the masks have of it counts. The learner
+-- leaves `left_out` in the same call, so a second call finds nothing to do.
+-- KEYS epoch, floor, ld, rebuilt, t, due, left_out, then w of each bucket, then l of each minute, then d of each minute
+-- ARGV token, learner, the packed argument (a lesson's numbers: seconds of the time before `kept`, Kafka's total, last
+-- minute), then of each lesson its id, its course and its covered intervals
 -- -> seconds that are new in masks; taken from other lessons; that Kafka's totals are ahead; 1 where the learner is new
 local function restore(keys, args)
   fetch_libraries()
-  check_lost(keys[1], args[1])
+  check_rebuilder(keys[1], args[1])
   local name, argument = args[2], args[3]
   local first_stored = tonumber(redis.call('GET', keys[2]) or 0)
-  local bounds = redis.call('HMGET', keys[1], 'kept', 'restored')
-  local first_compared = math.max(tonumber(bounds[1] or first_stored), tonumber(bounds[2] or 0))
+  local state = redis.call('HMGET', keys[1], 'kept', 'restored', 'lost')
+  local first_compared = math.max(tonumber(state[1] or first_stored), tonumber(state[2] or 0))
+  local left_out, lost = redis.call('HGET', keys[7], name), state[3]
+  if lost or not left_out then
+    if not lost and not left_out then return {0, 0, 0, 0} end
+    check_lost(keys[1], args[1])
+  end
   local once = redis.call('SISMEMBER', keys[4], name) == 0
+  local is_empty = lost == 'empty'
+  if left_out then
+    local why, kept = left_out:match('^([%a_]+) (%d+)$')
+    if not why then refuse_format(byte(left_out, 1), keys[7], name) end
+    is_empty, first_compared = why == 'empty', tonumber(kept)
+  end
   local numbers, position, n_masks, n_lessons, n_buckets, minute_of, bucket_of = open_restore(argument)
-  local sums_from = 6 + n_buckets -- keys before those of lesson sums
+  local sums_from = 7 + n_buckets -- keys before those of lesson sums
   local dirty_from = sums_from + #minute_of
-  local values = read_masks(keys, 6, n_buckets, name)
+  local values = read_masks(keys, 7, n_buckets, name)
+  local is_gone = {} -- of lessons: the total was spoiled
   local lesson_of, course_of, gained, grown, changed, newest, dirty_minutes = {}, {}, {}, {}, {}, {}, {}
   for i = 1, n_lessons do
     lesson_of[i] = args[1 + 3 * i]
     course_of[lesson_of[i]], gained[lesson_of[i]] = args[2 + 3 * i], 0
+    is_gone[lesson_of[i]] = left_out and once and not redis.call('HGET', keys[5], lesson_of[i])
   end
   local function grow(minute, lesson, seconds, learners)
     gained[lesson] = (gained[lesson] or 0) + seconds
@@ -871,6 +890,7 @@ local function restore(keys, args)
       local own_lo, own_hi = 0, 0
       if at then own_lo, own_hi = unpack_struct('<I4I4', values[b], at + slot * 8) end
       local count = count30(band(lo, bnot(own_lo))) + count30(band(hi, bnot(own_hi)))
+      if is_gone[lesson] then gained[lesson] = gained[lesson] + count30(own_lo) + count30(own_hi) end
       if count > 0 then
         new = new + count
         grow(m, lesson, count, own_lo == 0 and own_hi == 0 and 1 or 0)
@@ -892,7 +912,7 @@ local function restore(keys, args)
     local lesson, intervals = lesson_of[i], args[3 + 3 * i]
     local whole, kafka, last = unpack_struct('<I4I4I4', argument, numbers + 12 * (i - 1))
     local value, merged = read_total(lesson), nil
-    local seconds = gained[lesson] + (once and whole or 0)
+    local seconds = gained[lesson] + (once and (is_empty or is_gone[lesson]) and whole or 0)
     if value then
       local watched, known_last, length = unpack_struct('<I4I4B', value, 2)
       seconds, last, merged = watched + seconds, math.max(last, known_last), sub(value, 11 + length)
@@ -937,15 +957,27 @@ local function restore(keys, args)
   -- For WAIT; and these are the writes that a key of a wrong type could refuse. All other keys have been read.
   redis.call('HINCRBY', keys[1], 'waited', 1)
   for m in pairs(grown) do redis.call('SADD', keys[3], minute_of[m]) end
-  if once then redis.call('SADD', keys[4], name) end
+  if once and lost then redis.call('SADD', keys[4], name) end
   for m in pairs(dirty_minutes) do
     redis.call('ZADD', keys[6], 'NX', (minute_of[m] + 1) * 60, minute_of[m])
     redis.call('SADD', keys[dirty_from + m], name)
   end
-  for b in pairs(changed) do redis.call('HSET', keys[6 + b], name, values[b]) end
+  for b in pairs(changed) do redis.call('HSET', keys[7 + b], name, values[b]) end
   for i = 1, #totals, 2 do redis.call('HSET', keys[5], totals[i], totals[i + 1]) end
   for i = 1, #sums, 3 do redis.call('HSET', sums[i], sums[i + 1], sums[i + 2]) end
+  if left_out then redis.call('HDEL', keys[7], name) end
   return {new, taken, ahead, once and 1 or 0}
+end
+
+-- Notes a learner whose values cannot be read, so that another rebuilding restores it once they can. What an earlier pass has
+-- noted stays: nothing of the learner was restored since.
+-- KEYS epoch, left_out   ARGV token, learner, why the partition was lost, the first minute whose masks were to be compared
+-- -> 1
+local function leave_out(keys, args)
+  check_rebuilder(keys[1], args[1])
+  redis.call('HINCRBY', keys[1], 'waited', 1)
+  redis.call('HSETNX', keys[2], args[2], args[3] .. ' ' .. args[4])
+  return 1
 end
 
 -- A pass over a share of the learners is done: whoever was in it need not be told apart any more.
@@ -1060,6 +1092,7 @@ register('set_program', set_program, {'allow-oom'})
 register('close_partition', close_partition, {'allow-oom'})
 register('open_partition', open_partition, {'allow-oom'})
 register('restore', restore, {})
+register('leave_out', leave_out, {'allow-oom'})
 register('restore_next', restore_next, {'allow-oom'})
 register('restore_end', restore_end, {'allow-oom'})
 register('restore_masks', restore_masks, {})

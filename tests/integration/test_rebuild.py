@@ -365,22 +365,49 @@ def test_a_full_redis_is_said_and_nothing_is_lost(world, redis, kafka):
     check(model, redis, kafka.brokers, epochs)
 
 
-def test_one_unreadable_learner_holds_up_nobody_else(world, redis):
+def dirty_learners(redis):
+    return {name for key in redis.client.scan_iter(match="minuted:*:d:*") for name in redis.client.smembers(key)}
+
+
+def totals_told(brokers, learner):
+    return [r.value for r in read_topics(brokers, (LEARNER_LESSONS,)) if r.value["learner_id"] == learner]
+
+
+@pytest.mark.parametrize("lost", ["empty", "rolled_back"])
+def test_one_unreadable_learner_holds_up_nobody_else(world, redis, kafka, lost):
+    """It is restored once its values are mended or deleted, and until then nothing of it is published."""
     minuted, model = world
     epochs, now_ms = Epochs(redis), minuted.now_ms()
     minuted.stop()
-    redis.client.flushall()
-    epochs.lose("empty")
+    if lost == "empty":
+        redis.client.flushall()
+    epochs.lose(lost)
     for prefix in epochs.prefixes:
         redis.client.hset(f"{prefix}t:higher/teacher-3", LESSONS[0], "spoiled")
     start_again(minuted, redis, now_ms)
+    watch(minuted, model, "teacher-3", LESSONS[1])
     code, output = rebuild(minuted)
     assert code == 1 and "higher/teacher-3 cannot be restored" in output and "1 learners could not" in output, output
     epochs.check_ended()
+    code, output = rebuild(minuted)
+    assert code == 1 and "1 learners could not" in output, output
+
     for prefix in epochs.prefixes:
-        redis.client.delete(f"{prefix}t:higher/teacher-3")
+        redis.client.hdel(f"{prefix}t:higher/teacher-3", LESSONS[0])
+    told = totals_told(kafka.brokers, "teacher-3")
+    watch_all(minuted, model, range(3))
+    minuted.advance(3 * HOUR_MS)
+    wait_until(lambda: dirty_learners(redis) == {b"higher/teacher-3"}, "the others are published")
+    assert totals_told(kafka.brokers, "teacher-3") == told
     totals = {key: n for key, n in Truth(redis.client).totals.items() if key[0] != "higher/teacher-3"}
     assert totals == {key: n for key, n in model.totals().items() if key[0] != "higher/teacher-3"}
+
+    for prefix in epochs.prefixes:
+        redis.client.hset(f"{prefix}left_out", "higher/erased", "empty 0")  # of whom the topics have nothing
+    rebuilt(minuted)
+    assert not any(redis.client.exists(f"{prefix}left_out") for prefix in epochs.prefixes)
+    check(model, redis, kafka.brokers, epochs)
+    assert "No partition" in rebuilt(minuted)
 
 
 def test_what_is_foreign_is_refused(world, redis):

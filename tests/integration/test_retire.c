@@ -155,7 +155,7 @@ static void retire_bucket(struct fixture *f, int partition, int64_t bucket)
     topology_key_prefix(&prefix, partition, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0],
         "FCALL " STORE_FUNCTION(
-            "retire") " 15 %sfloor %sdue %sw:%lld %sepoch a b c d e f g h i j %sl:%lld %lld 70",
+            "retire") " 16 %sfloor %sdue %sw:%lld %sepoch left_out a b c d e f g h i j %sl:%lld %lld 70",
         prefix.text, prefix.text, prefix.text, (long long)bucket, prefix.text, prefix.text,
         (long long)bucket * 10 - 10, (long long)bucket);
 }
