@@ -500,6 +500,8 @@ void outbox_totals(struct outbox *o, struct outbox_portion **portions, size_t n,
 
 /* ---- settling ---- */
 
+enum { SETTLE_KEYS = 5 + BUCKET_MINUTES };
+
 struct settle_call {
     int64_t left;
     bool done;
@@ -510,11 +512,15 @@ static void queue_settle(struct outbox *o, const struct outbox_portion *taken, s
     const struct key_prefix *prefix = &o->prefixes[taken->partition];
     struct buf *b = &o->command;
     struct buf packed = {0};
-    resp_fcall(b, STORE_FUNCTION("settle"), 4, 4 + 3 + 2 * taken->n_learners);
+    int64_t bucket = taken->minute / BUCKET_MINUTES;
+    resp_fcall(b, STORE_FUNCTION("settle"), SETTLE_KEYS, SETTLE_KEYS + 3 + 2 * taken->n_learners);
     resp_key(b, prefix, "due");
-    resp_key_number(b, prefix, "d", taken->minute);
-    resp_key_number(b, prefix, "w", taken->minute / BUCKET_MINUTES);
+    resp_key_number(b, prefix, "w", bucket);
     resp_key(b, prefix, "epoch");
+    resp_key(b, prefix, "floor");
+    resp_key(b, prefix, "held");
+    for (int64_t i = 0; i < BUCKET_MINUTES; i++)
+        resp_key_number(b, prefix, "d", bucket * BUCKET_MINUTES + i);
     resp_int(b, taken->minute);
     resp_int(b, o->epochs[taken->partition].id);
     resp_int(b, outbox_told(o, taken->partition));

@@ -21,7 +21,8 @@ enum {
     HIGH_WATER_PERCENT = 80, /* of maxmemory; beyond it the server is short of memory */
     WORTH_SHARE = 1000,      /* a bucket is given up early for so large a part of maxmemory */
     WORTH_LOOKS = 144,       /* buckets that are asked for their memory, a call: those of a day */
-    BUCKET_KEYS = 5 + 2 * BUCKET_MINUTES
+    HOLD_AFTER_MINUTES = 60, /* behind the horizon; by then what can be published is */
+    BUCKET_KEYS = 6 + 2 * BUCKET_MINUTES
 };
 
 enum { NO_FLOOR = -1 };
@@ -104,34 +105,42 @@ static bool take_first(void *ctx, size_t index, const redisReply *reply)
     return reply->type == REDIS_REPLY_NIL || reply_number(reply, first);
 }
 
-static void queue_retire(struct outbox *o, int partition, int64_t bucket, int64_t *floor, bool *done)
+static void queue_retire(
+    struct outbox *o, int partition, int64_t bucket, bool hold, int64_t *floor, bool *done)
 {
     const struct key_prefix *prefix = &o->prefixes[partition];
     struct buf *b = &o->command;
-    resp_fcall(b, STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 2);
+    resp_fcall(b, STORE_FUNCTION("retire"), BUCKET_KEYS, BUCKET_KEYS + 3);
     resp_key(b, prefix, "floor");
     resp_key(b, prefix, "due");
     resp_key_number(b, prefix, "w", bucket);
     resp_key(b, prefix, "epoch");
     resp_key(b, prefix, "left_out");
+    resp_key(b, prefix, "held");
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
         resp_key_number(b, prefix, "d", bucket * BUCKET_MINUTES + i);
     for (int64_t i = 0; i < BUCKET_MINUTES; i++)
         resp_key_number(b, prefix, "l", (bucket - 1) * BUCKET_MINUTES + i);
     resp_int(b, bucket);
     resp_int(b, o->config->publish.grace_ms / 1000);
+    resp_int(b, hold);
     outbox_queue(o, partition, 1, outbox_take_integer, floor, done);
 }
 
-/* Retires one bucket everywhere. *READY turns false when some partition is not ready for it. */
-static bool retire_bucket(struct outbox *o, const struct floors *f, int64_t bucket, bool *ready)
+/*
+ * Retires one bucket everywhere. *READY turns false when some partition is not ready for it. If it lies long
+ * enough before HORIZON_MINUTE, it is not kept for a few learners who cannot be published.
+ */
+static bool retire_bucket(
+    struct outbox *o, const struct floors *f, int64_t bucket, int64_t horizon_minute, bool *ready)
 {
+    bool hold = (bucket + 1) * BUCKET_MINUTES + HOLD_AFTER_MINUTES <= horizon_minute;
     int64_t floor[PARTITIONS_MAX];
     bool done[PARTITIONS_MAX] = {false};
     int n = 0;
     for (int p = 0; p < o->config->redis.partitions; p++)
         if (f->first[p] <= bucket * BUCKET_MINUTES) {
-            queue_retire(o, p, bucket, &floor[n], &done[n]);
+            queue_retire(o, p, bucket, hold, &floor[n], &done[n]);
             n++;
         }
     if (n > 0 && !outbox_flush(o, "retire", false))
@@ -153,7 +162,7 @@ static int64_t final_floor(const struct outbox *o, const struct floors *f)
 }
 
 /* Retires what lies before the minute KEEP, the oldest first, at most MAX buckets. */
-static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
+static bool retire_before(struct outbox *o, int64_t keep, int64_t horizon_minute, int64_t max)
 {
     struct floors f;
     bool ready = true;
@@ -169,7 +178,7 @@ static bool retire_before(struct outbox *o, int64_t keep, int64_t max)
          * a run for a minute whose sums the others are about to give back. */
         if (final_floor(o, &f) == 0)
             bucket--;
-        if (!retire_bucket(o, &f, bucket, &ready))
+        if (!retire_bucket(o, &f, bucket, horizon_minute, &ready))
             return false;
     }
     return true;
@@ -201,7 +210,7 @@ static bool set_floors(struct outbox *o, const struct floors *f, int64_t horizon
     if (lowest == INT64_MAX)
         return true;
     int64_t bucket = (lowest < horizon_minute ? lowest : horizon_minute) / BUCKET_MINUTES;
-    return bucket < 2 || retire_bucket(o, f, bucket - 2, &ready);
+    return bucket < 2 || retire_bucket(o, f, bucket - 2, horizon_minute, &ready);
 }
 
 /* ---- before the horizon ---- */
@@ -367,7 +376,8 @@ static bool retire_early(struct outbox *o, int64_t now_ms, int64_t horizon_minut
         return false;
     o->early_from = before > horizon_minute ? before : horizon_minute;
     /* one more for partitions that were never used, which are closed first */
-    if (!retire_before(o, end, (end - before) / BUCKET_MINUTES + 2) || !read_floors(o, &f, false))
+    if (!retire_before(o, end, horizon_minute, (end - before) / BUCKET_MINUTES + 2) ||
+        !read_floors(o, &f, false))
         return false;
     tell_early(o, f.lowest);
     return true;
@@ -413,7 +423,7 @@ bool outbox_retire(struct outbox *o, const struct retire_terms *terms, int64_t *
         return false;
     if (f.lowest == NO_FLOOR && terms->settled && !set_floors(o, &f, horizon_minute))
         return false;
-    if (!retire_before(o, horizon_minute, terms->max))
+    if (!retire_before(o, horizon_minute, horizon_minute, terms->max))
         return false;
     if (o->config->redis.early_retire_ms > 0 && terms->settled &&
         !retire_early(o, terms->now_ms, horizon_minute))

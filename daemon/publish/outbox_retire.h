@@ -17,11 +17,12 @@ struct retire_terms {
 
 /*
  * Retires what is older than the horizon: oldest bucket first, in every partition before the next bucket,
- * only where nothing is dirty. Where no partition has a floor yet, it sets them all. With redis.early_retire,
- * while a server is above its memory's high-water mark, also the oldest younger bucket that frees enough
- * memory on that server, and all buckets before it; none younger than early_retire. *FLOOR gets the lowest
- * floor of all partitions (Unix seconds / 60): no second before it can be claimed any more; 0 when a
- * partition has none yet. False as in outbox_minutes.h.
+ * only where nothing is dirty. An hour later a bucket goes but for learners who cannot be published, unless
+ * these are more than a thousand. Where no partition has a floor yet, it sets them all. With
+ * redis.early_retire, while a server is above its memory's high-water mark, also the oldest younger bucket
+ * that frees enough memory on that server, and all buckets before it; none younger than early_retire. *FLOOR
+ * gets the lowest floor of all partitions (Unix seconds / 60): no second before it can be claimed any more; 0
+ * when a partition has none yet. False as in outbox_minutes.h.
  */
 bool outbox_retire(struct outbox *o, const struct retire_terms *terms, int64_t *floor)
     __attribute__((warn_unused_result));

@@ -558,29 +558,47 @@ local function masks_of(value, slot)
   return masks
 end
 
+-- The learners SETTLED of a held bucket leave it, unless another of its minutes still has them.
+local function let_go(keys, bucket, settled)
+  for _, name in ipairs(settled) do
+    local held = 0
+    for i = 6, 15 do held = held + redis.call('SISMEMBER', keys[i], name) end
+    if held == 0 then redis.call('HDEL', keys[2], name) end
+  end
+  if redis.call('EXISTS', keys[2]) == 0 then redis.call('SREM', keys[5], bucket) end
+end
+
 -- A learner leaves the dirty set only if its masks are still the published ones; a minute leaves `due` only when its set
 -- is empty. `committed` is the last of the epoch's takes that is known to be in Kafka; a take of another epoch says nothing
 -- of it: a holder of the lease that stood still after its commit may come when a way back has begun a new one.
--- KEYS due, d, w, epoch   ARGV minute, id, taken, then learner and published masks in turn
+-- What is settled of a bucket that was retired but for some learners leaves it (`hold_dirty`), unless its floor was lowered
+-- since, so that its minutes can be claimed again.
+-- KEYS due, w, epoch, floor, held, then ten d   ARGV minute, id, taken, then learner and published masks in turn
 -- -> how many learners left
 local function settle(keys, args)
   fetch_libraries()
   local slot = tonumber(args[1]) % 10
+  local dirty = keys[6 + slot]
   local names, settled = {}, {}
   for i = 4, #args, 2 do names[#names + 1] = args[i] end
   if #names > 0 then
-    local values = redis.call('HMGET', keys[3], unpack(names))
+    local values = redis.call('HMGET', keys[2], unpack(names))
     for i, name in ipairs(names) do
       local value = values[i] or FORMAT
-      if byte(value, 1) ~= FORMAT_BYTE then refuse_format(byte(value, 1), keys[3], name) end
+      if byte(value, 1) ~= FORMAT_BYTE then refuse_format(byte(value, 1), keys[2], name) end
       if masks_of(value, slot) == args[2 * i + 3] then settled[#settled + 1] = name end
     end
   end
-  local left = #settled > 0 and redis.call('SREM', keys[2], unpack(settled)) or 0
-  if redis.call('EXISTS', keys[2]) == 0 then redis.call('ZREM', keys[1], args[1]) end
-  local epoch = redis.call('HMGET', keys[4], 'id', 'committed')
+  local left = #settled > 0 and redis.call('SREM', dirty, unpack(settled)) or 0
+  if redis.call('EXISTS', dirty) == 0 then redis.call('ZREM', keys[1], args[1]) end
+  local epoch = redis.call('HMGET', keys[3], 'id', 'committed')
   if epoch[1] == args[2] and tonumber(args[3]) > tonumber(epoch[2] or 0) then
-    redis.call('HSET', keys[4], 'committed', args[3])
+    redis.call('HSET', keys[3], 'committed', args[3])
+  end
+  local bucket = floor(args[1] / 10)
+  if redis.call('SISMEMBER', keys[5], bucket) == 1 then
+    local first_stored = tonumber(redis.call('GET', keys[4]))
+    if first_stored and first_stored ~= CLOSED and bucket * 10 + 10 <= first_stored then let_go(keys, bucket, settled) end
   end
   return left
 end
@@ -618,7 +636,7 @@ end
 local function make_dirty_due(keys, first_minute, grace)
   local any = false
   for i = 0, 9 do
-    if redis.call('EXISTS', keys[6 + i]) == 1 then
+    if redis.call('EXISTS', keys[7 + i]) == 1 then
       any = true
       redis.call('ZADD', keys[2], 'NX', (first_minute + i + 1) * 60 + grace, first_minute + i)
     end
@@ -626,19 +644,46 @@ local function make_dirty_due(keys, first_minute, grace)
   return any
 end
 
--- Raises the floor past one bucket and unlinks it, if it is the oldest and nothing in it is dirty. The lesson sums of the
--- bucket before it go too: by then every partition refuses claims on them, so that a sum, once published, never falls.
--- If the floor was raised past buckets that are still there, `kept` is the first of them, and is raised in its place.
--- While a rebuilding has left learners out, nothing goes: what they are restored with is compared with these masks.
--- KEYS floor, due, w, epoch, left_out, then ten d, then ten l of the bucket before   ARGV bucket, grace
+-- Gives a bucket's memory back, but for its dirty learners, who leave it when they are settled: values that cannot be read
+-- and records that Kafka refuses would otherwise keep all that came later in Redis. False when there are too many of them.
+local function hold_dirty(keys, bucket)
+  local names, known, n = {}, {}, 0
+  for i = 7, 16 do
+    n = n + redis.call('SCARD', keys[i])
+    if n > PORTION then return false end
+    for _, name in ipairs(redis.call('SMEMBERS', keys[i])) do
+      if not known[name] then names[#names + 1], known[name] = name, true end
+    end
+  end
+  local values = redis.call('HMGET', keys[3], unpack(names))
+  redis.call('UNLINK', keys[3])
+  for i, name in ipairs(names) do
+    if values[i] then redis.call('HSET', keys[3], name, values[i]) end
+  end
+  redis.call('SADD', keys[6], bucket)
+  return true
+end
+
+-- Raises the floor past one bucket and unlinks it, if it is the oldest and nothing in it is dirty, or what is may be held. The
+-- lesson sums of the bucket before it go too: by then every partition refuses claims on them, so that a sum, once published,
+-- never falls. If the floor was raised past buckets that are still there, `kept` is the first of them, and is raised in its
+-- place. While a rebuilding has left learners out, nothing goes: what they are restored with is compared with these masks.
+-- KEYS floor, due, w, epoch, left_out, held, then ten d, then ten l of the bucket before   ARGV bucket, grace, 1: dirty
+--   learners may be held
 -- -> the first minute that the partition still holds
 local function retire(keys, args)
   local first, after = tonumber(args[1]) * 10, tonumber(args[1]) * 10 + 10
   local floor, kept = tonumber(redis.call('GET', keys[1])), tonumber(redis.call('HGET', keys[4], 'kept'))
   if (kept or floor or first) ~= first then return kept or floor end
-  if make_dirty_due(keys, first, tonumber(args[2])) then return first end
-  if redis.call('EXISTS', keys[5]) == 1 then return first end
-  redis.call('UNLINK', keys[3], unpack(keys, 16))
+  local dirty = make_dirty_due(keys, first, tonumber(args[2]))
+  if dirty and args[3] ~= '1' or redis.call('EXISTS', keys[5]) == 1 then return first end
+  if dirty then
+    if not hold_dirty(keys, args[1]) then return first end
+  else
+    redis.call('UNLINK', keys[3])
+    redis.call('SREM', keys[6], args[1])
+  end
+  redis.call('UNLINK', unpack(keys, 17))
   if kept and floor and after <= floor then
     redis.call('HSET', keys[4], 'kept', after)
   else

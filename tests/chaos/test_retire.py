@@ -76,6 +76,38 @@ def test_what_is_retired_is_not_credited_again(new_minuted, redis):
     check_everything_ever_published(model, redis, first)
 
 
+def test_one_spoiled_value_keeps_nothing_else_in_redis(new_minuted, redis):
+    """An hour behind the horizon its bucket goes, too, but for that value; mended, it is published as if nothing had been."""
+    deployment = Deployment(new_minuted, redis, "2h")
+    first, model = deployment.daemons[0], Model()
+    players = [Player(first, f"teacher-{i}") for i in range(4)]
+    sessions = [player.open("open-1") for player in players]
+
+    def watch(sent):
+        for player, session in zip(players, sessions, strict=True):
+            assert player.send(session, sent) == [accepted(*model.claim(session.name, "open-1", session.anchor_ms, sent))]
+
+    deployment.set_clock(NOW_MS + 20_000)  # the minute still runs, and is not published yet
+    watch(run(0, 15_000))
+    oldest = min(buckets(redis))
+    key = next(key for key in redis.client.scan_iter(match=f"minuted:*:w:{oldest}") if redis.client.hexists(key, sessions[0].name))
+    value = redis.client.hget(key, sessions[0].name)
+    redis.client.hset(key, sessions[0].name, "spoiled")
+    deployment.set_clock(NOW_MS + 100 * MINUTE_MS)
+    watch(run(90 * MINUTE_MS, 91 * MINUTE_MS))
+    deployment.set_clock(NOW_MS + 3 * HOUR_MS + 20 * MINUTE_MS)
+    deployment.wait_retired()
+    assert redis.client.hkeys(key) == [sessions[0].name.encode()]
+    assert {bucket for bucket in buckets(redis) if bucket * 10 < min(deployment.floors().values())} == {oldest}
+    assert "event=learner_unreadable" in first.log_text()
+    stands = first.metric("minuted_published_through_timestamp_seconds")
+    assert stands <= sessions[0].anchor_ms // 1000, "what is not published holds the watermark"
+
+    redis.client.hset(key, sessions[0].name, value)
+    wait_until(lambda: not redis.client.exists(key), "it is published, and goes")
+    check_everything_ever_published(model, redis, first)
+
+
 def check_everything_ever_published(model, redis, daemon):
     """What is retired in Redis is in Kafka as it was; totals stay everywhere."""
     wait_settled(redis.client)

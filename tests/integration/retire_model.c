@@ -91,6 +91,8 @@ struct retire_expected retire_model_credit(
 
 void retire_check_floors(struct fixture *f, struct retire_model *m)
 {
+    int64_t horizon = retire_horizon_minute(f) + 1; /* the other daemon's clock may be ahead */
+    m->horizon = horizon > m->horizon ? horizon : m->horizon;
     for (int p = 0; p < RETIRE_PARTITIONS; p++) {
         int64_t floor = retire_floor_of(f, p);
         assert_true(floor >= m->floor[p]);
@@ -99,7 +101,8 @@ void retire_check_floors(struct fixture *f, struct retire_model *m)
         struct outbox_minutes minutes;
         int64_t oldest;
         assert_in_time(f, outbox_minutes(f->outbox, p, &arena, &minutes, &oldest));
-        assert_true(oldest >= floor); /* nothing unpublished is retired */
+        /* Nothing unpublished is retired; what still is not an hour later is held. */
+        assert_true(oldest >= floor || oldest + 60 < m->horizon);
         arena_free(&arena);
     }
 }

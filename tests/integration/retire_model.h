@@ -32,6 +32,7 @@ struct retire_model {
     int64_t seconds_published[RETIRE_LESSONS][RETIRE_MINUTES];
     int64_t learners_published[RETIRE_LESSONS][RETIRE_MINUTES];
     int64_t floor[RETIRE_PARTITIONS]; /* the highest seen */
+    int64_t horizon;                  /* the latest seen, in minutes */
 };
 
 struct retire_expected {
@@ -48,7 +49,7 @@ struct retire_expected retire_model_credit(
 /* The floor of a partition, in minutes; -1: it has none. */
 int64_t retire_floor_of(struct fixture *f, int partition);
 
-/* No floor has fallen, and nothing that is not settled lies below one. */
+/* No floor has fallen, and nothing that is not settled lies below one until an hour behind the horizon. */
 void retire_check_floors(struct fixture *f, struct retire_model *m);
 
 /* What the publisher does, each value compared with the model; SETTLE false: it is interrupted after the

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -154,8 +155,8 @@ static void retire_bucket(struct fixture *f, int partition, int64_t bucket)
     struct key_prefix prefix;
     topology_key_prefix(&prefix, partition, RETIRE_PARTITIONS);
     redis_process_command(&f->nodes[0],
-        "FCALL " STORE_FUNCTION(
-            "retire") " 16 %sfloor %sdue %sw:%lld %sepoch left_out a b c d e f g h i j %sl:%lld %lld 70",
+        "FCALL " STORE_FUNCTION("retire") " 17 %sfloor %sdue %sw:%lld %sepoch left_out held a b c d e f g h "
+                                          "i j %sl:%lld %lld 70 0",
         prefix.text, prefix.text, prefix.text, (long long)bucket, prefix.text, prefix.text,
         (long long)bucket * 10 - 10, (long long)bucket);
 }
@@ -307,7 +308,7 @@ static void test_an_unused_partition_is_closed_first(void **state)
     int64_t floor = retire_floor_of(f, used);
     redis_process_command(&f->nodes[0], "DEL %sfloor", prefix.text);
     redis_process_command(&f->nodes[0], "SADD %sd:%lld basic/x", prefix.text, (long long)floor - 1);
-    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 30LL * MINUTE_MS);
     (void)retire_some(f);
     assert_int_equal(retire_floor_of(f, used), floor);
     redis_process_command(&f->nodes[0], "DEL %sd:%lld", prefix.text, (long long)floor - 1);
@@ -420,6 +421,92 @@ static void test_early_retirement_waits_for_what_is_dirty(void **state)
     free(m);
 }
 
+/* What COMMAND says of the key of a partition. */
+static int64_t ask(struct fixture *f, const char *command, int partition, const char *key)
+{
+    struct key_prefix prefix;
+    char text[256];
+    topology_key_prefix(&prefix, partition, RETIRE_PARTITIONS);
+    snprintf(text, sizeof(text), "%s %s%s", command, prefix.text, key);
+    redisReply *reply = redisCommand(f->nodes[0].client, text);
+    assert_int_equal(reply->type, REDIS_REPLY_INTEGER);
+    int64_t integer = reply->integer;
+    freeReplyObject(reply);
+    return integer;
+}
+
+/* Somebody's minute cannot be published, since it cannot be read or Kafka refuses it. */
+static void test_who_cannot_be_published_keeps_no_bucket(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    int64_t start_s = retire_horizon_minute(f) * 60 / 600 * 600 + 600;
+    char masks[32];
+    snprintf(masks, sizeof(masks), "w:%lld", (long long)start_s / 600);
+    for (int learner = RETIRE_LEARNERS - 1; learner >= 0; learner--) {
+        struct store_run run = submit_one(f, learner, 0, start_s, 30);
+        retire_model_credit(m, learner, 0, &run, 0);
+        if (learner > 0)
+            retire_publish_all(f, m);
+    }
+    struct store_run second = submit_one(f, 0, 1, start_s + 60, 30); /* of the same bucket */
+    retire_model_credit(m, 0, 1, &second, 0);
+    for (int q = 0; q < RETIRE_PARTITIONS; q++)
+        retire_publish_sums(f, m, q, true);
+    int64_t together = ask(f, "HLEN", p, masks);
+    assert_true(together > 1);
+
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 60LL * MINUTE_MS);
+    retire_all(f);
+    assert_int_equal(retire_floor_of(f, p), start_s / 60);
+    assert_int_equal(ask(f, "HLEN", p, masks), together);
+
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 60LL * MINUTE_MS);
+    assert_in_range(retire_all(f), retire_horizon_minute(f) - 10, retire_horizon_minute(f));
+    retire_check_floors(f, m);
+    assert_int_equal(ask(f, "HLEN", p, masks), 1);
+    assert_int_equal(ask(f, "EXISTS", p, "held"), 1);
+    assert_true(is_dirty(f, p));
+    assert_int_equal(submit_one(f, 1, 0, start_s, 10).status, STORE_TOO_LATE);
+
+    retire_publish_all(f, m);
+    retire_check_consumer(m);
+    assert_int_equal(ask(f, "EXISTS", p, masks), 0);
+    assert_int_equal(ask(f, "EXISTS", p, "held"), 0);
+    free(m);
+}
+
+/* If a wrong clock has raised the floor, and it was lowered, what is settled keeps its seconds. */
+static void test_a_held_bucket_that_is_opened_again_lets_nobody_go(void **state)
+{
+    struct fixture *f = first_of(state);
+    struct retire_model *m = retire_model_new();
+    int p = fixture_partition_of(f, retire_learner_names[0]);
+    int64_t start_s = retire_horizon_minute(f) * 60 / 600 * 600 + 600;
+    char masks[32], floor[32];
+    snprintf(masks, sizeof(masks), "w:%lld", (long long)start_s / 600);
+    struct store_run run = submit_one(f, 0, 0, start_s, 30);
+    retire_model_credit(m, 0, 0, &run, 0);
+    for (int q = 0; q < RETIRE_PARTITIONS; q++)
+        retire_publish_sums(f, m, q, true);
+    int64_t now_ms = clock_now_ms(&f->clock);
+    fixture_set_clock(f, now_ms + 2LL * HOUR_MS);
+    retire_all(f);
+    assert_int_equal(ask(f, "EXISTS", p, "held"), 1);
+    fixture_set_clock(f, now_ms);
+    struct key_prefix prefix;
+    topology_key_prefix(&prefix, p, RETIRE_PARTITIONS);
+    snprintf(floor, sizeof(floor), "%lld", (long long)start_s / 60);
+    redis_process_command(&f->nodes[0], "SET %sfloor %s", prefix.text, floor);
+    retire_publish_minutes(f, m, p, true);
+    assert_int_equal(ask(f, "EXISTS", p, masks), 1);
+    struct store_run again = submit_one(f, 0, 0, start_s, 30);
+    assert_int_equal(again.status, STORE_WRITTEN);
+    assert_int_equal(again.duplicate_seconds, 30);
+    free(m);
+}
+
 /* `due` was lost, by an operator's hand: what it named is still published before its bucket goes. */
 static void test_a_lost_due_is_made_up_for_at_the_horizon(void **state)
 {
@@ -434,7 +521,7 @@ static void test_a_lost_due_is_made_up_for_at_the_horizon(void **state)
     redis_process_command(&f->nodes[0], "DEL %sdue", prefix.text);
     assert_false(is_dirty(f, p));
     retire_publish_all(f, m); /* the sums only */
-    fixture_set_clock(f, clock_now_ms(&f->clock) + 2LL * HOUR_MS);
+    fixture_set_clock(f, clock_now_ms(&f->clock) + 30LL * MINUTE_MS);
     retire_all(f);
     assert_true(retire_floor_of(f, p) <= run.claim.first_second / 60);
     assert_true(is_dirty(f, p));
@@ -475,6 +562,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_early_retirement_is_off_unless_allowed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_retirement_frees_what_matters, setup, teardown),
         cmocka_unit_test_setup_teardown(test_early_retirement_waits_for_what_is_dirty, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_cannot_be_published_keeps_no_bucket, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_held_bucket_that_is_opened_again_lets_nobody_go, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_at_the_horizon, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_due_is_made_up_for_by_the_next_second, setup, teardown),
     };
