@@ -32,7 +32,7 @@ enum { LAYERS_MAX = 8, MINE_MAX = 32 };
 #define FILE_NAME FOLDER "minuted.yaml"
 
 /* Two readings of the file, each with its nodes; a node is 64 bytes for two of its text. */
-static const struct budget budget = {512 * 1024, 256, 100000, 60};
+static const struct budget budget = {512 * 1024, 256, 1000000, 20000};
 
 /* ---- this machine, as the configuration sees it ---- */
 

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { CUTS_MAX = 16, REQUESTS_MAX = 4, SINGLE_MAX = 1024 };
 
 static const struct http_limits limits = {.max_body = 8192, .max_headers = 4096};
-static const struct budget budget = {96 * 1024, 8, 50000, 20};
+static const struct budget budget = {96 * 1024, 8, 5000, 500};
 
 /* ---- reading in pieces ---- */
 

@@ -19,7 +19,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* 256 runs in 256 heartbeats, in both encodings and as messages of the library, which the writer makes. */
-static const struct budget budget = {1024 * 1024, 64, 50000, 20};
+static const struct budget budget = {1024 * 1024, 64, 10000, 1500};
 
 /* ---- what a decoded request may say ---- */
 

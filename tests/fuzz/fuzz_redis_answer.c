@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { RUNS = 16, FORMAT = 1 };
 
-static const struct budget budget = {64 * 1024, 64, 50000, 20};
+static const struct budget budget = {64 * 1024, 64, 10000, 300};
 
 /* ---- apply ---- */
 

@@ -19,7 +19,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Unknown fields of a protobuf message unpack to 32 bytes and more for two of theirs. */
-static const struct budget budget = {64 * 1024, 128, 50000, 20};
+static const struct budget budget = {64 * 1024, 128, 5000, 300};
 
 static bool decode(bool json, struct slice value, struct arena *arena, struct stream_record *r)
 {
